@@ -1,0 +1,1 @@
+"""Errors, units, configuration, result folders and progress: what every floor stands on."""

@@ -1,0 +1,67 @@
+"""Content hashes: of plain values, files and structures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+POSITION_DIGITS = 8
+"""Å; structures that agree to this many decimals are the same structure."""
+
+
+def hash_value(value: Any) -> str:  # noqa: ANN401  # anything JSON can hold
+    """Hash plain values, independent of the order of keys.
+
+    Parameters
+    ----------
+    value
+        Anything that JSON can hold.
+
+    Returns
+    -------
+    20 hexadecimal digits.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def hash_file(path: Path) -> str:
+    """Hash the bytes of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    20 hexadecimal digits.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
+
+
+def hash_structure(atoms: Atoms) -> str:
+    """Hash species, positions, cell and periodicity; labels and names do not enter.
+
+    Parameters
+    ----------
+    atoms
+        A structure.
+
+    Returns
+    -------
+    20 hexadecimal digits.
+    """
+    rounded = [
+        (np.round(array, POSITION_DIGITS) + 0.0).tolist()  # + 0.0 turns -0.0 into 0.0
+        for array in (atoms.positions, atoms.cell.array)
+    ]
+    return hash_value([atoms.numbers.tolist(), *rounded, atoms.pbc.tolist()])

@@ -1,0 +1,279 @@
+"""Result folders: `result.json` + `arrays.npz`, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatforce.core.errors import ResultError
+from flatforce.core.hashing import hash_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+SCHEMA = 1
+"""Version of the layout of `result.json`."""
+
+REPORTED_PACKAGES = ("flatforce", "numpy", "ase", "phonopy", "torch", "mace-torch", "gpaw")
+"""Packages whose versions stand in every result, where installed."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished piece of work leaves behind.
+
+    `metrics` is flat name → number, `units` name → unit, `details` any further plain values.
+    """
+
+    kind: str
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    units: dict[str, str]
+    inputs: dict[str, str] = field(default_factory=dict)
+    converged: bool = True
+    warnings: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    wall_time: float | None = None
+    """s."""
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file through a temporary neighbour, so that a kill leaves the old file or the new one.
+
+    Parameters
+    ----------
+    path
+        Where the file shall stand.
+    write
+        Called with the temporary path.
+
+    Raises
+    ------
+    ResultError
+        If the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise ResultError(
+            f"{path} could not be written.",
+            why=str(error),
+            fix="free some space or choose another folder; the file before it is untouched",
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically.
+
+    Parameters
+    ----------
+    path
+        Where.
+    text
+        Its content.
+    """
+    write_atomically(path, lambda part: _write_text(part, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def write_record(
+    folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None
+) -> None:
+    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    record
+        What goes into `result.json`.
+    arrays
+        What goes into `arrays.npz`.
+    """
+    if arrays:
+        contents = dict(arrays)
+
+        def save(part: Path) -> None:
+            with part.open("wb") as stream:
+                np.savez_compressed(stream, **contents)  # type: ignore[arg-type]  # numpy's stub takes a bool there
+
+        write_atomically(folder / "arrays.npz", save)
+    content = {
+        "schema": SCHEMA,
+        "kind": record.kind,
+        "versions": versions(),
+        "config": record.config,
+        "inputs": record.inputs,
+        "key": stage_key(record.config, record.inputs),
+        "seed": record.seed,
+        "converged": record.converged,
+        "warnings": record.warnings,
+        "wall_time": record.wall_time,
+        "metrics": record.metrics,
+        "units": record.units,
+        "details": record.details,
+    }
+    write_text(folder / "result.json", json.dumps(content, indent=1, default=_plain) + "\n")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read `result.json`.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+
+    Returns
+    -------
+    Its content.
+
+    Raises
+    ------
+    ResultError
+        If there is none, or it is damaged.
+    """
+    path = folder / "result.json"
+    if not path.is_file():
+        raise ResultError(
+            f"{folder} holds no finished result.", fix="run the command that makes it, to its end"
+        )
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
+    return content
+
+
+def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
+    """Read `arrays.npz`.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+
+    Returns
+    -------
+    Name → array.
+    """
+    with np.load(folder / "arrays.npz") as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def stage_key(config: dict[str, Any], inputs: dict[str, str]) -> str:
+    """Identify a stage by its settings and the hashes of its inputs.
+
+    Parameters
+    ----------
+    config
+        Resolved settings.
+    inputs
+        Name → hash.
+
+    Returns
+    -------
+    20 hexadecimal digits.
+    """
+    plain = json.loads(json.dumps(config, default=_plain))
+    return hash_value([SCHEMA, plain, inputs])
+
+
+def is_finished(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -> bool:
+    """Tell whether the folder already holds this very stage.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    config, inputs
+        As given to `stage_key`.
+
+    Returns
+    -------
+    True if nothing is left to do.
+    """
+    if not (folder / "result.json").is_file():
+        return False
+    return bool(read_record(folder).get("key") == stage_key(config, inputs))
+
+
+def claim_folder(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -> bool:
+    """Prepare a folder for a stage.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    config, inputs
+        As given to `stage_key`.
+
+    Returns
+    -------
+    False if this very stage is finished there.
+
+    Raises
+    ------
+    ResultError
+        If another result stands there.
+    """
+    if is_finished(folder, config, inputs):
+        return False
+    if (folder / "result.json").exists():
+        raise ResultError(
+            f"{folder} holds another result.",
+            why="its settings or inputs differ from the ones given now",
+            fix="choose another folder with -o, or delete that one",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return True
+
+
+def versions() -> dict[str, str]:
+    """List the versions of the packages that numbers depend on.
+
+    Returns
+    -------
+    Package → version.
+    """
+    found = {"python": platform.python_version()}
+    for name in REPORTED_PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in result.json")

@@ -1,0 +1,20 @@
+"""Units: eV, Å, amu, fs inside; THz, cm⁻¹, N/m, meV towards people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ase import units
+from phonopy.physical_units import get_physical_units
+
+EV_PER_A2_IN_N_PER_M: Final = float(units.m**2 / units.J)
+"""1 eV/Å² = 16.0218 N/m, the unit of a sheet's membrane stress."""
+
+THZ_IN_INVERSE_CM: Final = 1e12 / (units._c * 100)  # noqa: SLF001  # ASE keeps CODATA values there
+"""1 THz = 33.3564 cm⁻¹."""
+
+FREQUENCY_FACTOR: Final = float(get_physical_units().DefaultToTHz)
+"""√(eV/(Å² amu)) to THz, phonopy's own factor so that both agree to the last digit."""
+
+MEV: Final = 1e-3
+"""eV."""

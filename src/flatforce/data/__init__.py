@@ -1,0 +1,1 @@
+"""Frames with labels: reading, checking, splitting, and the dataset that ships with the package."""

@@ -1,0 +1,241 @@
+"""Frames: `ase.Atoms` with DFT labels under the REF keys that MACE made customary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from ase.io import read, write
+from ase.stress import voigt_6_to_full_3x3_stress
+
+from flatforce.core.errors import DataError
+from flatforce.core.results import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+
+ENERGY: Final = "REF_energy"
+"""eV, key in `info`."""
+FORCES: Final = "REF_forces"
+"""(N, 3) eV/Å, key in `arrays`."""
+STRESS: Final = "REF_stress"
+"""(9,) eV/Å³, tension positive, key in `info`."""
+ISOLATED: Final = "IsolatedAtom"
+"""`config_type` of single atoms that give the reference energies."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What DFT says of one frame."""
+
+    energy: float
+    """eV."""
+    forces: FloatArray
+    """(N, 3) eV/Å."""
+    stress: FloatArray | None
+    """(3, 3) eV/Å³, tension positive; None where not computed."""
+
+
+def attach_labels(atoms: Atoms, labels: Labels) -> Atoms:
+    """Return a copy of a structure that carries labels.
+
+    Parameters
+    ----------
+    atoms
+        A structure; its calculator is left behind.
+    labels
+        What to attach.
+
+    Returns
+    -------
+    The frame.
+    """
+    frame = atoms.copy()
+    frame.info[ENERGY] = float(labels.energy)
+    frame.arrays[FORCES] = np.array(labels.forces, dtype=float)
+    if labels.stress is not None:
+        frame.info[STRESS] = np.array(labels.stress, dtype=float).reshape(9)
+    return frame
+
+
+def get_labels(frame: Atoms) -> Labels:
+    """Read the labels of a frame.
+
+    Parameters
+    ----------
+    frame
+        A frame.
+
+    Returns
+    -------
+    Its labels.
+
+    Raises
+    ------
+    DataError
+        If energy or forces are missing or not finite, or a shape is wrong.
+    """
+    name = describe(frame)
+    missing = [key for key, where in ((ENERGY, frame.info), (FORCES, frame.arrays)) if key not in where]
+    if missing:
+        raise DataError(
+            f"{name} has no {' and no '.join(missing)}.",
+            why=f"keys found: {', '.join(sorted([*frame.info, *frame.arrays]))}",
+            fix=f"label it first, or rename the keys to {ENERGY} and {FORCES}",
+        )
+    energy, forces = float(frame.info[ENERGY]), np.asarray(frame.arrays[FORCES], dtype=float)
+    stress = _full_stress(frame.info[STRESS], name) if STRESS in frame.info else None
+    for key, value in ((ENERGY, energy), (FORCES, forces), (STRESS, stress)):
+        if value is not None and not np.isfinite(value).all():
+            raise DataError(f"{key} of {name} is not finite.", fix="remove the frame or label it again")
+    return Labels(energy=energy, forces=forces, stress=stress)
+
+
+def _full_stress(value: object, name: str) -> FloatArray:
+    stress = np.asarray(value, dtype=float)
+    if stress.size == 9:
+        return stress.reshape(3, 3)
+    if stress.shape == (6,):
+        full: FloatArray = voigt_6_to_full_3x3_stress(stress)
+        return full
+    raise DataError(f"{STRESS} of {name} has shape {stress.shape}.", fix="give 9 or 6 (Voigt) numbers")
+
+
+def describe(frame: Atoms) -> str:
+    """Name a frame in a message.
+
+    Parameters
+    ----------
+    frame
+        A frame.
+
+    Returns
+    -------
+    Its name and formula.
+    """
+    formula = frame.get_chemical_formula()
+    return f"frame {frame.info['name']!r} ({formula})" if "name" in frame.info else f"a frame of {formula}"
+
+
+def config_type(frame: Atoms) -> str:
+    """Return the group a frame belongs to.
+
+    Parameters
+    ----------
+    frame
+        A frame.
+
+    Returns
+    -------
+    `info["config_type"]`, or `Default`, as MACE has it.
+    """
+    return str(frame.info.get("config_type", "Default"))
+
+
+def read_frames(path: Path) -> list[Atoms]:
+    """Read all frames of a file and refuse a damaged one.
+
+    Parameters
+    ----------
+    path
+        Extended XYZ, or anything ASE reads.
+
+    Returns
+    -------
+    The frames, at least one.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, truncated or empty.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", fix="check the path of the frames")
+    try:
+        found = read(path, index=":")
+    except Exception as error:
+        raise DataError(
+            f"{path} could not be read.",
+            why=f"{type(error).__name__}: {error}",
+            fix="the file may be cut short: copy it again, or remove the damaged frame",
+        ) from error
+    frames = found if isinstance(found, list) else [found]
+    if not frames:
+        raise DataError(f"{path} holds no frames.")
+    if path.suffix in {".xyz", ".extxyz"}:
+        _check_whole(path, frames)
+    return frames
+
+
+def _check_whole(path: Path, frames: Sequence[Atoms]) -> None:
+    expected = sum(len(frame) + 2 for frame in frames)
+    lines = path.read_text(encoding="utf-8").rstrip().count("\n") + 1
+    if lines != expected:
+        raise DataError(
+            f"{path} is cut short or damaged.",
+            why=f"{len(frames)} whole frames take {expected} lines, the file has {lines}",
+            fix="copy the file again, or remove the damaged frame",
+        )
+
+
+def read_labelled(path: Path) -> list[Atoms]:
+    """Read frames and make sure that each is labelled with finite numbers.
+
+    Parameters
+    ----------
+    path
+        Extended XYZ with REF keys.
+
+    Returns
+    -------
+    The frames.
+    """
+    frames = read_frames(path)
+    for frame in frames:
+        get_labels(frame)
+    return frames
+
+
+def read_structure(path: Path) -> Atoms:
+    """Read exactly one structure.
+
+    Parameters
+    ----------
+    path
+        Any format that ASE knows.
+
+    Returns
+    -------
+    The structure.
+
+    Raises
+    ------
+    DataError
+        If the file holds several.
+    """
+    frames = read_frames(path)
+    if len(frames) > 1:
+        raise DataError(
+            f"{path} holds {len(frames)} structures, one is wanted.", fix="write the one you mean to a file"
+        )
+    return frames[0]
+
+
+def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames as extended XYZ, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where.
+    frames
+        What; labels in REF keys.
+    """
+    plain = [frame.copy() for frame in frames]
+    write_atomically(path, lambda part: write(part, plain, format="extxyz"))

@@ -1,0 +1,1 @@
+"""DFT labels: one result cached per frame, whatever happens to the run."""

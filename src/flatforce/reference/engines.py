@@ -1,0 +1,111 @@
+"""One frame through one electronic-structure code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.calculators.calculator import PropertyNotImplementedError
+
+from flatforce.core.errors import ConfigError, MissingDependencyError
+from flatforce.data.frames import Labels
+from flatforce.reference.config import GpawSettings
+from flatforce.structures.sheet import slab_virial_residual
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import BaseCalculator
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.reference.config import AseSettings
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Labels of one frame and what was taken off its stress."""
+
+    labels: Labels
+    pulay_stress: float | None
+    """eV/Å³, on the diagonal; None if not measured."""
+
+
+def compute(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> Computed:
+    """Compute energy, forces and stress.
+
+    Parameters
+    ----------
+    atoms
+        A structure.
+    settings
+        The code and its settings.
+    log
+        Path of the code's own output.
+
+    Returns
+    -------
+    The labels. The energy is the free energy, forces ignore constraints.
+
+    Raises
+    ------
+    ArithmeticError
+        If a number is not finite.
+    """
+    frame = atoms.copy()
+    frame.set_constraint()
+    frame.calc = _calculator(frame, settings, log=log)
+    energy = float(frame.get_potential_energy(force_consistent=True))
+    forces = np.asarray(frame.get_forces(apply_constraint=False), dtype=float)
+    stress = _stress(frame)
+    for name, value in (("energy", energy), ("forces", forces), ("stress", stress)):
+        if value is not None and not np.isfinite(value).all():
+            raise ArithmeticError(f"{name} not finite")
+    if not settings.remove_pulay or stress is None:
+        return Computed(Labels(energy=energy, forces=forces, stress=stress), pulay_stress=None)
+    pulay = slab_virial_residual(frame, forces=forces, stress=stress)
+    return Computed(Labels(energy=energy, forces=forces, stress=stress - pulay * np.eye(3)), pulay)
+
+
+def _stress(frame: Atoms) -> FloatArray | None:
+    try:
+        return np.asarray(frame.get_stress(voigt=False, apply_constraint=False), dtype=float)
+    except (PropertyNotImplementedError, NotImplementedError):
+        return None
+
+
+def _calculator(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> BaseCalculator:
+    if isinstance(settings, GpawSettings):
+        return _gpaw(atoms, settings, log=log)
+    module, _, name = settings.calculator.partition(":")
+    try:
+        factory = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"There is no calculator {settings.calculator}.",
+            why=str(error),
+            fix="write it as package.module:Class",
+        ) from error
+    made: BaseCalculator = factory(**settings.parameters)
+    return made
+
+
+def _gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:
+    try:
+        from gpaw import GPAW, PW, FermiDirac
+    except ImportError as error:
+        raise MissingDependencyError(
+            "GPAW is not installed.", why=str(error), fix="pip install 'flatforce[dft]'"
+        ) from error
+    points = [max(1, round(settings.k_length / length)) for length in atoms.cell.lengths()[:2]]
+    calculator: BaseCalculator = GPAW(
+        mode=PW(settings.cutoff),
+        xc=settings.xc,
+        kpts={"size": (*points, 1), "gamma": settings.gamma_centred},
+        occupations=FermiDirac(settings.smearing),
+        convergence={"density": settings.density_convergence},
+        maxiter=settings.max_iterations,
+        symmetry={"point_group": False},
+        txt=log,
+    )
+    return calculator

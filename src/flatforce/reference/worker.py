@@ -1,0 +1,80 @@
+"""The process that labels one frame: `python -m flatforce.reference.worker TASK.json`.
+
+A process of its own for each frame survives a crash of the code, works under `mpirun`,
+and leaves the driver with nothing but files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ase.io.jsonio import decode
+from pydantic import TypeAdapter
+
+from flatforce.core.results import versions, write_text
+from flatforce.reference.config import Settings
+from flatforce.reference.engines import compute
+
+
+def main(task_file: str) -> int:
+    """Label the frame of a task file and write the outcome beside it.
+
+    Parameters
+    ----------
+    task_file
+        JSON with `structure`, `settings`, `outcome` (path) and `log` (path).
+
+    Returns
+    -------
+    0; a failure of the calculation is an outcome too.
+    """
+    _die_with_parent()
+    task = json.loads(Path(task_file).read_text(encoding="utf-8"))
+    settings = TypeAdapter(Settings).validate_python(task["settings"])
+    atoms = decode(json.dumps(task["structure"]))
+    start = time.perf_counter()
+    outcome: dict[str, Any]
+    try:
+        done = compute(atoms, settings, log=task["log"])
+    except Exception as error:  # noqa: BLE001  # whatever the code raises is the reason recorded
+        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {error}".strip()}
+    else:
+        stress = done.labels.stress
+        outcome = {
+            "status": "done",
+            "energy": done.labels.energy,
+            "forces": done.labels.forces.tolist(),
+            "stress": None if stress is None else stress.tolist(),
+            "pulay_stress": done.pulay_stress,
+        }
+    outcome |= {"wall_time": time.perf_counter() - start, "versions": versions()}
+    if _is_first_rank():
+        write_text(Path(task["outcome"]), json.dumps(outcome))
+    return 0
+
+
+def _is_first_rank() -> bool:
+    ranks = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in ranks)
+
+
+def _die_with_parent() -> None:
+    """Leave when the driver is gone: its end of standard input closes with it."""
+    if not _is_first_rank():
+        return
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

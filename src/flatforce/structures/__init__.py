@@ -1,0 +1,1 @@
+"""Sheets: prototypes, vacuum, strain, supercells, defects, symmetry."""

@@ -1,0 +1,254 @@
+"""Point defects and their combinations in a supercell of any sheet."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from ase import Atom
+from ase.data import atomic_numbers, covalent_radii
+
+from flatforce.core.errors import GeometryError
+from flatforce.structures.sheet import check_sheet, unwrapped_heights
+from flatforce.structures.symmetry import equivalent_sites
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray, IntArray
+
+Side = Literal["top", "middle", "bottom"]
+
+MIDDLE_TOLERANCE = 0.3
+"""Å. An atom nearer to the mid-plane than this lies in the middle, else on top or below: half a weak buckling."""
+
+_PART = re.compile(
+    r"^(?:(?P<vacancy>v)_(?P<gone>[A-Z][a-z]?)|ad_(?P<added>[A-Z][a-z]?)@(?P<below>[A-Z][a-z]?)"
+    r"|(?P<new>[A-Z][a-z]?)_(?P<old>[A-Z][a-z]?))(?::(?P<side>top|middle|bottom))?(?:#(?P<index>\d+))?$"
+)
+
+
+@dataclass(frozen=True)
+class PointDefect:
+    """One change at one site."""
+
+    kind: Literal["vacancy", "substitution", "adatom"]
+    site_symbol: str
+    """Species whose site it is; for an adatom the atom it sits above."""
+    symbol: str | None = None
+    """Species that comes; None for a vacancy."""
+    side: Side | None = None
+    index: int | None = None
+    """Index of the site in the pristine supercell; None: the nearest to the first defect, or to the centre."""
+
+
+@dataclass(frozen=True)
+class DefectCell:
+    """A supercell with a defect beside the pristine one, sites matched."""
+
+    atoms: Atoms
+    pristine: Atoms
+    """The supercell without the defect, same cell."""
+    site_of: IntArray
+    """(N,) site in `pristine` of each atom of `atoms`; -1 for an adatom."""
+    centre: FloatArray
+    """(3,) Å, mean of the defect sites."""
+    name: str
+
+    @property
+    def vacant(self) -> IntArray:
+        """(n,) sites of `pristine` that no atom of `atoms` occupies."""
+        return np.setdiff1d(np.arange(len(self.pristine)), self.site_of)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A symmetry-distinct site of a sheet."""
+
+    index: int
+    symbol: str
+    side: Side
+    multiplicity: int
+    """Equivalent sites in the cell."""
+
+
+def parse_defect(text: str) -> list[PointDefect]:
+    """Read the name of a defect.
+
+    Parameters
+    ----------
+    text
+        Parts joined by `+`: `v_Se` (vacancy), `S_Se` (S on a Se site), `W_Se` (antisite), `ad_Se@W` (adatom
+        above W); each may end in `:top`, `:middle`, `:bottom` and `#12` (site of the pristine supercell).
+
+    Returns
+    -------
+    The parts.
+
+    Raises
+    ------
+    GeometryError
+        If a part cannot be read.
+    """
+    parts = []
+    for word in text.split("+"):
+        match = _PART.match(word.strip())
+        if match is None:
+            raise GeometryError(
+                f"The defect {word!r} cannot be read.",
+                fix="write v_Se, v_Se:top, S_Se#12, W_Se, ad_Se@W:top, or several joined by +",
+            )
+        found = match.groupdict()
+        symbol = found["added"] or found["new"]
+        site_symbol = found["gone"] or found["below"] or found["old"]
+        for element in (symbol, site_symbol):
+            if element is not None and element not in atomic_numbers:
+                raise GeometryError(f"{element} in {word!r} is no chemical element.")
+        kind: Literal["vacancy", "substitution", "adatom"] = (
+            "vacancy" if found["vacancy"] else "adatom" if found["added"] else "substitution"
+        )
+        index = None if found["index"] is None else int(found["index"])
+        parts.append(PointDefect(kind, site_symbol, symbol, found["side"], index))  # type: ignore[arg-type]  # the pattern allows only sides
+    return parts
+
+
+def sides(atoms: Atoms) -> list[Side]:
+    """Say of each atom whether it lies above, in or below the mid-plane.
+
+    Parameters
+    ----------
+    atoms
+        A sheet.
+
+    Returns
+    -------
+    One word an atom.
+    """
+    heights = unwrapped_heights(atoms)
+    middle = (heights.max() + heights.min()) / 2
+    return [
+        "middle" if abs(z - middle) < MIDDLE_TOLERANCE else "top" if z > middle else "bottom"
+        for z in heights
+    ]
+
+
+def distinct_sites(atoms: Atoms) -> list[Site]:
+    """List the symmetry-distinct sites of a sheet.
+
+    Parameters
+    ----------
+    atoms
+        A sheet, best its primitive cell.
+
+    Returns
+    -------
+    One entry a site, with its multiplicity.
+    """
+    equivalent, where = equivalent_sites(atoms), sides(atoms)
+    first, counts = np.unique(equivalent, return_counts=True)
+    return [
+        Site(int(i), str(atoms.symbols[int(i)]), where[int(i)], int(n))
+        for i, n in zip(first, counts, strict=True)
+    ]
+
+
+def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> DefectCell:
+    """Put a defect into an n × m supercell, as near to its centre as the sites allow.
+
+    Parameters
+    ----------
+    primitive
+        A sheet.
+    repeats
+        n, m.
+    defect
+        See `parse_defect`. Further parts take the eligible site nearest to the first.
+
+    Returns
+    -------
+    The defect cell.
+
+    Raises
+    ------
+    GeometryError
+        If no site fits, or a site is named twice.
+    """
+    check_sheet(primitive)
+    if min(repeats) < 1:
+        raise GeometryError(f"A supercell of {repeats[0]} × {repeats[1]} is impossible.")
+    pristine = primitive.repeat((*repeats, 1))
+    pristine.calc = None
+    pristine.set_constraint()
+    parts = parse_defect(defect)
+    sites = _choose_sites(pristine, parts)
+    atoms = pristine.copy()
+    site_of = np.arange(len(pristine))
+    for part, site in zip(parts, sites, strict=True):
+        if part.kind == "substitution":
+            atoms.symbols[site] = part.symbol
+        elif part.kind == "adatom":
+            atoms.append(_adatom(pristine, part, site))
+            site_of = np.append(site_of, -1)
+    gone = [site for part, site in zip(parts, sites, strict=True) if part.kind == "vacancy"]
+    keep = np.setdiff1d(np.arange(len(atoms)), gone)
+    if len(keep) == 0:
+        raise GeometryError("The defect removes every atom.", fix="take a larger supercell")
+    atoms = atoms[keep]
+    site_of = site_of[keep]
+    masses_of = {"name": f"{defect} {repeats[0]}x{repeats[1]}", "config_type": f"{defect}"}
+    atoms.info = dict(masses_of)
+    return DefectCell(atoms, pristine, site_of, _centre(pristine, sites), defect)
+
+
+def _choose_sites(pristine: Atoms, parts: list[PointDefect]) -> list[int]:
+    where = sides(pristine)
+    middle = np.array([0.5, 0.5])
+    fractional = pristine.get_scaled_positions()[:, :2]
+    chosen: list[int] = []
+    for part in parts:
+        if part.index is not None:
+            eligible = [part.index] if part.index < len(pristine) else []
+        else:
+            eligible = list(range(len(pristine)))
+        eligible = [
+            i
+            for i in eligible
+            if pristine.symbols[i] == part.site_symbol
+            and part.side in (None, where[i])
+            and (i not in chosen or part.kind == "adatom")
+        ]
+        if not eligible:
+            raise GeometryError(
+                f"No free site fits {part}.",
+                fix=f"the sheet has {pristine.get_chemical_formula()}; list its sites with `flatforce defect sites`",
+            )
+        target = fractional[chosen[0]] if chosen else middle
+        offset = fractional[eligible] - target
+        offset -= np.round(offset)
+        lateral = np.linalg.norm(offset @ pristine.cell.array[:2, :2], axis=1)
+        order = np.lexsort((eligible, -pristine.positions[eligible, 2].round(3), lateral.round(4)))
+        chosen.append(eligible[int(order[0])])
+    return chosen
+
+
+def _adatom(pristine: Atoms, part: PointDefect, site: int) -> Atom:
+    heights = unwrapped_heights(pristine)
+    below = part.side == "bottom"
+    bond = covalent_radii[atomic_numbers[part.symbol]] + covalent_radii[pristine.numbers[site]]
+    lateral = pristine.positions - pristine.positions[site]
+    near = np.linalg.norm(lateral[:, :2], axis=1) < bond
+    edge = heights[near].min() if below else heights[near].max()
+    centre = pristine.positions[site].copy()
+    shift = pristine.positions[site, 2] - heights[site]
+    centre[2] = edge + shift - bond if below else edge + shift + bond
+    return Atom(part.symbol, centre)
+
+
+def _centre(pristine: Atoms, sites: list[int]) -> FloatArray:
+    fractional = pristine.get_scaled_positions()[sites]
+    offset = fractional - fractional[0]
+    offset[:, :2] -= np.round(offset[:, :2])
+    centre: FloatArray = (fractional[0] + offset.mean(axis=0)) @ pristine.cell.array
+    return centre

@@ -1,0 +1,74 @@
+"""Structures that extend the bundled WSe2 dataset, to be labelled with `flatforce label`.
+
+    python validation/wse2_pbe_frames.py first > first.extxyz
+    python validation/wse2_pbe_frames.py relaxed RELAXED_V_SE.extxyz > relaxed.extxyz
+
+`first` needs nothing; `relaxed` rattles a V_Se 3x3 cell that a force field trained on the frames before has
+relaxed, because small displacements about the minimum are what phonons see. Seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.io import read, write
+
+from flatforce.structures.defects import build_defect
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.strain import rattled, strained
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+LATTICE, THICKNESS = 3.3166, 3.3597
+"""Å, PBE at 450 eV and 12×12 k points."""
+
+
+def named(atoms: Atoms, kind: str, name: str) -> Atoms:
+    atoms.info = {"name": name, "config_type": kind, "material": "WSe2"}
+    return atoms
+
+
+def first_round() -> list[Atoms]:
+    rng = np.random.default_rng(20261121)
+    unit = monolayer(("W", "Se"), prototype="2H", a=LATTICE, thickness=THICKNESS)
+    frames = []
+    for defect, kind in (("v_Se:top+v_Se:bottom", "vSe2_3x3"), ("Se_W", "SeW_3x3"), ("v_W", "vW_3x3")):
+        for i, amplitude in enumerate((0.0, 0.02, 0.03)):
+            cell = build_defect(unit, (3, 3), defect).atoms
+            frames.append(named(rattled(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i:02d}"))
+    for i, (amplitude, e) in enumerate(((0.02, 0.0), (0.03, 0.01), (0.05, -0.02), (0.1, 0.02))):
+        cell = strained(unit.repeat((3, 3, 1)), xx=e, yy=e)
+        frames.append(named(rattled(cell, amplitude=amplitude, rng=rng), "pristine_3x3", f"sc3-{i + 4:02d}"))
+    for i, amplitude in enumerate((0.02, 0.02, 0.03, 0.03, 0.05, 0.05)):
+        xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
+        cell = strained(unit.repeat((2, 2, 1)), xx=xx, yy=yy, xy=xy / 2)
+        frames.append(named(rattled(cell, amplitude=amplitude, rng=rng), "pristine_2x2", f"sc2-{i + 10:02d}"))
+    for i, e in enumerate(np.linspace(-0.04, 0.04, 6)):
+        frames.append(named(strained(unit, xx=e, yy=e), "pristine_1x1", f"prim-{24 + i:02d}"))
+    shapes = [(0.03, 0.0, 0.0), (-0.03, 0.0, 0.0), (0.02, -0.02, 0.0), (0.0, 0.0, 0.02), (0.01, 0.0, -0.02)]
+    shapes += [(0.0, 0.0, 0.0)] * 9
+    for i, (xx, yy, xy) in enumerate(shapes):
+        cell = rattled(strained(unit, xx=xx, yy=yy, xy=xy), amplitude=0.03, rng=rng)
+        frames.append(named(cell, "pristine_1x1", f"prim-{30 + i:02d}"))
+    return frames
+
+
+def relaxed_round(path: str) -> list[Atoms]:
+    rng = np.random.default_rng(20261122)
+    base = read(path)
+    assert not isinstance(base, list)
+    frames = [named(base.copy(), "vSe_3x3", "vSe3-12")]
+    amplitudes = (0.015, 0.015, 0.02, 0.02, 0.03, 0.03, 0.02, 0.02)
+    strains = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.02, -0.02)
+    for i, (amplitude, e) in enumerate(zip(amplitudes, strains, strict=True)):
+        cell = rattled(strained(base, xx=e, yy=e), amplitude=amplitude, rng=rng)
+        frames.append(named(cell, "vSe_3x3", f"vSe3-{i + 13:02d}"))
+    return frames
+
+
+if __name__ == "__main__":
+    made = first_round() if sys.argv[1] == "first" else relaxed_round(sys.argv[2])
+    write(sys.stdout, made, format="extxyz")
