@@ -60,12 +60,12 @@ def relaxed_round(path: str) -> list[Atoms]:
     rng = np.random.default_rng(20261122)
     base = read(path)
     assert not isinstance(base, list)
-    frames = [named(base.copy(), "vSe_3x3", "vSe3-12")]
+    frames = [named(base.copy(), "vSe_3x3_small", "vSe3-12")]
     amplitudes = (0.015, 0.015, 0.02, 0.02, 0.03, 0.03, 0.02, 0.02)
     strains = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.02, -0.02)
     for i, (amplitude, e) in enumerate(zip(amplitudes, strains, strict=True)):
         cell = rattled(strained(base, xx=e, yy=e), amplitude=amplitude, rng=rng)
-        frames.append(named(cell, "vSe_3x3", f"vSe3-{i + 13:02d}"))
+        frames.append(named(cell, "vSe_3x3_small", f"vSe3-{i + 13:02d}"))
     return frames
 
 

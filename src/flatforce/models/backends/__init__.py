@@ -1,0 +1,1 @@
+"""One module a backend, imported when asked for, strangers to one another."""

@@ -1,0 +1,112 @@
+"""Several models as one: `committee:a.model,b.model` — the mean predicts, the spread doubts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.core.errors import ModelError
+from flatforce.models.potential import RawPrediction
+from flatforce.models.spec import Precision, load as load_one
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential
+
+
+def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
+    """Load the members of a committee.
+
+    Parameters
+    ----------
+    name
+        Specs joined by commas; a bare path is a MACE model.
+    device, dtype
+        For each member.
+
+    Returns
+    -------
+    The backend.
+
+    Raises
+    ------
+    ModelError
+        If there are fewer than two, or they know different elements.
+    """
+    members = [load_one(one.strip(), device=device, dtype=dtype) for one in name.split(",") if one.strip()]
+    if len(members) < 2:
+        raise ModelError("A committee needs two models or more.", fix="join their paths by commas")
+    if len({member.elements for member in members}) > 1:
+        raise ModelError(
+            "The members of the committee know different elements.", fix="train them on the same frames"
+        )
+    return CommitteeBackend(members)
+
+
+class CommitteeBackend:
+    """The mean of several models; `predict_each` gives every member's word.
+
+    Parameters
+    ----------
+    members
+        The models.
+    """
+
+    def __init__(self, members: Sequence[Potential]) -> None:
+        self.members = list(members)
+        self.elements = members[0].elements
+        self.cutoff = max(member.cutoff for member in members)
+        self.layers = max(member.backend.layers for member in members)
+        self.dtype, self.device = members[0].dtype, members[0].device
+        self.batch_atoms = min(member.backend.batch_atoms for member in members)
+
+    def predict_each(self, frames: Sequence[Atoms], *, stress: bool) -> list[list[RawPrediction]]:
+        """Evaluate every member.
+
+        Parameters
+        ----------
+        frames
+            Fully periodic cells.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        One list a member.
+        """
+        return [member.backend.predict(frames, stress=stress) for member in self.members]
+
+    def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        """Average the members.
+
+        Parameters
+        ----------
+        frames
+            Fully periodic cells.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        One prediction a frame.
+        """
+        each = self.predict_each(frames, stress=stress)
+        return [_mean(said) for said in zip(*each, strict=True)]
+
+
+def _mean(said: Sequence[RawPrediction]) -> RawPrediction:
+    energies = np.array([one.energy for one in said])
+    forces = np.array([one.forces for one in said])
+    stresses = [one.stress for one in said if one.stress is not None]
+    stress = np.mean(stresses, axis=0) if len(stresses) == len(said) else None
+    return RawPrediction(
+        float(energies.mean()),
+        forces.mean(axis=0),
+        stress,
+        energy_std=float(energies.std(ddof=1)),
+        forces_std=forces.std(axis=0, ddof=1),
+    )

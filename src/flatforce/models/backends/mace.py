@@ -1,0 +1,190 @@
+"""MACE models, batched, in float64 or float32."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from flatforce.core.errors import MissingDependencyError, ModelError
+from flatforce.models.potential import RawPrediction
+from flatforce.models.spec import model_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+BATCH_ATOMS_CPU = 110
+"""Atoms a batch on a CPU: batches of small frames gain, frames of 100 atoms fill its cache alone."""
+
+BATCH_ATOMS_GPU = 8000
+"""Atoms a batch on a GPU; a model of 128 channels then takes a few GiB."""
+
+
+def load(name: str, *, device: str, dtype: str) -> MaceBackend:
+    """Load a `.model` file.
+
+    Parameters
+    ----------
+    name
+        Path, or the name of a bundled model.
+    device
+        `cpu`, `cuda`, or `auto`.
+    dtype
+        `float64` or `float32`.
+
+    Returns
+    -------
+    The backend.
+
+    Raises
+    ------
+    ModelError
+        If the file is absent or no MACE model.
+    """
+    torch = import_mace()
+    path = model_path(f"mace:{name}")
+    if path is None or not path.is_file():
+        raise ModelError(f"There is no model {name}.", fix="give the path of a .model file, or mace:wse2-pbe")
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    try:
+        model = torch.load(path, map_location=where, weights_only=False)
+        return MaceBackend(model, device=where, dtype=dtype)
+    except Exception as error:
+        raise ModelError(
+            f"{path} is no MACE model.",
+            why=f"{type(error).__name__}: {error}",
+            fix="was the file cut short, or made by another MACE version?",
+        ) from error
+
+
+def import_mace() -> Any:  # noqa: ANN401  # torch has no type of its own here
+    """Import MACE, then torch: e3nn 0.4.4 fails on torch ≥ 2.6 the other way round.
+
+    Returns
+    -------
+    The torch module.
+
+    Raises
+    ------
+    MissingDependencyError
+        If MACE is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mace.modules  # noqa: F401  # its import sets torch up for e3nn
+            import torch
+    except ImportError as error:
+        raise MissingDependencyError(
+            "MACE is not installed.", why=str(error), fix="pip install 'flatforce[mace]'"
+        ) from error
+    return torch
+
+
+class MaceBackend:
+    """A MACE model as a backend.
+
+    Parameters
+    ----------
+    model
+        The torch module.
+    device
+        `cpu` or `cuda`.
+    dtype
+        `float64` or `float32`.
+    """
+
+    def __init__(self, model: Any, *, device: str, dtype: str) -> None:  # noqa: ANN401  # a torch module
+        self.torch = import_mace()
+        self.model = model.to(device=device, dtype=getattr(self.torch, dtype)).eval()
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(False)
+        self.device, self.dtype = device, dtype
+        self.cutoff = float(model.r_max)
+        self.layers = int(model.num_interactions)
+        self.numbers = [int(z) for z in model.atomic_numbers]
+        self.elements = frozenset(chemical_symbols[z] for z in self.numbers)
+        self.batch_atoms = BATCH_ATOMS_CPU if device == "cpu" else BATCH_ATOMS_GPU
+        self.heads = list(getattr(model, "heads", None) or ["Default"])
+
+    def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        """Evaluate one batch.
+
+        Parameters
+        ----------
+        frames
+            Fully periodic cells.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        One prediction a frame.
+        """
+        batch = collate(frames, numbers=self.numbers, cutoff=self.cutoff, heads=self.heads, dtype=self.dtype)
+        out = self.model(batch.to(self.device).to_dict(), compute_stress=stress, compute_force=True)
+        energies = out["energy"].detach().cpu().numpy().astype(float)
+        forces = out["forces"].detach().cpu().numpy().astype(float)
+        stresses = out["stress"].detach().cpu().numpy().astype(float) if stress else None
+        ends = np.cumsum([len(frame) for frame in frames])
+        return [
+            RawPrediction(float(energies[i]), part, None if stresses is None else stresses[i])
+            for i, part in enumerate(np.split(forces, ends[:-1]))
+        ]
+
+
+def collate(
+    frames: Sequence[Atoms], *, numbers: Sequence[int], cutoff: float, heads: Sequence[str], dtype: str
+) -> Any:  # noqa: ANN401  # MACE's own batch type
+    """Build MACE's batch of graphs.
+
+    Parameters
+    ----------
+    frames
+        Fully periodic cells.
+    numbers
+        Atomic numbers that the model knows, in its order.
+    cutoff
+        Å.
+    heads
+        Names of the model's heads.
+    dtype
+        Of the numbers in the batch.
+
+    Returns
+    -------
+    The batch.
+    """
+    torch = import_mace()
+    from mace import data
+    from mace.tools import AtomicNumberTable, torch_geometric
+
+    table = AtomicNumberTable(list(numbers))
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, dtype))
+    try:
+        graphs = [
+            data.AtomicData.from_config(
+                data.Configuration(
+                    atomic_numbers=frame.numbers,
+                    positions=frame.positions,
+                    properties={},
+                    property_weights={},
+                    cell=frame.cell.array,
+                    pbc=(True, True, True),
+                    head=heads[-1],
+                ),
+                z_table=table,
+                cutoff=cutoff,
+                heads=list(heads),
+            )
+            for frame in frames
+        ]
+        return torch_geometric.Batch.from_data_list(graphs)
+    finally:
+        torch.set_default_dtype(before)

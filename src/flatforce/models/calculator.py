@@ -1,0 +1,58 @@
+"""A `Potential` as an ASE calculator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential
+
+
+class SheetCalculator(Calculator):
+    """Energy, forces, and the in-plane stress of a sheet.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, potential: Potential) -> None:
+        super().__init__()
+        self.potential = potential
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] = all_changes,
+    ) -> None:
+        """Evaluate one structure.
+
+        Parameters
+        ----------
+        atoms
+            The structure.
+        properties
+            What is wanted; everything is computed at once.
+        system_changes
+            What changed, as ASE says it.
+        """
+        super().calculate(atoms, properties, system_changes)
+        (found,) = self.potential.evaluate([self.atoms])
+        results: dict[str, Any] = {
+            "energy": found.energy,
+            "free_energy": found.energy,
+            "forces": found.forces,
+        }
+        if found.stress is not None:
+            results["stress"] = np.asarray(full_3x3_to_voigt_6_stress(found.stress))
+        self.results = results

@@ -1,0 +1,99 @@
+"""Names of force fields: `mace:file.model`, `mace:wse2-pbe`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from flatforce.core.errors import ModelError
+from flatforce.models.potential import Potential
+
+if TYPE_CHECKING:
+    from flatforce.models.potential import Backend
+
+Precision = Literal["float64", "float32"]
+
+BACKENDS: Final[dict[str, str]] = {
+    "mace": "flatforce.models.backends.mace",
+    "ase": "flatforce.models.backends.ase",
+    "committee": "flatforce.models.backends.committee",
+}
+"""Kind → module with `load(name, device=…, dtype=…)`, imported when first asked for."""
+
+BUNDLED: Final[dict[str, str]] = {"mace:wse2-pbe": "wse2-pbe.model"}
+"""Models that ship with the package."""
+
+
+def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
+    """Load a force field.
+
+    Parameters
+    ----------
+    spec
+        Its name; a bare path that ends in `.model` means MACE.
+    device
+        `cpu`, `cuda`, or `auto`.
+    dtype
+        Arithmetic; `float64` for phonons and relaxation.
+
+    Returns
+    -------
+    The force field.
+
+    Raises
+    ------
+    ModelError
+        If the kind is unknown, or the model cannot be loaded.
+    """
+    kind, name = split_spec(spec)
+    loader: Callable[..., Backend] = import_module(BACKENDS[kind]).load
+    return Potential(f"{kind}:{name}", loader(name, device=device, dtype=dtype))
+
+
+def split_spec(spec: str) -> tuple[str, str]:
+    """Split a spec in kind and name.
+
+    Parameters
+    ----------
+    spec
+        For instance `mace:a.model`.
+
+    Returns
+    -------
+    Kind and name.
+
+    Raises
+    ------
+    ModelError
+        If the kind is unknown.
+    """
+    kind, colon, name = spec.partition(":")
+    if not colon and spec.endswith(".model"):
+        return "mace", spec
+    if kind not in BACKENDS or not name:
+        raise ModelError(
+            f"There is no kind of model for {spec!r}.",
+            why=f"known kinds: {', '.join(BACKENDS)}",
+            fix="write KIND:NAME, for instance mace:my.model or mace:wse2-pbe",
+        )
+    return kind, name
+
+
+def model_path(spec: str) -> Path | None:
+    """Find the file behind a spec.
+
+    Parameters
+    ----------
+    spec
+        A spec.
+
+    Returns
+    -------
+    The file, or None where there is none to hash.
+    """
+    kind, name = split_spec(spec)
+    if f"{kind}:{name}" in BUNDLED:
+        return Path(str(resources.files("flatforce.models") / "bundled" / BUNDLED[f"{kind}:{name}"]))
+    return Path(name) if kind == "mace" else None
