@@ -161,30 +161,57 @@ def collate(
     The batch.
     """
     torch = import_mace()
-    from mace import data
-    from mace.tools import AtomicNumberTable, torch_geometric
+    from mace.tools import torch_geometric
 
-    table = AtomicNumberTable(list(numbers))
     before = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, dtype))
     try:
-        graphs = [
-            data.AtomicData.from_config(
-                data.Configuration(
-                    atomic_numbers=frame.numbers,
-                    positions=frame.positions,
-                    properties={},
-                    property_weights={},
-                    cell=frame.cell.array,
-                    pbc=(True, True, True),
-                    head=heads[-1],
-                ),
-                z_table=table,
-                cutoff=cutoff,
-                heads=list(heads),
-            )
-            for frame in frames
-        ]
+        graphs = [make_graph(frame, numbers=numbers, cutoff=cutoff, heads=heads) for frame in frames]
         return torch_geometric.Batch.from_data_list(graphs)
     finally:
         torch.set_default_dtype(before)
+
+
+def make_graph(  # noqa: PLR0913  # what a graph is made of
+    slab: Atoms,
+    *,
+    numbers: Sequence[int],
+    cutoff: float,
+    heads: Sequence[str],
+    properties: dict[str, Any] | None = None,
+    property_weights: dict[str, float] | None = None,
+) -> Any:  # noqa: ANN401  # MACE's own graph type
+    """Build MACE's graph of one cell, in torch's default precision.
+
+    Parameters
+    ----------
+    slab
+        A fully periodic cell.
+    numbers
+        Atomic numbers that the model knows, in its order.
+    cutoff
+        Å.
+    heads
+        Names of the model's heads; the last is meant.
+    properties, property_weights
+        Labels and their weights, under MACE's names.
+
+    Returns
+    -------
+    The graph.
+    """
+    from mace import data
+    from mace.tools import AtomicNumberTable
+
+    configuration = data.Configuration(
+        atomic_numbers=slab.numbers,
+        positions=slab.positions,
+        properties=properties or {},
+        property_weights=property_weights or {},
+        cell=slab.cell.array,
+        pbc=(True, True, True),
+        head=heads[-1],
+    )
+    return data.AtomicData.from_config(
+        configuration, z_table=AtomicNumberTable(list(numbers)), cutoff=cutoff, heads=list(heads)
+    )

@@ -1,0 +1,40 @@
+"""Datasets that ship with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from flatforce.core.errors import DataError
+
+BUNDLED: Final = {"wse2-pbe": "wse2_pbe.extxyz"}
+"""Name → file; a data card `.md` stands beside each."""
+
+
+def dataset_path(name: str) -> Path:
+    """Find a dataset.
+
+    Parameters
+    ----------
+    name
+        Name of a bundled dataset, or a path.
+
+    Returns
+    -------
+    The file.
+
+    Raises
+    ------
+    DataError
+        If it is neither.
+    """
+    if name in BUNDLED:
+        return Path(str(resources.files("flatforce.data") / "files" / BUNDLED[name]))
+    path = Path(name)
+    if not path.is_file():
+        raise DataError(
+            f"There are no frames {name}.",
+            fix=f"give the path of a file, or one of {', '.join(BUNDLED)}",
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Training of force fields from one YAML, resumable to the epoch."""

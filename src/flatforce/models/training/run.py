@@ -1,0 +1,203 @@
+"""A training run from data to model file, card and result folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flatforce.core.errors import DataError, ModelError
+from flatforce.core.hashing import hash_file
+from flatforce.core.progress import Progress, silent
+from flatforce.core.results import (
+    Record,
+    claim_folder,
+    read_record,
+    versions,
+    write_atomically,
+    write_record,
+    write_text,
+)
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import ISOLATED, config_type, read_labelled
+from flatforce.data.splits import hold_out
+from flatforce.models.backends.mace import MaceBackend, import_mace
+from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
+from flatforce.models.potential import Potential
+from flatforce.models.training.mace import CHECKPOINT, Trained, train_mace
+from flatforce.models.training.targets import reference_energies, split_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.models.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Frames of a run, split."""
+
+    fit: list[Atoms]
+    test: list[Atoms]
+    e0s: dict[str, float]
+    """Species → eV."""
+    hashes: dict[str, str]
+    """Name of each file → hash."""
+
+
+def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
+    """Train one model or a committee; go on where a killed run stopped.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    folder
+        Result folder: `NAME.model` and `NAME.card.json` for each member, `split.json`, `metrics.csv`.
+    progress
+        Told after each epoch.
+
+    Returns
+    -------
+    The content of `result.json`; `converged` is False when a member diverged.
+    """
+    data = load_data(config)
+    plain = config.model_dump(mode="json")
+    if not claim_folder(folder, plain, data.hashes):
+        return read_record(folder)
+    _check_same_run(folder, plain, data.hashes)
+    _write_split(folder, config, data)
+    start = time.perf_counter()
+    cards = [_member(k, config, data, folder, progress) for k in range(config.n_models)]
+    metrics = {
+        name: sum(card["test"]["all"][name] for card in cards) / len(cards)
+        for name in cards[0]["test"]["all"]
+    }
+    diverged = [card["file"] for card in cards if card["diverged"]]
+    record = Record(
+        kind="train",
+        config=plain,
+        metrics=metrics,
+        units={name: ERROR_UNITS[name] for name in metrics},
+        inputs=data.hashes,
+        converged=not diverged,
+        warnings=[f"{name} diverged; the best weights before that were kept" for name in diverged],
+        details={"cards": cards},
+        seed=config.seed,
+        wall_time=time.perf_counter() - start,
+    )
+    write_record(folder, record)
+    return read_record(folder)
+
+
+def load_data(config: TrainConfig) -> TrainingData:
+    """Read and split the frames of a run.
+
+    Parameters
+    ----------
+    config
+        Settings.
+
+    Returns
+    -------
+    The frames; the same for the same files and seed.
+
+    Raises
+    ------
+    DataError
+        If nothing is left to train on.
+    """
+    paths = [dataset_path(name) for name in config.data]
+    frames = [frame for path in paths for frame in read_labelled(path)]
+    chosen = set(hold_out(frames, fraction=config.test_fraction, seed=config.split_seed))
+    fit = [f for i, f in enumerate(frames) if i not in chosen]
+    if sum(config_type(f) != ISOLATED for f in fit) < 2:
+        raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
+    hashes = {Path(name).name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
+    return TrainingData(
+        [f for f in fit if config_type(f) != ISOLATED],
+        [frames[i] for i in sorted(chosen)],
+        reference_energies(fit, config),
+        hashes,
+    )
+
+
+def _check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) -> None:
+    """Refuse to go on from a checkpoint that was made with other settings."""
+    marker = folder / "run.json"
+    now = json.loads(json.dumps({"config": plain, "inputs": hashes}))
+    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) != now:
+        raise ModelError(
+            f"{folder} holds an unfinished run with other settings or data.",
+            why="going on from its checkpoint would mix two runs",
+            fix="choose another folder with -o, or delete that one",
+        )
+    write_text(marker, json.dumps(now, indent=1) + "\n")
+
+
+def _write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
+    names = [frame.info.get("name", frame.get_chemical_formula()) for frame in data.test]
+    content = {"seed": config.split_seed, "fraction": config.test_fraction, "test": names}
+    write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
+
+
+def _member(
+    k: int, config: TrainConfig, data: TrainingData, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    single = config.n_models == 1
+    name = config.name if single else f"{config.name}-{k}"
+    card_file = folder / f"{name}.card.json"
+    if card_file.is_file():
+        card: dict[str, Any] = json.loads(card_file.read_text(encoding="utf-8"))
+        return card
+    inside = folder if single else folder / name
+    seed = config.seed + k
+    if config.valid_file is None:
+        fit, valid = split_validation(data.fit, fraction=config.valid_fraction, seed=seed)
+    else:
+        fit, valid = data.fit, read_labelled(Path(config.valid_file))
+    done = train_mace(fit, valid, config=config, seed=seed, e0s=data.e0s, folder=inside, progress=progress)
+    if done.best_epoch < 0:
+        raise ModelError(
+            "The training diverged before its first epoch was over; there is no model.",
+            why="the loss is not finite",
+            fix="lower learning_rate, or look for broken frames",
+        )
+    torch = import_mace()
+    model_file = folder / f"{name}.model"
+    write_atomically(model_file, lambda part: torch.save(done.model.cpu(), part))
+    test = _test_errors(done, data.test or valid, f"mace:{name}")
+    card = {
+        "file": model_file.name,
+        "elements": sorted(data.e0s),
+        "e0s": data.e0s,
+        "cutoff": config.model.r_max,
+        "layers": config.model.num_interactions,
+        "settings": config.model_dump(mode="json"),
+        "seed": seed,
+        "data": data.hashes,
+        "n_train": len(fit),
+        "n_valid": len(valid),
+        "n_test": len(data.test),
+        "best_epoch": done.best_epoch,
+        "epochs": len(done.history),
+        "diverged": done.diverged,
+        "test": test,
+        "units": ERROR_UNITS,
+        "versions": versions(),
+        "wall_time": sum(row["seconds"] for row in done.history),
+    }
+    write_text(card_file, json.dumps(card, indent=1) + "\n")
+    (inside / CHECKPOINT).unlink(missing_ok=True)
+    return card
+
+
+def _test_errors(done: Trained, frames: Sequence[Atoms], name: str) -> dict[str, Any]:
+    potential = Potential(name, MaceBackend(done.model, device="cpu", dtype="float64"))
+    found = compare(frames, potential.evaluate(frames))
+    groups = {group: error_metrics(found, group=group) for group in sorted(set(found.frame_group))}
+    return {"all": error_metrics(found), "config_type": groups, "force_mae_of": element_force_errors(found)}

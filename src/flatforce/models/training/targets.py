@@ -1,0 +1,96 @@
+"""Labelled frames as what a training run fits: reference energies, splits, numbers per frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.core.errors import DataError
+from flatforce.data.frames import ISOLATED, config_type, get_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.models.training.config import TrainConfig
+
+
+def reference_energies(frames: Sequence[Atoms], config: TrainConfig) -> dict[str, float]:
+    """Decide on the energies of single atoms.
+
+    Parameters
+    ----------
+    frames
+        Labelled frames.
+    config
+        `e0s` says how.
+
+    Returns
+    -------
+    Species → eV.
+
+    Raises
+    ------
+    DataError
+        If a species is missing, or isolated atoms are asked for and absent.
+    """
+    species = sorted({symbol for frame in frames for symbol in frame.get_chemical_symbols()})
+    if isinstance(config.e0s, dict):
+        found = dict(config.e0s)
+    elif config.e0s == "isolated":
+        found = {
+            frame.get_chemical_symbols()[0]: get_labels(frame).energy
+            for frame in frames
+            if config_type(frame) == ISOLATED and len(frame) == 1
+        }
+    else:
+        found = _least_squares(frames, species)
+    missing = [symbol for symbol in species if symbol not in found]
+    if missing:
+        raise DataError(
+            f"There is no reference energy for {', '.join(missing)}.",
+            fix=f"name them under e0s, add frames with config_type {ISOLATED}, or use e0s: least_squares",
+        )
+    return {symbol: found[symbol] for symbol in species}
+
+
+def _least_squares(frames: Sequence[Atoms], species: Sequence[str]) -> dict[str, float]:
+    counts = np.array([[frame.get_chemical_symbols().count(s) for s in species] for frame in frames], float)
+    energies = np.array([get_labels(frame).energy for frame in frames])
+    size = counts.sum(axis=1, keepdims=True)
+    fitted, *_ = np.linalg.lstsq(counts / size, energies / size[:, 0], rcond=None)
+    return dict(zip(species, fitted.tolist(), strict=True))
+
+
+def split_validation(
+    frames: Sequence[Atoms], *, fraction: float, seed: int
+) -> tuple[list[Atoms], list[Atoms]]:
+    """Set frames aside to judge the epochs.
+
+    Parameters
+    ----------
+    frames
+        Labelled frames.
+    fraction
+        Share set aside, at least one frame.
+    seed
+        Of the choice.
+
+    Returns
+    -------
+    Training frames and validation frames.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two frames.
+    """
+    if len(frames) < 2:
+        raise DataError("Training takes two frames or more.", fix="add labelled frames")
+    order = np.random.default_rng(seed).permutation(len(frames))
+    count = max(1, round(fraction * len(frames)))
+    chosen = set(order[:count].tolist())
+    train = [frame for i, frame in enumerate(frames) if i not in chosen]
+    return train, [frames[i] for i in sorted(chosen)]
