@@ -1,0 +1,1 @@
+"""What a force field says of a sheet: errors, relaxation, phonons, defects. One idea a module."""

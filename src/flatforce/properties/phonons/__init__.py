@@ -1,0 +1,1 @@
+"""Phonons of sheets, pristine and with defects."""

@@ -1,0 +1,66 @@
+"""Lines through the Brillouin zone of a sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from flatforce.core.arrays import FloatArray
+
+ANGLE_TOLERANCE = 0.5
+"""Degrees, within which a cell counts as hexagonal or rectangular."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """Straight segments between special points."""
+
+    labels: tuple[str, ...]
+    points: FloatArray
+    """(P, 3) reciprocal-lattice coordinates of the special points."""
+
+    def segments(self, points_each: int) -> list[FloatArray]:
+        """Sample the segments.
+
+        Parameters
+        ----------
+        points_each
+            q points on each, ends included.
+
+        Returns
+        -------
+        (points_each, 3) for each segment.
+        """
+        return [
+            np.linspace(start, end, points_each)
+            for start, end in zip(self.points[:-1], self.points[1:], strict=True)
+        ]
+
+
+def standard_path(cell: FloatArray) -> Path:
+    """Choose the customary path.
+
+    Parameters
+    ----------
+    cell
+        (3, 3) Å, rows; sheet in the plane of the first two.
+
+    Returns
+    -------
+    Γ–M–K–Γ for a hexagonal cell of 120° or 60°, Γ–X–S–Y–Γ else.
+    """
+    lengths = np.linalg.norm(cell[:2], axis=1)
+    angle = np.degrees(np.arccos(np.clip(cell[0] @ cell[1] / lengths.prod(), -1, 1)))
+    equal = abs(lengths[0] - lengths[1]) < 1e-3 * lengths[0]
+    if equal and abs(angle - 120) < ANGLE_TOLERANCE:
+        return _path("ΓMKΓ", [(0, 0), (1 / 2, 0), (1 / 3, 1 / 3), (0, 0)])
+    if equal and abs(angle - 60) < ANGLE_TOLERANCE:
+        return _path("ΓMKΓ", [(0, 0), (1 / 2, 0), (2 / 3, 1 / 3), (0, 0)])
+    return _path("ΓXSYΓ", [(0, 0), (1 / 2, 0), (1 / 2, 1 / 2), (0, 1 / 2), (0, 0)])
+
+
+def _path(labels: str, points: list[tuple[float, float]]) -> Path:
+    return Path(tuple(labels), np.array([(*point, 0.0) for point in points]))

@@ -1,0 +1,302 @@
+"""Phonons of a pristine sheet: bands, DOS, PDOS, flexural exponent, thermal properties."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.errors import GeometryError
+from flatforce.core.progress import Progress, silent
+from flatforce.core.results import write_atomically
+from flatforce.core.units import FREQUENCY_FACTOR, THZ_IN_INVERSE_CM
+from flatforce.properties.phonons.paths import standard_path
+from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
+from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+    from phonopy import Phonopy
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+ZA_RANGE: Final = (0.02, 0.10)
+"""Part of Γ–M over which the flexural exponent is fitted: above round-off, below the quartic term."""
+
+IMAGINARY: Final = -0.05
+"""THz. A frequency below is an instability, not round-off."""
+
+
+class PhononConfig(Config):
+    """Settings of pristine phonons."""
+
+    supercell: tuple[PositiveInt, PositiveInt] = (6, 6)
+    """n, m of the supercell."""
+    displacement: PositiveFloat = 0.005
+    """Å. 2e-4 eV/Å² of truncation, above the noise of float64."""
+    sum_rules: bool = True
+    """Whether translation, rotation and Huang conditions are enforced."""
+    points_per_segment: PositiveInt = 51
+    """q points on each part of the path."""
+    mesh: PositiveInt = 48
+    """q points along each reciprocal vector for DOS and thermal properties."""
+    broadening: PositiveFloat = 0.08
+    """THz. Standard deviation of the Gaussian put on each mode."""
+    t_max: NonNegativeFloat = Field(1000.0, ge=10.0)
+    """K. Thermal properties from 0 to here, every 10 K."""
+
+
+@dataclass(frozen=True)
+class PristinePhonons:
+    """Phonons of a pristine sheet."""
+
+    phonon: Phonopy
+    """Phonopy's object, force constants set."""
+    labels: list[str]
+    """Special points of the path."""
+    ticks: FloatArray
+    """(P) position of the special points along the path."""
+    distance: FloatArray
+    """(Q) position along the path."""
+    bands: FloatArray
+    """(Q, 3 n) THz; imaginary as negative."""
+    frequency: FloatArray
+    """(G) THz, grid of the DOS."""
+    dos: FloatArray
+    """(G) states/THz per primitive cell."""
+    pdos: FloatArray
+    """(n, 3, G) states/THz of each atom and Cartesian axis."""
+    symbols: list[str]
+    """(n) species of the primitive cell."""
+    gamma: FloatArray
+    """(3 n) THz at Γ."""
+    za_exponent: float
+    """Of the flexural branch; NaN when it is imaginary."""
+    min_frequency: float
+    """THz, on path and mesh."""
+    thermal: FloatArray
+    """(T, 4) K, kJ/mol free energy, J/K/mol entropy, J/K/mol heat capacity, of a primitive cell."""
+    raw_residuals: Residuals
+    left_residuals: Residuals
+    force_at_rest: float
+    """eV/Å."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for the record."""
+        named = {f"gamma_{i + 1}": float(f * THZ_IN_INVERSE_CM) for i, f in enumerate(self.gamma)}
+        before = {f"raw_{name}": value for name, value in asdict(self.raw_residuals).items()}
+        after = {f"left_{name}": value for name, value in asdict(self.left_residuals).items()}
+        return {
+            "min_frequency": self.min_frequency,
+            "max_frequency": float(self.bands.max()),
+            "za_exponent": self.za_exponent,
+            "force_at_rest": self.force_at_rest,
+            **named,
+            **before,
+            **after,
+        }
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each metric."""
+        plain = {"za_exponent": "1", "force_at_rest": "eV/Å"}
+        rules = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
+
+        def unit(name: str) -> str:
+            kind, _, rest = name.partition("_")
+            if kind in {"raw", "left"}:
+                return rules[rest]
+            return plain.get(name, "cm⁻¹" if kind == "gamma" else "THz")
+
+        return {name: unit(name) for name in self.metrics}
+
+    @property
+    def stable(self) -> bool:
+        """Whether no mode is imaginary beyond round-off."""
+        return self.min_frequency > IMAGINARY
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return what the figures need.
+
+        Returns
+        -------
+        Name → array.
+        """
+        return {
+            "ticks": self.ticks,
+            "labels": np.array(self.labels),
+            "distance": self.distance,
+            "bands": self.bands,
+            "frequency": self.frequency,
+            "dos": self.dos,
+            "pdos": self.pdos,
+            "symbols": np.array(self.symbols),
+            "thermal": self.thermal,
+        }
+
+
+def pristine_phonons(
+    potential: Potential,
+    atoms: Atoms,
+    config: PhononConfig,
+    *,
+    scratch: Path,
+    progress: Progress = silent,
+) -> PristinePhonons:
+    """Compute the phonons of a relaxed sheet.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    atoms
+        A relaxed primitive cell.
+    config
+        Settings.
+    scratch
+        Folder for forces computed so far.
+    progress
+        Told after each chunk of displacements.
+
+    Returns
+    -------
+    The phonons.
+    """
+    potential.check([atoms])
+    phonon = make_phonopy(atoms, config.supercell, primitive="auto")
+    check_size(to_ase(phonon.supercell), potential.cutoff)
+    if len(phonon.primitive) != len(atoms):
+        raise GeometryError(
+            f"The sheet has {len(atoms)} atoms, its primitive cell {len(phonon.primitive)}.",
+            why="bands of a supercell would be folded without a word",
+            fix="give the primitive cell and choose the supercell with --supercell",
+        )
+    at_rest = fill_force_constants(
+        phonon, potential, displacement=config.displacement, scratch=scratch, progress=progress
+    )
+    vectors = pair_vectors(to_ase(phonon.supercell))
+    raw = residuals(np.asarray(phonon.force_constants), vectors)
+    if config.sum_rules:
+        phonon.force_constants = enforce_sum_rules(np.asarray(phonon.force_constants), vectors)
+    left = residuals(np.asarray(phonon.force_constants), vectors)
+    return _spectra(phonon, config, raw=raw, left=left, at_rest=at_rest)
+
+
+def _spectra(
+    phonon: Phonopy, config: PhononConfig, *, raw: Residuals, left: Residuals, at_rest: float
+) -> PristinePhonons:
+    cell = np.asarray(phonon.primitive.cell)
+    path = standard_path(cell)
+    labels = ["$\\Gamma$" if name == "Γ" else name for name in path.labels]
+    band = phonon.run_band_structure(path.segments(config.points_per_segment), labels=labels)
+    bands = np.concatenate(band.frequencies)
+    distance = np.concatenate(band.distances)
+    ticks = np.array([0.0, *(part[-1] for part in band.distances)])
+    mesh = phonon.run_mesh(
+        (config.mesh, config.mesh, 1), with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
+    )
+    low, high = float(mesh.frequencies.min()), float(mesh.frequencies.max())
+    grid = {
+        "freq_min": min(0.0, low) - 5 * config.broadening,
+        "freq_max": high + 5 * config.broadening,
+        "freq_pitch": config.broadening / 5,
+        "sigma": config.broadening,
+        "use_tetrahedron_method": False,
+    }
+    total = phonon.run_total_dos(**grid)
+    projected = phonon.run_projected_dos(**grid, xyz_projection=True)
+    thermal = phonon.run_thermal_properties(
+        t_max=config.t_max, t_step=10, cutoff_frequency=config.broadening / 2
+    )
+    n = len(phonon.primitive)
+    gamma = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0]
+    return PristinePhonons(
+        phonon=phonon,
+        labels=list(path.labels),
+        ticks=ticks,
+        distance=distance,
+        bands=bands,
+        frequency=np.asarray(total.frequency_points),
+        dos=np.asarray(total.dos),
+        pdos=np.asarray(projected.projected_dos).reshape(n, 3, -1),
+        symbols=list(phonon.primitive.symbols),
+        gamma=gamma,
+        za_exponent=flexural_exponent(phonon, path.points[1]),
+        min_frequency=min(low, float(bands.min())),
+        thermal=np.column_stack(
+            [
+                thermal.temperatures,
+                thermal.thermal_properties[1],
+                thermal.thermal_properties[2],
+                thermal.thermal_properties[3],
+            ]
+        ),
+        raw_residuals=raw,
+        left_residuals=left,
+        force_at_rest=at_rest,
+    )
+
+
+def flexural_exponent(phonon: Phonopy, end: FloatArray) -> float:
+    """Fit ω ∝ q^p to the branch that moves along the normal.
+
+    Parameters
+    ----------
+    phonon
+        Phonopy's object, force constants set.
+    end
+        (3) special point that ends the line from Γ, reciprocal-lattice coordinates.
+
+    Returns
+    -------
+    The exponent p; 2 for a sheet without stress. NaN when the branch is imaginary.
+    """
+    fractions = np.geomspace(*ZA_RANGE, 6)
+    found = phonon.run_qpoints(np.outer(fractions, end), with_dynamical_matrices=True)
+    frequencies = []
+    for matrix in np.asarray(found.dynamical_matrices):
+        squares, vectors = np.linalg.eigh(matrix)
+        normal = (np.abs(vectors[2::3]) ** 2).sum(axis=0)[:3]
+        square = float(squares[int(np.argmax(normal))])
+        frequencies.append(np.sign(square) * np.sqrt(abs(square)) * FREQUENCY_FACTOR)
+    if min(frequencies) <= 0:
+        return float("nan")
+    return float(np.polyfit(np.log(fractions), np.log(frequencies), 1)[0])
+
+
+def write_phonopy_files(found: PristinePhonons, folder: Path) -> None:
+    """Write the files that phonopy's own command line reads.
+
+    Parameters
+    ----------
+    found
+        Phonons.
+    folder
+        Where `phonopy.yaml`, `force_constants.hdf5`, `band.yaml` and the DOS files go.
+    """
+    from phonopy.file_IO import write_force_constants_to_hdf5
+
+    phonon = found.phonon
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "phonopy.yaml", lambda part: _quiet_save(phonon, part))
+    constants = np.asarray(phonon.force_constants)
+    write_atomically(
+        folder / "force_constants.hdf5",
+        lambda part: write_force_constants_to_hdf5(constants, filename=part),
+    )
+    phonon.write_yaml_band_structure(filename=folder / "band.yaml")
+    phonon.write_total_dos(filename=folder / "total_dos.dat")
+    phonon.write_projected_dos(filename=folder / "projected_dos.dat")
+    phonon.write_yaml_thermal_properties(filename=folder / "thermal_properties.yaml")
+
+
+def _quiet_save(phonon: Phonopy, path: Path) -> None:
+    phonon.save(path, settings={"force_sets": True, "displacements": True})

@@ -1,0 +1,190 @@
+"""The seam to phonopy: supercells, displaced cells, force constants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase import Atoms
+from phonopy import Phonopy
+from phonopy.structure.atoms import PhonopyAtoms
+
+from flatforce.core.errors import GeometryError
+from flatforce.core.progress import Progress, silent
+from flatforce.core.results import write_atomically
+from flatforce.structures.sheet import area
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+SYMPREC = 1e-4
+"""Å, phonopy's tolerance: the structures given to it have been symmetrised."""
+
+CHUNK_ATOMS = 5000
+"""Atoms whose forces are computed between two files on disk: seconds of work on one core."""
+
+
+def in_circle_radius(atoms: Atoms) -> float:
+    """Return the radius of the largest circle in the cell.
+
+    Parameters
+    ----------
+    atoms
+        A sheet.
+
+    Returns
+    -------
+    Å; a √3 / 4 · n for an n × n hexagonal cell.
+    """
+    return area(atoms) / max(np.linalg.norm(atoms.cell[0]), np.linalg.norm(atoms.cell[1])) / 2
+
+
+def check_size(atoms: Atoms, cutoff: float) -> None:
+    """Refuse a supercell that is too small for force constants.
+
+    Parameters
+    ----------
+    atoms
+        A supercell.
+    cutoff
+        Å, of the force field.
+
+    Raises
+    ------
+    GeometryError
+        If its in-circle is smaller than the cutoff.
+    """
+    radius = in_circle_radius(atoms)
+    if radius < cutoff:
+        raise GeometryError(
+            f"The supercell is too small: its in-circle has a radius of {radius:.2f} Å.",
+            why=f"the force field reaches {cutoff:.2f} Å a layer, and an atom would meet its own images",
+            fix="take a larger supercell",
+        )
+
+
+def make_phonopy(cell: Atoms, repeats: tuple[int, int], *, primitive: str) -> Phonopy:
+    """Hand a sheet to phonopy.
+
+    Parameters
+    ----------
+    cell
+        A sheet with vacuum.
+    repeats
+        n, m of the supercell.
+    primitive
+        `auto`, or `P` for a cell that is to stay whole, such as one with a defect.
+
+    Returns
+    -------
+    The phonopy object.
+    """
+    unit = PhonopyAtoms(
+        symbols=cell.get_chemical_symbols(),
+        cell=cell.cell.array,
+        scaled_positions=cell.get_scaled_positions(),
+        masses=cell.get_masses(),
+    )
+    return Phonopy(
+        unit,
+        supercell_matrix=np.diag([*repeats, 1]),
+        primitive_matrix=primitive,  # type: ignore[arg-type]  # one of phonopy's letters
+        symprec=SYMPREC,
+    )
+
+
+def to_ase(cell: PhonopyAtoms) -> Atoms:
+    """Turn phonopy's cell into ASE's.
+
+    Parameters
+    ----------
+    cell
+        Phonopy's cell.
+
+    Returns
+    -------
+    The same with three periodic axes.
+    """
+    return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, pbc=True)
+
+
+def fill_force_constants(
+    phonon: Phonopy,
+    potential: Potential,
+    *,
+    displacement: float,
+    scratch: Path,
+    progress: Progress = silent,
+) -> float:
+    """Compute force constants by symmetry-reduced finite displacements.
+
+    Parameters
+    ----------
+    phonon
+        The phonopy object; its force constants are set, all pairs.
+    potential
+        The force field.
+    displacement
+        Å.
+    scratch
+        Folder of the forces computed so far; a killed run goes on from it.
+    progress
+        Told after each chunk.
+
+    Returns
+    -------
+    eV/Å, largest force on the undisplaced supercell; it is subtracted.
+    """
+    phonon.generate_displacements(distance=displacement)
+    cells = [to_ase(one) for one in phonon.supercells_with_displacements or [] if one is not None]
+    at_rest = potential.evaluate([to_ase(phonon.supercell)], stress=False)[0].forces
+    forces = displaced_forces(potential, cells, scratch=scratch, progress=progress) - at_rest
+    phonon.forces = forces
+    phonon.produce_force_constants(show_drift=False)
+    return float(np.abs(at_rest).max())
+
+
+def displaced_forces(
+    potential: Potential, cells: list[Atoms], *, scratch: Path, progress: Progress = silent
+) -> FloatArray:
+    """Evaluate displaced supercells, a file of forces a chunk.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    cells
+        Displaced supercells of equal size.
+    scratch
+        Where the chunks stand; those found are not computed again.
+    progress
+        Told after each chunk.
+
+    Returns
+    -------
+    (n, N, 3) eV/Å.
+    """
+    step = max(1, CHUNK_ATOMS // len(cells[0]))
+    parts = []
+    for first in range(0, len(cells), step):
+        path = scratch / f"forces-{first:05d}.npy"
+        chunk = cells[first : first + step]
+        if path.is_file():
+            parts.append(np.load(path))
+        else:
+            found = np.array([one.forces for one in potential.evaluate(chunk, stress=False)])
+            write_atomically(path, _saver(found))
+            parts.append(found)
+        progress(first + len(chunk), len(cells), "displacements")
+    return np.concatenate(parts)
+
+
+def _saver(array: FloatArray) -> Any:  # noqa: ANN401  # a callback
+    def save(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.save(stream, array)
+
+    return save
