@@ -1,21 +1,25 @@
 """Join labelled files into the bundled dataset, one provenance for all.
 
-    python validation/assemble_wse2_pbe.py src/flatforce/data/files/wse2_pbe.extxyz SEED.xyz LABELLED.extxyz …
+python validation/assemble_wse2_pbe.py src/flatforce/data/files/wse2_pbe.extxyz SEED.xyz LABELLED.extxyz …
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.reference.config import GpawSettings, label_key
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 SETTINGS = "PBE, plane waves 400 eV, Fermi 0.02 eV, k grid shifted 6x6-equivalent, free energy"
 
 
 def main(target: str, sources: list[str]) -> None:
-    frames = {}
+    frames: dict[str, Atoms] = {}
     for source in sources:
         for frame in read_labelled(Path(source)):
             frame.info["dft"] = SETTINGS

@@ -100,7 +100,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _describe(problem: Any, root: type[BaseModel]) -> str:  # noqa: ANN401  # pydantic's ErrorDetails
+def _describe(problem: Any, root: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or "(top)"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']} (got {problem['input']!r})"

@@ -17,7 +17,7 @@ POSITION_DIGITS = 8
 """Å; structures that agree to this many decimals are the same structure."""
 
 
-def hash_value(value: Any) -> str:  # noqa: ANN401  # anything JSON can hold
+def hash_value(value: Any) -> str:
     """Hash plain values, independent of the order of keys.
 
     Parameters

@@ -22,7 +22,9 @@ class Progress(Protocol):
 
         Parameters
         ----------
-        done, total
+        done
+            Steps.
+        total
             Steps.
         text
             What was just done.
@@ -35,7 +37,9 @@ def silent(done: int, total: int, text: str) -> None:
 
     Parameters
     ----------
-    done, total
+    done
+        Steps.
+    total
         Steps.
     text
         What was just done.

@@ -100,9 +100,7 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def write_record(
-    folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None
-) -> None:
+def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
     """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete.
 
     Parameters
@@ -210,7 +208,9 @@ def is_finished(folder: Path, config: dict[str, Any], inputs: dict[str, str]) ->
     ----------
     folder
         The result folder.
-    config, inputs
+    config
+        As given to `stage_key`.
+    inputs
         As given to `stage_key`.
 
     Returns
@@ -229,7 +229,9 @@ def claim_folder(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -
     ----------
     folder
         The result folder.
-    config, inputs
+    config
+        As given to `stage_key`.
+    inputs
         As given to `stage_key`.
 
     Returns

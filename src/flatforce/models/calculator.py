@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
 
 
-class SheetCalculator(Calculator):
+class SheetCalculator(Calculator):  # type: ignore[misc]  # ase carries no types
     """Energy, forces, and the in-plane stress of a sheet.
 
     Parameters

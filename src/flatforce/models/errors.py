@@ -66,7 +66,10 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
     Both, flat.
     """
     labels = [get_labels(frame) for frame in frames]
-    energy = [(lab.energy / len(f), p.energy / len(f)) for f, lab, p in zip(frames, labels, predictions, strict=True)]
+    energy = [
+        (lab.energy / len(f), p.energy / len(f))
+        for f, lab, p in zip(frames, labels, predictions, strict=True)
+    ]
     forces = [np.concatenate([lab.forces for lab in labels]), np.concatenate([p.forces for p in predictions])]
     stress, groups = [], []
     for frame, lab, p in zip(frames, labels, predictions, strict=True):

@@ -201,8 +201,7 @@ class Potential:
             slabs = [padded(frame, self.cutoff) for frame in batch]
             raw = self.backend.predict(slabs, stress=stress)
             found += [
-                self._flatten(frame, slab, one)
-                for frame, slab, one in zip(batch, slabs, raw, strict=True)
+                self._flatten(frame, slab, one) for frame, slab, one in zip(batch, slabs, raw, strict=True)
             ]
             progress(len(found), len(frames), "frames")
         return found

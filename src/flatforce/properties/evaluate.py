@@ -60,9 +60,7 @@ class Evaluation:
         return {name: ERROR_UNITS[name] for name in self.metrics}
 
 
-def evaluate(
-    potential: Potential, frames: Sequence[Atoms], *, progress: Progress = silent
-) -> Evaluation:
+def evaluate(potential: Potential, frames: Sequence[Atoms], *, progress: Progress = silent) -> Evaluation:
     """Compare a force field with labels.
 
     Parameters

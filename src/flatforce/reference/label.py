@@ -137,9 +137,7 @@ class _Running:
         self.lock = threading.Lock()
         self.stopped = False
 
-    def compute(
-        self, key: str, atoms: Atoms, config: LabelConfig, cache: Path
-    ) -> tuple[str, dict[str, Any]]:
+    def compute(self, key: str, atoms: Atoms, config: LabelConfig, cache: Path) -> tuple[str, dict[str, Any]]:
         task = cache / "tasks" / f"{key}.json"
         log = cache / "logs" / f"{key}.txt"
         log.parent.mkdir(exist_ok=True)

@@ -129,8 +129,7 @@ def sides(atoms: Atoms) -> list[Side]:
     heights = unwrapped_heights(atoms)
     middle = (heights.max() + heights.min()) / 2
     return [
-        "middle" if abs(z - middle) < MIDDLE_TOLERANCE else "top" if z > middle else "bottom"
-        for z in heights
+        "middle" if abs(z - middle) < MIDDLE_TOLERANCE else "top" if z > middle else "bottom" for z in heights
     ]
 
 

@@ -105,7 +105,8 @@ def unwrapped_heights(atoms: Atoms) -> FloatArray:
     gaps = np.diff(np.append(order, order[0] + height))
     above = order[int(np.argmax(gaps))]
     unwrapped: FloatArray = np.where(folded > above + 1e-9, folded - height, folded)
-    return unwrapped + (z.mean() - unwrapped.mean())
+    unwrapped += z.mean() - unwrapped.mean()
+    return unwrapped
 
 
 def as_slab(atoms: Atoms, *, gap: float) -> Atoms:

@@ -17,7 +17,11 @@ def strained(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 0.0)
     ----------
     atoms
         A sheet.
-    xx, yy, xy
+    xx
+        Components of the symmetric small-strain tensor; 0.01 is one per cent.
+    yy
+        Components of the symmetric small-strain tensor; 0.01 is one per cent.
+    xy
         Components of the symmetric small-strain tensor; 0.01 is one per cent.
 
     Returns

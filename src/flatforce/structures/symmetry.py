@@ -59,9 +59,7 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     data = spglib.get_symmetry_dataset(cell, symprec=symprec)
     if data is None:
-        raise GeometryError(
-            "The symmetry of the structure was not found.", fix="are two atoms at one place?"
-        )
+        raise GeometryError("The symmetry of the structure was not found.", fix="are two atoms at one place?")
     rotations = np.asarray(data.rotations, dtype=np.int64)
     keep = [
         bool((r[2, :2] == 0).all() and (r[:2, 2] == 0).all()) for r in rotations

@@ -31,7 +31,9 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
     name
         `package.module:Class?key=value`; `cutoff` and `elements` (comma-separated) are ours, the rest is
         the class's.
-    device, dtype
+    device
+        Not passed on: a calculator decides for itself.
+    dtype
         Not passed on: a calculator decides for itself.
 
     Returns

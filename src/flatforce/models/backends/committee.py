@@ -8,7 +8,8 @@ import numpy as np
 
 from flatforce.core.errors import ModelError
 from flatforce.models.potential import RawPrediction
-from flatforce.models.spec import Precision, load as load_one
+from flatforce.models.spec import Precision
+from flatforce.models.spec import load as load_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,9 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
     ----------
     name
         Specs joined by commas; a bare path is a MACE model.
-    device, dtype
+    device
+        For each member.
+    dtype
         For each member.
 
     Returns

@@ -14,7 +14,6 @@ from flatforce.models.spec import model_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ase import Atoms
 
@@ -62,7 +61,7 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
         ) from error
 
 
-def import_mace() -> Any:  # noqa: ANN401  # torch has no type of its own here
+def import_mace() -> Any:
     """Import MACE, then torch: e3nn 0.4.4 fails on torch ≥ 2.6 the other way round.
 
     Returns
@@ -99,7 +98,7 @@ class MaceBackend:
         `float64` or `float32`.
     """
 
-    def __init__(self, model: Any, *, device: str, dtype: str) -> None:  # noqa: ANN401  # a torch module
+    def __init__(self, model: Any, *, device: str, dtype: str) -> None:
         self.torch = import_mace()
         self.model = model.to(device=device, dtype=getattr(self.torch, dtype)).eval()
         for parameter in self.model.parameters():
@@ -140,7 +139,7 @@ class MaceBackend:
 
 def collate(
     frames: Sequence[Atoms], *, numbers: Sequence[int], cutoff: float, heads: Sequence[str], dtype: str
-) -> Any:  # noqa: ANN401  # MACE's own batch type
+) -> Any:
     """Build MACE's batch of graphs.
 
     Parameters
@@ -172,7 +171,7 @@ def collate(
         torch.set_default_dtype(before)
 
 
-def make_graph(  # noqa: PLR0913  # what a graph is made of
+def make_graph(  # what a graph is made of
     slab: Atoms,
     *,
     numbers: Sequence[int],
@@ -180,7 +179,7 @@ def make_graph(  # noqa: PLR0913  # what a graph is made of
     heads: Sequence[str],
     properties: dict[str, Any] | None = None,
     property_weights: dict[str, float] | None = None,
-) -> Any:  # noqa: ANN401  # MACE's own graph type
+) -> Any:
     """Build MACE's graph of one cell, in torch's default precision.
 
     Parameters
@@ -193,7 +192,9 @@ def make_graph(  # noqa: PLR0913  # what a graph is made of
         Å.
     heads
         Names of the model's heads; the last is meant.
-    properties, property_weights
+    properties
+        Labels and their weights, under MACE's names.
+    property_weights
         Labels and their weights, under MACE's names.
 
     Returns

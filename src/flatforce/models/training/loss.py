@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from flatforce.models.training.config import Weights
 
 
-def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights) -> Any:  # noqa: ANN401  # torch tensors
+def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights) -> Any:
     """Compute the weighted mean squares.
 
     Parameters
@@ -32,7 +32,7 @@ def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights) -> Any:  # noq
     return loss
 
 
-def _membrane_error(batch: Any, stress: Any) -> Any:  # noqa: ANN401  # torch tensors
+def _membrane_error(batch: Any, stress: Any) -> Any:
     height = batch.cell.view(-1, 3, 3)[:, 2, 2]
     error = (batch.stress - stress)[:, (0, 1, 0), (0, 1, 1)] * height[:, None]
     return error * batch.stress_weight[:, None]

@@ -70,7 +70,9 @@ def train_mace(
 
     Parameters
     ----------
-    train, valid
+    train
+        Labelled frames.
+    valid
         Labelled frames.
     config
         Settings.
@@ -100,7 +102,7 @@ def train_mace(
 
 
 class _Run:
-    def __init__(  # noqa: PLR0913  # private; one caller
+    def __init__(  # private; one caller
         self,
         train: Sequence[Atoms],
         valid: Sequence[Atoms],
@@ -212,7 +214,7 @@ class _Run:
             row |= self._errors(weights)
         return row | {"seconds": time.perf_counter() - start}
 
-    def _averaged(self) -> Any:  # noqa: ANN401  # a context manager
+    def _averaged(self) -> Any:
         return nullcontext() if self.ema is None else self.ema.average_parameters()
 
     def _errors(self, weights: Weights) -> dict[str, float]:
@@ -243,7 +245,7 @@ class _Run:
             with self._averaged():
                 state.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
-    def _batch(self, graphs: Sequence[Any]) -> Any:  # noqa: ANN401  # MACE's batch
+    def _batch(self, graphs: Sequence[Any]) -> Any:
         from mace.tools import torch_geometric
 
         return torch_geometric.Batch.from_data_list(list(graphs)).to(self.device)
@@ -269,7 +271,7 @@ class _Run:
             self.ema.load_state_dict(content["ema"])
 
 
-def labelled_graph(frame: Atoms, config: TrainConfig, e0s: dict[str, float]) -> Any:  # noqa: ANN401  # MACE's graph
+def labelled_graph(frame: Atoms, config: TrainConfig, e0s: dict[str, float]) -> Any:
     """Turn a labelled frame into MACE's graph, in the cell that the model will see.
 
     Parameters
@@ -301,7 +303,7 @@ def labelled_graph(frame: Atoms, config: TrainConfig, e0s: dict[str, float]) -> 
     )
 
 
-def build_model(graphs: Sequence[Any], config: TrainConfig, e0s: dict[str, float]) -> Any:  # noqa: ANN401  # a torch module
+def build_model(graphs: Sequence[Any], config: TrainConfig, e0s: dict[str, float]) -> Any:
     """Make an untrained model, scaled to the data.
 
     Parameters

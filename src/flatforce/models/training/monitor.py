@@ -61,7 +61,7 @@ class Monitor:
             self.wandb.finish()
 
 
-def _tensorboard(folder: Path) -> Any:  # noqa: ANN401  # an untyped package
+def _tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -71,7 +71,7 @@ def _tensorboard(folder: Path) -> Any:  # noqa: ANN401  # an untyped package
     return SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
-def _wandb(folder: Path, config: dict[str, Any]) -> Any:  # noqa: ANN401  # an untyped package
+def _wandb(folder: Path, config: dict[str, Any]) -> Any:
     try:
         import wandb
     except ImportError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -204,7 +204,7 @@ def _spectra(
         (config.mesh, config.mesh, 1), with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
     )
     low, high = float(mesh.frequencies.min()), float(mesh.frequencies.max())
-    grid = {
+    grid: dict[str, Any] = {
         "freq_min": min(0.0, low) - 5 * config.broadening,
         "freq_max": high + 5 * config.broadening,
         "freq_pitch": config.broadening / 5,
@@ -231,14 +231,7 @@ def _spectra(
         gamma=gamma,
         za_exponent=flexural_exponent(phonon, path.points[1]),
         min_frequency=min(low, float(bands.min())),
-        thermal=np.column_stack(
-            [
-                thermal.temperatures,
-                thermal.thermal_properties[1],
-                thermal.thermal_properties[2],
-                thermal.thermal_properties[3],
-            ]
-        ),
+        thermal=np.column_stack(thermal.thermal_properties or ()),
         raw_residuals=raw,
         left_residuals=left,
         force_at_rest=at_rest,
@@ -290,7 +283,7 @@ def write_phonopy_files(found: PristinePhonons, folder: Path) -> None:
     constants = np.asarray(phonon.force_constants)
     write_atomically(
         folder / "force_constants.hdf5",
-        lambda part: write_force_constants_to_hdf5(constants, filename=part),
+        lambda part: write_force_constants_to_hdf5(constants, filename=str(part)),
     )
     phonon.write_yaml_band_structure(filename=folder / "band.yaml")
     phonon.write_total_dos(filename=folder / "total_dos.dat")

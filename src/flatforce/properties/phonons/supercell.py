@@ -39,7 +39,7 @@ def in_circle_radius(atoms: Atoms) -> float:
     -------
     Å; a √3 / 4 · n for an n × n hexagonal cell.
     """
-    return area(atoms) / max(np.linalg.norm(atoms.cell[0]), np.linalg.norm(atoms.cell[1])) / 2
+    return float(area(atoms) / atoms.cell.lengths()[:2].max() / 2)
 
 
 def check_size(atoms: Atoms, cutoff: float) -> None:
@@ -182,7 +182,7 @@ def displaced_forces(
     return np.concatenate(parts)
 
 
-def _saver(array: FloatArray) -> Any:  # noqa: ANN401  # a callback
+def _saver(array: FloatArray) -> Any:
     def save(path: Path) -> None:
         with path.open("wb") as stream:
             np.save(stream, array)

@@ -1,0 +1,5 @@
+"""`python -m flatforce`."""
+
+from flatforce.cli import main
+
+main()

@@ -1,0 +1,111 @@
+"""`flatforce train | evaluate | doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flatforce.cli.options import (
+    Device,
+    Model,
+    Output,
+    Settings,
+    finish,
+    input_hashes,
+    settings_from,
+    show,
+)
+
+
+def train(
+    output: Output,
+    config: Settings = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    n_models: Annotated[int | None, typer.Option(help="Members of a committee.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first member.")] = None,
+) -> None:
+    """Train a MACE force field or a committee; a killed run goes on where it stopped."""
+    from flatforce.core.progress import reporting
+    from flatforce.models.training.config import TrainConfig
+    from flatforce.models.training.run import train as run
+
+    settings = settings_from(TrainConfig, config, epochs=epochs, n_models=n_models, seed=seed)
+    with reporting("train") as progress:
+        result = run(settings, output, progress=progress)
+    show("errors on held-out frames", result["metrics"], result["units"], output)
+    finish(converged=result["converged"], warnings=result["warnings"])
+
+
+def evaluate(
+    model: Model,
+    frames: Annotated[str, typer.Argument(help="Labelled frames: a file or a bundled dataset.")],
+    output: Output,
+    split: Annotated[Path | None, typer.Option(help="split.json: judge only its test frames.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Compare a force field with DFT labels."""
+    import json
+
+    from flatforce.core.progress import reporting
+    from flatforce.core.results import Record, claim_folder, write_record
+    from flatforce.data.bundled import dataset_path
+    from flatforce.data.frames import read_labelled
+    from flatforce.models import load
+    from flatforce.properties.evaluate import evaluate as run
+
+    path = dataset_path(frames)
+    labelled = read_labelled(path)
+    if split is not None:
+        names = set(json.loads(split.read_text(encoding="utf-8"))["test"])
+        labelled = [frame for frame in labelled if frame.info.get("name") in names]
+    settings = {"model": model, "frames": frames, "split": None if split is None else str(split)}
+    inputs = input_hashes(model, path)
+    potential = load(model, device=device)
+    if claim_folder(output, settings, inputs):
+        with reporting("evaluate") as progress:
+            found = run(potential, labelled, progress=progress)
+        details = {"config_type": found.config_types, "force_mae_of": found.force_mae_of}
+        record = Record("evaluate", settings, found.metrics, found.units, inputs, details=details)
+        write_record(output, record, found.arrays())
+    _show_record(output, "errors against DFT")
+
+
+def doctor(
+    model: Annotated[str | None, typer.Argument(help="Force field to test.")] = None,
+    elements: Annotated[str | None, typer.Option(help="Two species for the test sheet: W,Se.")] = None,
+) -> None:
+    """Say what is installed; test that a force field is right for sheets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from flatforce.core.results import versions
+
+    console = Console()
+    console.print(", ".join(f"{name} {version}" for name, version in versions().items()))
+    if model is None:
+        return
+    from flatforce.models import load
+    from flatforce.testing.checks import check_potential
+    from flatforce.testing.zoo import sheet_for
+
+    potential = load(model)
+    chosen = None if elements is None else tuple(elements.split(","))
+    checks = check_potential(potential, sheet_for(potential.elements, chosen))
+    table = Table("check", "found", "allowed", "")
+    for check in checks:
+        table.add_row(
+            check.name, f"{check.value:.3g}", f"{check.limit:.3g}", "ok" if check.passed else "FAILED"
+        )
+    console.print(table)
+    failed = [check.name for check in checks if not check.passed]
+    finish(converged=not failed, warnings=[f"{name}: failed" for name in failed])
+
+
+def _show_record(folder: Path, title: str) -> None:
+    from flatforce.core.results import read_record
+
+    result = read_record(folder)
+    show(title, result["metrics"], result["units"], folder)
+    finish(converged=result["converged"], warnings=result["warnings"])

@@ -1,0 +1,82 @@
+"""Sheets and models that the tests share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import read_labelled
+from flatforce.models import load
+from flatforce.structures.prototypes import monolayer
+from flatforce.testing.zoo import sheet_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.models import Potential
+
+os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+
+
+@pytest.fixture(scope="session")
+def frames() -> list[Atoms]:
+    return read_labelled(dataset_path("wse2-pbe"))
+
+
+@pytest.fixture(scope="session")
+def few_frames(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve primitive-cell frames: a training set of seconds."""
+    chosen = [frame for frame in frames if len(frame) == 3][:12]
+    path = tmp_path_factory.mktemp("frames") / "few.extxyz"
+    write(path, chosen, format="extxyz")
+    return path
+
+
+@pytest.fixture
+def unit() -> Atoms:
+    return monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
+
+
+@pytest.fixture
+def sheet() -> Atoms:
+    """A strained, rattled 2x2 WSe2 sheet."""
+    return sheet_for(frozenset({"W", "Se"}))
+
+
+@pytest.fixture(scope="session")
+def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small MACE model with random weights, scaled to the data: exact laws hold, physics does not."""
+    from flatforce.models.backends.mace import import_mace
+    from flatforce.models.training.config import MaceArchitecture, TrainConfig
+    from flatforce.models.training.mace import build_model, labelled_graph
+
+    torch = import_mace()
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=2, correlation=2)
+    config = TrainConfig(model=shape, dtype="float64")
+    e0s = {"Se": -5.0, "W": -10.0}
+    graphs = [labelled_graph(frame, config, e0s) for frame in frames[:4]]
+    path = tmp_path_factory.mktemp("model") / "random.model"
+    model = build_model(graphs, config, e0s)
+    model.scale_shift.scale *= 300  # forces of random weights are otherwise a few meV/Å
+    torch.save(model, path)
+    torch.set_default_dtype(torch.float32)
+    return path
+
+
+@pytest.fixture(scope="session")
+def potential(model_file: Path) -> Potential:
+    return load(f"mace:{model_file}")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)

@@ -1,0 +1,88 @@
+"""Errors, configuration, result folders."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flatforce.core.config import Config
+from flatforce.core.errors import ConfigError, GeometryError, ResultError
+from flatforce.core.results import (
+    Record,
+    claim_folder,
+    read_arrays,
+    read_record,
+    write_atomically,
+    write_record,
+)
+from flatforce.models.training.config import TrainConfig
+
+
+class Inner(Config):
+    cutoff: float = 1.0
+
+
+class Outer(Config):
+    inner: Inner = Inner()
+    steps: int = 3
+
+
+def test_error_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(GeometryError("what", why="why", fix="fix")))  # our own bytes
+    assert isinstance(error, GeometryError)
+    assert str(error) == "what\n  why: why\n  fix: fix"
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Outer.parse({"stepz": 4, "inner": {"cutof": 2.0}, "steps": "many"}, source="a.yaml")
+    text = str(caught.value)
+    assert "a.yaml: 3 setting(s)" in text
+    assert "did you mean `steps`?" in text
+    assert "did you mean `cutoff`?" in text
+    assert "many" in text
+
+
+def test_nested_defaults_of_training_are_valid() -> None:
+    assert TrainConfig.parse({}).stage_two is not None
+    assert TrainConfig.parse({"stage_two": None}).stage_two is None
+
+
+def test_yaml_must_be_a_mapping(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match="holds no settings"):
+        Outer.from_yaml(tmp_path / "a.yaml")
+
+
+def record(**changes: float) -> Record:
+    return Record("test", {"x": 1}, dict(changes), dict.fromkeys(changes, "eV"), {"file": "abc"})
+
+
+def test_result_is_read_back_and_claimed(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    assert claim_folder(folder, {"x": 1}, {"file": "abc"})
+    write_record(folder, record(energy=1.5), {"a": np.arange(3)})
+    assert read_record(folder)["metrics"] == {"energy": 1.5}
+    np.testing.assert_array_equal(read_arrays(folder)["a"], np.arange(3))
+    assert not claim_folder(folder, {"x": 1}, {"file": "abc"})
+    with pytest.raises(ResultError, match="another result"):
+        claim_folder(folder, {"x": 2}, {"file": "abc"})
+    with pytest.raises(ResultError, match="another result"):
+        claim_folder(folder, {"x": 1}, {"file": "changed"})
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+
+    def fail(part: Path) -> None:
+        part.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ResultError, match="could not be written"):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,79 @@
+"""Reading and refusing frames; the split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from flatforce.core.errors import DataError
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import get_labels, read_frames, read_labelled, write_frames
+from flatforce.data.splits import hold_out
+
+
+def test_round_trip(frames: list[Atoms], tmp_path: Path) -> None:
+    write_frames(tmp_path / "a.extxyz", frames[:3])
+    for before, after in zip(frames[:3], read_labelled(tmp_path / "a.extxyz"), strict=True):
+        old, new = get_labels(before), get_labels(after)
+        assert old.energy == pytest.approx(new.energy, abs=1e-9)
+        np.testing.assert_allclose(old.forces, new.forces, atol=1e-7)
+        assert old.stress is not None
+        assert new.stress is not None
+        np.testing.assert_allclose(old.stress, new.stress, atol=1e-9)
+
+
+@pytest.mark.parametrize("cut", [1, 40, 300])
+def test_truncated_file_is_refused(frames: list[Atoms], tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "a.extxyz"
+    write_frames(path, frames[:3])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines)[: -min(cut, 300)] if cut != 1 else "".join(lines[:-1]))
+    with pytest.raises(DataError):
+        read_labelled(path)
+
+
+def test_missing_and_broken_labels_are_refused(frames: list[Atoms]) -> None:
+    bare = frames[0].copy()
+    del bare.arrays["REF_forces"]
+    with pytest.raises(DataError, match="has no REF_forces"):
+        get_labels(bare)
+    broken = frames[0].copy()
+    broken.arrays["REF_forces"][1, 2] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        get_labels(broken)
+
+
+def test_no_file_no_frames(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file"):
+        read_frames(tmp_path / "none.xyz")
+    with pytest.raises(DataError, match="no frames"):
+        dataset_path("none")
+
+
+def test_bundled_dataset(frames: list[Atoms]) -> None:
+    kinds = {frame.info["config_type"] for frame in frames}
+    assert {
+        "pristine_1x1",
+        "pristine_2x2",
+        "pristine_3x3",
+        "vSe_3x3",
+        "vW_3x3",
+        "vSe2_3x3",
+        "SeW_3x3",
+    } <= kinds
+    for frame in frames:
+        assert get_labels(frame).stress is not None
+        assert {"name", "material", "dft", "label_source", "label_key"} <= set(frame.info)
+        assert bool(frame.pbc.all())
+
+
+def test_split_holds_some_of_each_kind_whatever_the_order(frames: list[Atoms]) -> None:
+    chosen = {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=0)}
+    again = {frames[::-1][i].info["name"] for i in hold_out(frames[::-1], fraction=0.12, seed=0)}
+    assert chosen == again
+    kinds = {f.info["config_type"] for f in frames if f.info["name"] in chosen}
+    assert kinds == {f.info["config_type"] for f in frames}
+    assert chosen != {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=1)}

@@ -1,0 +1,112 @@
+"""Labelling: cached, resumable, honest about failures."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.io import write
+
+from flatforce.data.frames import get_labels
+from flatforce.reference.config import AseSettings, GpawSettings, LabelConfig, label_key
+from flatforce.reference.label import label
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.strain import rattled
+
+EMT_SETTINGS = LabelConfig(
+    settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2
+)
+
+
+def copper_sheets(count: int) -> list[Atoms]:
+    rng = np.random.default_rng(0)
+    sheet = monolayer(("Cu", "Cu"), prototype="honeycomb", a=4.4)
+    return [rattled(sheet, amplitude=0.1, rng=rng) for _ in range(count)]
+
+
+def test_labels_are_the_calculators_and_computed_once(tmp_path: Path) -> None:
+    sheets = copper_sheets(3)
+    first = label(sheets, EMT_SETTINGS, cache=tmp_path)
+    assert first.computed == 3
+    assert not first.failures
+    for sheet, frame in zip(sheets, first.frames, strict=True):
+        sheet.calc = EMT()
+        np.testing.assert_allclose(get_labels(frame).forces, sheet.get_forces(), atol=1e-12)
+        assert get_labels(frame).energy == pytest.approx(sheet.get_potential_energy())
+    assert label(copper_sheets(4), EMT_SETTINGS, cache=tmp_path).computed == 1
+
+
+def test_failure_is_recorded_and_never_a_label(tmp_path: Path) -> None:
+    sheets = [*copper_sheets(1), monolayer(("W", "Se"), prototype="2H", a=3.3, thickness=3.3)]
+    found = label(sheets, EMT_SETTINGS, cache=tmp_path)
+    assert len(found.frames) == 1
+    ((name, reason),) = found.failures
+    assert "Se2W" in name
+    assert "No EMT-potential for" in reason
+    assert label(sheets, EMT_SETTINGS, cache=tmp_path).computed == 0
+    assert label(sheets, EMT_SETTINGS, cache=tmp_path, retry_failed=True).computed == 1
+
+
+def test_dead_worker_is_a_failure_with_a_reason(tmp_path: Path) -> None:
+    config = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["false"])
+    found = label(copper_sheets(1), config, cache=tmp_path)
+    assert "status 1" in found.failures[0][1]
+
+
+def test_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
+    label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    file.write_text(file.read_text()[:50])
+    assert label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path).computed == 1
+
+
+def test_key_follows_structure_and_settings() -> None:
+    one, other = copper_sheets(2)
+    assert label_key(one, GpawSettings()) == label_key(one.copy(), GpawSettings())
+    assert label_key(one, GpawSettings()) != label_key(other, GpawSettings())
+    assert label_key(one, GpawSettings()) != label_key(one, GpawSettings(cutoff=500))
+
+
+def test_killed_run_goes_on(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", copper_sheets(6), format="extxyz")
+    (tmp_path / "c.yaml").write_text(
+        "settings: {engine: ase, calculator: 'ase.calculators.emt:EMT'}\nworkers: 1\n"
+    )
+    command = [sys.executable, "-m", "flatforce", "label", "in.extxyz", "-c", "c.yaml", "-o", "out.extxyz"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    cache = tmp_path / "out.labels"
+    deadline = time.monotonic() + 120
+    while len(list(cache.glob("*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(list(cache.glob("*.json")))
+    assert 2 <= done < 6
+    assert not (tmp_path / "out.extxyz").exists()
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "n_labelled" in again.stdout
+    found = label(copper_sheets(6), EMT_SETTINGS, cache=cache)
+    assert found.computed == 0
+    assert len(found.frames) == 6
+
+
+@pytest.mark.slow
+def test_gpaw_reproduces_a_bundled_frame(frames: list[Atoms], tmp_path: Path) -> None:
+    pytest.importorskip("gpaw")
+    (frame,) = [f for f in frames if f.info["name"] == "prim-00"]
+    found = label([frame], LabelConfig(workers=1), cache=tmp_path)
+    assert not found.failures
+    old, new = get_labels(frame), get_labels(found.frames[0])
+    assert new.energy == pytest.approx(old.energy, abs=1e-3 * len(frame))  # 1 meV/atom
+    np.testing.assert_allclose(new.forces, old.forces, atol=5e-3)  # 5 meV/Å
+    assert np.abs(old.forces).max() > 0.1
+    assert old.stress is not None
+    assert new.stress is not None
+    np.testing.assert_allclose(new.stress, old.stress, atol=1e-5)

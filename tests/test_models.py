@@ -1,0 +1,157 @@
+"""Force fields: right for sheets whatever their cell; the test kit catches a wrong one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from flatforce.core.errors import ModelError
+from flatforce.models import Potential, load
+from flatforce.models.calculator import SheetCalculator
+from flatforce.models.potential import RawPrediction
+from flatforce.testing.checks import check_potential
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.models.backends.mace import MaceBackend
+
+
+def test_mace_passes_every_check(potential: Potential, sheet: Atoms) -> None:
+    failed = [f"{c.name}: {c.value}" for c in check_potential(potential, sheet) if not c.passed]
+    assert failed == []
+
+
+class MaceOwnSlabStress:
+    """MACE called as its own calculator is with pbc = (T, T, F): the cell it then makes up enters the stress."""
+
+    def __init__(self, backend: MaceBackend, path: Path) -> None:
+        from mace.calculators import MACECalculator
+
+        self.backend = backend
+        self.calculator = MACECalculator(model_paths=str(path), device="cpu", default_dtype="float64")
+        for name in ("elements", "cutoff", "layers", "dtype", "device"):
+            setattr(self, name, getattr(backend, name))
+        self.batch_atoms = 1
+
+    def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        found = []
+        for frame in frames:
+            atoms = frame.copy()
+            atoms.pbc = (True, True, False)
+            atoms.calc = self.calculator
+            tensor = np.asarray(atoms.get_stress(voigt=False)) if stress else None
+            found.append(RawPrediction(atoms.get_potential_energy(), atoms.get_forces(), tensor))
+        return found
+
+
+@pytest.mark.filterwarnings("ignore")  # MACECalculator warns of its own defaults
+def test_kit_catches_maces_own_slab_stress(potential: Potential, model_file: Path, sheet: Atoms) -> None:
+    wrong = Potential("wrong", MaceOwnSlabStress(potential.backend, model_file))  # type: ignore[arg-type]
+    checks = {check.name: check for check in check_potential(wrong, sheet)}
+    assert not checks["in-plane stress against differences"].passed
+    assert checks["in-plane stress against differences"].value > 0.5
+    assert checks["forces against differences"].passed
+
+
+class Flawed:
+    """A backend with one flaw at a time."""
+
+    def __init__(self, backend: MaceBackend, flaw: str) -> None:
+        self.backend, self.flaw = backend, flaw
+        for name in ("elements", "cutoff", "layers", "dtype", "device", "batch_atoms"):
+            setattr(self, name, getattr(backend, name))
+
+    def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        raw = self.backend.predict(frames, stress=stress)
+        changed = []
+        for frame, one in zip(frames, raw, strict=True):
+            energy, forces, tensor = one.energy, one.forces, one.stress
+            if self.flaw == "forces":
+                forces = forces * 1.001
+            elif self.flaw == "stress sign" and tensor is not None:
+                tensor = -tensor
+            elif self.flaw == "stress transposed rows" and tensor is not None:
+                tensor = tensor[::-1]
+            elif self.flaw == "extensivity":
+                energy += 0.01
+            elif self.flaw == "direction":
+                energy += 1e-3 * float(frame.positions[:, 0].std())
+            changed.append(RawPrediction(energy, forces, tensor))
+        return changed
+
+
+@pytest.mark.parametrize(
+    "flaw", ["forces", "stress sign", "stress transposed rows", "extensivity", "direction"]
+)
+def test_kit_catches_each_flaw(potential: Potential, sheet: Atoms, flaw: str) -> None:
+    flawed = Potential("flawed", Flawed(potential.backend, flaw))  # type: ignore[arg-type]
+    assert [check.name for check in check_potential(flawed, sheet) if not check.passed]
+
+
+def test_same_answer_whatever_cell_the_sheet_came_with(potential: Potential, sheet: Atoms) -> None:
+    thin = sheet.copy()
+    thin.cell[2, 2] = 4.0  # less than the sheet and the cutoff
+    thin.pbc = (True, True, False)
+    none = sheet.copy()
+    none.cell[2] = 0.0
+    none.pbc = (True, True, False)
+    base, *others = potential.evaluate([sheet, thin, none])
+    assert base.membrane_stress is not None
+    assert np.abs(base.membrane_stress).max() > 0.1
+    for other in others:
+        assert other.energy == pytest.approx(base.energy, abs=1e-9)
+        np.testing.assert_allclose(other.forces, base.forces, atol=1e-9)
+        assert other.membrane_stress is not None
+        np.testing.assert_allclose(other.membrane_stress, base.membrane_stress, atol=1e-8)
+    assert base.stress is not None
+    np.testing.assert_array_equal(base.stress[2], 0)
+
+
+def test_unknown_element_is_refused(potential: Potential, sheet: Atoms) -> None:
+    other = sheet.copy()
+    other.symbols[0] = "Mo"
+    with pytest.raises(ModelError, match="does not know Mo"):
+        potential.evaluate([other])
+
+
+def test_calculator_agrees(potential: Potential, sheet: Atoms) -> None:
+    sheet.calc = SheetCalculator(potential)
+    found = potential.evaluate([sheet])[0]
+    assert sheet.get_potential_energy() == pytest.approx(found.energy, abs=1e-10)
+    np.testing.assert_allclose(sheet.get_forces(), found.forces, atol=1e-10)
+    assert found.stress is not None
+    np.testing.assert_allclose(sheet.get_stress(voigt=False), found.stress, atol=1e-12)
+
+
+def test_committee_of_one_model_twice_has_no_spread(
+    model_file: Path, potential: Potential, sheet: Atoms
+) -> None:
+    twice = load(f"committee:{model_file},{model_file}").evaluate([sheet])[0]
+    assert twice.energy == pytest.approx(potential.evaluate([sheet])[0].energy)
+    assert twice.forces_std is not None
+    np.testing.assert_allclose(twice.forces_std, 0, atol=1e-12)
+
+
+def test_ase_calculator_as_backend() -> None:
+    found = load("ase:ase.calculators.emt:EMT?elements=Cu,Au&cutoff=8.0")
+    assert found.elements == {"Cu", "Au"}
+    assert found.cutoff == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize(
+    "spec", ["mace:none.model", "chgnot:x", "mace", "ase:none:None", "committee:a.model"]
+)
+def test_bad_specs(spec: str) -> None:
+    with pytest.raises(ModelError):
+        load(spec)
+
+
+def test_broken_model_file(tmp_path: Path) -> None:
+    (tmp_path / "x.model").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="no MACE model"):
+        load(str(tmp_path / "x.model"))

@@ -1,0 +1,152 @@
+"""Sum rules and phonons against analytic springs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from flatforce.core.errors import GeometryError
+from flatforce.models import Potential
+from flatforce.properties.phonons.paths import standard_path
+from flatforce.properties.phonons.pristine import PhononConfig, flexural_exponent, pristine_phonons
+from flatforce.properties.phonons.sum_rules import enforce_sum_rules, pair_vectors, residuals
+from flatforce.properties.phonons.supercell import check_size, in_circle_radius, make_phonopy, to_ase
+from flatforce.properties.relax import RelaxConfig, relax
+
+SPRING_RANGE = 5.0
+"""Å."""
+
+
+def spring_constants(atoms: Atoms) -> np.ndarray:
+    """Central springs without prestress: every invariance holds exactly."""
+    n = len(atoms)
+    constants = np.zeros((n, n, 3, 3))
+    shifts = [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    for i in range(n):
+        for j in range(n):
+            for a, b in shifts:
+                vector = atoms.positions[j] + a * atoms.cell[0] + b * atoms.cell[1] - atoms.positions[i]
+                length = np.linalg.norm(vector)
+                if 1e-6 < length < SPRING_RANGE:
+                    block = np.exp(-length) * 20 * np.outer(vector, vector) / length**2
+                    constants[i, j] -= block
+                    constants[i, i] += block
+    return constants
+
+
+@pytest.fixture(scope="module")
+def spring_sheet() -> Atoms:
+    from flatforce.structures.prototypes import monolayer
+
+    return monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
+
+
+@pytest.fixture(scope="module")
+def springs(spring_sheet: Atoms) -> tuple[Atoms, np.ndarray]:
+    supercell = to_ase(make_phonopy(spring_sheet, (4, 4), primitive="auto").supercell)
+    return supercell, spring_constants(supercell)
+
+
+def test_springs_obey_every_rule(springs: tuple[Atoms, np.ndarray]) -> None:
+    atoms, constants = springs
+    found = residuals(constants, pair_vectors(atoms))
+    assert max(found.translation, found.permutation, found.rotation) < 1e-11
+    assert found.huang < 1e-8
+
+
+def test_correction_restores_the_flexural_branch(
+    springs: tuple[Atoms, np.ndarray], spring_sheet: Atoms
+) -> None:
+    atoms, exact = springs
+    phonon = make_phonopy(spring_sheet, (4, 4), primitive="auto")
+    phonon.force_constants = exact
+    end = np.array([0.5, 0, 0])
+    assert flexural_exponent(phonon, end) == pytest.approx(2.0, abs=0.05)
+
+    # noise that keeps the lattice's translations: the same for every cell of the supercell
+    vectors = pair_vectors(atoms)
+    noise = np.random.default_rng(0).normal(size=exact.shape) * 2e-3
+    permutations = [_translation(atoms, shift) for shift in (np.arange(4)[:, None] * [0.25, 0, 0]).tolist()]
+    averaged = np.mean([noise[np.ix_(p, p)] for p in permutations], axis=0)
+    permutations = [_translation(atoms, shift) for shift in (np.arange(4)[:, None] * [0, 0.25, 0]).tolist()]
+    averaged = np.mean([averaged[np.ix_(p, p)] for p in permutations], axis=0)
+    noisy = exact + averaged + averaged.transpose(1, 0, 3, 2)
+    phonon.force_constants = noisy
+    broken = flexural_exponent(phonon, end)
+    assert broken != pytest.approx(2.0, abs=0.2)
+
+    mended = enforce_sum_rules(noisy, vectors)
+    left = residuals(mended, vectors)
+    assert max(left.translation, left.permutation, left.rotation) < 1e-9
+    assert left.huang < 1e-6
+    phonon.force_constants = mended
+    assert flexural_exponent(phonon, end) == pytest.approx(2.0, abs=0.05)
+    again = enforce_sum_rules(mended, vectors)
+    np.testing.assert_allclose(again, mended, atol=1e-9)
+    assert np.linalg.norm(mended - noisy) < np.linalg.norm(noisy - exact)
+
+
+def _translation(atoms: Atoms, shift: list[float]) -> np.ndarray:
+    fractional = atoms.get_scaled_positions()
+    offset = (fractional + shift)[:, None] - fractional[None]
+    offset -= np.round(offset)
+    nearest: np.ndarray = np.linalg.norm(offset, axis=-1).argmin(axis=1)
+    return nearest
+
+
+def test_correction_leaves_exact_constants_alone(springs: tuple[Atoms, np.ndarray]) -> None:
+    atoms, exact = springs
+    np.testing.assert_allclose(enforce_sum_rules(exact, pair_vectors(atoms)), exact, atol=1e-10)
+
+
+def test_in_circle_of_a_hexagonal_cell(unit: Atoms) -> None:
+    assert in_circle_radius(unit.repeat((6, 6, 1))) == pytest.approx(3.3166 * np.sqrt(3) / 4 * 6)
+    with pytest.raises(GeometryError, match="too small"):
+        check_size(unit.repeat((2, 2, 1)), 5.0)
+
+
+@pytest.mark.parametrize(("angle", "k"), [(120, (1 / 3, 1 / 3)), (60, (2 / 3, 1 / 3))])
+def test_k_point_follows_the_angle(angle: int, k: tuple[float, float]) -> None:
+    turn = np.radians(angle)
+    cell = np.array([[1, 0, 0], [np.cos(turn), np.sin(turn), 0], [0, 0, 5]])
+    path = standard_path(cell)
+    assert path.labels == ("Γ", "M", "K", "Γ")
+    assert path.points[2, :2] == pytest.approx(k)
+    reciprocal = np.linalg.inv(cell).T
+    lengths = np.linalg.norm(path.points @ reciprocal, axis=1)
+    assert lengths[2] == pytest.approx(2 / 3)  # K is at 4π/3a, M at 2π/√3a
+    assert lengths[1] == pytest.approx(1 / np.sqrt(3))
+
+
+def test_phonons_of_a_random_model_obey_the_rules(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    """Whatever the physics of the model: rules, mode count, files, resume."""
+    calm = relax(potential, unit, RelaxConfig(keep_symmetry=True, max_force=1e-4, max_steps=400))
+    config = PhononConfig(supercell=(3, 3), mesh=6, points_per_segment=7)
+    small = Potential("short", _ShortSighted(potential))  # type: ignore[arg-type]
+    found = pristine_phonons(small, calm.atoms, config, scratch=tmp_path / "forces")
+    left = found.left_residuals
+    assert max(left.translation, left.rotation, left.permutation) < 1e-8
+    assert np.abs(found.gamma[:3] if found.stable else np.sort(np.abs(found.gamma))[:3]).max() < 0.02
+    step = found.frequency[1] - found.frequency[0]
+    assert found.dos.sum() * step == pytest.approx(9, rel=2e-2)
+    np.testing.assert_allclose(found.pdos.sum(axis=(0, 1)), found.dos, atol=1e-8)
+    before = (tmp_path / "forces" / "forces-00000.npy").stat().st_mtime_ns
+    again = pristine_phonons(small, calm.atoms, config, scratch=tmp_path / "forces")
+    assert (tmp_path / "forces" / "forces-00000.npy").stat().st_mtime_ns == before
+    np.testing.assert_allclose(again.bands, found.bands, atol=1e-6)
+
+
+class _ShortSighted:
+    """The same model, owning up to a shorter cutoff, so that a 3×3 cell is allowed."""
+
+    def __init__(self, potential: Potential) -> None:
+        self.backend = potential.backend
+        for name in ("elements", "layers", "dtype", "device", "batch_atoms"):
+            setattr(self, name, getattr(potential.backend, name))
+        self.cutoff = 4.0
+
+    def predict(self, frames: list[Atoms], *, stress: bool) -> object:
+        return self.backend.predict(frames, stress=stress)

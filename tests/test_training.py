@@ -1,0 +1,142 @@
+"""Training: resumable to the same weights, blind to the stress out of plane, honest when it diverges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import read, write
+
+from flatforce.core.errors import DataError, ModelError
+from flatforce.models import load
+from flatforce.models.training import mace as loop
+from flatforce.models.training.config import MaceArchitecture, StageTwo, TrainConfig
+from flatforce.models.training.loss import sheet_loss
+from flatforce.models.training.run import train
+from flatforce.models.training.targets import reference_energies
+
+SMALL = MaceArchitecture(hidden_irreps="4x0e", r_max=4.0, max_ell=1, correlation=2)
+
+
+def small(data: Path, **changes: object) -> TrainConfig:
+    values = {
+        "data": [str(data)],
+        "epochs": 6,
+        "model": SMALL,
+        "test_fraction": 0.2,
+        "checkpoint_seconds": 0.0,
+    }
+    return TrainConfig.model_validate(values | {"stage_two": StageTwo(start=0.5)} | changes)
+
+
+def energies(folder: Path, sheet: Atoms) -> float:
+    return load(str(folder / "model.model")).evaluate([sheet])[0].energy
+
+
+class Killed(BaseException):
+    """Stands for kill -9 inside a process that the test must outlive."""
+
+
+def test_killed_run_ends_with_the_same_weights(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
+    train(small(few_frames), tmp_path / "whole")
+
+    def kill(done: int, total: int, text: str) -> None:
+        del total, text
+        if done == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(small(few_frames), tmp_path / "cut", progress=kill)
+    assert (tmp_path / "cut" / "checkpoint.pt").is_file()
+    assert not (tmp_path / "cut" / "result.json").exists()
+    seen: list[int] = []
+
+    def note(done: int, total: int, text: str) -> None:
+        del total, text
+        seen.append(done)
+
+    result = train(small(few_frames), tmp_path / "cut", progress=note)
+    assert seen[0] == 4  # the last checkpoint was after the third epoch
+    assert result["converged"]
+    assert energies(tmp_path / "cut", sheet) == energies(tmp_path / "whole", sheet)
+
+
+def test_result_has_model_card_and_split(few_frames: Path, tmp_path: Path) -> None:
+    result = train(small(few_frames, n_models=2, epochs=2), tmp_path / "run")
+    assert {"energy_mae", "force_mae", "stress_mae"} <= set(result["metrics"])
+    first, second = result["details"]["cards"]
+    assert first["seed"] != second["seed"]
+    assert first["elements"] == ["Se", "W"]
+    assert "pristine_1x1" in first["test"]["config_type"]
+    assert (tmp_path / "run" / "model-1.model").is_file()
+    assert (tmp_path / "run" / "split.json").is_file()
+    again = train(small(few_frames, n_models=2, epochs=2), tmp_path / "run")
+    assert again["wall_time"] == result["wall_time"]
+
+
+def test_other_settings_do_not_go_on_from_a_checkpoint(few_frames: Path, tmp_path: Path) -> None:
+    def kill(done: int, total: int, text: str) -> None:
+        del done, total, text
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(small(few_frames), tmp_path, progress=kill)
+    with pytest.raises(ModelError, match="other settings"):
+        train(small(few_frames, learning_rate=0.5), tmp_path)
+
+
+def test_stress_out_of_plane_has_no_influence(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
+    frames = read(few_frames, ":")
+    for frame in frames:
+        stress = np.asarray(frame.info["REF_stress"]).reshape(3, 3).copy()
+        stress[2, :] += 1.0
+        stress[:, 2] += 1.0
+        frame.info["REF_stress"] = stress.reshape(9)
+    spoilt = tmp_path / "spoilt.extxyz"
+    write(spoilt, frames, format="extxyz")
+    train(small(few_frames, epochs=3), tmp_path / "a")
+    train(small(spoilt, epochs=3), tmp_path / "b")
+    assert energies(tmp_path / "a", sheet) == pytest.approx(energies(tmp_path / "b", sheet), abs=1e-9)
+    for frame in frames:
+        frame.info["REF_stress"][0] += 0.05
+    write(spoilt, frames, format="extxyz")
+    train(small(spoilt, epochs=3), tmp_path / "c")
+    assert energies(tmp_path / "a", sheet) != pytest.approx(energies(tmp_path / "c", sheet), abs=1e-6)
+
+
+def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = sheet_loss
+    calls = 0
+
+    def explode(batch: object, out: dict[str, object], weights: object) -> object:
+        nonlocal calls
+        calls += 1
+        loss = original(batch, out, weights)  # type: ignore[arg-type]
+        return loss * float("nan") if calls > 12 else loss
+
+    monkeypatch.setattr(loop, "sheet_loss", explode)
+    result = train(small(few_frames), tmp_path)
+    assert not result["converged"]
+    assert "diverged" in result["warnings"][0]
+    assert (tmp_path / "model.model").is_file()
+
+
+def test_reference_energies(frames: list[Atoms]) -> None:
+    fitted = reference_energies(frames, TrainConfig())
+    for frame in frames[:3]:
+        left = frame.info["REF_energy"] - sum(fitted[s] for s in frame.get_chemical_symbols())
+        assert abs(left) / len(frame) < 0.5
+    assert reference_energies(frames, TrainConfig(e0s={"W": 1.0, "Se": 2.0})) == {"Se": 2.0, "W": 1.0}
+    with pytest.raises(DataError, match="no reference energy for W"):
+        reference_energies(frames, TrainConfig(e0s={"Se": 2.0}))
+    with pytest.raises(DataError, match="no reference energy"):
+        reference_energies(frames, TrainConfig(e0s="isolated"))
+
+
+def test_tensorboard_is_written_when_asked(few_frames: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    train(small(few_frames, epochs=1, monitor=["tensorboard"], stage_two=None), tmp_path)
+    assert list((tmp_path / "tensorboard").iterdir())
+    assert (tmp_path / "metrics.csv").read_text().startswith("epoch,")
