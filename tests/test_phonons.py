@@ -14,7 +14,6 @@ from flatforce.properties.phonons.paths import standard_path
 from flatforce.properties.phonons.pristine import PhononConfig, flexural_exponent, pristine_phonons
 from flatforce.properties.phonons.sum_rules import enforce_sum_rules, pair_vectors, residuals
 from flatforce.properties.phonons.supercell import check_size, in_circle_radius, make_phonopy, to_ase
-from flatforce.properties.relax import RelaxConfig, relax
 
 SPRING_RANGE = 5.0
 """Å."""
@@ -123,30 +122,16 @@ def test_k_point_follows_the_angle(angle: int, k: tuple[float, float]) -> None:
 
 def test_phonons_of_a_random_model_obey_the_rules(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     """Whatever the physics of the model: rules, mode count, files, resume."""
-    calm = relax(potential, unit, RelaxConfig(keep_symmetry=True, max_force=1e-4, max_steps=400))
     config = PhononConfig(supercell=(3, 3), mesh=6, points_per_segment=7)
-    small = Potential("short", _ShortSighted(potential))  # type: ignore[arg-type]
-    found = pristine_phonons(small, calm.atoms, config, scratch=tmp_path / "forces")
+    found = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
     left = found.left_residuals
     assert max(left.translation, left.rotation, left.permutation) < 1e-8
-    assert np.abs(found.gamma[:3] if found.stable else np.sort(np.abs(found.gamma))[:3]).max() < 0.02
+    assert np.sort(np.abs(found.gamma))[:3].max() < 1e-3
+    assert np.abs(found.gamma).max() > 0.1
     step = found.frequency[1] - found.frequency[0]
     assert found.dos.sum() * step == pytest.approx(9, rel=2e-2)
     np.testing.assert_allclose(found.pdos.sum(axis=(0, 1)), found.dos, atol=1e-8)
     before = (tmp_path / "forces" / "forces-00000.npy").stat().st_mtime_ns
-    again = pristine_phonons(small, calm.atoms, config, scratch=tmp_path / "forces")
+    again = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
     assert (tmp_path / "forces" / "forces-00000.npy").stat().st_mtime_ns == before
     np.testing.assert_allclose(again.bands, found.bands, atol=1e-6)
-
-
-class _ShortSighted:
-    """The same model, owning up to a shorter cutoff, so that a 3×3 cell is allowed."""
-
-    def __init__(self, potential: Potential) -> None:
-        self.backend = potential.backend
-        for name in ("elements", "layers", "dtype", "device", "batch_atoms"):
-            setattr(self, name, getattr(potential.backend, name))
-        self.cutoff = 4.0
-
-    def predict(self, frames: list[Atoms], *, stress: bool) -> object:
-        return self.backend.predict(frames, stress=stress)

@@ -55,7 +55,7 @@ def test_every_bundled_label_obeys_the_slab_virial_identity(frames: list[Atoms])
     for frame in frames:
         stress = np.asarray(frame.info["REF_stress"]).reshape(3, 3)
         left = slab_virial_residual(frame, forces=frame.arrays["REF_forces"], stress=stress)
-        assert abs(left) < 2e-5  # eV/Å³: net force left by the density's convergence
+        assert abs(left) < 4e-5  # eV/Å³: net forces up to 5e-3 eV/Å times 7.5 Å over 1290 Å³
     assert max(abs(np.asarray(f.info["REF_stress"])[8]) for f in frames) > 2e-3
 
 

@@ -27,7 +27,7 @@ def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> Co
         Class of the settings.
     path
         YAML file, or None.
-    given
+    **given
         Options of the command line; None means not given.
 
     Returns
@@ -63,7 +63,7 @@ def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
     ----------
     spec
         Force field, or None.
-    files
+    *files
         Files.
 
     Returns

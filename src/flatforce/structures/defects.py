@@ -215,8 +215,7 @@ def _choose_sites(pristine: Atoms, parts: list[PointDefect]) -> list[int]:
             i
             for i in eligible
             if pristine.symbols[i] == part.site_symbol
-            and part.side in (None, where[i])
-            and (i not in chosen or part.kind == "adatom")
+            and (part.kind == "adatom" or (part.side in {None, where[i]} and i not in chosen))
         ]
         if not eligible:
             raise GeometryError(
