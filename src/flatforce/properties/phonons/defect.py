@@ -1,0 +1,351 @@
+"""Phonons of a sheet with a defect, beside the pristine sheet in the same supercell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from pydantic import PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.progress import Progress, silent
+from flatforce.properties.phonons.localisation import Mode, localised_modes
+from flatforce.properties.phonons.spectra import (
+    ModeSet,
+    gaussian_dos,
+    modes_on_mesh,
+    modes_on_path,
+    shell_of,
+    site_weights,
+)
+from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
+from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
+from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.structures.defects import DefectCell, build_defect
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+    from phonopy import Phonopy
+
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.models.potential import Potential
+
+BAND_MESH: Final = 60
+"""q points along a reciprocal vector of the primitive cell, so dense that only gaps leave holes of 0.05 THz."""
+
+IMAGINARY: Final = -0.05
+"""THz. A frequency below is an instability, not round-off."""
+
+METRIC_UNITS: Final = {
+    "n_atoms": "1",
+    "n_displacements": "1",
+    "relaxation_energy": "eV",
+    "min_frequency": "THz",
+    "max_frequency": "THz",
+    "removed_states": "states",
+    "matched_site_difference": "states",
+    "n_localised_modes": "1",
+    "left_translation": "eV/Å²",
+    "left_rotation": "eV/Å",
+    "raw_translation": "eV/Å²",
+    "raw_rotation": "eV/Å",
+}
+
+
+class DefectPhononConfig(Config):
+    """Settings of defect phonons."""
+
+    supercell: tuple[PositiveInt, PositiveInt] = (6, 6)
+    """n, m of the supercell."""
+    relaxation: RelaxConfig = RelaxConfig(relax_cell=False)
+    """Relaxation of the defect cell; the cell stays the pristine one unless told otherwise."""
+    displacement: PositiveFloat = 0.005
+    """Å."""
+    sum_rules: bool = True
+    """Whether translation and rotation rules are enforced on the defect cell."""
+    shells: list[PositiveFloat] = [4.0, 7.0]
+    """Å. Radii that part the sites around the defect, in the pristine geometry; the last shell is the rest."""
+    mesh: PositiveInt = 24
+    """q points along a reciprocal vector of the primitive cell; a supercell takes mesh / n."""
+    points_per_segment: PositiveInt = 15
+    """q points on each part of the supercell's path."""
+    broadening: PositiveFloat = 0.08
+    """THz. Standard deviation of the Gaussian put on each mode."""
+
+
+@dataclass(frozen=True)
+class DefectPhonons:
+    """A defect cell and the pristine supercell of the same size, spectrum beside spectrum."""
+
+    cell: DefectCell
+    relaxed: Atoms
+    """The relaxed, symmetrised defect cell."""
+    relaxation_energy: float
+    """eV gained."""
+    relaxation_converged: bool
+    point_group: str
+    labels: list[str]
+    ticks: FloatArray
+    distance: FloatArray
+    bands: FloatArray
+    """(Q, 3N) THz, defect cell."""
+    near_weight: FloatArray
+    """(Q, 3N) 0…1, weight of each mode in the innermost shell."""
+    frequency: FloatArray
+    """(G) THz."""
+    dos: FloatArray
+    """(2, G) states/THz per supercell: pristine, defect."""
+    shell_dos: FloatArray
+    """(2, S, G) states/THz of the sites in each shell."""
+    element_dos: dict[str, FloatArray]
+    """Species → (2, G) states/THz."""
+    site_difference: FloatArray
+    """(G) states/THz, defect less pristine over the sites that both have."""
+    shell_sites: IntArray
+    """(2, S) sites in each shell."""
+    modes: list[Mode]
+    gamma: ModeSet
+    """Modes of the defect cell at Γ."""
+    raw_residuals: Residuals
+    left_residuals: Residuals
+    n_displacements: int
+
+    @property
+    def removed_states(self) -> float:
+        """Integral of the difference of the two DOS; −3 for each atom missing."""
+        return float(np.trapezoid(self.dos[1] - self.dos[0], self.frequency))
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for the record."""
+        lowest = float(min(self.bands.min(), self.gamma.frequencies.min()))
+        return {
+            "n_atoms": float(len(self.relaxed)),
+            "n_displacements": float(self.n_displacements),
+            "relaxation_energy": self.relaxation_energy,
+            "min_frequency": lowest,
+            "max_frequency": float(self.bands.max()),
+            "removed_states": self.removed_states,
+            "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
+            "n_localised_modes": float(len(self.modes)),
+            "left_translation": self.left_residuals.translation,
+            "left_rotation": self.left_residuals.rotation,
+            "raw_translation": self.raw_residuals.translation,
+            "raw_rotation": self.raw_residuals.rotation,
+        }
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each metric."""
+        return dict(METRIC_UNITS)
+
+    @property
+    def stable(self) -> bool:
+        """Whether no mode is imaginary beyond round-off."""
+        return self.metrics["min_frequency"] > IMAGINARY
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return what the figures need.
+
+        Returns
+        -------
+        Name → array.
+        """
+        elements = {f"dos_{name}": pair for name, pair in self.element_dos.items()}
+        chosen = [mode.index for mode in self.modes]
+        return {
+            "ticks": self.ticks,
+            "labels": np.array(self.labels),
+            "distance": self.distance,
+            "bands": self.bands,
+            "near_weight": self.near_weight,
+            "frequency": self.frequency,
+            "dos": self.dos,
+            "shell_dos": self.shell_dos,
+            "shell_sites": self.shell_sites,
+            "site_difference": self.site_difference,
+            "positions": self.relaxed.positions,
+            "numbers": self.relaxed.numbers,
+            "lattice": self.relaxed.cell.array,
+            "centre": self.cell.centre,
+            "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), -1, 3),
+            "mode_frequencies": self.gamma.frequencies[0][chosen],
+            **elements,
+        }
+
+
+def defect_phonons(
+    potential: Potential,
+    primitive: Atoms,
+    defect: str,
+    config: DefectPhononConfig,
+    *,
+    scratch: Path,
+    progress: Progress = silent,
+) -> DefectPhonons:
+    """Relax a defect, compute its phonons, and compare with the pristine supercell.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    primitive
+        The relaxed primitive cell.
+    defect
+        Name of the defect, see `structures.defects.parse_defect`.
+    config
+        Settings.
+    scratch
+        Folder for forces computed so far; a killed run goes on from it.
+    progress
+        Told after each step.
+
+    Returns
+    -------
+    Both spectra.
+    """
+    made = build_defect(primitive, config.supercell, defect)
+    potential.check([made.atoms])
+    check_size(made.pristine, potential.cutoff)
+    before = potential.evaluate([made.atoms], stress=False)[0].energy
+    relaxation = relax(potential, made.atoms, config.relaxation, progress=progress)
+    symmetry = find_symmetry(relaxation.atoms, symprec=RELAXED_SYMPREC)
+    relaxed = symmetrised(relaxation.atoms, symmetry)
+    pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
+    phonon = make_phonopy(relaxed, (1, 1), primitive="P")
+    fill_force_constants(
+        phonon,
+        potential,
+        displacement=config.displacement,
+        scratch=scratch / "defect",
+        progress=progress,
+    )
+    raw, left = _apply_rules(phonon, huang=False, enforce=config.sum_rules)
+    return _compare(
+        made,
+        relaxed,
+        (pristine, phonon),
+        config,
+        band_modes=band_modes,
+        relaxation_energy=before - relaxation.energy,
+        relaxation_converged=relaxation.converged,
+        point_group=symmetry.point_group,
+        residual=(raw, left),
+    )
+
+
+def _pristine_supercell(
+    potential: Potential, primitive: Atoms, config: DefectPhononConfig, scratch: Path, progress: Progress
+) -> tuple[Phonopy, FloatArray]:
+    """Pristine force constants by the lattice's full symmetry, handed to the supercell as a cell of its own.
+
+    The frequencies of a dense mesh come along: they tell bands from gaps.
+    """
+    small = make_phonopy(primitive, config.supercell, primitive="auto")
+    fill_force_constants(
+        small, potential, displacement=config.displacement, scratch=scratch, progress=progress
+    )
+    _apply_rules(small, huang=True, enforce=config.sum_rules)
+    whole = make_phonopy(to_ase(small.supercell), (1, 1), primitive="P")
+    whole.force_constants = np.asarray(small.force_constants)
+    found = small.run_mesh((BAND_MESH, BAND_MESH, 1), is_gamma_center=True)
+    return whole, np.asarray(found.frequencies)
+
+
+def _apply_rules(phonon: Phonopy, *, huang: bool, enforce: bool) -> tuple[Residuals, Residuals]:
+    vectors = pair_vectors(to_ase(phonon.supercell))
+    raw = residuals(np.asarray(phonon.force_constants), vectors)
+    if enforce:
+        phonon.force_constants = enforce_sum_rules(np.asarray(phonon.force_constants), vectors, huang=huang)
+    return raw, residuals(np.asarray(phonon.force_constants), vectors)
+
+
+def _compare(
+    made: DefectCell,
+    relaxed: Atoms,
+    phonons: tuple[Phonopy, Phonopy],
+    config: DefectPhononConfig,
+    *,
+    band_modes: FloatArray,
+    relaxation_energy: float,
+    relaxation_converged: bool,
+    point_group: str,
+    residual: tuple[Residuals, Residuals],
+) -> DefectPhonons:
+    pristine, defect = phonons
+    mesh = tuple(max(1, round(config.mesh / n)) for n in config.supercell)
+    modes = (modes_on_mesh(pristine, mesh), modes_on_mesh(defect, mesh))
+    sites = to_ase(pristine.supercell)
+    shells = (
+        shell_of(sites.positions, made.centre, sites.cell.array, config.shells),
+        _defect_shells(made, config.shells),
+    )
+    weights = [site_weights(one) for one in modes]
+    top = max(float(one.frequencies.max()) for one in modes) + 5 * config.broadening
+    low = min(0.0, *(float(one.frequencies.min()) for one in modes)) - 5 * config.broadening
+    grid = np.arange(low, top, config.broadening / 5)
+
+    def dos(which: int, chosen: NDArray[np.bool_]) -> FloatArray:
+        summed = weights[which][:, :, chosen].sum(axis=2)
+        return gaussian_dos(modes[which].frequencies, summed, grid, config.broadening)
+
+    n_shells = len(config.shells) + 1
+    symbols = (np.array(sites.get_chemical_symbols()), np.array(relaxed.get_chemical_symbols()))
+    everything = [np.ones(len(one), dtype=bool) for one in symbols]
+    matched = np.ones(len(sites), dtype=bool)
+    matched[_sites_like(sites, made.pristine.positions[made.vacant])] = False
+    path = modes_on_path(defect, config.points_per_segment)
+    near = shells[1] == 0
+    gamma = modes_on_mesh(defect, (1, 1))
+    return DefectPhonons(
+        cell=made,
+        relaxed=relaxed,
+        relaxation_energy=relaxation_energy,
+        relaxation_converged=relaxation_converged,
+        point_group=point_group,
+        labels=list(path.labels),
+        ticks=path.ticks,
+        distance=path.distance,
+        bands=path.modes.frequencies,
+        near_weight=site_weights(path.modes)[:, :, near].sum(axis=2),
+        frequency=grid,
+        dos=np.array([dos(k, everything[k]) for k in (0, 1)]),
+        shell_dos=np.array([[dos(k, shells[k] == s) for s in range(n_shells)] for k in (0, 1)]),
+        element_dos={
+            str(name): np.array([dos(k, symbols[k] == name) for k in (0, 1)])
+            for name in np.unique(np.concatenate(symbols))
+        },
+        site_difference=dos(1, made.site_of >= 0) - dos(0, matched),
+        shell_sites=np.array([[int((shells[k] == s).sum()) for s in range(n_shells)] for k in (0, 1)]),
+        modes=localised_modes(gamma, shells[1], pristine=band_modes, n_shells=n_shells),
+        gamma=gamma,
+        raw_residuals=residual[0],
+        left_residuals=residual[1],
+        n_displacements=len(defect.supercells_with_displacements or []),
+    )
+
+
+def _defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
+    """Shell of each atom: by its site in the pristine geometry, an adatom by its own place."""
+    places = made.atoms.positions.copy()
+    on_site = made.site_of >= 0
+    places[on_site] = made.pristine.positions[made.site_of[on_site]]
+    return shell_of(places, made.centre, made.pristine.cell.array, radii)
+
+
+def _sites_like(sites: Atoms, positions: FloatArray) -> list[int]:
+    """Find positions of one supercell among the sites of another whose atoms are ordered otherwise."""
+    found = []
+    inverse = np.linalg.inv(sites.cell.array)
+    for place in positions:
+        offset = (sites.positions - place) @ inverse
+        offset[:, :2] -= np.round(offset[:, :2])
+        lateral = np.linalg.norm((offset @ sites.cell.array)[:, :2], axis=1)
+        vertical = np.abs(sites.positions[:, 2] - place[2])
+        found.append(int(np.argmin(lateral + vertical)))
+    return found

@@ -1,0 +1,92 @@
+"""Which modes of a defect cell are localised, measured so that degeneracy does not matter."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatforce.properties.phonons.spectra import site_weights
+
+if TYPE_CHECKING:
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.phonons.spectra import ModeSet
+
+DEGENERATE = 1e-3
+"""THz. Modes closer than this count as one degenerate set: symmetry-equal ones agree to 1e-6."""
+
+LOCAL_SHARE = 4.0
+"""A mode is listed when the innermost shell carries this many times its share of the sites, or it lies in a gap."""
+
+OFF_BANDS = 0.05
+"""THz. A mode further than this from every mode of the pristine sheet lies outside its bands."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode that lives near the defect."""
+
+    index: int
+    """Among the modes at Γ, from the lowest."""
+    frequency: float
+    """THz."""
+    degeneracy: int
+    participating: float
+    """1 / Σ p², atoms taking part; p averaged over the degenerate set."""
+    shells: list[float]
+    """Weight in each shell, sum 1."""
+    outside_bands: bool
+    """Whether no mode of the pristine sheet lies near in frequency."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return plain values.
+
+        Returns
+        -------
+        What goes into `result.json`.
+        """
+        return asdict(self)
+
+
+def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n_shells: int) -> list[Mode]:
+    """List the modes that live near the defect.
+
+    Parameters
+    ----------
+    gamma
+        Modes of the defect cell at Γ.
+    shells
+        (N) shell of each atom.
+    pristine
+        (Q, 3n) THz, modes of the pristine sheet on a dense mesh.
+    n_shells
+        How many shells there are.
+
+    Returns
+    -------
+    One entry a degenerate set, the most localised first.
+    """
+    frequencies = gamma.frequencies[0]
+    weights = site_weights(gamma)[0]
+    bands = np.sort(pristine.ravel())
+    share = float((shells == 0).mean())
+    found = []
+    for group in _degenerate_groups(frequencies):
+        p = weights[group].mean(axis=0)
+        in_shells = [float(p[shells == s].sum()) for s in range(n_shells)]
+        frequency = float(frequencies[group].mean())
+        near = np.searchsorted(bands, frequency)
+        gap = float(np.abs(bands[max(0, near - 1) : near + 1] - frequency).min())
+        if in_shells[0] > LOCAL_SHARE * share or gap > OFF_BANDS:
+            participating = float(1 / (p**2).sum())
+            found.append(
+                Mode(int(group[0]), frequency, len(group), participating, in_shells, gap > OFF_BANDS)
+            )
+    return sorted(found, key=lambda mode: mode.participating)
+
+
+def _degenerate_groups(frequencies: FloatArray) -> list[IntArray]:
+    order = np.argsort(frequencies)
+    breaks = np.flatnonzero(np.diff(frequencies[order]) > DEGENERATE) + 1
+    return [np.asarray(part) for part in np.split(order, breaks)]
