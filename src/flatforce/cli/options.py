@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flatforce.core.config import Config, ConfigT
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Result folder.")]
-Model = Annotated[str, typer.Argument(help="Force field, such as mace:wse2-pbe or my.model.")]
+Model = Annotated[str, typer.Argument(help="Force field, such as my.model or committee:a.model,b.model.")]
 Structure = Annotated[Path, typer.Argument(help="Structure, any format that ASE reads.")]
 Settings = Annotated[Path | None, typer.Option("--config", "-c", help="YAML with settings.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]

@@ -1,9 +1,9 @@
-"""Names of force fields: `mace:file.model`, `mace:wse2-pbe`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
+"""Names of force fields: `mace:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,9 +21,6 @@ BACKENDS: Final[dict[str, str]] = {
     "committee": "flatforce.models.backends.committee",
 }
 """Kind → module with `load(name, device=…, dtype=…)`, imported when first asked for."""
-
-BUNDLED: Final[dict[str, str]] = {"mace:wse2-pbe": "wse2-pbe.model"}
-"""Models that ship with the package."""
 
 
 def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
@@ -76,7 +73,7 @@ def split_spec(spec: str) -> tuple[str, str]:
         raise ModelError(
             f"There is no kind of model for {spec!r}.",
             why=f"known kinds: {', '.join(BACKENDS)}",
-            fix="write KIND:NAME, for instance mace:my.model or mace:wse2-pbe",
+            fix="write KIND:NAME, for instance mace:my.model",
         )
     return kind, name
 
@@ -94,6 +91,4 @@ def model_path(spec: str) -> Path | None:
     The file, or None where there is none to hash.
     """
     kind, name = split_spec(spec)
-    if f"{kind}:{name}" in BUNDLED:
-        return Path(str(resources.files("flatforce.models") / "bundled" / BUNDLED[f"{kind}:{name}"]))
     return Path(name) if kind == "mace" else None

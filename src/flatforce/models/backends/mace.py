@@ -30,7 +30,7 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     Parameters
     ----------
     name
-        Path, or the name of a bundled model.
+        Path of the file.
     device
         `cpu`, `cuda`, or `auto`.
     dtype
@@ -48,7 +48,9 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     torch = import_mace()
     path = model_path(f"mace:{name}")
     if path is None or not path.is_file():
-        raise ModelError(f"There is no model {name}.", fix="give the path of a .model file, or mace:wse2-pbe")
+        raise ModelError(
+            f"There is no model {name}.", fix="give the path of a .model file, as flatforce train writes it"
+        )
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
         model = torch.load(path, map_location=where, weights_only=False)
