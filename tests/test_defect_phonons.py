@@ -93,6 +93,8 @@ def test_weights_are_shares(vacancy: DefectPhonons) -> None:
     weights = site_weights(vacancy.gamma)
     np.testing.assert_allclose(weights.sum(axis=2), 1)
     assert weights.shape[2] == len(vacancy.relaxed)
+    arrays = vacancy.arrays()
+    assert arrays["mode_vectors"].shape == (len(vacancy.modes), len(vacancy.relaxed), 3)
 
 
 def test_killed_run_goes_on_from_its_forces(potential: Potential, unit: Atoms, tmp_path: Path) -> None:

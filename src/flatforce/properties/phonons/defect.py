@@ -173,7 +173,7 @@ class DefectPhonons:
             "numbers": self.relaxed.numbers,
             "lattice": self.relaxed.cell.array,
             "centre": self.cell.centre,
-            "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), -1, 3),
+            "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), len(self.relaxed), 3),
             "mode_frequencies": self.gamma.frequencies[0][chosen],
             **elements,
         }
