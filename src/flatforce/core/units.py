@@ -15,6 +15,3 @@ THZ_IN_INVERSE_CM: Final = 1e12 / (units._c * 100)  # noqa: SLF001  # ASE keeps 
 
 FREQUENCY_FACTOR: Final = float(get_physical_units().DefaultToTHz)
 """√(eV/(Å² amu)) to THz, phonopy's own factor so that both agree to the last digit."""
-
-MEV: Final = 1e-3
-"""eV."""

@@ -196,8 +196,7 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
         raise GeometryError("The defect removes every atom.", fix="take a larger supercell")
     atoms = atoms[keep]
     site_of = site_of[keep]
-    masses_of = {"name": f"{defect} {repeats[0]}x{repeats[1]}", "config_type": f"{defect}"}
-    atoms.info = dict(masses_of)
+    atoms.info = {"name": f"{defect} {repeats[0]}x{repeats[1]}", "config_type": defect}
     return DefectCell(atoms, pristine, site_of, _centre(pristine, sites), defect)
 
 
