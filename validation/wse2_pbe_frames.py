@@ -1,9 +1,10 @@
 """Structures that extend the bundled WSe2 dataset, to be labelled with `flatforce label`.
 
     python validation/wse2_pbe_frames.py first > first.extxyz
+    python validation/wse2_pbe_frames.py defects > defects.extxyz
     python validation/wse2_pbe_frames.py relaxed RELAXED_V_SE.extxyz > relaxed.extxyz
 
-`first` needs nothing; `relaxed` rattles a V_Se 3x3 cell that a force field trained on the frames before has
+`first` and `defects` need nothing; `relaxed` rattles a V_Se 3x3 cell that a force field trained on the frames before has
 relaxed, because small displacements about the minimum are what phonons see. Seeds are fixed.
 """
 
@@ -20,6 +21,8 @@ from flatforce.structures.prototypes import monolayer
 from flatforce.structures.strain import rattled, strained
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ase import Atoms
 
 LATTICE, THICKNESS = 3.3166, 3.3597
@@ -56,6 +59,19 @@ def first_round() -> list[Atoms]:
     return frames
 
 
+def defect_round() -> list[Atoms]:
+    rng = np.random.default_rng(20261123)
+    unit = monolayer(("W", "Se"), prototype="2H", a=LATTICE, thickness=THICKNESS)
+    frames = []
+    for i, (amplitude, e) in enumerate(((0.03, 0.0), (0.05, 0.01), (0.07, -0.01))):
+        for defect, kind in (("v_Se:top+v_Se:bottom", "vSe2_3x3"), ("Se_W", "SeW_3x3"), ("v_W", "vW_3x3")):
+            cell = strained(build_defect(unit, (3, 3), defect).atoms, xx=e, yy=e)
+            frames.append(
+                named(rattled(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i + 3:02d}")
+            )
+    return frames
+
+
 def relaxed_round(path: str) -> list[Atoms]:
     rng = np.random.default_rng(20261122)
     base = read(path)
@@ -70,5 +86,10 @@ def relaxed_round(path: str) -> list[Atoms]:
 
 
 if __name__ == "__main__":
-    made = first_round() if sys.argv[1] == "first" else relaxed_round(sys.argv[2])
+    rounds: dict[str, Callable[..., list[Atoms]]] = {
+        "first": first_round,
+        "defects": defect_round,
+        "relaxed": relaxed_round,
+    }
+    made = rounds[sys.argv[1]](*sys.argv[2:])
     write(sys.stdout, made, format="extxyz")

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flatforce.cli import defect, label, model, structure
+from flatforce.cli import defect, label, model, structure, study
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -17,12 +17,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("demo")(study.demo)
+app.command("run")(study.run)
 app.command("label")(label.label)
 app.command("train")(model.train)
 app.command("evaluate")(model.evaluate)
 app.command("doctor")(model.doctor)
 app.command("relax")(structure.relax)
 app.command("phonons")(structure.phonons)
+app.command("report")(study.report)
 app.add_typer(defect.app, name="defect")
 
 

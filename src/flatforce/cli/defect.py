@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,15 +14,10 @@ from flatforce.cli.options import (
     Settings,
     Structure,
     finish,
-    input_hashes,
-    plain,
     settings_from,
     show,
+    show_modes,
 )
-
-if TYPE_CHECKING:
-    from flatforce.models import Potential
-    from flatforce.properties.phonons.defect import DefectPhononConfig
 
 app = typer.Typer(help="Point defects in supercells.", no_args_is_help=True)
 
@@ -75,77 +70,18 @@ def phonons(
     device: Device = "auto",
 ) -> None:
     """Relax a defect and compare its phonons with the pristine sheet, for one supercell size or several."""
-    from flatforce.models import load
-    from flatforce.properties.phonons.defect import DefectPhononConfig
-
-    potential = load(model, device=device)
-    converged, said = True, []
-    given_sizes = [(n, n) for n in size] if size else [None]
-    for given in given_sizes:
-        settings = settings_from(DefectPhononConfig, config, supercell=given)
-        folder = output / f"{settings.supercell[0]}x{settings.supercell[1]}"
-        result = _one_size(potential, model, structure, defect, settings, folder)
-        show(f"{defect} {folder.name}", result["metrics"], result["units"], folder)
-        _show_modes(result["details"]["modes"])
-        converged &= result["converged"]
-        said += [f"{folder.name}: {text}" for text in result["warnings"]]
-    finish(converged=converged, warnings=said)
-
-
-def _one_size(
-    potential: Potential,
-    model: str,
-    structure: Path,
-    defect: str,
-    settings: DefectPhononConfig,
-    folder: Path,
-) -> dict[str, Any]:
     from flatforce.core.progress import reporting
-    from flatforce.core.results import Record, claim_folder, read_record, write_record
-    from flatforce.data.frames import read_structure, write_frames
-    from flatforce.models.potential import padded
-    from flatforce.properties.phonons.defect import defect_phonons
+    from flatforce.properties.phonons.defect import DefectPhononConfig
+    from flatforce.studies import stages
 
-    stage = plain(settings) | {"defect": defect}
-    inputs = input_hashes(model, structure)
-    atoms = read_structure(structure)
-    potential.check([atoms])
-    if claim_folder(folder, stage, inputs):
-        with reporting(f"defect phonons {folder.name}") as progress:
-            found = defect_phonons(
-                potential,
-                padded(atoms, potential.cutoff),
-                defect,
-                settings,
-                scratch=folder / "forces",
-                progress=progress,
-            )
-        said = [] if found.stable else [f"imaginary modes down to {found.metrics['min_frequency']:.3f} THz"]
-        said += [] if found.relaxation_converged else ["the relaxation did not converge"]
-        details = {
-            "modes": [mode.plain() for mode in found.modes],
-            "point_group": found.point_group,
-            "centre": found.cell.centre.tolist(),
-        }
-        write_frames(folder / "relaxed.extxyz", [found.relaxed])
-        record = Record("defect phonons", stage, found.metrics, found.units, inputs, not said, said, details)
-        write_record(folder, record, found.arrays())
-    return read_record(folder)
-
-
-def _show_modes(modes: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("THz", "degeneracy", "atoms taking part", "weight by shell", "outside bands")
-    for mode in modes:
-        shells = " ".join(f"{weight:.2f}" for weight in mode["shells"])
-        outside = "yes" if mode["outside_bands"] else ""
-        table.add_row(
-            f"{mode['frequency']:.3f}",
-            str(mode["degeneracy"]),
-            f"{mode['participating']:.1f}",
-            shells,
-            outside,
-        )
-    Console().print(table)
+    sizes = [(n, n) for n in sorted(size)] if size else [None]
+    configs = [settings_from(DefectPhononConfig, config, supercell=given) for given in sizes]
+    found = stages.defect_sizes(model, structure, defect, configs, output, device=device, report=reporting)
+    for name, result in found.items():
+        show(f"{defect} {name}", result["metrics"], result["units"], output / name)
+        if "modes" in result["details"]:
+            show_modes(result)
+    finish(
+        converged=all(result["converged"] for result in found.values()),
+        warnings=[f"{name}: {text}" for name, result in found.items() for text in result["warnings"]],
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flatforce.cli.options import Settings, finish, input_hashes, plain, settings_from, show
+from flatforce.cli.options import Settings, finish, settings_from, show
 
 
 def label(
@@ -23,6 +23,7 @@ def label(
     from flatforce.data.frames import read_frames, write_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
+    from flatforce.studies.stages import input_hashes
 
     settings = settings_from(LabelConfig, config, workers=workers)
     frames = [frame for path in structures for frame in read_frames(path)]
@@ -40,7 +41,7 @@ def label(
     units = dict.fromkeys(metrics, "frames")
     record = Record(
         kind="label",
-        config=plain(settings),
+        config=settings.model_dump(mode="json"),
         metrics=metrics,
         units=units,
         inputs=input_hashes(None, *structures),

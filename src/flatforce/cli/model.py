@@ -13,7 +13,6 @@ from flatforce.cli.options import (
     Output,
     Settings,
     finish,
-    input_hashes,
     settings_from,
     show,
 )
@@ -46,30 +45,12 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Compare a force field with DFT labels."""
-    import json
-
     from flatforce.core.progress import reporting
-    from flatforce.core.results import Record, claim_folder, write_record
-    from flatforce.data.bundled import dataset_path
-    from flatforce.data.frames import read_labelled
-    from flatforce.models import load
-    from flatforce.properties.evaluate import evaluate as run
+    from flatforce.studies import stages
 
-    path = dataset_path(frames)
-    labelled = read_labelled(path)
-    if split is not None:
-        names = set(json.loads(split.read_text(encoding="utf-8"))["test"])
-        labelled = [frame for frame in labelled if frame.info.get("name") in names]
-    settings = {"model": model, "frames": frames, "split": None if split is None else str(split)}
-    inputs = input_hashes(model, path)
-    potential = load(model, device=device)
-    if claim_folder(output, settings, inputs):
-        with reporting("evaluate") as progress:
-            found = run(potential, labelled, progress=progress)
-        details = {"config_type": found.config_types, "force_mae_of": found.force_mae_of}
-        record = Record("evaluate", settings, found.metrics, found.units, inputs, details=details)
-        write_record(output, record, found.arrays())
-    _show_record(output, "errors against DFT")
+    result = stages.evaluate(model, frames, output, split=split, device=device, report=reporting)
+    show("errors against DFT", result["metrics"], result["units"], output)
+    finish(converged=result["converged"], warnings=result["warnings"])
 
 
 def doctor(
@@ -101,11 +82,3 @@ def doctor(
     console.print(table)
     failed = [check.name for check in checks if not check.passed]
     finish(converged=not failed, warnings=[f"{name}: failed" for name in failed])
-
-
-def _show_record(folder: Path, title: str) -> None:
-    from flatforce.core.results import read_record
-
-    result = read_record(folder)
-    show(title, result["metrics"], result["units"], folder)
-    finish(converged=result["converged"], warnings=result["warnings"])

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from flatforce.core.config import Config, ConfigT
+    from flatforce.core.config import ConfigT
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Result folder.")]
-Model = Annotated[str, typer.Argument(help="Force field, such as my.model or committee:a.model,b.model.")]
+Model = Annotated[
+    str, typer.Argument(help="Force field: mace:wse2-pbe, my.model, committee:a.model,b.model, …")
+]
 Structure = Annotated[Path, typer.Argument(help="Structure, any format that ASE reads.")]
 Settings = Annotated[Path | None, typer.Option("--config", "-c", help="YAML with settings.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
@@ -41,45 +43,6 @@ def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> Co
     return kind.parse(values, source=str(path or "command line"))
 
 
-def plain(config: Config) -> dict[str, Any]:
-    """Return settings as plain values.
-
-    Parameters
-    ----------
-    config
-        Settings.
-
-    Returns
-    -------
-    What goes into `result.json`.
-    """
-    return config.model_dump(mode="json")
-
-
-def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
-    """Hash what a stage reads.
-
-    Parameters
-    ----------
-    spec
-        Force field, or None.
-    *files
-        Files.
-
-    Returns
-    -------
-    Name → hash.
-    """
-    from flatforce.core.hashing import hash_file
-    from flatforce.models.spec import model_path
-
-    found = {path.name: hash_file(path) for path in files if path.is_file()}
-    if spec is not None:
-        path = model_path(spec)
-        found[spec] = hash_file(path) if path is not None and path.is_file() else spec
-    return found
-
-
 def show(title: str, metrics: dict[str, float], units: dict[str, str], folder: Path) -> None:
     """Print a short table of the main numbers.
 
@@ -103,6 +66,31 @@ def show(title: str, metrics: dict[str, float], units: dict[str, str], folder: P
     console = Console()
     console.print(table)
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
+def show_modes(result: dict[str, Any]) -> None:
+    """Print the localised modes of a defect.
+
+    Parameters
+    ----------
+    result
+        `result.json` of defect phonons.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from flatforce.report.sections import said_of
+
+    table = Table("THz", "degeneracy", "atoms taking part", "weight by shell", "")
+    for mode in result["details"]["modes"]:
+        table.add_row(
+            f"{mode['frequency']:.3f}",
+            str(mode["degeneracy"]),
+            f"{mode['participating']:.1f}",
+            " ".join(f"{weight:.2f}" for weight in mode["shells"]),
+            said_of(mode),
+        )
+    Console().print(table)
 
 
 def finish(*, converged: bool, warnings: list[str]) -> None:

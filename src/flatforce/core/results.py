@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,20 @@ class Record:
     seed: int | None = None
     wall_time: float | None = None
     """s."""
+
+    def taking(self, seconds: float) -> Record:
+        """Return the record with its wall time; after a resumed run, the time of the last part.
+
+        Parameters
+        ----------
+        seconds
+            s.
+
+        Returns
+        -------
+        A new record.
+        """
+        return replace(self, wall_time=seconds)
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

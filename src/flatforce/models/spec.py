@@ -1,9 +1,9 @@
-"""Names of force fields: `mace:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
+"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,6 +21,9 @@ BACKENDS: Final[dict[str, str]] = {
     "committee": "flatforce.models.backends.committee",
 }
 """Kind → module with `load(name, device=…, dtype=…)`, imported when first asked for."""
+
+BUNDLED: Final = {"wse2-pbe": "wse2-pbe.model"}
+"""Models that ship with the package; the settings that trained each (`.yaml`) and its card stand beside it."""
 
 
 def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
@@ -78,8 +81,8 @@ def split_spec(spec: str) -> tuple[str, str]:
     return kind, name
 
 
-def model_path(spec: str) -> Path | None:
-    """Find the file behind a spec.
+def model_files(spec: str) -> list[Path]:
+    """Find the files behind a spec.
 
     Parameters
     ----------
@@ -88,7 +91,37 @@ def model_path(spec: str) -> Path | None:
 
     Returns
     -------
-    The file, or None where there is none to hash.
+    The files; none for a force field that is no file.
     """
     kind, name = split_spec(spec)
-    return Path(name) if kind == "mace" else None
+    if kind == "committee":
+        return [path for member in name.split(",") for path in model_files(member)]
+    return [model_path(name)] if kind == "mace" else []
+
+
+def model_path(name: str) -> Path:
+    """Find a `.model` file.
+
+    Parameters
+    ----------
+    name
+        Name of a bundled model, or a path.
+
+    Returns
+    -------
+    The file.
+
+    Raises
+    ------
+    ModelError
+        If it is neither.
+    """
+    if name in BUNDLED:
+        return Path(str(resources.files("flatforce.models") / "bundled" / BUNDLED[name]))
+    path = Path(name)
+    if not path.is_file():
+        raise ModelError(
+            f"There is no model {name}.",
+            fix=f"give the path of a .model file, or one of {', '.join(BUNDLED)}",
+        )
+    return path

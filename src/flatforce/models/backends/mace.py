@@ -46,11 +46,7 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
         If the file is absent or no MACE model.
     """
     torch = import_mace()
-    path = model_path(f"mace:{name}")
-    if path is None or not path.is_file():
-        raise ModelError(
-            f"There is no model {name}.", fix="give the path of a .model file, as flatforce train writes it"
-        )
+    path = model_path(name)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
         model = torch.load(path, map_location=where, weights_only=False)

@@ -67,14 +67,17 @@ def _least_squares(frames: Sequence[Atoms], species: Sequence[str]) -> dict[str,
 def split_validation(
     frames: Sequence[Atoms], *, fraction: float, seed: int
 ) -> tuple[list[Atoms], list[Atoms]]:
-    """Set frames aside to judge the epochs.
+    """Set frames aside to judge the epochs, within each config type.
+
+    A config type of few frames gives none: the model would lose what it knows of it, and the epochs would be
+    judged by one frame that nothing was learnt for.
 
     Parameters
     ----------
     frames
         Labelled frames.
     fraction
-        Share set aside, at least one frame.
+        Share of each config type, rounded; at least one frame in all.
     seed
         Of the choice.
 
@@ -89,8 +92,15 @@ def split_validation(
     """
     if len(frames) < 2:
         raise DataError("Training takes two frames or more.", fix="add labelled frames")
-    order = np.random.default_rng(seed).permutation(len(frames))
-    count = max(1, round(fraction * len(frames)))
-    chosen = set(order[:count].tolist())
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[int]] = {}
+    for i, frame in enumerate(frames):
+        groups.setdefault(config_type(frame), []).append(i)
+    chosen: set[int] = set()
+    for name in sorted(groups):
+        count = round(fraction * len(groups[name]))
+        chosen |= set(rng.permutation(groups[name])[:count].tolist())
+    if not chosen:
+        chosen = {int(rng.choice(max(groups.values(), key=len)))}
     train = [frame for i, frame in enumerate(frames) if i not in chosen]
     return train, [frames[i] for i in sorted(chosen)]

@@ -132,7 +132,7 @@ class DefectPhonons:
             "max_frequency": float(self.bands.max()),
             "removed_states": self.removed_states,
             "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
-            "n_localised_modes": float(len(self.modes)),
+            "n_localised_modes": float(sum(mode.localised for mode in self.modes)),
             "left_translation": self.left_residuals.translation,
             "left_rotation": self.left_residuals.rotation,
             "raw_translation": self.raw_residuals.translation,

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 DEGENERATE = 1e-3
 """THz. Modes closer than this count as one degenerate set: symmetry-equal ones agree to 1e-6."""
 
-LOCAL_SHARE = 4.0
-"""A mode is listed when the innermost shell carries this many times its share of the sites, or it lies in a gap."""
+LOCAL_WEIGHT = 0.5
+"""A mode counts as localised when the innermost shell carries this much of it, or it lies outside the bands."""
+
+LISTED = 12
+"""Sets of modes in the list beside those outside the bands: the ones of the largest weight near the defect."""
 
 OFF_BANDS = 0.05
 """THz. A mode further than this from every mode of the pristine sheet lies outside its bands."""
@@ -25,7 +28,7 @@ OFF_BANDS = 0.05
 
 @dataclass(frozen=True)
 class Mode:
-    """A mode that lives near the defect."""
+    """A mode of a defect cell, or a degenerate set of them."""
 
     index: int
     """Among the modes at Γ, from the lowest."""
@@ -39,6 +42,11 @@ class Mode:
     outside_bands: bool
     """Whether no mode of the pristine sheet lies near in frequency."""
 
+    @property
+    def localised(self) -> bool:
+        """Whether the mode lives near the defect, rather than passing by."""
+        return self.outside_bands or self.shells[0] > LOCAL_WEIGHT
+
     def plain(self) -> dict[str, Any]:
         """Return plain values.
 
@@ -46,11 +54,11 @@ class Mode:
         -------
         What goes into `result.json`.
         """
-        return asdict(self)
+        return asdict(self) | {"localised": self.localised}
 
 
 def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n_shells: int) -> list[Mode]:
-    """List the modes that live near the defect.
+    """List the modes that have most to do with the defect.
 
     Parameters
     ----------
@@ -65,12 +73,12 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
 
     Returns
     -------
-    One entry a degenerate set, the most localised first.
+    One entry a degenerate set: those outside the bands, and those of the largest weight in the innermost shell;
+    the one that fewest atoms take part in comes first.
     """
     frequencies = gamma.frequencies[0]
     weights = site_weights(gamma)[0]
     bands = np.sort(pristine.ravel())
-    share = float((shells == 0).mean())
     found = []
     for group in _degenerate_groups(frequencies):
         p = weights[group].mean(axis=0)
@@ -78,12 +86,11 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
         frequency = float(frequencies[group].mean())
         near = np.searchsorted(bands, frequency)
         gap = float(np.abs(bands[max(0, near - 1) : near + 1] - frequency).min())
-        if in_shells[0] > LOCAL_SHARE * share or gap > OFF_BANDS:
-            participating = float(1 / (p**2).sum())
-            found.append(
-                Mode(int(group[0]), frequency, len(group), participating, in_shells, gap > OFF_BANDS)
-            )
-    return sorted(found, key=lambda mode: mode.participating)
+        participating = float(1 / (p**2).sum())
+        found.append(Mode(int(group[0]), frequency, len(group), participating, in_shells, gap > OFF_BANDS))
+    found.sort(key=lambda mode: (not mode.outside_bands, -mode.shells[0]))
+    n_outside = sum(mode.outside_bands for mode in found)
+    return sorted(found[: n_outside + LISTED], key=lambda mode: mode.participating)
 
 
 def _degenerate_groups(frequencies: FloatArray) -> list[IntArray]:

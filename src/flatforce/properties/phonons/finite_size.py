@@ -1,0 +1,93 @@
+"""Whether a defect's spectrum still changes with the supercell."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.core.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class SizeSpectrum:
+    """What one supercell says about the sites near the defect."""
+
+    name: str
+    """Such as 6x6."""
+    n_atoms: int
+    frequency: FloatArray
+    """(G) THz, evenly spaced."""
+    near_dos: FloatArray
+    """(G) states/THz of one site of the innermost shell, mean over the shell; integral 3."""
+    gap_modes: FloatArray
+    """(M) THz, localised modes outside the bands."""
+
+
+@dataclass(frozen=True)
+class FiniteSize:
+    """Spectra of growing supercells, on one grid."""
+
+    names: list[str]
+    n_atoms: list[int]
+    frequency: FloatArray
+    """(G) THz."""
+    near_dos: FloatArray
+    """(sizes, G) states/THz of one site."""
+    change: FloatArray
+    """(sizes - 1) ∫|g − g'| / 3 from each size to the next: 0 no change, 2 nothing in common."""
+    mode_shift: FloatArray
+    """(sizes - 1) THz, largest shift of a mode outside the bands to the nearest one of the next size; NaN without."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for the record."""
+        pairs = list(zip(self.names, self.names[1:], strict=False))
+        changes = {f"change_{a}_{b}": float(x) for (a, b), x in zip(pairs, self.change, strict=True)}
+        shifts = {f"mode_shift_{a}_{b}": float(x) for (a, b), x in zip(pairs, self.mode_shift, strict=True)}
+        return changes | {name: x for name, x in shifts.items() if np.isfinite(x)}
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each metric."""
+        return {name: "1" if name.startswith("change") else "THz" for name in self.metrics}
+
+
+def finite_size(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
+    """Compare supercells of one defect.
+
+    Parameters
+    ----------
+    spectra
+        One a size, at least two, with the same broadening.
+
+    Returns
+    -------
+    The comparison, from the smallest to the largest.
+    """
+    ordered = sorted(spectra, key=lambda one: one.n_atoms)
+    step = min(float(one.frequency[1] - one.frequency[0]) for one in ordered)
+    low = min(float(one.frequency[0]) for one in ordered)
+    high = max(float(one.frequency[-1]) for one in ordered)
+    grid = np.arange(low, high + step, step)
+    dos = np.array([np.interp(grid, one.frequency, one.near_dos, left=0.0, right=0.0) for one in ordered])
+    change = np.abs(np.diff(dos, axis=0)).sum(axis=1) * step / 3
+    shifts = [
+        float(np.abs(a.gap_modes[:, None] - b.gap_modes).min(axis=1).max())
+        if a.gap_modes.size and b.gap_modes.size
+        else np.nan
+        for a, b in itertools.pairwise(ordered)
+    ]
+    return FiniteSize(
+        [one.name for one in ordered],
+        [one.n_atoms for one in ordered],
+        grid,
+        dos,
+        change,
+        np.array(shifts),
+    )

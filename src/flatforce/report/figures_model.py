@@ -1,0 +1,132 @@
+"""Figures of a force field: learning curve, parity, error histograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from flatforce.core.arrays import FloatArray
+
+QUANTITIES: Final = (
+    ("energy", "energy", "frame_group", "eV/atom", 1e3, "meV/atom"),
+    ("force", "forces", "atom_group", "eV/Å", 1e3, "meV/Å"),
+    ("stress", "stress", "stress_group", "N/m", 1.0, "N/m"),
+)
+"""Name, array, array of groups, unit, scale and unit of the errors."""
+
+TAIL: Final = 99.0
+"""Percentile of the errors up to which histograms reach."""
+
+
+def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Figure:
+    """Draw the validation errors against the epoch.
+
+    Parameters
+    ----------
+    history
+        `metrics.csv` as a structured array.
+    name
+        Of the files.
+
+    Returns
+    -------
+    Force and energy errors, logarithmic.
+    """
+    epoch = np.atleast_1d(history["epoch"]) + 1
+
+    def panel(column: str, label: str) -> Panel:
+        values = np.atleast_1d(history[column])
+        return Panel((Series(epoch, values),), "epoch", label, log_y=True)
+
+    return Figure(
+        name,
+        "Errors on the validation frames while training, of the averaged weights.",
+        (
+            panel("valid_force_mae", "force MAE (meV/Å)"),
+            panel("valid_energy_mae", "energy MAE (meV/atom)"),
+            panel("valid_stress_mae", "stress MAE (meV/Å³)"),
+        ),
+        height=2.4,
+    )
+
+
+def parity(arrays: dict[str, NDArray[Any]], metrics: dict[str, float], units: dict[str, str]) -> Figure:
+    """Draw predictions against labels, coloured by config type.
+
+    Parameters
+    ----------
+    arrays
+        Of an `evaluate` folder.
+    metrics
+        Of its record.
+    units
+        Of its record.
+
+    Returns
+    -------
+    Energy, forces and membrane stress.
+    """
+    groups = sorted(set(arrays["frame_group"].tolist()))
+    panels = []
+    for name, key, group_key, unit, _, _ in QUANTITIES:
+        pair = arrays[key]
+        if pair[0].size == 0:
+            continue
+        low, high = float(pair.min()), float(pair.max())
+        line = Series(np.array([low, high]), np.array([low, high]), colour=GREY, width=0.8)
+        points = [_of_group(pair, arrays[group_key] == group, group, k) for k, group in enumerate(groups)]
+        r2 = metrics.get(f"{name}_r2", float("nan"))
+        title = f"MAE {metrics[f'{name}_mae']:.3g} {units[f'{name}_mae']}, R² {r2:.4f}"
+        panels.append(
+            Panel((line, *points), f"DFT {name} ({unit})", f"force field {name} ({unit})", title=title)
+        )
+    return Figure("parity", "Force field against DFT, by config type.", tuple(panels), height=2.8)
+
+
+def _of_group(pair: FloatArray, chosen: NDArray[np.bool_], group: str, k: int) -> Series:
+    label, said = pair[0][chosen].ravel(), pair[1][chosen].ravel()
+    return Series(label, said, name=group, style="points", colour=COLOURS[k % len(COLOURS)], width=2.2)
+
+
+def error_histograms(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw histograms of the absolute errors, with the cumulative share.
+
+    Parameters
+    ----------
+    arrays
+        Of an `evaluate` folder.
+
+    Returns
+    -------
+    Energy, forces and membrane stress.
+    """
+    panels = []
+    for name, key, _, _, scale, unit in QUANTITIES:
+        pair = arrays[key]
+        if pair[0].size == 0:
+            continue
+        errors = np.sort(scale * np.abs(pair[1] - pair[0]).ravel())
+        end = float(np.percentile(errors, TAIL)) or 1.0
+        counts, edges = np.histogram(errors, bins=min(40, max(5, errors.size // 4)), range=(0.0, end))
+        middle = (edges[1:] + edges[:-1]) / 2
+        share = np.arange(1, errors.size + 1) / errors.size
+        keep = errors <= end
+        bars = Series(middle, counts.astype(float), style="steps", colour=COLOURS[0])
+        total = Series(errors[keep], share[keep], colour=COLOURS[1], second_axis=True)
+        panels.append(
+            Panel(
+                (bars, total),
+                f"|{name} error| ({unit})",
+                "count",
+                x_range=(0.0, end),
+                second_label="cumulative share",
+            )
+        )
+    caption = f"Absolute errors up to the {TAIL:.0f}th percentile, with the share of smaller errors."
+    return Figure("error-histograms", caption, tuple(panels), height=2.4)

@@ -1,0 +1,127 @@
+"""Figures for the page: plotly, with hover."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from flatforce.report.figure import GREY
+
+if TYPE_CHECKING:
+    from flatforce.report.figure import Figure, Panel, Series
+
+PIXELS_PER_INCH = 120
+
+
+def to_html(figure: Figure) -> str:
+    """Turn a figure into a `div`; plotly's script must stand in the page once.
+
+    Parameters
+    ----------
+    figure
+        What to draw.
+
+    Returns
+    -------
+    HTML.
+    """
+    text: str = to_plotly(figure).to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"figure-{figure.name}",
+        config={"displaylogo": False, "responsive": True},
+    )
+    return text
+
+
+def to_plotly(figure: Figure) -> go.Figure:
+    """Turn a figure into plotly's.
+
+    Parameters
+    ----------
+    figure
+        What to draw.
+
+    Returns
+    -------
+    The same panels.
+    """
+    widths = [panel.width for panel in figure.panels]
+    drawn = make_subplots(
+        rows=1,
+        cols=len(figure.panels),
+        shared_yaxes=figure.share_y,
+        column_widths=[width / sum(widths) for width in widths],
+        subplot_titles=[panel.title for panel in figure.panels],
+        specs=[[{"secondary_y": bool(panel.second_label)} for panel in figure.panels]],
+        horizontal_spacing=_spacing(figure),
+    )
+    named: set[str] = set()
+    for column, panel in enumerate(figure.panels, start=1):
+        for series in panel.series:
+            trace = _trace(series)
+            first = bool(series.name) and series.name not in named
+            named.add(series.name)
+            trace.update(showlegend=first, legendgroup=series.name or None)
+            second = series.second_axis if panel.second_label else None
+            drawn.add_trace(trace, row=1, col=column, secondary_y=second)
+        _axes(drawn, panel, column, label=column == 1 or not figure.share_y)
+    drawn.update_layout(
+        template="simple_white",
+        height=round(figure.height * PIXELS_PER_INCH),
+        margin={"l": 60, "r": 20, "t": 75, "b": 50},
+        legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0, "xanchor": "left"},
+        font={"size": 13},
+    )
+    drawn.update_annotations(font_size=12)
+    return drawn
+
+
+def _spacing(figure: Figure) -> float:
+    if figure.share_y:
+        return 0.03
+    return 0.15 if any(panel.second_label for panel in figure.panels) else 0.09
+
+
+def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
+    x: dict[str, Any] = {"title_text": panel.x_label, "mirror": True}
+    if panel.x_ticks:
+        places, texts = zip(*panel.x_ticks, strict=True)
+        x |= {"tickvals": places, "ticktext": texts, "showgrid": True, "gridcolor": GREY}
+    if panel.x_range:
+        x["range"] = panel.x_range
+    drawn.update_xaxes(row=1, col=column, **x)
+    y: dict[str, Any] = {"mirror": not panel.second_label}
+    if label:
+        y["title_text"] = panel.y_label
+    if panel.log_y:
+        y["type"] = "log"
+    if panel.y_range:
+        y["range"] = panel.y_range
+    if not panel.second_label:
+        drawn.update_yaxes(row=1, col=column, **y)
+        return
+    drawn.update_yaxes(row=1, col=column, secondary_y=False, **y)
+    right = {"title_text": panel.second_label, "range": (0, 1.02), "tickvals": (0, 0.25, 0.5, 0.75, 1)}
+    drawn.update_yaxes(row=1, col=column, secondary_y=True, showgrid=False, **right)
+
+
+def _trace(series: Series) -> go.Scatter:
+    common: dict[str, Any] = {"x": series.x, "y": series.y, "name": series.name}
+    if series.style == "points":
+        marker: dict[str, Any] = {"size": 2 * series.width, "color": series.colour}
+        if series.value is not None:
+            marker |= {"color": series.value, "colorscale": "Viridis", "reversescale": True, "cmin": 0.0}
+            marker |= {"showscale": bool(series.value_name), "colorbar": {"title": series.value_name}}
+        return go.Scatter(mode="markers", marker=marker, **common)
+    line: dict[str, Any] = {"color": series.colour, "width": 1.3 * series.width}
+    if series.dashed:
+        line["dash"] = "dash"
+    if series.style == "area":
+        fill = "tozerox" if series.sideways else "tozeroy"
+        return go.Scatter(mode="lines", fill=fill, line=line | {"width": 0.5}, **common)
+    if series.style == "steps":
+        line["shape"] = "hvh"
+    return go.Scatter(mode="lines", line=line, connectgaps=False, **common)

@@ -1,0 +1,222 @@
+"""Result folders as sections of a page: title, tables, figures, 3D views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from ase.io import read
+
+from flatforce.core.results import read_arrays
+from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.report import figures_defect, figures_model, figures_phonons
+from flatforce.report.figure import Figure
+from flatforce.report.viewer import scene
+
+MODE_COLUMNS: Final = ["THz", "cm⁻¹", "degeneracy", "atoms taking part", "weight by shell", ""]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    title: str = ""
+    modes: bool = False
+    """Whether each row is a mode that the 3D view of the section can move."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What one result folder has to show."""
+
+    title: str
+    folder: str
+    """Relative to the page's subject."""
+    converged: bool
+    warnings: list[str]
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    scene: dict[str, Any] | None = None
+
+
+def section_of(folder: Path, result: dict[str, Any], name: str) -> Section:
+    """Turn a result folder into a section.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    result
+        Its `result.json`.
+    name
+        The folder, relative to the page's subject.
+
+    Returns
+    -------
+    The section; a kind that has no figures shows its numbers.
+    """
+    make = MAKERS.get(result["kind"], _numbers)
+    return make(folder, result, name)
+
+
+def _section(title: str, result: dict[str, Any], name: str, **content: Any) -> Section:
+    return Section(title, name, result["converged"], result["warnings"], **content)
+
+
+def metrics_table(result: dict[str, Any]) -> Table:
+    """List the metrics of a record.
+
+    Parameters
+    ----------
+    result
+        `result.json`.
+
+    Returns
+    -------
+    Quantity, value, unit.
+    """
+    units = result["units"]
+    rows = [[key, f"{value:.5g}", units.get(key, "")] for key, value in result["metrics"].items()]
+    return Table(["quantity", "value", "unit"], rows)
+
+
+def _numbers(folder: Path, result: dict[str, Any], name: str) -> Section:
+    del folder
+    return _section(result["kind"], result, name, tables=[metrics_table(result)])
+
+
+def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
+    cards = result["details"]["cards"]
+    facts = [
+        ["elements", *(", ".join(card["elements"]) for card in cards)],
+        ["reference energies (eV)", *(_named(card["e0s"], ".4f") for card in cards)],
+        ["cutoff × layers", *(f"{card['cutoff']:g} Å × {card['layers']}" for card in cards)],
+        ["features", *(card["settings"]["model"]["hidden_irreps"] for card in cards)],
+        ["frames: training, validation, test", *(_counts(card) for card in cards)],
+        ["data", *(_named(card["data"], "") for card in cards)],
+        ["best epoch", *(f"{card['best_epoch'] + 1} of {card['epochs']}" for card in cards)],
+        ["wall time (min)", *(f"{card['wall_time'] / 60:.1f}" for card in cards)],
+        ["versions", *(_named(card["versions"], "") for card in cards)],
+    ]
+    figures = []
+    for k, card in enumerate(cards):
+        history = folder / "metrics.csv"
+        label = "learning-curve"
+        if len(cards) > 1:
+            history, label = folder / Path(card["file"]).stem / "metrics.csv", f"learning-curve-{k}"
+        if history.is_file():
+            table = np.genfromtxt(history, delimiter=",", names=True)
+            figures.append(figures_model.learning_curve(table, name=label))
+    tables = [Table(["model", *(card["file"] for card in cards)], facts, "Model card")]
+    tables += [_errors_table(card["test"]["config_type"], f"Test errors of {card['file']}") for card in cards]
+    return _section("Force field", result, name, tables=tables, figures=figures)
+
+
+def _counts(card: dict[str, Any]) -> str:
+    return f"{card['n_train']}, {card['n_valid']}, {card['n_test']}"
+
+
+def _named(values: dict[str, Any], style: str) -> str:
+    return ", ".join(f"{key} {value:{style}}" for key, value in values.items())
+
+
+def _errors_table(groups: dict[str, dict[str, float]], title: str) -> Table:
+    columns = ["config type", "energy MAE (meV/atom)", "force MAE (meV/Å)", "stress MAE (N/m)"]
+    rows = [
+        [group, *(f"{e[key]:.3g}" if key in e else "–" for key in ("energy_mae", "force_mae", "stress_mae"))]
+        for group, e in groups.items()
+    ]
+    return Table(columns, rows, title)
+
+
+def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays, details = read_arrays(folder), result["details"]
+    elements = [[symbol, f"{error:.3g}"] for symbol, error in details["force_mae_of"].items()]
+    tables = [
+        _errors_table(details["config_type"], "By config type"),
+        Table(["element", "force MAE (meV/Å)"], elements, "By element"),
+    ]
+    figures = [
+        figures_model.parity(arrays, result["metrics"], result["units"]),
+        figures_model.error_histograms(arrays),
+    ]
+    return _section("Errors against DFT", result, name, tables=tables, figures=figures)
+
+
+def _relax(folder: Path, result: dict[str, Any], name: str) -> Section:
+    trajectory = read(folder / "trajectory.extxyz", index=":")
+    figures = [figures_phonons.relaxation(trajectory)] if len(trajectory) > 1 else []
+    return _section("Relaxation", result, name, tables=[metrics_table(result)], figures=figures)
+
+
+def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays = read_arrays(folder)
+    figures = [
+        figures_phonons.bands_and_dos(arrays),
+        figures_phonons.pdos(arrays),
+        figures_phonons.thermal(arrays),
+    ]
+    return _section("Pristine phonons", result, name, tables=[metrics_table(result)], figures=figures)
+
+
+def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays, modes = read_arrays(folder), result["details"]["modes"]
+    rows = [
+        [
+            f"{mode['frequency']:.3f}",
+            f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",
+            str(mode["degeneracy"]),
+            f"{mode['participating']:.1f}",
+            " · ".join(f"{weight:.2f}" for weight in mode["shells"]),
+            said_of(mode),
+        ]
+        for mode in modes
+    ]
+    tables = [metrics_table(result), Table(MODE_COLUMNS, rows, "Modes at Γ near the defect", modes=True)]
+    figures = [
+        figures_defect.coloured_bands(arrays),
+        figures_defect.difference(arrays),
+        figures_defect.radial(arrays, result["config"]["shells"]),
+    ]
+    title = f"{result['config']['defect']} in {'×'.join(str(n) for n in result['config']['supercell'])}"
+    view = scene(arrays, modes) if modes else None
+    return _section(title, result, name, tables=tables, figures=figures, scene=view)
+
+
+def said_of(mode: dict[str, Any]) -> str:
+    """Name what is special about a mode.
+
+    Parameters
+    ----------
+    mode
+        As `result.json` holds it.
+
+    Returns
+    -------
+    A word or two; empty for a mode of the bands.
+    """
+    if mode["outside_bands"]:
+        return "outside the bands"
+    return "localised" if mode["localised"] else ""
+
+
+def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
+    figures = [figures_defect.sizes(read_arrays(folder))]
+    title = f"{result['config']['defect']}: supercell size"
+    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+
+
+MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "relax": _relax,
+    "phonons": _phonons,
+    "defect phonons": _defect,
+    "finite size": _sizes,
+}
+"""Kind of result → its section; the page shows them in this order."""

@@ -1,0 +1,369 @@
+"""One stage each: files in, a result folder out; a finished folder is read back, not computed again."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from ase.io import write
+
+from flatforce.core.hashing import hash_file
+from flatforce.core.progress import Progress, silent
+from flatforce.core.results import (
+    Record,
+    claim_folder,
+    read_arrays,
+    read_record,
+    write_atomically,
+    write_record,
+)
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import read_labelled, read_structure, write_frames
+from flatforce.models import load
+from flatforce.models.potential import padded
+from flatforce.models.spec import model_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from flatforce.properties.phonons.defect import DefectPhononConfig
+    from flatforce.properties.phonons.pristine import PhononConfig
+    from flatforce.properties.relax import RelaxConfig
+
+
+class Reporter(Protocol):
+    """Opens a progress display of a title, such as `core.progress.reporting`."""
+
+    def __call__(self, title: str) -> AbstractContextManager[Progress]:
+        """Open the display.
+
+        Parameters
+        ----------
+        title
+            What the work is.
+
+        Returns
+        -------
+        A context whose value is called after each step.
+        """
+        ...
+
+
+def unreported(title: str) -> AbstractContextManager[Progress]:
+    """Show nothing; the default of every stage.
+
+    Parameters
+    ----------
+    title
+        What the work is.
+
+    Returns
+    -------
+    A context that gives a silent progress.
+    """
+    del title
+    return nullcontext(silent)
+
+
+def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
+    """Hash what a stage reads.
+
+    Parameters
+    ----------
+    spec
+        Force field, or None.
+    *files
+        Files.
+
+    Returns
+    -------
+    Name → hash.
+    """
+    found = {path.name: hash_file(path) for path in files if path.is_file()}
+    if spec is not None:
+        hashes = [hash_file(path) for path in model_files(spec)]
+        found["model"] = ",".join(hashes) or spec
+    return found
+
+
+def evaluate(
+    spec: str,
+    frames: str,
+    folder: Path,
+    *,
+    split: Path | None = None,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Compare a force field with labels.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    frames
+        File of labelled frames, or name of a bundled dataset.
+    folder
+        Result folder.
+    split
+        `split.json` of a training run: only its held-out frames are judged.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    from flatforce.properties.evaluate import evaluate as run
+
+    path = dataset_path(frames)
+    labelled = read_labelled(path)
+    if split is not None:
+        names = set(json.loads(split.read_text(encoding="utf-8"))["test"])
+        labelled = [frame for frame in labelled if frame.info.get("name") in names]
+    settings = {"frames": path.name, "held_out": split is not None}
+    inputs = input_hashes(spec, path, *([split] if split else []))
+    potential = load(spec, device=device)
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        with report("evaluate") as progress:
+            found = run(potential, labelled, progress=progress)
+        details = {
+            "model": spec,
+            "config_type": found.config_types,
+            "force_mae_of": found.force_mae_of,
+            "n_frames": len(labelled),
+        }
+        record = Record("evaluate", settings, found.metrics, found.units, inputs, details=details)
+        write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
+    return read_record(folder)
+
+
+def relax(
+    spec: str,
+    structure: Path,
+    config: RelaxConfig,
+    folder: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Relax a sheet; `relaxed.extxyz` and `trajectory.extxyz` stand in the folder.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    structure
+        File of one structure.
+    config
+        Settings.
+    folder
+        Result folder.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    from flatforce.properties.relax import relax as run
+
+    atoms = read_structure(structure)
+    settings, inputs = config.model_dump(mode="json"), input_hashes(spec, structure)
+    potential = load(spec, device=device)
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        with report("relax") as progress:
+            found = run(potential, atoms, config, progress=progress)
+        for name, frames in (("relaxed", found.atoms), ("trajectory", found.trajectory)):
+            write_atomically(folder / f"{name}.extxyz", partial(write, images=frames, format="extxyz"))
+        said = [] if found.converged else [f"not converged after {found.n_steps} steps"]
+        record = Record("relax", settings, found.metrics, found.units, inputs, found.converged, said)
+        write_record(folder, record.taking(time.perf_counter() - start))
+    return read_record(folder)
+
+
+def phonons(
+    spec: str,
+    structure: Path,
+    config: PhononConfig,
+    folder: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Compute the phonons of a relaxed primitive cell; phonopy's own files stand in the folder.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    structure
+        File of one structure.
+    config
+        Settings.
+    folder
+        Result folder.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    from flatforce.properties.phonons.pristine import pristine_phonons, write_phonopy_files
+
+    settings, inputs = config.model_dump(mode="json"), input_hashes(spec, structure)
+    potential = load(spec, device=device)
+    atoms = read_structure(structure)
+    potential.check([atoms])
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        sheet = padded(atoms, potential.cutoff)
+        with report("phonons") as progress:
+            found = pristine_phonons(potential, sheet, config, scratch=folder / "forces", progress=progress)
+        write_phonopy_files(found, folder)
+        said = [] if found.stable else [f"imaginary modes down to {found.min_frequency:.3f} THz"]
+        record = Record("phonons", settings, found.metrics, found.units, inputs, found.stable, said)
+        write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
+    return read_record(folder)
+
+
+def defect_phonons(
+    spec: str,
+    structure: Path,
+    defect: str,
+    config: DefectPhononConfig,
+    folder: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Compute the phonons of a defect in one supercell, beside the pristine one.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    structure
+        File of the relaxed primitive cell.
+    defect
+        Name of the defect, see `structures.defects.parse_defect`.
+    config
+        Settings.
+    folder
+        Result folder.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    from flatforce.properties.phonons.defect import defect_phonons as run
+
+    settings = config.model_dump(mode="json") | {"defect": defect}
+    inputs = input_hashes(spec, structure)
+    potential = load(spec, device=device)
+    atoms = read_structure(structure)
+    potential.check([atoms])
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        sheet = padded(atoms, potential.cutoff)
+        with report(f"{defect} {folder.name}") as progress:
+            found = run(potential, sheet, defect, config, scratch=folder / "forces", progress=progress)
+        said = [] if found.stable else [f"imaginary modes down to {found.metrics['min_frequency']:.3f} THz"]
+        said += [] if found.relaxation_converged else ["the relaxation did not converge"]
+        details = {
+            "modes": [mode.plain() for mode in found.modes],
+            "point_group": found.point_group,
+            "centre": found.cell.centre.tolist(),
+        }
+        write_frames(folder / "relaxed.extxyz", [found.relaxed])
+        record = Record(
+            "defect phonons", settings, found.metrics, found.units, inputs, not said, said, details
+        )
+        write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
+    return read_record(folder)
+
+
+def defect_sizes(
+    spec: str,
+    structure: Path,
+    defect: str,
+    configs: Sequence[DefectPhononConfig],
+    folder: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, dict[str, Any]]:
+    """Compute a defect in supercells of several sizes, `NxM/` each, and compare them in `finite_size/`.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    structure
+        File of the relaxed primitive cell.
+    defect
+        Name of the defect.
+    configs
+        Settings, one a size.
+    folder
+        Parent of the result folders.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    Name of each folder → content of its `result.json`; `finite_size` where there are two sizes or more.
+    """
+    from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
+
+    found: dict[str, dict[str, Any]] = {}
+    spectra = []
+    for config in configs:
+        name = f"{config.supercell[0]}x{config.supercell[1]}"
+        inside = folder / name
+        found[name] = defect_phonons(spec, structure, defect, config, inside, device=device, report=report)
+        arrays = read_arrays(inside)
+        modes = found[name]["details"]["modes"]
+        spectra.append(
+            SizeSpectrum(
+                name,
+                len(arrays["numbers"]),
+                arrays["frequency"],
+                arrays["shell_dos"][1, 0] / arrays["shell_sites"][1, 0],
+                np.array([mode["frequency"] for mode in modes if mode["outside_bands"]]),
+            )
+        )
+    if len(spectra) > 1:
+        size = finite_size(spectra)
+        inside = folder / "finite_size"
+        inputs = {name: result["key"] for name, result in found.items()}
+        record = Record("finite size", {"defect": defect}, size.metrics, size.units, inputs)
+        arrays = {
+            "names": np.array(size.names),
+            "n_atoms": np.array(size.n_atoms),
+            "frequency": size.frequency,
+            "near_dos": size.near_dos,
+        }
+        write_record(inside, record, arrays)
+        found["finite_size"] = read_record(inside)
+    return found

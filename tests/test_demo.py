@@ -1,0 +1,126 @@
+"""The quick demo, run once as a user runs it, and its page in a real browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+pytestmark = pytest.mark.slow
+
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1200,900",
+)
+"""A browser that talks to nobody."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("quick")
+    words = [sys.executable, "-m", "flatforce", "demo", "--quick", "-o", "demo"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "demo/report/index.html" in done.stdout.replace("\n", "")
+    return folder / "demo"
+
+
+def metrics(folder: Path) -> dict[str, float]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return dict(result["metrics"])
+
+
+def test_physics_is_that_of_wse2(demo: Path) -> None:
+    """Loose: the quick model is coarse. PBE: a = 3.317 Å, highest mode 300 cm⁻¹ = 9.0 THz."""
+    assert metrics(demo / "relax")["a"] == pytest.approx(3.317, rel=0.01)
+    phonons = metrics(demo / "phonons")
+    assert phonons["max_frequency"] == pytest.approx(9.0, rel=0.08)
+    assert phonons["za_exponent"] == pytest.approx(2.0, abs=0.15)
+    (defect,) = (demo / "defects" / "v_Se_top").iterdir()
+    assert metrics(defect)["removed_states"] == pytest.approx(-3.0, abs=0.01)
+
+
+def test_figures_are_written_for_print(demo: Path) -> None:
+    figures = demo / "report" / "figures"
+    stems = {path.stem for path in figures.glob("*.pdf")}
+    assert {"phonons-pristine-bands", "phonons-pristine-pdos", "evaluate-parity"} <= stems
+    assert {name.split("-", 1)[1] for name in stems if name.startswith("defects")} >= {"v_Se_top"} or any(
+        name.endswith("radial-dos") for name in stems
+    )
+    for path in figures.glob("*.p*"):
+        head = path.read_bytes()[:5]
+        assert head == (b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG\r")
+
+
+@pytest.fixture(scope="module")
+def browser(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("no Chromium with its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    opened.get((demo / "report" / "index.html").as_uri())
+    yield opened
+    opened.quit()
+
+
+def test_page_is_self_contained_and_without_errors(demo: Path, browser: webdriver.Chrome) -> None:
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [name for name in loaded if not name.startswith("data:")] == []
+    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert errors == []
+    assert (demo / "report" / "index.html").stat().st_size > 1e6  # plotly is inside
+
+
+def test_every_figure_is_drawn(browser: webdriver.Chrome) -> None:
+    figures = browser.find_elements(By.CSS_SELECTOR, "figure")
+    assert len(figures) >= 9
+    for figure in figures:
+        curves = figure.find_elements(By.CSS_SELECTOR, "g.trace path, g.trace.scatter")
+        assert curves, figure.text
+
+
+def pixels(canvas: WebElement, browser: webdriver.Chrome) -> np.ndarray:
+    script = "const c = arguments[0]; return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
+    return np.array(browser.execute_script(script, canvas))
+
+
+def test_a_chosen_mode_moves(demo: Path, browser: webdriver.Chrome) -> None:
+    canvas = browser.find_element(By.CSS_SELECTOR, ".viewer canvas")
+    rows = browser.find_elements(By.CSS_SELECTOR, "tr[data-mode]")
+    assert len(rows) >= 2
+    browser.execute_script("arguments[0].click()", rows[1])
+    assert canvas.get_attribute("data-mode") == "1"
+    assert "chosen" in (rows[1].get_attribute("class") or "")
+    before = pixels(canvas, browser)
+    time.sleep(0.25)
+    moved = (pixels(canvas, browser) != before).any(axis=None)
+    assert moved
+    browser.find_element(By.CSS_SELECTOR, ".viewer button").click()
+    time.sleep(0.1)
+    still = pixels(canvas, browser)
+    time.sleep(0.25)
+    assert (pixels(canvas, browser) == still).all()  # paused: what moved was the mode
+    browser.save_screenshot(str(demo / "report" / "screenshot.png"))

@@ -1,0 +1,112 @@
+"""Killed with SIGKILL at any moment, a run goes on and ends with the same result."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from ase.io import write
+
+PATIENCE = 300.0
+"""s to wait for a sign of life of a run that shall be killed."""
+
+
+def start(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
+    with (folder / "stderr.txt").open("ab") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flatforce", *words],
+            cwd=folder,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+
+
+def run_to_the_end(folder: Path, words: list[str]) -> None:
+    """Status 1 is physics (an untrained model is unstable), not a failure of the run."""
+    assert start(folder, words).wait() in {0, 1}, (folder / "stderr.txt").read_text()
+
+
+def kill_when(folder: Path, words: list[str], sign: Callable[[], bool]) -> None:
+    process, begin = start(folder, words), time.monotonic()
+    while not sign():
+        assert process.poll() is None, f"ended by itself: {(folder / 'stderr.txt').read_text()}"
+        assert time.monotonic() - begin < PATIENCE
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def metrics(folder: Path) -> dict[str, float]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return dict(result["metrics"])
+
+
+@pytest.fixture
+def tiny_training(few_frames: Path) -> dict[str, Any]:
+    return {
+        "data": [str(few_frames)],
+        "model": {"hidden_irreps": "4x0e", "r_max": 4.0, "max_ell": 1, "correlation": 2},
+        "epochs": 12,
+        "checkpoint_seconds": 0,
+    }
+
+
+def test_training(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(tiny_training))
+    run_to_the_end(tmp_path, ["train", "-c", "t.yaml", "-o", "whole"])
+    for epochs in (2, 9):  # before and in stage two
+        rows = tmp_path / "cut" / "metrics.csv"
+        words = ["train", "-c", "t.yaml", "-o", "cut"]
+        kill_when(tmp_path, words, lambda r=rows, n=epochs: r.is_file() and r.read_text().count("\n") > n)
+        assert not (tmp_path / "cut" / "result.json").exists()
+    run_to_the_end(tmp_path, words)
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+
+
+def test_defect_phonons(tmp_path: Path, model_file: Path, unit: Any) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    settings = {"relaxation": {"relax_cell": False, "max_steps": 5}, "points_per_segment": 4}
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump(settings))
+    words = ["defect", "phonons", str(model_file), "unit.extxyz", "v_Se:top", "-n", "5", "-c", "d.yaml"]
+    run_to_the_end(tmp_path, [*words, "-o", "whole"])
+    forces = tmp_path / "cut" / "5x5" / "forces" / "defect"
+    kill_when(tmp_path, [*words, "-o", "cut"], lambda: forces.is_dir() and any(forces.glob("forces-*.npy")))
+    assert not (tmp_path / "cut" / "5x5" / "result.json").exists()
+    run_to_the_end(tmp_path, [*words, "-o", "cut"])
+    assert metrics(tmp_path / "cut" / "5x5") == pytest.approx(metrics(tmp_path / "whole" / "5x5"), rel=1e-9)
+
+
+def test_study(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
+    """What `demo` is made of: a study with training, killed in three of its stages."""
+    study = {
+        "structure": {"prototype": "2H", "elements": ["W", "Se"], "a": 3.3, "thickness": 3.35},
+        "train": tiny_training,
+        "evaluate": {"frames": tiny_training["data"][0]},
+        "relax": {"max_steps": 30, "keep_symmetry": True},
+        "phonons": {"supercell": [4, 4], "mesh": 12},
+    }
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(study))
+    run_to_the_end(tmp_path, ["run", "s.yaml", "-o", "whole"])
+    cut = tmp_path / "cut"
+    signs = [cut / "train" / "metrics.csv", cut / "evaluate" / "result.json", cut / "phonons" / "forces"]
+    for sign in signs:
+        kill_when(tmp_path, ["run", "s.yaml", "-o", "cut"], sign.exists)
+    run_to_the_end(tmp_path, ["run", "s.yaml", "-o", "cut"])
+    for stage in ("train", "evaluate", "relax", "phonons"):
+        assert metrics(cut / stage) == pytest.approx(
+            metrics(tmp_path / "whole" / stage), rel=1e-9, nan_ok=True
+        ), stage
+    with np.load(cut / "phonons" / "arrays.npz") as ours, np.load(tmp_path / "whole/phonons/arrays.npz") as whole:
+        assert np.allclose(ours["bands"], whole["bands"], atol=1e-9)
+    assert (cut / "report" / "index.html").is_file()
