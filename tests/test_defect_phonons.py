@@ -10,6 +10,7 @@ from ase import Atoms
 
 from flatforce.models import Potential
 from flatforce.properties.phonons.defect import DefectPhononConfig, DefectPhonons, defect_phonons
+from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
 from flatforce.properties.phonons.localisation import localised_modes
 from flatforce.properties.phonons.spectra import ModeSet, gaussian_dos, shell_of, site_weights
 from flatforce.properties.relax import RelaxConfig
@@ -109,3 +110,17 @@ def test_killed_run_goes_on_from_its_forces(potential: Potential, unit: Atoms, t
     second = defect_phonons(potential, unit, "v_Se", config, scratch=tmp_path)
     assert [file.stat().st_mtime_ns for file in files[:-1]] == times
     np.testing.assert_allclose(second.bands, first.bands, atol=1e-9)
+
+
+def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:
+    grid = np.arange(0, 10, 0.01)
+
+    def peak(name: str, n: int, at: float) -> SizeSpectrum:
+        dos = 3 * np.exp(-0.5 * ((grid - at) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi))
+        return SizeSpectrum(name, n, grid, dos, np.array([at]))
+
+    found = finite_size([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
+    assert found.names == ["4x4", "6x6", "8x8"]
+    assert found.change == pytest.approx([0.0, 2.0], abs=1e-6)
+    assert found.mode_shift == pytest.approx([0.0, 4.0])
+    assert set(found.metrics) == set(found.units)

@@ -89,7 +89,8 @@ def browser(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[we
 def test_page_is_self_contained_and_without_errors(demo: Path, browser: webdriver.Chrome) -> None:
     loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert [name for name in loaded if not name.startswith("data:")] == []
-    errors = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    log = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
+    errors = [entry for entry in log if entry["level"] == "SEVERE"]
     assert errors == []
     assert (demo / "report" / "index.html").stat().st_size > 1e6  # plotly is inside
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ def kill_when(folder: Path, words: list[str], sign: Callable[[], bool]) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
+def has_rows(table: Path, count: int) -> bool:
+    return table.is_file() and table.read_text().count("\n") > count
+
+
 def metrics(folder: Path) -> dict[str, float]:
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return dict(result["metrics"])
@@ -66,9 +71,8 @@ def test_training(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
     (tmp_path / "t.yaml").write_text(yaml.safe_dump(tiny_training))
     run_to_the_end(tmp_path, ["train", "-c", "t.yaml", "-o", "whole"])
     for epochs in (2, 9):  # before and in stage two
-        rows = tmp_path / "cut" / "metrics.csv"
         words = ["train", "-c", "t.yaml", "-o", "cut"]
-        kill_when(tmp_path, words, lambda r=rows, n=epochs: r.is_file() and r.read_text().count("\n") > n)
+        kill_when(tmp_path, words, partial(has_rows, tmp_path / "cut" / "metrics.csv", epochs))
         assert not (tmp_path / "cut" / "result.json").exists()
     run_to_the_end(tmp_path, words)
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
@@ -80,11 +84,12 @@ def test_defect_phonons(tmp_path: Path, model_file: Path, unit: Any) -> None:
     (tmp_path / "d.yaml").write_text(yaml.safe_dump(settings))
     words = ["defect", "phonons", str(model_file), "unit.extxyz", "v_Se:top", "-n", "5", "-c", "d.yaml"]
     run_to_the_end(tmp_path, [*words, "-o", "whole"])
-    forces = tmp_path / "cut" / "5x5" / "forces" / "defect"
-    kill_when(tmp_path, [*words, "-o", "cut"], lambda: forces.is_dir() and any(forces.glob("forces-*.npy")))
-    assert not (tmp_path / "cut" / "5x5" / "result.json").exists()
+    cut = tmp_path / "cut" / "5x5"
+    kill_when(tmp_path, [*words, "-o", "cut"], lambda: any(cut.rglob("relaxation.npz")))
+    kill_when(tmp_path, [*words, "-o", "cut"], lambda: any(cut.rglob("defect/forces-*.npy")))
+    assert not (cut / "result.json").exists()
     run_to_the_end(tmp_path, [*words, "-o", "cut"])
-    assert metrics(tmp_path / "cut" / "5x5") == pytest.approx(metrics(tmp_path / "whole" / "5x5"), rel=1e-9)
+    assert metrics(cut) == pytest.approx(metrics(tmp_path / "whole" / "5x5"), rel=1e-9)
 
 
 def test_study(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
@@ -107,6 +112,9 @@ def test_study(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
         assert metrics(cut / stage) == pytest.approx(
             metrics(tmp_path / "whole" / stage), rel=1e-9, nan_ok=True
         ), stage
-    with np.load(cut / "phonons" / "arrays.npz") as ours, np.load(tmp_path / "whole/phonons/arrays.npz") as whole:
+    with (
+        np.load(cut / "phonons" / "arrays.npz") as ours,
+        np.load(tmp_path / "whole/phonons/arrays.npz") as whole,
+    ):
         assert np.allclose(ours["bands"], whole["bands"], atol=1e-9)
     assert (cut / "report" / "index.html").is_file()

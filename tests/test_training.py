@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from flatforce.models.training import mace as loop
 from flatforce.models.training.config import MaceArchitecture, StageTwo, TrainConfig
 from flatforce.models.training.loss import sheet_loss
 from flatforce.models.training.run import train
-from flatforce.models.training.targets import reference_energies
+from flatforce.models.training.targets import reference_energies, split_validation
 
 SMALL = MaceArchitecture(hidden_irreps="4x0e", r_max=4.0, max_ell=1, correlation=2)
 
@@ -140,3 +141,17 @@ def test_tensorboard_is_written_when_asked(few_frames: Path, tmp_path: Path) -> 
     train(small(few_frames, epochs=1, monitor=["tensorboard"], stage_two=None), tmp_path)
     assert list((tmp_path / "tensorboard").iterdir())
     assert (tmp_path / "metrics.csv").read_text().startswith("epoch,")
+
+
+def test_validation_takes_no_frame_from_a_config_type_of_few(frames: list[Atoms]) -> None:
+    train, valid = split_validation(frames, fraction=0.1, seed=3)
+    assert len(train) + len(valid) == len(frames)
+    rare = {f.info["config_type"] for f in frames} - {f.info["config_type"] for f in valid}
+    counts = Counter(f.info["config_type"] for f in frames)
+    assert valid
+    assert all(counts[name] <= 5 for name in rare)
+    assert all(
+        0.05 < sum(f.info["config_type"] == name for f in valid) / counts[name] < 0.2
+        for name in counts
+        if name not in rare
+    )

@@ -127,13 +127,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         What goes into `arrays.npz`.
     """
     if arrays:
-        contents = dict(arrays)
-
-        def save(part: Path) -> None:
-            with part.open("wb") as stream:
-                np.savez_compressed(stream, **contents)  # type: ignore[arg-type]  # numpy's stub takes a bool there
-
-        write_atomically(folder / "arrays.npz", save)
+        write_arrays(folder / "arrays.npz", arrays)
     content = {
         "schema": SCHEMA,
         "kind": record.kind,
@@ -150,6 +144,25 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "details": record.details,
     }
     write_text(folder / "result.json", json.dumps(content, indent=1, default=_plain) + "\n")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays to one `.npz` file, atomically.
+
+    Parameters
+    ----------
+    path
+        Where.
+    arrays
+        Name → array.
+    """
+    contents = dict(arrays)
+
+    def save(part: Path) -> None:
+        with part.open("wb") as stream:
+            np.savez_compressed(stream, **contents)  # type: ignore[arg-type]  # numpy's stub takes a bool there
+
+    write_atomically(path, save)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

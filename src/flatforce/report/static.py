@@ -125,7 +125,11 @@ def _draw_series(ax: Any, series: Series) -> Any:
     label = series.name or None
     dash = "--" if series.dashed else "-"
     if series.style == "points":
-        colour = {"c": series.colour} if series.value is None else {"c": series.value, "cmap": "viridis_r", "vmin": 0.0}
+        colour = (
+            {"c": series.colour}
+            if series.value is None
+            else {"c": series.value, "cmap": "viridis_r", "vmin": 0.0}
+        )
         return ax.scatter(
             series.x,
             series.y,

@@ -18,6 +18,7 @@ from flatforce.core.results import (
     claim_folder,
     read_arrays,
     read_record,
+    stage_key,
     write_atomically,
     write_record,
 )
@@ -233,7 +234,13 @@ def phonons(
         start = time.perf_counter()
         sheet = padded(atoms, potential.cutoff)
         with report("phonons") as progress:
-            found = pristine_phonons(potential, sheet, config, scratch=folder / "forces", progress=progress)
+            found = pristine_phonons(
+                potential,
+                sheet,
+                config,
+                scratch=folder / "forces" / stage_key(settings, inputs),
+                progress=progress,
+            )
         write_phonopy_files(found, folder)
         said = [] if found.stable else [f"imaginary modes down to {found.min_frequency:.3f} THz"]
         record = Record("phonons", settings, found.metrics, found.units, inputs, found.stable, said)
@@ -285,7 +292,14 @@ def defect_phonons(
         start = time.perf_counter()
         sheet = padded(atoms, potential.cutoff)
         with report(f"{defect} {folder.name}") as progress:
-            found = run(potential, sheet, defect, config, scratch=folder / "forces", progress=progress)
+            found = run(
+                potential,
+                sheet,
+                defect,
+                config,
+                scratch=folder / "forces" / stage_key(settings, inputs),
+                progress=progress,
+            )
         said = [] if found.stable else [f"imaginary modes down to {found.metrics['min_frequency']:.3f} THz"]
         said += [] if found.relaxation_converged else ["the relaxation did not converge"]
         details = {

@@ -10,6 +10,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
+from flatforce.core.results import write_arrays
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -212,10 +213,9 @@ def defect_phonons(
     made = build_defect(primitive, config.supercell, defect)
     potential.check([made.atoms])
     check_size(made.pristine, potential.cutoff)
-    before = potential.evaluate([made.atoms], stress=False)[0].energy
-    relaxation = relax(potential, made.atoms, config.relaxation, progress=progress)
-    symmetry = find_symmetry(relaxation.atoms, symprec=RELAXED_SYMPREC)
-    relaxed = symmetrised(relaxation.atoms, symmetry)
+    relaxed, gain, converged = _relaxed(potential, made.atoms, config, scratch / "relaxation.npz", progress)
+    symmetry = find_symmetry(relaxed, symprec=RELAXED_SYMPREC)
+    relaxed = symmetrised(relaxed, symmetry)
     pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
     phonon = make_phonopy(relaxed, (1, 1), primitive="P")
     fill_force_constants(
@@ -232,11 +232,32 @@ def defect_phonons(
         (pristine, phonon),
         config,
         band_modes=band_modes,
-        relaxation_energy=before - relaxation.energy,
-        relaxation_converged=relaxation.converged,
+        relaxation_energy=gain,
+        relaxation_converged=converged,
         point_group=symmetry.point_group,
         residual=(raw, left),
     )
+
+
+def _relaxed(
+    potential: Potential, atoms: Atoms, config: DefectPhononConfig, kept: Path, progress: Progress
+) -> tuple[Atoms, float, bool]:
+    """Relax once: a run that goes on must displace the very same geometry that its forces belong to."""
+    if not kept.is_file():
+        before = potential.evaluate([atoms], stress=False)[0].energy
+        found = relax(potential, atoms, config.relaxation, progress=progress)
+        content = {
+            "positions": found.atoms.positions,
+            "cell": found.atoms.cell.array,
+            "gain": np.array(before - found.energy),
+            "converged": np.array(found.converged),
+        }
+        write_arrays(kept, content)
+    with np.load(kept) as stored:
+        relaxed = atoms.copy()
+        relaxed.set_cell(stored["cell"])
+        relaxed.set_positions(stored["positions"])
+        return relaxed, float(stored["gain"]), bool(stored["converged"])
 
 
 def _pristine_supercell(
