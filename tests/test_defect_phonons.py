@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase import Atoms
 
+from flatforce.core.errors import ConfigError, GeometryError
+from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
-from flatforce.properties.phonons.defect import DefectPhononConfig, DefectPhonons, defect_phonons
+from flatforce.models.potential import Prediction
+from flatforce.properties.phonons import supercell
+from flatforce.properties.phonons.defect import (
+    DefectPhononConfig,
+    DefectPhonons,
+    _with_symmetry,
+    defect_phonons,
+)
 from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
 from flatforce.properties.phonons.localisation import localised_modes
-from flatforce.properties.phonons.spectra import ModeSet, gaussian_dos, shell_of, site_weights
+from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
+from flatforce.properties.phonons.spectra import (
+    ModeSet,
+    gaussian_dos,
+    modes_on_mesh,
+    shell_of,
+    site_weights,
+)
 from flatforce.properties.relax import RelaxConfig
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
 THREE = (3, 3)
+
+AS_IT_IS = RelaxConfig(relax_cell=False, max_force=1e3)
+"""No step is taken."""
 
 
 @pytest.fixture(scope="module")
@@ -98,18 +119,92 @@ def test_weights_are_shares(vacancy: DefectPhonons) -> None:
     assert arrays["mode_vectors"].shape == (len(vacancy.modes), len(vacancy.relaxed), 3)
 
 
-def test_killed_run_goes_on_from_its_forces(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    config = DefectPhononConfig(
-        supercell=THREE, relaxation=RelaxConfig(relax_cell=False, max_steps=1), mesh=3, points_per_segment=3
-    )
+def test_killed_run_goes_on_from_its_forces(
+    potential: Potential, unit: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supercell, "CHUNK_ATOMS", 100)
+    config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
     first = defect_phonons(potential, unit, "v_Se", config, scratch=tmp_path)
     files = sorted((tmp_path / "defect").iterdir())
-    assert len(files) >= 1
+    assert len(files) > 3
     times = [file.stat().st_mtime_ns for file in files[:-1]]
     files[-1].unlink()
     second = defect_phonons(potential, unit, "v_Se", config, scratch=tmp_path)
     assert [file.stat().st_mtime_ns for file in files[:-1]] == times
     np.testing.assert_allclose(second.bands, first.bands, atol=1e-9)
+
+
+def test_forces_of_another_displacement_are_not_taken(
+    potential: Potential, unit: Atoms, tmp_path: Path
+) -> None:
+    bands = []
+    for scratch, steps in ((tmp_path / "shared", (0.005, 0.02)), (tmp_path / "own", (0.02,))):
+        for step in steps:
+            config = PhononConfig(supercell=THREE, displacement=step, mesh=3)
+            found = pristine_phonons(potential, unit, config, scratch=scratch)
+        bands.append(found.bands)
+    np.testing.assert_allclose(bands[0], bands[1], atol=1e-9)
+
+
+def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    """Se on a Se site, with heavy W: the two routes must agree in sum rules, masses and order of atoms."""
+    unit.set_masses(
+        [
+            mass * (1.1 if symbol == "W" else 1)
+            for mass, symbol in zip(unit.get_masses(), unit.symbols, strict=True)
+        ]
+    )
+    config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
+    found = defect_phonons(potential, unit, "Se_Se:top", config, scratch=tmp_path)
+    step = found.frequency[1] - found.frequency[0]
+    assert np.abs(found.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
+    assert np.abs(found.dos[1] - found.dos[0]).sum() * step < 1e-4
+    assert np.abs(found.shell_dos[1] - found.shell_dos[0]).sum() * step < 1e-4
+    assert np.abs(found.site_difference).sum() * step < 1e-4
+
+
+def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:
+    """∫ω² g_i(ω) dω = Tr Φ_ii / m_i: an oracle for eigenvectors, weights and masses at once."""
+    phonon = supercell.make_phonopy(unit.repeat((3, 3, 1)), (1, 1), primitive="P")
+    rng = np.random.default_rng(1)
+    constants = rng.normal(size=(27, 27, 3, 3))
+    phonon.force_constants = constants + constants.transpose(1, 0, 3, 2)
+    modes = modes_on_mesh(phonon, (3, 3))
+    squares = np.sign(modes.frequencies) * (modes.frequencies / FREQUENCY_FACTOR) ** 2
+    moments = np.einsum("qm,qmi->i", squares, site_weights(modes)) / len(modes.weights)
+    own = np.einsum("iiaa->i", np.asarray(phonon.force_constants)) / unit.repeat((3, 3, 1)).get_masses()
+    np.testing.assert_allclose(moments, own, atol=1e-8)
+
+
+def test_shells_are_checked(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    for radii in ([], [7.0, 4.0]):
+        with pytest.raises(ConfigError, match="grow"):
+            DefectPhononConfig.parse({"shells": radii})
+    config = DefectPhononConfig(supercell=THREE, shells=[0.5, 5.0])
+    with pytest.raises(GeometryError, match="No atom lies within"):
+        defect_phonons(potential, unit, "v_Se", config, scratch=tmp_path)
+
+
+def test_small_real_distortion_survives_the_symmetry(potential: Potential, unit: Atoms) -> None:
+    """The tolerance is loose only as long as restoring the symmetry costs no force."""
+    cell = unit.repeat((3, 3, 1))
+    moved = cell.copy()
+    moved.positions[4] += (0.012, 0.0, 0.0)
+    assert len(find_symmetry(moved, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(cell).rotations)
+    restored, symmetry = _with_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
+    assert len(symmetry.rotations) < len(find_symmetry(cell).rotations)
+    assert np.abs(restored.positions - moved.positions).max() < 1e-3
+
+
+class _Frozen(Potential):
+    """Pulls atoms back to a given geometry with 1 eV/Å²."""
+
+    def __init__(self, potential: Potential, home: Atoms) -> None:
+        super().__init__(potential.spec, potential.backend)
+        self.home = home.positions.copy()
+
+    def evaluate(self, frames: Sequence[Atoms], **_: object) -> list[Prediction]:  # type: ignore[override]  # keywords do not matter
+        return [Prediction(0.0, self.home - frame.positions, None, None) for frame in frames]
 
 
 def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:

@@ -132,3 +132,21 @@ def test_strain_changes_lengths_by_what_it_says(unit: Atoms) -> None:
     areas = [np.linalg.det(strained(unit, xx=e, yy=e).cell.array[:2, :2]) for e in (0.0, 0.01, 0.02)]
     for e, (small, large) in zip((0.0, 0.01), pairwise(areas), strict=True):
         assert large / small == pytest.approx(((1.01 + e) / (1 + e)) ** 2)
+
+
+def test_strain_that_is_meant_is_no_symmetry(unit: Atoms) -> None:
+    pulled = strained(unit, xx=0.004)
+    assert len(find_symmetry(pulled, symprec=RELAXED_SYMPREC).rotations) < len(find_symmetry(unit).rotations)
+    noisy = strained(unit, xx=1e-4)
+    assert len(find_symmetry(noisy, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(unit).rotations)
+
+
+def test_substitution_brings_its_own_mass(unit: Atoms) -> None:
+    unit.set_masses([200.0, 80.0, 80.0])
+    made = build_defect(unit, (2, 2), "Se_W+ad_W@Se:top")
+    masses = dict(zip(made.site_of.tolist(), made.atoms.get_masses(), strict=True))
+    changed = [
+        i for i in masses if i >= 0 and made.pristine.symbols[i] != made.atoms[list(masses).index(i)].symbol
+    ]
+    assert [masses[i] for i in changed] == pytest.approx([78.971])
+    assert made.atoms.get_masses()[-1] == pytest.approx(183.84)

@@ -13,10 +13,12 @@ from ase.io import read, write
 from flatforce.core.errors import DataError, ModelError
 from flatforce.models import load
 from flatforce.models.training import mace as loop
+from flatforce.models.training import run
 from flatforce.models.training.config import MaceArchitecture, StageTwo, TrainConfig
 from flatforce.models.training.loss import sheet_loss
 from flatforce.models.training.run import train
 from flatforce.models.training.targets import reference_energies, split_validation
+from flatforce.studies import stages
 
 SMALL = MaceArchitecture(hidden_irreps="4x0e", r_max=4.0, max_ell=1, correlation=2)
 
@@ -155,3 +157,59 @@ def test_validation_takes_no_frame_from_a_config_type_of_few(frames: list[Atoms]
         for name in counts
         if name not in rare
     )
+
+
+def test_patience_stops_once(few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the last epoch and the model file, a run that ran out of patience trains no further."""
+    config = small(few_frames, patience=1, epochs=40, learning_rate=0.3)
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_test_errors", kill)
+        with pytest.raises(Killed):
+            train(config, tmp_path)
+    rows = (tmp_path / "metrics.csv").read_text()
+    assert rows.count("\n") < 40
+    result = train(config, tmp_path)
+    assert (tmp_path / "metrics.csv").read_text() == rows
+    card = result["details"]["cards"][0]
+    assert card["best_epoch"] < card["epochs"]
+
+
+def test_without_held_out_frames_the_errors_say_what_they_are(few_frames: Path, tmp_path: Path) -> None:
+    result = train(small(few_frames, test_fraction=0.0, epochs=1), tmp_path)
+    assert any("no frame was held out" in text for text in result["warnings"])
+
+
+def test_frames_without_names_are_held_out_and_found_again(few_frames: Path, tmp_path: Path) -> None:
+    nameless = read(few_frames, ":")
+    for k, frame in enumerate(nameless):
+        frame.info["name"] = k  # numbers, and the same ones in the second file
+    for part in ("a", "b"):
+        (tmp_path / part).mkdir()
+    write(tmp_path / "a" / "few.extxyz", nameless[:6], format="extxyz")
+    for frame in nameless:
+        del frame.info["name"]
+    write(tmp_path / "b" / "few.extxyz", nameless[6:], format="extxyz")
+    files = [str(tmp_path / part / "few.extxyz") for part in ("a", "b")]
+    result = train(small(Path(files[0]), epochs=1).model_copy(update={"data": files}), tmp_path / "t")
+    assert set(result["inputs"]) == set(files)
+    judged = stages.evaluate(
+        f"mace:{tmp_path / 't' / 'model.model'}",
+        files[1],
+        tmp_path / "e",
+        split=tmp_path / "t" / "split.json",
+    )
+    assert 0 < judged["details"]["n_frames"] < 6
+    with pytest.raises(DataError, match="None of the frames"):
+        stages.evaluate(
+            f"mace:{tmp_path / 't' / 'model.model'}", "wse2-pbe", tmp_path / "f", split=empty_split(tmp_path)
+        )
+
+
+def empty_split(folder: Path) -> Path:
+    path = folder / "empty.json"
+    path.write_text('{"test": {}}')
+    return path

@@ -33,6 +33,7 @@ def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     bands, weight = arrays["bands"], arrays["near_weight"]
     x, y = as_line(arrays["distance"], bands)
+    share = arrays["shell_sites"][1, 0] / len(arrays["numbers"])
     places = np.broadcast_to(arrays["distance"][:, None], bands.shape)
     strongest = np.argsort(weight.ravel())[-MARKED:]
     marked = Series(
@@ -41,15 +42,15 @@ def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
         style="points",
         width=2.4,
         value=weight.ravel()[strongest],
-        value_name="weight near the defect",
+        value_name=f"weight near the defect (uniform: {share:.2f})",
     )
     limits = (float(arrays["distance"][0]), float(arrays["distance"][-1]))
     frequency, dos = arrays["frequency"], arrays["dos"]
-    near = arrays["shell_dos"][:, 0]
+    near = arrays["shell_dos"][:, 0] / arrays["shell_sites"][:, :1]
     return Figure(
         "defect-bands",
         "Bands of the defect cell (grey), coloured where modes live within the innermost shell around the "
-        "defect; density of states of the cell, and of the sites in that shell.",
+        "defect; density of states of the cell, and of an average site in that shell.",
         (
             Panel(
                 (Series(x, y, colour=GREY, width=0.4), marked),
@@ -60,7 +61,7 @@ def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
                 width=2.4,
             ),
             _sideways(frequency, dos, "DOS (states/THz)"),
-            _sideways(frequency, near, "near the defect"),
+            _sideways(frequency, near, "site near the defect (1/THz)"),
         ),
         share_y=True,
         height=3.6,

@@ -50,7 +50,7 @@ def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Fi
         (
             panel("valid_force_mae", "force MAE (meV/Å)"),
             panel("valid_energy_mae", "energy MAE (meV/atom)"),
-            panel("valid_stress_mae", "stress MAE (meV/Å³)"),
+            panel("valid_stress_mae", "stress MAE (N/m)"),
         ),
         height=2.4,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from ase import Atom
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import atomic_masses, atomic_numbers, covalent_radii
 
 from flatforce.core.errors import GeometryError
 from flatforce.structures.sheet import check_sheet, unwrapped_heights
@@ -187,9 +187,13 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
     for part, site in zip(parts, sites, strict=True):
         if part.kind == "substitution":
             atoms.symbols[site] = part.symbol
+            if atoms.has("masses"):
+                atoms.arrays["masses"][site] = atomic_masses[atomic_numbers[part.symbol]]
         elif part.kind == "adatom":
             atoms.append(_adatom(pristine, part, site))
             site_of = np.append(site_of, -1)
+            if atoms.has("masses"):
+                atoms.arrays["masses"][-1] = atomic_masses[atomic_numbers[part.symbol]]
     gone = [site for part, site in zip(parts, sites, strict=True) if part.kind == "vacancy"]
     keep = np.setdiff1d(np.arange(len(atoms)), gone)
     if len(keep) == 0:

@@ -22,6 +22,10 @@ RELAXED_SYMPREC = 0.03
 """Å, tolerance that finds the intended symmetry of a structure relaxed to 1e-2 eV/Å or better."""
 
 
+CELL_STRAIN = 1e-3
+"""Largest strain by which an operation may change the cell: less is noise of a relaxation, more is meant."""
+
+
 @dataclass(frozen=True)
 class Symmetry:
     """Space-group operations as they act on one structure."""
@@ -61,9 +65,7 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
     if data is None:
         raise GeometryError("The symmetry of the structure was not found.", fix="are two atoms at one place?")
     rotations = np.asarray(data.rotations, dtype=np.int64)
-    keep = [
-        bool((r[2, :2] == 0).all() and (r[:2, 2] == 0).all()) for r in rotations
-    ]  # a sheet never maps its normal into its plane
+    keep = [_is_of_a_sheet(r, atoms.cell.array) for r in rotations]
     rotations, translations = rotations[keep], np.asarray(data.translations, dtype=float)[keep]
     permutations = np.array(
         [_permutation(atoms, r, t, symprec) for r, t in zip(rotations, translations, strict=True)]
@@ -71,6 +73,14 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
     return Symmetry(
         rotations, translations, permutations, data.international, int(data.number), data.pointgroup
     )
+
+
+def _is_of_a_sheet(rotation: IntArray, cell: FloatArray) -> bool:
+    """Whether an operation keeps the normal apart from the plane, and lengths as they are."""
+    if rotation[2, :2].any() or rotation[:2, 2].any():
+        return False
+    turned = np.linalg.inv(cell) @ rotation.T @ cell
+    return bool(np.abs(turned @ turned.T - np.eye(3)).max() < 2 * CELL_STRAIN)
 
 
 def _permutation(atoms: Atoms, rotation: IntArray, translation: FloatArray, symprec: float) -> IntArray:

@@ -70,7 +70,7 @@ def run_study(
     """
     done: dict[str, dict[str, Any]] = {}
     structure = _structure(config, folder)
-    spec = config.model or _train(config, folder, done, report)
+    spec = config.model or _train(config, folder, done, device=device, report=report)
     if config.evaluate is not None:
         split = folder / "train" / "split.json"
         done["evaluate"] = stages.evaluate(
@@ -110,10 +110,13 @@ def _structure(config: StudyConfig, folder: Path) -> Path:
     return path
 
 
-def _train(config: StudyConfig, folder: Path, done: dict[str, dict[str, Any]], report: Reporter) -> str:
+def _train(
+    config: StudyConfig, folder: Path, done: dict[str, dict[str, Any]], *, device: str, report: Reporter
+) -> str:
     assert config.train is not None  # noqa: S101  # the config holds one of the two
+    settings = config.train if device == "auto" else config.train.model_copy(update={"device": device})
     with report("train") as progress:
-        result = train(config.train, folder / "train", progress=progress)
+        result = train(settings, folder / "train", progress=progress)
     done["train"] = result
     files = [str(folder / "train" / card["file"]) for card in result["details"]["cards"]]
     return f"mace:{files[0]}" if len(files) == 1 else f"committee:{','.join(files)}"

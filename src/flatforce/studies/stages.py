@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from ase.io import write
 
-from flatforce.core.hashing import hash_file
+from flatforce.core.errors import DataError
+from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import (
     Record,
@@ -127,8 +128,13 @@ def evaluate(
     path = dataset_path(frames)
     labelled = read_labelled(path)
     if split is not None:
-        names = set(json.loads(split.read_text(encoding="utf-8"))["test"])
-        labelled = [frame for frame in labelled if frame.info.get("name") in names]
+        hashes = set(json.loads(split.read_text(encoding="utf-8"))["test"])
+        labelled = [frame for frame in labelled if hash_structure(frame) in hashes]
+        if not labelled:
+            raise DataError(
+                f"None of the frames of {path} was held out by {split}.",
+                fix="judge all of them: leave out --split, or set held_out: false in the study",
+            )
     settings = {"frames": path.name, "held_out": split is not None}
     inputs = input_hashes(spec, path, *([split] if split else []))
     potential = load(spec, device=device)
@@ -242,8 +248,8 @@ def phonons(
                 progress=progress,
             )
         write_phonopy_files(found, folder)
-        said = [] if found.stable else [f"imaginary modes down to {found.min_frequency:.3f} THz"]
-        record = Record("phonons", settings, found.metrics, found.units, inputs, found.stable, said)
+        said = found.problems + found.notes
+        record = Record("phonons", settings, found.metrics, found.units, inputs, not found.problems, said)
         write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
     return read_record(folder)
 
@@ -300,8 +306,7 @@ def defect_phonons(
                 scratch=folder / "forces" / stage_key(settings, inputs),
                 progress=progress,
             )
-        said = [] if found.stable else [f"imaginary modes down to {found.metrics['min_frequency']:.3f} THz"]
-        said += [] if found.relaxation_converged else ["the relaxation did not converge"]
+        said = found.problems
         details = {
             "modes": [mode.plain() for mode in found.modes],
             "point_group": found.point_group,

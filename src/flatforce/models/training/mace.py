@@ -12,10 +12,11 @@ from ase.data import atomic_numbers
 
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_atomically
+from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.frames import get_labels
 from flatforce.models.backends.mace import import_mace, make_graph
 from flatforce.models.potential import padded
-from flatforce.models.training.loss import sheet_loss
+from flatforce.models.training.loss import membrane_error, sheet_loss
 from flatforce.models.training.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Progression:
     in_stage_two: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     diverged: bool = False
+    stopped: bool = False
+    """Whether patience ran out."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class _Run:
         self._load()
         state, config = self.state, self.config
         saved = time.monotonic()
-        while state.epoch < config.epochs and not state.diverged:
+        while state.epoch < config.epochs and not (state.diverged or state.stopped):
             self._enter_stage_two()
             row = self._epoch()
             state.history.append(row)
@@ -152,11 +155,10 @@ class _Run:
             self.monitor.write(state.history)
             text = f"force MAE {row['valid_force_mae']:.1f} meV/Å, energy MAE {row['valid_energy_mae']:.2f} meV/atom"
             progress(state.epoch, config.epochs, text)
+            state.stopped = self._out_of_patience()
             if time.monotonic() - saved > config.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
-            if self._out_of_patience():
-                break
         self._save()
         if state.best_weights is not None:
             self.model.load_state_dict(state.best_weights)
@@ -227,13 +229,15 @@ class _Run:
             sizes = batch.ptr[1:] - batch.ptr[:-1]
             energy.append(((batch.energy - out["energy"]) / sizes).detach().abs())
             forces.append((batch.forces - out["forces"]).detach().abs().flatten())
-            stress.append((batch.stress - out["stress"])[:, :2, :2].detach().abs().flatten())
+            labelled = batch.stress_weight > 0
+            stress.append(membrane_error(batch, out["stress"])[labelled].detach().abs().flatten())
         cat = self.torch.cat
+        found = cat(stress)
         return {
             "valid_loss": float(np.mean(losses)),
             "valid_energy_mae": 1e3 * float(cat(energy).mean()),
             "valid_force_mae": 1e3 * float(cat(forces).mean()),
-            "valid_stress_mae": 1e3 * float(cat(stress).mean()),
+            "valid_stress_mae": EV_PER_A2_IN_N_PER_M * float(found.mean()) if len(found) else float("nan"),
         }
 
     def _judge(self, row: dict[str, float]) -> None:

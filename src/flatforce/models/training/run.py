@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import DataError, ModelError
-from flatforce.core.hashing import hash_file
+from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import (
     Record,
@@ -21,7 +21,7 @@ from flatforce.core.results import (
     write_text,
 )
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import ISOLATED, config_type, read_labelled
+from flatforce.data.frames import ISOLATED, config_type, describe, read_labelled
 from flatforce.data.splits import hold_out
 from flatforce.models.backends.mace import MaceBackend, import_mace
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.training.config import TrainConfig
+
+
+NO_TEST = "no frame was held out: the errors are those of the validation frames, which chose the best epoch"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
         units={name: ERROR_UNITS[name] for name in metrics},
         inputs=data.hashes,
         converged=not diverged,
-        warnings=[f"{name} diverged; the best weights before that were kept" for name in diverged],
+        warnings=[f"{name} diverged; the best weights before that were kept" for name in diverged]
+        + ([] if data.test else [NO_TEST]),
         details={"cards": cards},
         seed=config.seed,
         wall_time=time.perf_counter() - start,
@@ -117,7 +121,9 @@ def load_data(config: TrainConfig) -> TrainingData:
     fit = [f for i, f in enumerate(frames) if i not in chosen]
     if sum(config_type(f) != ISOLATED for f in fit) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
-    hashes = {Path(name).name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
+    hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
+    if config.valid_file is not None:
+        hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
     return TrainingData(
         [f for f in fit if config_type(f) != ISOLATED],
         [frames[i] for i in sorted(chosen)],
@@ -140,8 +146,11 @@ def _check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str])
 
 
 def _write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
-    names = [frame.info.get("name", frame.get_chemical_formula()) for frame in data.test]
-    content = {"seed": config.split_seed, "fraction": config.test_fraction, "test": names}
+    content = {
+        "seed": config.split_seed,
+        "fraction": config.test_fraction,
+        "test": {hash_structure(frame): describe(frame) for frame in data.test},
+    }
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
 
@@ -159,7 +168,7 @@ def _member(
     if config.valid_file is None:
         fit, valid = split_validation(data.fit, fraction=config.valid_fraction, seed=seed)
     else:
-        fit, valid = data.fit, read_labelled(Path(config.valid_file))
+        fit, valid = data.fit, read_labelled(dataset_path(config.valid_file))
     done = train_mace(fit, valid, config=config, seed=seed, e0s=data.e0s, folder=inside, progress=progress)
     if done.best_epoch < 0:
         raise ModelError(
@@ -184,7 +193,7 @@ def _member(
         "n_valid": len(valid),
         "n_test": len(data.test),
         "best_epoch": done.best_epoch,
-        "epochs": len(done.history),
+        "epochs": int(done.history[-1]["epoch"]) + 1,
         "diverged": done.diverged,
         "test": test,
         "units": ERROR_UNITS,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from flatforce.core.config import Config
+from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_arrays
+from flatforce.models.potential import padded
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -24,7 +27,7 @@ from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules,
 from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig, relax
 from flatforce.structures.defects import DefectCell, build_defect
-from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
+from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +45,12 @@ BAND_MESH: Final = 60
 IMAGINARY: Final = -0.05
 """THz. A frequency below is an instability, not round-off."""
 
+TOLERANCES: Final = (RELAXED_SYMPREC, RELAXED_SYMPREC / 3, RELAXED_SYMPREC / 10, RELAXED_SYMPREC / 30)
+"""Å, tried in turn."""
+
+CALM: Final = 5.0
+"""Times the relaxation's own limit that forces may reach when the symmetry is restored."""
+
 METRIC_UNITS: Final = {
     "n_atoms": "1",
     "n_displacements": "1",
@@ -51,6 +60,8 @@ METRIC_UNITS: Final = {
     "removed_states": "states",
     "matched_site_difference": "states",
     "n_localised_modes": "1",
+    "symmetry_shift": "Å",
+    "force_at_rest": "eV/Å",
     "left_translation": "eV/Å²",
     "left_rotation": "eV/Å",
     "raw_translation": "eV/Å²",
@@ -71,6 +82,14 @@ class DefectPhononConfig(Config):
     """Whether translation and rotation rules are enforced on the defect cell."""
     shells: list[PositiveFloat] = [4.0, 7.0]
     """Å. Radii that part the sites around the defect, in the pristine geometry; the last shell is the rest."""
+
+    @field_validator("shells")
+    @classmethod
+    def _growing(cls, radii: list[float]) -> list[float]:
+        if not radii or any(a >= b for a, b in pairwise(radii)):
+            raise ValueError("radii of shells grow, and there is one at least")
+        return radii
+
     mesh: PositiveInt = 24
     """q points along a reciprocal vector of the primitive cell; a supercell takes mesh / n."""
     points_per_segment: PositiveInt = 15
@@ -115,6 +134,10 @@ class DefectPhonons:
     raw_residuals: Residuals
     left_residuals: Residuals
     n_displacements: int
+    symmetry_shift: float
+    """Å, largest shift of an atom when the site symmetry was restored."""
+    force_at_rest: float
+    """eV/Å, largest force on the cell that was displaced."""
 
     @property
     def removed_states(self) -> float:
@@ -133,7 +156,9 @@ class DefectPhonons:
             "max_frequency": float(self.bands.max()),
             "removed_states": self.removed_states,
             "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
-            "n_localised_modes": float(sum(mode.localised for mode in self.modes)),
+            "symmetry_shift": self.symmetry_shift,
+            "force_at_rest": self.force_at_rest,
+            "n_localised_modes": float(sum(mode.degeneracy for mode in self.modes if mode.localised)),
             "left_translation": self.left_residuals.translation,
             "left_rotation": self.left_residuals.rotation,
             "raw_translation": self.raw_residuals.translation,
@@ -146,9 +171,11 @@ class DefectPhonons:
         return dict(METRIC_UNITS)
 
     @property
-    def stable(self) -> bool:
-        """Whether no mode is imaginary beyond round-off."""
-        return self.metrics["min_frequency"] > IMAGINARY
+    def problems(self) -> list[str]:
+        """What is wrong with the physics."""
+        lowest = self.metrics["min_frequency"]
+        said = [] if lowest > IMAGINARY else [f"imaginary modes down to {lowest:.3f} THz"]
+        return said + ([] if self.relaxation_converged else ["the relaxation did not converge"])
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.
@@ -210,22 +237,28 @@ def defect_phonons(
     -------
     Both spectra.
     """
+    primitive = padded(primitive, potential.cutoff)
     made = build_defect(primitive, config.supercell, defect)
     potential.check([made.atoms])
+    if not (_defect_shells(made, config.shells) == 0).any():
+        raise GeometryError(
+            f"No atom lies within {config.shells[0]} Å of the defect.",
+            fix="make the first of `shells` larger",
+        )
     check_size(made.pristine, potential.cutoff)
     relaxed, gain, converged = _relaxed(potential, made.atoms, config, scratch / "relaxation.npz", progress)
-    symmetry = find_symmetry(relaxed, symprec=RELAXED_SYMPREC)
-    relaxed = symmetrised(relaxed, symmetry)
+    free = relaxed
+    relaxed, symmetry = _with_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
     pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
     phonon = make_phonopy(relaxed, (1, 1), primitive="P")
-    fill_force_constants(
+    at_rest = fill_force_constants(
         phonon,
         potential,
         displacement=config.displacement,
         scratch=scratch / "defect",
         progress=progress,
     )
-    raw, left = _apply_rules(phonon, huang=False, enforce=config.sum_rules)
+    raw, left = _apply_rules(phonon, enforce=config.sum_rules)
     return _compare(
         made,
         relaxed,
@@ -236,6 +269,8 @@ def defect_phonons(
         relaxation_converged=converged,
         point_group=symmetry.point_group,
         residual=(raw, left),
+        symmetry_shift=float(np.linalg.norm(relaxed.positions - free.positions, axis=1).max()),
+        force_at_rest=at_rest,
     )
 
 
@@ -260,6 +295,22 @@ def _relaxed(
         return relaxed, float(stored["gain"]), bool(stored["converged"])
 
 
+def _with_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tuple[Atoms, Symmetry]:
+    """Restore the highest symmetry that costs no force: a small distortion that is real is kept."""
+    limit = max(limit, 2 * _largest_force(potential, relaxed))
+    for symprec in TOLERANCES:
+        symmetry = find_symmetry(relaxed, symprec=symprec)
+        restored = symmetrised(relaxed, symmetry)
+        if _largest_force(potential, restored) < limit:
+            break
+    return restored, symmetry
+
+
+def _largest_force(potential: Potential, atoms: Atoms) -> float:
+    forces = potential.evaluate([atoms], stress=False)[0].forces
+    return float(np.linalg.norm(forces, axis=1).max())
+
+
 def _pristine_supercell(
     potential: Potential, primitive: Atoms, config: DefectPhononConfig, scratch: Path, progress: Progress
 ) -> tuple[Phonopy, FloatArray]:
@@ -271,18 +322,22 @@ def _pristine_supercell(
     fill_force_constants(
         small, potential, displacement=config.displacement, scratch=scratch, progress=progress
     )
-    _apply_rules(small, huang=True, enforce=config.sum_rules)
+    _apply_rules(small, enforce=config.sum_rules)
     whole = make_phonopy(to_ase(small.supercell), (1, 1), primitive="P")
     whole.force_constants = np.asarray(small.force_constants)
     found = small.run_mesh((BAND_MESH, BAND_MESH, 1), is_gamma_center=True)
     return whole, np.asarray(found.frequencies)
 
 
-def _apply_rules(phonon: Phonopy, *, huang: bool, enforce: bool) -> tuple[Residuals, Residuals]:
+def _apply_rules(phonon: Phonopy, *, enforce: bool) -> tuple[Residuals, Residuals]:
+    """Enforce the same rules on both cells, so that no defect means no difference.
+
+    Huang conditions are not among them: the cell is the pristine one, and a defect puts stress into it.
+    """
     vectors = pair_vectors(to_ase(phonon.supercell))
     raw = residuals(np.asarray(phonon.force_constants), vectors)
     if enforce:
-        phonon.force_constants = enforce_sum_rules(np.asarray(phonon.force_constants), vectors, huang=huang)
+        phonon.force_constants = enforce_sum_rules(np.asarray(phonon.force_constants), vectors, huang=False)
     return raw, residuals(np.asarray(phonon.force_constants), vectors)
 
 
@@ -297,6 +352,8 @@ def _compare(
     relaxation_converged: bool,
     point_group: str,
     residual: tuple[Residuals, Residuals],
+    symmetry_shift: float,
+    force_at_rest: float,
 ) -> DefectPhonons:
     pristine, defect = phonons
     mesh = tuple(max(1, round(config.mesh / n)) for n in config.supercell)
@@ -347,6 +404,8 @@ def _compare(
         gamma=gamma,
         raw_residuals=residual[0],
         left_residuals=residual[1],
+        symmetry_shift=symmetry_shift,
+        force_at_rest=force_at_rest,
         n_displacements=len(defect.supercells_with_displacements or []),
     )
 

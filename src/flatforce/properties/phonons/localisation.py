@@ -17,10 +17,13 @@ DEGENERATE = 1e-3
 """THz. Modes closer than this count as one degenerate set: symmetry-equal ones agree to 1e-6."""
 
 LOCAL_WEIGHT = 0.5
-"""A mode counts as localised when the innermost shell carries this much of it, or it lies outside the bands."""
+"""A mode counts as localised when the innermost shell carries this much of it, or it lies outside the bands …"""
+
+LOCAL_SHARE = 2.0
+"""… and when that is this many times the share of the sites: a shell that fills the cell localises nothing."""
 
 LISTED = 12
-"""Sets of modes in the list beside those outside the bands: the ones of the largest weight near the defect."""
+"""Sets of modes in the list beside the localised ones: those of the largest weight near the defect."""
 
 OFF_BANDS = 0.05
 """THz. A mode further than this from every mode of the pristine sheet lies outside its bands."""
@@ -41,11 +44,8 @@ class Mode:
     """Weight in each shell, sum 1."""
     outside_bands: bool
     """Whether no mode of the pristine sheet lies near in frequency."""
-
-    @property
-    def localised(self) -> bool:
-        """Whether the mode lives near the defect, rather than passing by."""
-        return self.outside_bands or self.shells[0] > LOCAL_WEIGHT
+    localised: bool
+    """Whether the mode lives near the defect, rather than passing by."""
 
     def plain(self) -> dict[str, Any]:
         """Return plain values.
@@ -54,7 +54,7 @@ class Mode:
         -------
         What goes into `result.json`.
         """
-        return asdict(self) | {"localised": self.localised}
+        return asdict(self)
 
 
 def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n_shells: int) -> list[Mode]:
@@ -73,12 +73,13 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
 
     Returns
     -------
-    One entry a degenerate set: those outside the bands, and those of the largest weight in the innermost shell;
+    One entry a degenerate set: the localised ones, and some more of the largest weight in the innermost shell;
     the one that fewest atoms take part in comes first.
     """
     frequencies = gamma.frequencies[0]
     weights = site_weights(gamma)[0]
     bands = np.sort(pristine.ravel())
+    share = float((shells == 0).mean())
     found = []
     for group in _degenerate_groups(frequencies):
         p = weights[group].mean(axis=0)
@@ -87,10 +88,12 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
         near = np.searchsorted(bands, frequency)
         gap = float(np.abs(bands[max(0, near - 1) : near + 1] - frequency).min())
         participating = float(1 / (p**2).sum())
-        found.append(Mode(int(group[0]), frequency, len(group), participating, in_shells, gap > OFF_BANDS))
-    found.sort(key=lambda mode: (not mode.outside_bands, -mode.shells[0]))
-    n_outside = sum(mode.outside_bands for mode in found)
-    return sorted(found[: n_outside + LISTED], key=lambda mode: mode.participating)
+        outside, near_defect = gap > OFF_BANDS, in_shells[0] > max(LOCAL_WEIGHT, LOCAL_SHARE * share)
+        local = outside or near_defect
+        found.append(Mode(int(group[0]), frequency, len(group), participating, in_shells, outside, local))
+    found.sort(key=lambda mode: (not mode.localised, -mode.shells[0]))
+    n_localised = sum(mode.localised for mode in found)
+    return sorted(found[: n_localised + LISTED], key=lambda mode: mode.participating)
 
 
 def _degenerate_groups(frequencies: FloatArray) -> list[IntArray]:

@@ -13,6 +13,7 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_atomically
 from flatforce.core.units import FREQUENCY_FACTOR, THZ_IN_INVERSE_CM
+from flatforce.models.potential import padded
 from flatforce.properties.phonons.paths import standard_path
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
 from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
@@ -33,6 +34,15 @@ ZA_RANGE: Final = (0.02, 0.10)
 IMAGINARY: Final = -0.05
 """THz. A frequency below is an instability, not round-off."""
 
+SLACK: Final = 0.02
+"""N/m. A membrane stress below counts as none: twice what a relaxation leaves by default."""
+
+CALM: Final = 0.01
+"""eV/Å. A larger force at rest means that the sheet was not relaxed."""
+
+THERMAL_CUTOFF: Final = 1e-3
+"""THz. Modes below are the rigid translations: the first others of a 48 × 48 mesh lie above 0.01 THz."""
+
 
 class PhononConfig(Config):
     """Settings of pristine phonons."""
@@ -42,7 +52,7 @@ class PhononConfig(Config):
     displacement: PositiveFloat = 0.005
     """Å. 2e-4 eV/Å² of truncation, above the noise of float64."""
     sum_rules: bool = True
-    """Whether translation, rotation and Huang conditions are enforced."""
+    """Whether translation, rotation and, on a sheet without stress, Huang conditions are enforced."""
     points_per_segment: PositiveInt = 51
     """q points on each part of the path."""
     mesh: PositiveInt = 48
@@ -87,6 +97,8 @@ class PristinePhonons:
     left_residuals: Residuals
     force_at_rest: float
     """eV/Å."""
+    membrane_stress: float
+    """N/m, largest component; the flexural branch of a stretched sheet is linear."""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -99,6 +111,7 @@ class PristinePhonons:
             "max_frequency": float(self.bands.max()),
             "za_exponent": self.za_exponent,
             "force_at_rest": self.force_at_rest,
+            "membrane_stress": self.membrane_stress,
             **named,
             **before,
             **after,
@@ -107,7 +120,7 @@ class PristinePhonons:
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        plain = {"za_exponent": "1", "force_at_rest": "eV/Å"}
+        plain = {"za_exponent": "1", "force_at_rest": "eV/Å", "membrane_stress": "N/m"}
         rules = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
 
         def unit(name: str) -> str:
@@ -119,9 +132,23 @@ class PristinePhonons:
         return {name: unit(name) for name in self.metrics}
 
     @property
-    def stable(self) -> bool:
-        """Whether no mode is imaginary beyond round-off."""
-        return self.min_frequency > IMAGINARY
+    def problems(self) -> list[str]:
+        """What is wrong with the physics: an instability, or a sheet that was not at rest."""
+        said = []
+        if self.min_frequency < IMAGINARY:
+            said.append(f"imaginary modes down to {self.min_frequency:.3f} THz")
+        if self.force_at_rest > CALM:
+            said.append(f"the sheet was not relaxed: {self.force_at_rest:.3f} eV/Å at rest")
+        return said
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know though nothing is wrong."""
+        if self.membrane_stress < SLACK:
+            return []
+        return [
+            f"the sheet carries {self.membrane_stress:.2f} N/m: Huang conditions do not hold and were left out"
+        ]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.
@@ -171,7 +198,10 @@ def pristine_phonons(
     The phonons.
     """
     potential.check([atoms])
-    phonon = make_phonopy(atoms, config.supercell, primitive="auto")
+    sheet = padded(atoms, potential.cutoff)
+    membrane = potential.evaluate([sheet])[0].membrane_stress
+    stress = float("nan") if membrane is None else float(np.abs(membrane).max())
+    phonon = make_phonopy(sheet, config.supercell, primitive="auto")
     check_size(to_ase(phonon.supercell), potential.cutoff)
     if len(phonon.primitive) != len(atoms):
         raise GeometryError(
@@ -185,13 +215,21 @@ def pristine_phonons(
     vectors = pair_vectors(to_ase(phonon.supercell))
     raw = residuals(np.asarray(phonon.force_constants), vectors)
     if config.sum_rules:
-        phonon.force_constants = enforce_sum_rules(np.asarray(phonon.force_constants), vectors)
+        phonon.force_constants = enforce_sum_rules(
+            np.asarray(phonon.force_constants), vectors, huang=stress < SLACK
+        )
     left = residuals(np.asarray(phonon.force_constants), vectors)
-    return _spectra(phonon, config, raw=raw, left=left, at_rest=at_rest)
+    return _spectra(phonon, config, raw=raw, left=left, at_rest=at_rest, stress=stress)
 
 
 def _spectra(
-    phonon: Phonopy, config: PhononConfig, *, raw: Residuals, left: Residuals, at_rest: float
+    phonon: Phonopy,
+    config: PhononConfig,
+    *,
+    raw: Residuals,
+    left: Residuals,
+    at_rest: float,
+    stress: float,
 ) -> PristinePhonons:
     cell = np.asarray(phonon.primitive.cell)
     path = standard_path(cell)
@@ -213,9 +251,7 @@ def _spectra(
     }
     total = phonon.run_total_dos(**grid)
     projected = phonon.run_projected_dos(**grid, xyz_projection=True)
-    thermal = phonon.run_thermal_properties(
-        t_max=config.t_max, t_step=10, cutoff_frequency=config.broadening / 2
-    )
+    thermal = phonon.run_thermal_properties(t_max=config.t_max, t_step=10, cutoff_frequency=THERMAL_CUTOFF)
     n = len(phonon.primitive)
     gamma = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0]
     return PristinePhonons(
@@ -235,6 +271,7 @@ def _spectra(
         raw_residuals=raw,
         left_residuals=left,
         force_at_rest=at_rest,
+        membrane_stress=stress,
     )
 
 

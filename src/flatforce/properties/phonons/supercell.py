@@ -10,6 +10,7 @@ from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 from flatforce.core.errors import GeometryError
+from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_atomically
 from flatforce.structures.sheet import area
@@ -108,7 +109,7 @@ def to_ase(cell: PhonopyAtoms) -> Atoms:
     -------
     The same with three periodic axes.
     """
-    return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, pbc=True)
+    return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, masses=cell.masses, pbc=True)
 
 
 def fill_force_constants(
@@ -159,7 +160,7 @@ def displaced_forces(
     cells
         Displaced supercells of equal size.
     scratch
-        Where the chunks stand; those found are not computed again.
+        Where the chunks stand; those found of the same force field and cells are not computed again.
     progress
         Told after each chunk.
 
@@ -168,9 +169,10 @@ def displaced_forces(
     (n, N, 3) eV/Å.
     """
     step = max(1, CHUNK_ATOMS // len(cells[0]))
+    key = hash_value([potential.spec, *(hash_structure(cell) for cell in cells)])
     parts = []
     for first in range(0, len(cells), step):
-        path = scratch / f"forces-{first:05d}.npy"
+        path = scratch / f"forces-{key[:10]}-{first:05d}.npy"
         chunk = cells[first : first + step]
         if path.is_file():
             parts.append(np.load(path))
