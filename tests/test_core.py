@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -86,3 +87,13 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_result_is_strict_json(tmp_path: Path) -> None:
+    write_record(tmp_path, Record("test", {}, {"a": float("nan"), "b": 1.0}, {"a": "THz", "b": "1"}))
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    content = json.loads((tmp_path / "result.json").read_text(), parse_constant=refuse)
+    assert content["metrics"] == {"a": None, "b": 1.0}

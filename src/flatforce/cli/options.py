@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flatforce.core.config import ConfigT
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Result folder.")]
@@ -43,7 +45,7 @@ def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> Co
     return kind.parse(values, source=str(path or "command line"))
 
 
-def show(title: str, metrics: dict[str, float], units: dict[str, str], folder: Path) -> None:
+def show(title: str, metrics: Mapping[str, float | None], units: dict[str, str], folder: Path) -> None:
     """Print a short table of the main numbers.
 
     Parameters
@@ -62,7 +64,7 @@ def show(title: str, metrics: dict[str, float], units: dict[str, str], folder: P
 
     table = Table("quantity", "value", "unit", title=title)
     for name, value in metrics.items():
-        table.add_row(name, f"{value:.6g}", units.get(name, ""))
+        table.add_row(name, "–" if value is None else f"{value:.6g}", units.get(name, ""))
     console = Console()
     console.print(table)
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)

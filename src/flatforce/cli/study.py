@@ -75,6 +75,6 @@ def _show_study(done: dict[str, dict[str, Any]], folder: Path) -> None:
         names = STAGE_METRICS.get(result["kind"], list(result["metrics"]))
         for k, name in enumerate(name for name in names if name in result["metrics"]):
             value, unit = result["metrics"][name], result["units"].get(name, "")
-            table.add_row("" if k else stage, name, f"{value:.5g}", unit)
+            table.add_row("" if k else stage, name, "–" if value is None else f"{value:.5g}", unit)
     Console().print(table)
     typer.echo(f"page: {(folder / 'report' / 'index.html').resolve()}")

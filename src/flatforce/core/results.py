@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import tempfile
@@ -32,7 +33,8 @@ REPORTED_PACKAGES = ("flatforce", "numpy", "ase", "phonopy", "torch", "mace-torc
 class Record:
     """What a finished piece of work leaves behind.
 
-    `metrics` is flat name → number, `units` name → unit, `details` any further plain values.
+    `metrics` is flat name → number (null in the file where not finite, as JSON has no NaN), `units` name → unit,
+    `details` any further plain values.
     """
 
     kind: str
@@ -139,7 +141,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "converged": record.converged,
         "warnings": record.warnings,
         "wall_time": record.wall_time,
-        "metrics": record.metrics,
+        "metrics": {name: x if math.isfinite(x) else None for name, x in record.metrics.items()},
         "units": record.units,
         "details": record.details,
     }

@@ -81,7 +81,7 @@ def parity(arrays: dict[str, NDArray[Any]], metrics: dict[str, float], units: di
         low, high = float(pair.min()), float(pair.max())
         line = Series(np.array([low, high]), np.array([low, high]), colour=GREY, width=0.8)
         points = [_of_group(pair, arrays[group_key] == group, group, k) for k, group in enumerate(groups)]
-        r2 = metrics.get(f"{name}_r2", float("nan"))
+        r2 = metrics.get(f"{name}_r2") or float("nan")
         title = f"MAE {metrics[f'{name}_mae']:.3g} {units[f'{name}_mae']}, R² {r2:.4f}"
         panels.append(
             Panel((line, *points), f"DFT {name} ({unit})", f"force field {name} ({unit})", title=title)

@@ -81,7 +81,10 @@ def metrics_table(result: dict[str, Any]) -> Table:
     Quantity, value, unit.
     """
     units = result["units"]
-    rows = [[key, f"{value:.5g}", units.get(key, "")] for key, value in result["metrics"].items()]
+    rows = [
+        [key, "–" if value is None else f"{value:.5g}", units.get(key, "")]
+        for key, value in result["metrics"].items()
+    ]
     return Table(["quantity", "value", "unit"], rows)
 
 
