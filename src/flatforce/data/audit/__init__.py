@@ -1,0 +1,1 @@
+"""Whether labels mean what they are taken for."""
