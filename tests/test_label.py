@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,11 +99,21 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_gpaw_reproduces_a_bundled_frame(frames: list[Atoms], tmp_path: Path) -> None:
+@pytest.mark.parametrize("launcher", [[], ["mpirun", "--oversubscribe", "-np", "2"]], ids=["alone", "mpirun"])
+def test_gpaw_reproduces_a_bundled_frame(
+    frames: list[Atoms], tmp_path: Path, launcher: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("gpaw")
+    if launcher and shutil.which("mpirun") is None:
+        pytest.skip("no mpirun")
+    for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):  # containers run as root
+        monkeypatch.setenv(name, "1")
     (frame,) = [f for f in frames if f.info["name"] == "prim-00"]
-    found = label([frame], LabelConfig(workers=1), cache=tmp_path)
+    found = label([frame], LabelConfig(workers=1, launcher=launcher), cache=tmp_path)
     assert not found.failures
+    (log,) = (tmp_path / "logs").glob("*.txt")
+    assert f"cores:  {2 if launcher else 1}" in log.read_text()
+    assert "Fatal" not in log.with_suffix(".err").read_text()
     old, new = get_labels(frame), get_labels(found.frames[0])
     assert new.energy == pytest.approx(old.energy, abs=1e-3 * len(frame))  # 1 meV/atom
     np.testing.assert_allclose(new.forces, old.forces, atol=5e-3)  # 5 meV/Å

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 
 from flatforce.core.errors import GeometryError
 from flatforce.models import Potential
 from flatforce.properties.phonons.paths import standard_path
-from flatforce.properties.phonons.pristine import PhononConfig, flexural_exponent, pristine_phonons
+from flatforce.properties.phonons.pristine import (
+    PhononConfig,
+    flexural_exponent,
+    pristine_phonons,
+    write_phonopy_files,
+)
 from flatforce.properties.phonons.sum_rules import enforce_sum_rules, pair_vectors, residuals
 from flatforce.properties.phonons.supercell import check_size, in_circle_radius, make_phonopy, to_ase
 
@@ -171,3 +179,22 @@ def test_thermal_properties_do_not_hang_on_the_plot(
         for b in (0.02, 0.3)
     ]
     np.testing.assert_allclose(found[0].thermal, found[1].thermal)
+
+
+def test_phonopy_reads_the_files(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    """Phonopy's own command line finds the corrected force constants, not the forces that they came from."""
+    config = PhononConfig(supercell=(3, 3), mesh=3, points_per_segment=5)
+    found = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
+    write_phonopy_files(found, tmp_path)
+    (tmp_path / "band.yaml").unlink()
+    command = [str(Path(sys.executable).parent / "phonopy-load"), "phonopy.yaml"]
+    subprocess.run(
+        [*command, "--band", "0 0 0 0.5 0 0", "--band-points", "5"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    theirs = yaml.safe_load((tmp_path / "band.yaml").read_text())
+    bands = np.array([[mode["frequency"] for mode in point["band"]] for point in theirs["phonon"]])
+    np.testing.assert_allclose(bands, found.bands[:5], atol=1e-5)
+    assert np.ptp(bands) > 0.1

@@ -167,6 +167,10 @@ class _Running:
     def _run(self, task: Path, config: LabelConfig, log: Path) -> str:
         command = [*config.launcher, sys.executable, "-m", "flatforce.reference.worker", str(task)]
         environment = os.environ | {"OMP_NUM_THREADS": str(config.threads)}
+        if config.launcher:
+            environment["GPAW_MPI_BACKEND"] = (
+                "cgpaw"  # GPAW under plain python computes on one rank otherwise
+            )
         errors = log.with_suffix(".err")
         with errors.open("wb") as stream:
             with self.lock:

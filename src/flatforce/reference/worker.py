@@ -70,7 +70,8 @@ def _die_with_parent() -> None:
         return
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # not sys.stdin: its lock, held at the end, would abort the interpreter
+            pass
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
