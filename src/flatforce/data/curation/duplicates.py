@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from ase.neighborlist import neighbor_list
+from vesin import ase_neighbor_list
 from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def fingerprint(frame: Atoms) -> FloatArray:
     (6 N) Å: for each species, the sorted distances of its atoms to their six nearest neighbours.
     """
     for reach in REACH:
-        i, d = neighbor_list("id", frame, reach)
+        i, d = ase_neighbor_list("id", frame, reach)
         counts = np.bincount(i, minlength=len(frame))
         if (counts >= NEIGHBOURS).all() or reach == REACH[-1]:
             break

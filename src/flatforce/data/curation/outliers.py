@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ase.neighborlist import neighbor_list
+from vesin import ase_neighbor_list
 from pydantic import PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
@@ -60,6 +60,11 @@ def why_outlier(frame: Atoms, config: OutlierConfig) -> str | None:
     if config.max_stress is not None and labels.stress is not None:
         if EV_PER_A3_IN_KBAR * np.abs(labels.stress).max() > config.max_stress:
             return "stress above max_stress"
-    if config.isolated is not None and len(set(neighbor_list("i", frame, config.isolated).tolist())) < len(frame):
+    if config.isolated is not None and _has_isolated(frame, config.isolated):
         return "an isolated atom"
     return None
+
+
+def _has_isolated(frame: Atoms, reach: float) -> bool:
+    (first,) = ase_neighbor_list("i", frame, reach)
+    return bool((np.bincount(first, minlength=len(frame)) == 0).any())

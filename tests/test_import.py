@@ -1,0 +1,208 @@
+"""Files of DFT codes: read to the last digit, or refused with the true reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
+from ase.io import write
+
+import vasp_files
+from flatforce.core.errors import DataError
+from flatforce.core.units import EV_PER_A3_IN_KBAR
+from flatforce.data.frames import get_labels
+from flatforce.data.importing import NO_SHEET, ImportConfig, import_frames
+from flatforce.data.readers.content import DUPLICATE, MACHINE_LEARNED, TRUNCATED, UNCONVERGED
+
+DIGITS = 1e-6
+"""What the writers of these files keep."""
+
+
+@pytest.fixture
+def small(frames: list[Atoms]) -> list[Atoms]:
+    return [frame.copy() for frame in frames if len(frame) == 3][:8]
+
+
+def read(path: Path, **settings: object) -> list[Atoms]:
+    return import_frames([path], ImportConfig.model_validate(settings)).frames
+
+
+def assert_same(found: list[Atoms], wanted: list[Atoms]) -> None:
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        a, b = get_labels(one), get_labels(other)
+        assert one.get_chemical_symbols() == other.get_chemical_symbols()
+        assert a.energy == pytest.approx(b.energy, abs=DIGITS)
+        np.testing.assert_allclose(a.forces, b.forces, atol=DIGITS)
+        assert a.stress is not None
+        assert b.stress is not None
+        np.testing.assert_allclose(a.stress, b.stress, atol=DIGITS)
+        np.testing.assert_allclose(one.cell.array, other.cell.array, atol=DIGITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar), ("ML_AB", vasp_files.ml_ab)],
+)
+def test_vasp_files(tmp_path: Path, small: list[Atoms], name: str, make: Callable[[list[Atoms]], str]) -> None:
+    (tmp_path / name).write_text(make(small))
+    found = import_frames([tmp_path], ImportConfig())
+    assert_same(found.frames, small)
+    assert found.files[0].verdict is not None
+    assert found.files[0].verdict.verified
+    assert found.frames[3].info["step"] == 3
+    assert found.frames[3].info["source"] == name
+    assert found.frames[3].info["material"] == "WSe2"
+    if name != "ML_AB":
+        assert found.frames[0].info["dft_functional"] == "PBE"
+        assert found.frames[0].info["dft_cutoff"] == 400.0
+
+
+@pytest.mark.parametrize(("name", "make"), [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar)])
+def test_steps_that_cannot_be_trusted_are_left_out(
+    tmp_path: Path, small: list[Atoms], name: str, make: Callable[..., str]
+) -> None:
+    (tmp_path / name).write_text(make([*small, small[-1]], iterations=[9, 60, 9, 0, 9, 9, 9, 9, 9]))
+    found = import_frames([tmp_path], ImportConfig())
+    assert_same(found.frames, [f for k, f in enumerate(small) if k not in {1, 3}])
+    assert {one.step: one.reason.split(":")[0] for one in found.refused} == {
+        1: UNCONVERGED,
+        3: MACHINE_LEARNED,
+        8: DUPLICATE,
+    }
+
+
+@pytest.mark.parametrize(("name", "make"), [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar)])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_an_aborted_run_gives_the_steps_it_finished(
+    tmp_path: Path, small: list[Atoms], name: str, make: Callable[..., str], share: float
+) -> None:
+    text = make(small)
+    (tmp_path / name).write_text(text[: int(share * len(text))])
+    found = import_frames([tmp_path], ImportConfig())
+    assert 0 < len(found.frames) < len(small)
+    assert_same(found.frames, small[: len(found.frames)])
+    assert any(one.reason.startswith(TRUNCATED) for one in found.refused)
+
+
+def test_the_same_run_is_not_read_twice(tmp_path: Path, small: list[Atoms]) -> None:
+    (tmp_path / "vasprun.xml").write_text(vasp_files.vasprun(small))
+    (tmp_path / "OUTCAR").write_text(vasp_files.outcar(small))
+    assert len(read(tmp_path)) == len(small)
+
+
+FACTORS = {
+    "eV/Å³": 1.0,
+    "eV/Å³, compression positive": -1.0,
+    "kbar": EV_PER_A3_IN_KBAR,
+    "kbar, compression positive": -EV_PER_A3_IN_KBAR,
+    "GPa, compression positive": -EV_PER_A3_IN_KBAR / 10,
+}
+
+
+@pytest.mark.parametrize("unit", list(FACTORS))
+@pytest.mark.parametrize("keys", [("energy", "forces", "stress"), ("Energy", "force", "dft_stress")])
+def test_sign_and_unit_of_a_stress_are_found(
+    tmp_path: Path, small: list[Atoms], unit: str, keys: tuple[str, str, str]
+) -> None:
+    lines = []
+    for frame in small:
+        labels = get_labels(frame)
+        assert labels.stress is not None
+        bare = Atoms(frame.symbols, positions=frame.positions, cell=frame.cell, pbc=True)
+        bare.info = {keys[0]: labels.energy, keys[2]: (FACTORS[unit] * labels.stress).ravel()}
+        bare.arrays[keys[1]] = labels.forces
+        lines.append(bare)
+    write(tmp_path / "a.xyz", lines, format="extxyz")
+    found = import_frames([tmp_path / "a.xyz"], ImportConfig())
+    assert_same(found.frames, small)
+    assert bool(found.files[0].notes) == (unit != "eV/Å³")
+
+
+def test_a_stress_that_fits_nothing_stops_the_import(tmp_path: Path, small: list[Atoms]) -> None:
+    rng = np.random.default_rng(0)
+    for frame in small:
+        frame.info["REF_stress"] = rng.normal(0, 0.1, 9)
+    write(tmp_path / "a.xyz", small, format="extxyz")
+    with pytest.raises(DataError, match="contradicts its own forces"):
+        read(tmp_path / "a.xyz")
+
+
+def test_pulay_stress_is_measured_and_removed(tmp_path: Path, small: list[Atoms]) -> None:
+    for frame in small:
+        frame.info["REF_stress"] = frame.info["REF_stress"] + 0.004 * np.eye(3).ravel()
+    write(tmp_path / "a.xyz", small, format="extxyz")
+    found = import_frames([tmp_path / "a.xyz"], ImportConfig(remove_pulay=True))
+    assert found.files[0].verdict is not None
+    assert found.files[0].verdict.pulay == pytest.approx(0.004, abs=1e-5)
+    for one, other in zip(found.frames, small, strict=True):
+        labels = get_labels(one)
+        assert labels.stress is not None
+        kept = np.asarray(other.info["REF_stress"]).reshape(3, 3) - 0.004 * np.eye(3)
+        np.testing.assert_allclose(labels.stress, kept, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], axis: int) -> None:
+    lines = []
+    turn = np.roll(np.eye(3), axis + 1, axis=0)
+    for frame in small:
+        labels = get_labels(frame)
+        assert labels.stress is not None
+        cell = np.roll(frame.cell.array, axis - 2, axis=0) @ turn.T
+        other = Atoms(frame.symbols, positions=frame.positions @ turn.T, cell=cell, pbc=True)
+        other.info = {"energy": labels.energy, "stress": (turn @ labels.stress @ turn.T).ravel()}
+        other.arrays["forces"] = labels.forces @ turn.T
+        lines.append(other)
+    write(tmp_path / "a.xyz", lines, format="extxyz")
+    found = import_frames([tmp_path / "a.xyz"], ImportConfig())
+    assert found.files[0].verdict is not None
+    assert found.files[0].verdict.verified
+    for one, other in zip(found.frames, small, strict=True):
+        assert one.cell[2, 2] == pytest.approx(other.cell[2, 2])
+        assert np.linalg.norm(get_labels(one).forces) == pytest.approx(np.linalg.norm(get_labels(other).forces))
+        a, b = get_labels(one).stress, get_labels(other).stress
+        assert a is not None
+        assert b is not None
+        assert np.linalg.det(a[:2, :2]) == pytest.approx(np.linalg.det(b[:2, :2]), abs=1e-9)
+
+
+def test_mixed_settings_stop_the_import(tmp_path: Path, small: list[Atoms]) -> None:
+    for name, cutoff in (("one", "400.0"), ("two", "520.0")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vasprun.xml").write_text(vasp_files.vasprun(small, ENCUT=cutoff))
+    with pytest.raises(DataError, match="cutoff: 400"):
+        read(tmp_path)
+    assert len(read(tmp_path, mixed=True)) == 2 * len(small)
+
+
+def test_what_is_no_sheet_is_refused_unless_wanted(tmp_path: Path, small: list[Atoms]) -> None:
+    bulk = small[0].copy()
+    bulk.set_cell([3.3, 3.3, 4.5, 90, 90, 120], scale_atoms=True)
+    write(tmp_path / "a.xyz", [bulk, *small], format="extxyz")
+    found = import_frames([tmp_path / "a.xyz"], ImportConfig())
+    assert len(found.frames) == len(small)
+    assert [one.reason for one in found.refused] == [NO_SHEET]
+    assert len(read(tmp_path / "a.xyz", bulk=True)) == len(small) + 1
+
+
+def test_forces_zeroed_by_constraints_are_refused(tmp_path: Path, small: list[Atoms]) -> None:
+    frames = []
+    for k, frame in enumerate(small):
+        labels = get_labels(frame)
+        bare = Atoms(frame.symbols, positions=frame.positions, cell=frame.cell, pbc=True)
+        forces = labels.forces.copy()
+        if k == 2:
+            forces[0] = 0.0
+            bare.set_constraint(FixAtoms([0]))
+        bare.calc = SinglePointCalculator(bare, energy=labels.energy, forces=forces)
+        frames.append(bare)
+    write(tmp_path / "a.traj", frames)
+    found = import_frames([tmp_path / "a.traj"], ImportConfig())
+    assert len(found.frames) == len(small) - 1
+    assert "constraints" in found.refused[0].reason
