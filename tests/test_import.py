@@ -49,7 +49,9 @@ def assert_same(found: list[Atoms], wanted: list[Atoms]) -> None:
     ("name", "make"),
     [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar), ("ML_AB", vasp_files.ml_ab)],
 )
-def test_vasp_files(tmp_path: Path, small: list[Atoms], name: str, make: Callable[[list[Atoms]], str]) -> None:
+def test_vasp_files(
+    tmp_path: Path, small: list[Atoms], name: str, make: Callable[[list[Atoms]], str]
+) -> None:
     (tmp_path / name).write_text(make(small))
     found = import_frames([tmp_path], ImportConfig())
     assert_same(found.frames, small)
@@ -63,7 +65,9 @@ def test_vasp_files(tmp_path: Path, small: list[Atoms], name: str, make: Callabl
         assert found.frames[0].info["dft_cutoff"] == 400.0
 
 
-@pytest.mark.parametrize(("name", "make"), [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar)])
+@pytest.mark.parametrize(
+    ("name", "make"), [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar)]
+)
 def test_steps_that_cannot_be_trusted_are_left_out(
     tmp_path: Path, small: list[Atoms], name: str, make: Callable[..., str]
 ) -> None:
@@ -77,7 +81,9 @@ def test_steps_that_cannot_be_trusted_are_left_out(
     }
 
 
-@pytest.mark.parametrize(("name", "make"), [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar)])
+@pytest.mark.parametrize(
+    ("name", "make"), [("vasprun.xml", vasp_files.vasprun), ("OUTCAR", vasp_files.outcar)]
+)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_an_aborted_run_gives_the_steps_it_finished(
     tmp_path: Path, small: list[Atoms], name: str, make: Callable[..., str], share: float
@@ -165,7 +171,9 @@ def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], 
     assert found.files[0].verdict.verified
     for one, other in zip(found.frames, small, strict=True):
         assert one.cell[2, 2] == pytest.approx(other.cell[2, 2])
-        assert np.linalg.norm(get_labels(one).forces) == pytest.approx(np.linalg.norm(get_labels(other).forces))
+        assert np.linalg.norm(get_labels(one).forces) == pytest.approx(
+            np.linalg.norm(get_labels(other).forces)
+        )
         a, b = get_labels(one).stress, get_labels(other).stress
         assert a is not None
         assert b is not None

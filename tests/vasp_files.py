@@ -25,7 +25,9 @@ def kbar(frame: Atoms) -> np.ndarray:
     return -EV_PER_A3_IN_KBAR * stress
 
 
-def vasprun(frames: Sequence[Atoms], *, iterations: Sequence[int] | None = None, stress: bool = True, **tags: str) -> str:
+def vasprun(
+    frames: Sequence[Atoms], *, iterations: Sequence[int] | None = None, stress: bool = True, **tags: str
+) -> str:
     """One ionic step a frame; 0 iterations stand for a machine-learned step."""
     tags = {"ENCUT": "400.0", "NELM": "60", "GGA": "PE", "ISMEAR": "0", "SIGMA": "0.05", "ISPIN": "1", **tags}
     incar = "".join(f'<i name="{name}"> {value} </i>\n' for name, value in tags.items())
@@ -75,7 +77,9 @@ def one_step(frame: Atoms, k: int, count: int) -> str:
     text += "  in kB " + " ".join(f"{stress[i]:.8f}" for i in order) + "\n"
     text += "      direct lattice vectors                 reciprocal lattice vectors\n"
     text += "".join("  " + " ".join(f"{x:.9f}" for x in (*row, 0, 0, 0)) + "\n" for row in frame.cell.array)
-    text += f" POSITION                                       TOTAL-FORCE (eV/Angst){mark}\n ----\n{body} ----\n"
+    text += (
+        f" POSITION                                       TOTAL-FORCE (eV/Angst){mark}\n ----\n{body} ----\n"
+    )
     text += f"  {ml}FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n"
     return text + f"  free  energy {ml}  TOTEN  = {labels.energy:.8f} eV\n"
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flatforce.cli import defect, label, model, structure, study
+from flatforce.cli import data, defect, label, model, structure, study
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("doctor")(model.doctor)
 app.command("relax")(structure.relax)
 app.command("phonons")(structure.phonons)
 app.command("report")(study.report)
+app.add_typer(data.app, name="data")
 app.add_typer(defect.app, name="defect")
 
 

@@ -1,4 +1,4 @@
-"""`flatforce data import | audit`."""
+"""`flatforce data import | audit | curate | split | stats`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flatforce.cli.options import Settings, finish, settings_from, show
+from flatforce.cli.options import Output, Settings, finish, settings_from, show
 
 if TYPE_CHECKING:
     from flatforce.data.importing import Import
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Frames from any code, audited and curated.", no_args_is_help=True)
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, or folders that are searched to the bottom.")]
+Frames = Annotated[str, typer.Argument(help="Labelled frames: a file or a bundled dataset.")]
 Mixed = Annotated[bool | None, typer.Option("--mixed", help="Take frames of different DFT settings.")]
 Bulk = Annotated[bool | None, typer.Option("--bulk", help="Take structures that are no sheets.")]
 
@@ -54,16 +55,91 @@ def import_(
 
 
 @app.command()
-def audit(paths: Paths, mixed: Mixed = True, bulk: Bulk = True) -> None:
+def audit(paths: Paths) -> None:
     """Say what an import would find, and write nothing."""
     from flatforce.core.progress import reporting
     from flatforce.data.importing import ImportConfig, import_frames
 
     with reporting("audit") as progress:
-        found = import_frames(paths, ImportConfig(mixed=bool(mixed), bulk=bool(bulk)), progress=progress)
+        found = import_frames(paths, ImportConfig(mixed=True, bulk=False), progress=progress)
     _show(found)
-    show("audit", found.metrics, dict.fromkeys(found.metrics, "1"), Path("nowhere"))
-    finish(converged=not found.refused, warnings=[])
+    finish(converged=not found.refused, warnings=found.conflicts)
+
+
+@app.command()
+def curate(
+    frames: Frames,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Frames, extended XYZ.")],
+    config: Settings = None,
+    e_cut: Annotated[float | None, typer.Option(help="eV/atom between steps that are kept.")] = None,
+    keep: Annotated[int | None, typer.Option(help="Frames left by farthest-point sampling.")] = None,
+) -> None:
+    """Leave out outliers, steps that hardly differ, near copies, and what farthest-point sampling can spare."""
+    from flatforce.core.errors import ResultError
+    from flatforce.core.progress import reporting
+    from flatforce.core.results import Record, write_record
+    from flatforce.data.bundled import dataset_path
+    from flatforce.data.curation.run import CurationConfig
+    from flatforce.data.curation.run import curate as run
+    from flatforce.data.frames import read_labelled, write_frames
+
+    if output.exists():
+        raise ResultError(f"{output} exists.", fix="choose another name, or delete it")
+    settings = settings_from(CurationConfig, config, e_cut=e_cut, keep=keep)
+    with reporting("curate") as progress:
+        found = run(read_labelled(dataset_path(frames)), settings, progress=progress)
+    write_frames(output, found.frames)
+    units = dict.fromkeys(found.metrics, "frames")
+    removed = {rule: dict(reasons) for rule, reasons in found.removed.items()}
+    plain = settings.model_dump(mode="json")
+    write_record(
+        output.with_suffix(".curation"),
+        Record("curation", plain, found.metrics, units, details={"removed": removed}),
+    )
+    show("curation", found.metrics, units, output)
+    for rule, reasons in removed.items():
+        for reason, count in reasons.items():
+            typer.echo(f"{rule}: {count} × {reason}")
+
+
+@app.command()
+def split(
+    frames: Frames,
+    output: Annotated[Path, typer.Option("--output", "-o", help="JSON of content hashes.")],
+    config: Settings = None,
+    folds: Annotated[int | None, typer.Option(help="k of a k-fold split.")] = None,
+    leave_out: Annotated[str | None, typer.Option(help="Element whose materials are held out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the order among equals.")] = None,
+) -> None:
+    """Part frames by material: no material and no near copy on two sides."""
+    import json
+
+    from flatforce.core.results import write_text
+    from flatforce.data.bundled import dataset_path
+    from flatforce.data.frames import read_labelled
+    from flatforce.data.material_splits import SplitConfig, split_by_material
+
+    settings = settings_from(SplitConfig, config, folds=folds, leave_out=leave_out, seed=seed)
+    found = split_by_material(read_labelled(dataset_path(frames)), settings)
+    write_text(output, json.dumps(found, indent=1) + "\n")
+    sizes = {name: float(len(hashes)) for name, hashes in found["parts"].items()}
+    show(f"split {found['hash']}", sizes, dict.fromkeys(sizes, "frames"), output)
+
+
+@app.command()
+def stats(
+    frames: Frames,
+    output: Output,
+    mapped: Annotated[bool, typer.Option("--map/--no-map", help="Map of environments by SOAP.")] = True,
+) -> None:
+    """Count elements and space groups, show how labels are distributed, and write a page."""
+    from flatforce.core.progress import reporting
+    from flatforce.report.page import write_report
+    from flatforce.studies import stages
+
+    result = stages.statistics(frames, output, mapped=mapped, report=reporting)
+    show("dataset", result["metrics"], result["units"], output)
+    typer.echo(f"page: {write_report(output, output / 'report').resolve()}")
 
 
 def _show(found: Import) -> None:

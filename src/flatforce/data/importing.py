@@ -69,6 +69,11 @@ class Import:
         return Counter(one.reason.split(":")[0].split(" (")[0] for one in self.refused)
 
     @property
+    def conflicts(self) -> list[str]:
+        """Settings in which frames differ that should not."""
+        return conflicts(setting_groups(self.frames))
+
+    @property
     def metrics(self) -> dict[str, float]:
         """Flat numbers for the record."""
         stress = sum(get_labels(frame).stress is not None for frame in self.frames)
@@ -78,7 +83,11 @@ class Import:
             "n_files": float(len(self.files)),
             "n_with_stress": float(stress),
             "n_stress_verified": float(
-                sum(f.n_frames for f in self.files if f.verdict is not None and f.verdict.convention is not None)
+                sum(
+                    f.n_frames
+                    for f in self.files
+                    if f.verdict is not None and f.verdict.convention is not None
+                )
             ),
             "n_materials": float(len({frame.info["material"] for frame in self.frames})),
         }
@@ -155,9 +164,7 @@ def _turn_labels(frame: Atoms, how: Orientation) -> Atoms:
     return frame
 
 
-def _verified(
-    frames: Sequence[Atoms], source: str, *, known: bool
-) -> tuple[StressVerdict | None, list[str]]:
+def _verified(frames: Sequence[Atoms], source: str, *, known: bool) -> tuple[StressVerdict | None, list[str]]:
     """Compare the stress with the frames; one whose unit nothing states is turned, one that is stated must fit."""
     if not frames:
         return None, []
@@ -168,7 +175,7 @@ def _verified(
     if verdict.n_frames == 0 or verdict.verified:
         return verdict, []
     if verdict.convention is None and not verdict.senseless:
-        return verdict, [f"stress taken for {taken}; these frames cannot verify it"]
+        return verdict, [f"taken for {taken}"]
     if known or verdict.senseless:
         raise DataError(
             f"The stress in {source} contradicts its own forces.",

@@ -75,7 +75,10 @@ def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str,
             fix="add materials, or train with a split of frames inside each config type (flatforce train)",
         )
     if config.leave_out is not None:
-        chosen = {g: int(any(config.leave_out in frames[i].symbols for i in inside)) for g, inside in members.items()}
+        chosen = {
+            g: int(any(config.leave_out in frames[i].symbols for i in inside))
+            for g, inside in members.items()
+        }
     else:
         chosen = _assign(frames, members, shares, config)
     parts = {

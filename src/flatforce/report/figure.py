@@ -23,12 +23,14 @@ class Series:
     """NaN breaks a line."""
     name: str = ""
     """Entry of the legend; empty for none."""
-    style: Literal["line", "points", "area", "steps"] = "line"
-    """An area is filled to zero."""
+    style: Literal["line", "points", "area", "steps", "tiles"] = "line"
+    """An area is filled to zero; tiles are unit squares with a text in each."""
     colour: str = COLOURS[0]
     value: FloatArray | None = None
     """Colours points one by one, instead of `colour`."""
     value_name: str = ""
+    texts: tuple[str, ...] = ()
+    """Of tiles."""
     width: float = 1.4
     """Points of a line; diameter of a point."""
     dashed: bool = False
@@ -53,6 +55,9 @@ class Panel:
     width: float = 1.0
     """Relative to the other panels."""
     log_y: bool = False
+    log_x: bool = False
+    bare: bool = False
+    """Whether axes are left out, as around a table."""
     second_label: str = ""
     """Of the axis on the right."""
 

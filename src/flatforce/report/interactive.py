@@ -90,6 +90,10 @@ def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
     if panel.x_ticks:
         places, texts = zip(*panel.x_ticks, strict=True)
         x |= {"tickvals": places, "ticktext": texts, "showgrid": True, "gridcolor": GREY}
+    if panel.log_x:
+        x["type"] = "log"
+    if panel.bare:
+        x |= {"visible": False}
     if panel.x_range:
         x["range"] = panel.x_range
     drawn.update_xaxes(row=1, col=column, **x)
@@ -98,6 +102,8 @@ def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
         y["title_text"] = panel.y_label
     if panel.log_y:
         y["type"] = "log"
+    if panel.bare:
+        y |= {"visible": False, "scaleanchor": "x"}
     if panel.y_range:
         y["range"] = panel.y_range
     if not panel.second_label:
@@ -116,6 +122,11 @@ def _trace(series: Series) -> go.Scatter:
             marker |= {"color": series.value, "colorscale": "Viridis", "reversescale": True, "cmin": 0.0}
             marker |= {"showscale": bool(series.value_name), "colorbar": {"title": series.value_name}}
         return go.Scatter(mode="markers", marker=marker, **common)
+    if series.style == "tiles":
+        marker = {"symbol": "square", "size": 30, "color": series.value, "colorscale": "YlGnBu"}
+        marker |= {"showscale": bool(series.value_name), "colorbar": {"title": series.value_name}}
+        marker |= {"line": {"color": GREY, "width": 0.5}}
+        return go.Scatter(mode="markers+text", marker=marker, text=series.texts, **common)
     line: dict[str, Any] = {"color": series.colour, "width": 1.3 * series.width}
     if series.dashed:
         line["dash"] = "dash"

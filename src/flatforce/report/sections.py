@@ -12,7 +12,7 @@ from ase.io import read
 
 from flatforce.core.results import read_arrays
 from flatforce.core.units import THZ_IN_INVERSE_CM
-from flatforce.report import figures_defect, figures_model, figures_phonons
+from flatforce.report import figures_data, figures_defect, figures_model, figures_phonons
 from flatforce.report.figure import Figure
 from flatforce.report.viewer import scene
 
@@ -214,7 +214,26 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
+def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays, details = read_arrays(folder), result["details"]
+    figures = [
+        figures_data.periodic_table(
+            details["elements"],
+            name="periodic-table",
+            caption="Frames that hold each element.",
+            label="frames",
+        ),
+        figures_data.distributions(arrays),
+        figures_data.step_selection(arrays),
+        figures_data.space_groups(details["space_groups"]),
+    ]
+    if len(arrays["map"]):
+        figures.append(figures_data.environment_map(arrays))
+    return _section("Dataset", result, name, tables=[metrics_table(result)], figures=figures)
+
+
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
+    "statistics": _statistics,
     "train": _train,
     "evaluate": _evaluate,
     "relax": _relax,

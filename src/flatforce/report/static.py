@@ -107,8 +107,10 @@ def _draw_panel(canvas: Canvas, ax: Any, panel: Panel) -> None:
         if series.value is not None and series.value_name:
             canvas.colorbar(drawn, ax=ax, label=series.value_name, pad=0.01)
     ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
-    if panel.log_y:
-        ax.set_yscale("log")
+    ax.set(xscale="log" if panel.log_x else "linear", yscale="log" if panel.log_y else "linear")
+    if panel.bare:
+        ax.set_axis_off()
+        ax.set_aspect("equal")
     if panel.x_range:
         ax.set_xlim(*panel.x_range)
     if panel.y_range:
@@ -139,9 +141,27 @@ def _draw_series(ax: Any, series: Series) -> Any:
             rasterized=len(series.x) > 2000,
             **colour,
         )
+    if series.style == "tiles":
+        return _tiles(ax, series)
     if series.style == "area":
         fill = ax.fill_betweenx if series.sideways else ax.fill_between
         along, value = (series.y, series.x) if series.sideways else (series.x, series.y)
         return fill(along, np.zeros_like(value), value, color=series.colour, alpha=0.3, lw=0, label=label)
     draw = partial(ax.step, where="mid") if series.style == "steps" else ax.plot
     return draw(series.x, series.y, dash, color=series.colour, lw=series.width, label=label)[0]
+
+
+def _tiles(ax: Any, series: Series) -> Any:
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    values = np.zeros(len(series.x)) if series.value is None else series.value
+    squares = [Rectangle((x - 0.46, y - 0.46), 0.92, 0.92) for x, y in zip(series.x, series.y, strict=True)]
+    drawn = PatchCollection(squares, cmap="YlGnBu", edgecolor="0.7", linewidth=0.4)
+    drawn.set_array(np.asarray(values))
+    ax.add_collection(drawn)
+    ax.autoscale_view()
+    middle = np.nanmax(values) / 2 if np.isfinite(values).any() else 0.0
+    for x, y, text, value in zip(series.x, series.y, series.texts, values, strict=True):
+        ax.text(x, y, text, ha="center", va="center", fontsize=5.5, color="w" if value > middle else "k")
+    return drawn

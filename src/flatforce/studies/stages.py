@@ -153,6 +153,43 @@ def evaluate(
     return read_record(folder)
 
 
+def statistics(
+    frames: str, folder: Path, *, mapped: bool = True, report: Reporter = unreported
+) -> dict[str, Any]:
+    """Count what a dataset holds.
+
+    Parameters
+    ----------
+    frames
+        File of labelled frames, or name of a bundled dataset.
+    folder
+        Result folder.
+    mapped
+        Whether the map of environments is made; needs dscribe.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    from flatforce.data.statistics import statistics as run
+
+    path = dataset_path(frames)
+    settings, inputs = {"frames": path.name, "mapped": mapped}, input_hashes(None, path)
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        with report("statistics") as progress:
+            found = run(read_labelled(path), mapped=mapped, progress=progress)
+        details = {
+            "elements": dict(found.elements),
+            "space_groups": {str(number): count for number, count in found.space_groups.items()},
+        }
+        record = Record("statistics", settings, found.metrics, found.units, inputs, details=details)
+        write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
+    return read_record(folder)
+
+
 def relax(
     spec: str,
     structure: Path,

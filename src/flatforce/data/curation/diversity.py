@@ -43,7 +43,13 @@ def descriptors(frames: Sequence[Atoms], *, cutoff: float = 5.0) -> FloatArray:
         ) from error
     species = sorted({symbol for frame in frames for symbol in frame.get_chemical_symbols()})
     soap = SOAP(
-        species=species, r_cut=cutoff, n_max=6, l_max=4, sigma=0.4, periodic=True, average="inner",
+        species=species,
+        r_cut=cutoff,
+        n_max=6,
+        l_max=4,
+        sigma=0.4,
+        periodic=True,
+        average="inner",
         compression={"mode": "mu1nu1"},
     )
     found = np.atleast_2d(np.asarray(soap.create(list(frames)), dtype=float))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from vesin import ase_neighbor_list
 from scipy.spatial import cKDTree
+from vesin import ase_neighbor_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

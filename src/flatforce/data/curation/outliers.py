@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from vesin import ase_neighbor_list
 from pydantic import PositiveFloat, PositiveInt
+from vesin import ase_neighbor_list
 
 from flatforce.core.config import Config
 from flatforce.core.units import EV_PER_A3_IN_KBAR
@@ -49,20 +49,17 @@ def why_outlier(frame: Atoms, config: OutlierConfig) -> str | None:
     """
     labels = get_labels(frame)
     energy = labels.energy / len(frame)
-    if config.max_sites is not None and len(frame) > config.max_sites:
-        return "more sites than max_sites"
-    if config.min_energy is not None and energy < config.min_energy:
-        return "energy per atom below min_energy"
-    if config.max_energy is not None and energy > config.max_energy:
-        return "energy per atom above max_energy"
-    if config.max_force is not None and np.linalg.norm(labels.forces, axis=1).max() > config.max_force:
-        return "force above max_force"
-    if config.max_stress is not None and labels.stress is not None:
-        if EV_PER_A3_IN_KBAR * np.abs(labels.stress).max() > config.max_stress:
-            return "stress above max_stress"
-    if config.isolated is not None and _has_isolated(frame, config.isolated):
-        return "an isolated atom"
-    return None
+    force = np.linalg.norm(labels.forces, axis=1).max()
+    stress = 0.0 if labels.stress is None else EV_PER_A3_IN_KBAR * np.abs(labels.stress).max()
+    broken = {
+        "more sites than max_sites": config.max_sites is not None and len(frame) > config.max_sites,
+        "energy per atom below min_energy": config.min_energy is not None and energy < config.min_energy,
+        "energy per atom above max_energy": config.max_energy is not None and energy > config.max_energy,
+        "force above max_force": config.max_force is not None and force > config.max_force,
+        "stress above max_stress": config.max_stress is not None and stress > config.max_stress,
+        "an isolated atom": config.isolated is not None and _has_isolated(frame, config.isolated),
+    }
+    return next((reason for reason, holds in broken.items() if holds), None)
 
 
 def _has_isolated(frame: Atoms, reach: float) -> bool:

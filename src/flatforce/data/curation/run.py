@@ -46,7 +46,9 @@ class Curation:
     @property
     def metrics(self) -> dict[str, float]:
         """Flat numbers for the record."""
-        by_rule = {f"n_removed_{rule}": float(sum(reasons.values())) for rule, reasons in self.removed.items()}
+        by_rule = {
+            f"n_removed_{rule}": float(sum(reasons.values())) for rule, reasons in self.removed.items()
+        }
         return {"n_frames": float(len(self.frames)), **by_rule}
 
 
@@ -89,17 +91,33 @@ def _outliers(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]
     return {i: reason for i, reason in reasons if reason is not None}
 
 
-def _steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
-    """Judge each trajectory, frames of one material from one source, by itself."""
+def trajectories(frames: Sequence[Atoms]) -> list[list[int]]:
+    """Group frames by run: one material from one source, in the order of its steps.
+
+    Parameters
+    ----------
+    frames
+        Frames; those without `step` in `info`, or alone in their run, belong to none.
+
+    Returns
+    -------
+    Indices of each run.
+    """
     runs: dict[tuple[str, str, str], list[int]] = {}
     for i, frame in enumerate(frames):
-        key = (str(frame.info.get("source", "")), str(frame.info.get("material", "")), frame.get_chemical_formula())
-        runs.setdefault(key, []).append(i)
+        if frame.info.get("step") is not None:
+            key = (str(frame.info.get("source", "")), str(frame.info.get("material", "")), str(frame.symbols))
+            runs.setdefault(key, []).append(i)
+    return [
+        sorted(members, key=lambda i: int(frames[i].info["step"]))
+        for members in runs.values()
+        if len(members) > 1
+    ]
+
+
+def _steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
     gone: dict[int, str] = {}
-    for members in runs.values():
-        if len(members) == 1 or frames[members[0]].info.get("step") is None:
-            continue
-        members.sort(key=lambda i: int(frames[i].info["step"]))
+    for members in trajectories(frames):
         energies = [get_labels(frames[i]).energy / len(frames[i]) for i in members]
         kept = set(select_steps(energies, e_cut=config.e_cut or 0.0).tolist())
         gone |= {i: "energy changes by less than e_cut" for k, i in enumerate(members) if k not in kept}

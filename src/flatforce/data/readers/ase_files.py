@@ -42,7 +42,9 @@ def read_gpaw(path: Path) -> FileContent:
     text = path.read_text(encoding="utf-8", errors="replace")
     settings = {"code": "gpaw", **_gpaw_settings(text)}
     content = _read(path, "gpaw-out", settings)
-    if "Did not converge" in text or "Converged after" not in text.replace("converged after", "Converged after"):
+    if "Did not converge" in text or "Converged after" not in text.replace(
+        "converged after", "Converged after"
+    ):
         refused = [Refusal(UNCONVERGED, frame.info["step"]) for frame in content.frames[-1:]]
         return FileContent(content.frames[:-1], content.refused + (refused or [Refusal(UNCONVERGED)]))
     return content

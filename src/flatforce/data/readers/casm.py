@@ -35,7 +35,9 @@ def read_casm(path: Path) -> FileContent:
 
 def _read(content: dict[str, Any]) -> FileContent:
     if "relaxed_lattice" in content:
-        symbols = [s for s, n in zip(content["atom_type"], content["atoms_per_type"], strict=True) for _ in range(n)]
+        symbols = [
+            s for s, n in zip(content["atom_type"], content["atoms_per_type"], strict=True) for _ in range(n)
+        ]
         cell, basis = content["relaxed_lattice"], content["relaxed_basis"]
         cartesian = str(content.get("coord_mode", "direct")).lower().startswith("c")
         energy, forces = content["relaxed_energy"], content.get("relaxed_forces")

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
-ENERGIES: Final = ("REF_energy", "free_energy", "energy", "dft_energy", "dft_energy_ev", "mace_energy_ref", "etot")
+ENERGIES: Final = (
+    "REF_energy",
+    "free_energy",
+    "energy",
+    "dft_energy",
+    "dft_energy_ev",
+    "mace_energy_ref",
+    "etot",
+)
 FORCES: Final = ("REF_forces", "forces", "force", "dft_forces", "dft_force")
 STRESSES: Final = ("REF_stress", "stress", "dft_stress")
 VIRIALS: Final = ("REF_virial", "REF_virials", "virial", "virials", "dft_virial")

@@ -103,7 +103,7 @@ class _Run:
         elif line.startswith("  in kB") and self.now.iterations:
             self.now.stress = _stress(_numbers(line.split("kB")[1]))
         elif "free  energy   TOTEN" in line and "ML" not in line:
-            self._end(float(line.split("=")[1].split()[0]))
+            self._end(float(line.split("=")[1].split(maxsplit=1)[0]))
         else:
             self._header(line)
 

@@ -7,7 +7,17 @@ from typing import Any, Final
 FUNCTIONALS: Final = {"PE": "PBE", "PS": "PBEsol", "91": "PW91", "CA": "LDA", "RP": "RPBE", "RE": "revPBE"}
 """GGA tags of VASP, https://www.vasp.at/wiki/index.php/GGA."""
 
-DISPERSION: Final = {10: "D2", 1: "D2", 11: "D3", 12: "D3(BJ)", 13: "D4", 2: "TS", 20: "TS", 4: "dDsC", 202: "MBD"}
+DISPERSION: Final = {
+    10: "D2",
+    1: "D2",
+    11: "D3",
+    12: "D3(BJ)",
+    13: "D4",
+    2: "TS",
+    20: "TS",
+    4: "dDsC",
+    202: "MBD",
+}
 """IVDW tags of VASP, https://www.vasp.at/wiki/index.php/IVDW."""
 
 UNNAMED: Final = "-1"
