@@ -49,7 +49,7 @@ class StageTwo(Config):
     weights: Weights = Weights(energy=1000.0, forces=100.0, stress=10.0)
     """Weights from then on."""
     learning_rate: PositiveFloat = 1e-3
-    """Step from then on."""
+    """First step of this part; falls along a half cosine to a hundredth of it."""
 
 
 class TrainConfig(Config):

@@ -180,12 +180,11 @@ class _Run:
         return True
 
     def _settings_now(self) -> tuple[float, Weights]:
-        config = self.config
+        config, epoch, start = self.config, self.state.epoch, self.stage_two_start
         if self.state.in_stage_two and config.stage_two is not None:
-            return config.stage_two.learning_rate, config.stage_two.weights
-        part = self.state.epoch / max(1, self.stage_two_start)
-        fall = 0.01 + 0.99 * (1 + np.cos(np.pi * part)) / 2
-        return float(config.learning_rate * fall), config.weights
+            part = (epoch - start) / max(1, config.epochs - start)
+            return config.stage_two.learning_rate * _fall(part), config.stage_two.weights
+        return config.learning_rate * _fall(epoch / max(1, start)), config.weights
 
     def _epoch(self) -> dict[str, float]:
         torch = self.torch
@@ -273,6 +272,10 @@ class _Run:
         self.optimizer.load_state_dict(content["optimizer"])
         if self.ema is not None:
             self.ema.load_state_dict(content["ema"])
+
+
+def _fall(part: float) -> float:
+    return float(0.01 + 0.99 * (1 + np.cos(np.pi * part)) / 2)
 
 
 def labelled_graph(frame: Atoms, config: TrainConfig, e0s: dict[str, float]) -> Any:
