@@ -1,0 +1,191 @@
+"""Curation, splits and statistics: each rule on data where the answer is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatforce.core.errors import DataError
+from flatforce.core.hashing import hash_structure
+from flatforce.data.curation.diversity import descriptors, farthest_points
+from flatforce.data.curation.duplicates import fingerprint, near_duplicates
+from flatforce.data.curation.outliers import OutlierConfig, why_outlier
+from flatforce.data.curation.run import CurationConfig, curate
+from flatforce.data.curation.steps import select_steps
+from flatforce.data.frames import Labels, attach_labels
+from flatforce.data.material_splits import SplitConfig, split_by_material
+from flatforce.data.statistics import statistics
+from flatforce.report.figures_data import place
+from flatforce.structures.prototypes import monolayer
+
+Energies = st.lists(st.floats(-10, 0), min_size=1, max_size=30)
+
+
+@given(Energies)
+def test_an_infinite_cut_keeps_first_middle_last(energies: list[float]) -> None:
+    count = len(energies)
+    assert select_steps(energies, e_cut=np.inf).tolist() == sorted({0, count // 2, count - 1})
+
+
+@given(Energies, st.floats(0, 5))
+def test_step_selection_is_the_rule_of_the_thesis(energies: list[float], e_cut: float) -> None:
+    passing = {i for i in range(len(energies) - 1) if abs(energies[i] - energies[i + 1]) > e_cut}
+    wanted = passing | {0, len(energies) - 1} | (set() if passing else {len(energies) // 2})
+    assert select_steps(energies, e_cut=e_cut).tolist() == sorted(wanted)
+
+
+def sheet(metal: str = "W", chalcogen: str = "Se", *, seed: int | None = None, energy: float = -6.0) -> Atoms:
+    atoms = monolayer((metal, chalcogen), prototype="2H", a=3.3, thickness=3.3)
+    if seed is not None:
+        atoms.positions += np.random.default_rng(seed).normal(0, 0.05, atoms.positions.shape)
+    frame = attach_labels(atoms, Labels(energy * len(atoms), np.full((3, 3), 0.01), np.zeros((3, 3))))
+    frame.info["material"] = f"{metal}{chalcogen}2"
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda f: f.info.update(REF_energy=-241.0), "min_energy"),
+        (lambda f: f.info.update(REF_energy=1.0), "max_energy"),
+        (lambda f: f.arrays["REF_forces"].__setitem__((0, 0), 21.0), "max_force"),
+        (lambda f: f.info.update(REF_stress=np.eye(3).ravel() * 0.4), "max_stress"),
+        (lambda f: f.positions.__setitem__((2, 2), 9.0 + f.positions[2, 2]), "isolated"),
+    ],
+)
+def test_each_limit_finds_its_outlier(spoil: object, reason: str) -> None:
+    frame = sheet().repeat((2, 2, 1))
+    frame.set_cell([*frame.cell.array[:2], (0, 0, 40.0)])
+    frame.info["REF_energy"] *= 4
+    assert why_outlier(frame, OutlierConfig()) is None
+    spoil(frame)  # type: ignore[operator]
+    assert reason in str(why_outlier(frame, OutlierConfig()))
+    lifted = OutlierConfig.model_validate(dict.fromkeys(OutlierConfig.model_fields))
+    assert why_outlier(frame, lifted) is None
+
+
+def test_copies_are_found_whatever_their_pose() -> None:
+    frame, other = sheet(seed=1), sheet(seed=2)
+    copy = frame[[2, 0, 1]]
+    copy.positions += (0.7, -0.3, 2.0)
+    copy.rotate(40, "z", rotate_cell=True)
+    copy.wrap()
+    np.testing.assert_allclose(fingerprint(copy), fingerprint(frame), atol=1e-9)
+    near = frame.copy()
+    near.positions[0, 0] += 0.004
+    assert near_duplicates([frame, other, copy, near], tolerance=0.01) == {2: 0, 3: 0}
+    assert near_duplicates([frame, other, copy, near], tolerance=1e-6) == {2: 0}
+
+
+def test_farthest_points_reach_the_corners() -> None:
+    rng = np.random.default_rng(0)
+    corners = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], dtype=float)
+    points = np.concatenate([corners, rng.uniform(3, 7, (200, 2))])
+    assert set(farthest_points(points, 4, start=0).tolist()) == {0, 1, 2, 3}
+
+
+def test_curation_says_what_it_removed() -> None:
+    frames = []
+    for step, energy in enumerate((-5.0, -5.5, -5.8, -5.9, -5.9001, -5.90015)):
+        frame = sheet(seed=step, energy=energy)
+        frame.info |= {"step": step, "source": "run"}
+        frames.append(frame)
+    bad = sheet("Mo", seed=9)
+    bad.arrays["REF_forces"][0] = 50.0
+    twin = sheet("Nb", seed=10)
+    done = curate([*frames, bad, twin, twin.copy()], CurationConfig(e_cut=0.01))
+    assert {rule: sum(reasons.values()) for rule, reasons in done.removed.items()} == {
+        "outliers": 1,
+        "steps": 2,
+        "duplicates": 1,
+    }
+    assert [f.info.get("step") for f in done.frames] == [0, 1, 2, 5, None]
+
+
+def test_descriptors_tell_environments_apart() -> None:
+    pytest.importorskip("dscribe")
+    found = descriptors([sheet(seed=1), sheet(seed=1), sheet("Mo", seed=1)])
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
+    assert np.linalg.norm(found[0] - found[1]) < 1e-9
+    assert np.linalg.norm(found[0] - found[2]) > 1e-3
+
+
+def many() -> list[Atoms]:
+    metals, rng = ("Mo", "W", "Nb", "Ta", "Ti", "Zr", "V", "Cr"), np.random.default_rng(1)
+    return [
+        sheet(m, x, seed=int(rng.integers(10**6)))
+        for m in metals
+        for x in ("S", "Se", "Te")
+        for _ in range(rng.integers(3, 9))
+    ]
+
+
+@pytest.mark.parametrize("settings", [{}, {"ratios": (0.8, 0.1, 0.1)}, {"folds": 5}, {"leave_out": "Te"}])
+def test_no_material_and_no_copy_straddles(settings: dict[str, object]) -> None:
+    frames = many()
+    straddler = frames[0].copy()  # the same sheet under another name
+    straddler.positions[0, 0] += 0.002
+    straddler.info["material"] = "alias"
+    frames.append(straddler)
+    found = split_by_material(frames, SplitConfig.model_validate(settings))
+    side = {key: name for name, keys in found["parts"].items() for key in keys}
+    assert len(side) == len(frames)
+    seen: dict[str, set[str]] = {}
+    for frame in frames:
+        seen.setdefault(frame.info["material"], set()).add(side[hash_structure(frame)])
+    assert all(len(sides) == 1 for sides in seen.values())
+    assert seen["alias"] == seen[frames[0].info["material"]]
+    if "leave_out" in settings:
+        assert all(("Te" in name) == (sides == {"test"}) for name, sides in seen.items() if name != "alias")
+    else:
+        assert len({next(iter(sides)) for sides in seen.values()}) == len(found["parts"])
+
+
+def test_every_element_is_in_every_part() -> None:
+    frames = many()
+    found = split_by_material(frames, SplitConfig(ratios=(0.6, 0.2, 0.2)))
+    side = {key: name for name, keys in found["parts"].items() for key in keys}
+    for x in ("S", "Se", "Te"):
+        assert {side[hash_structure(f)] for f in frames if x in f.symbols} == set(found["parts"])
+    shares = {name: len(keys) / len(frames) for name, keys in found["parts"].items()}
+    assert shares["train"] == pytest.approx(0.6, abs=0.08)
+    assert found == split_by_material(many(), SplitConfig(ratios=(0.6, 0.2, 0.2)))
+
+
+def test_too_few_materials_are_refused() -> None:
+    with pytest.raises(DataError, match="2 materials for 3 parts"):
+        split_by_material([sheet("W"), sheet("Mo")], SplitConfig())
+
+
+def test_statistics_count(tmp_path: Path) -> None:
+    del tmp_path
+    frames = many()
+    found = statistics(frames, mapped=False)
+    assert found.n_materials == 24
+    assert found.elements["Te"] == sum("Te" in f.symbols for f in frames)
+    assert sum(found.space_groups.values()) == len(frames)
+    assert (np.diff(found.kept) <= 0).all()
+    assert found.metrics.keys() == found.units.keys()
+
+
+@pytest.mark.parametrize(
+    ("z", "where"),
+    [
+        (1, (1, 1)),
+        (2, (18, 1)),
+        (6, (14, 2)),
+        (26, (8, 4)),
+        (42, (6, 5)),
+        (57, (3, 8)),
+        (71, (3, 6)),
+        (74, (6, 6)),
+        (86, (18, 6)),
+    ],
+)
+def test_elements_stand_where_chemists_expect_them(z: int, where: tuple[int, int]) -> None:
+    assert place(z) == where
