@@ -45,6 +45,7 @@ def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
         value_name=f"weight near the defect (uniform: {share:.2f})",
     )
     limits = (float(arrays["distance"][0]), float(arrays["distance"][-1]))
+    heights = (min(0.0, 1.03 * float(bands.min())), 1.03 * float(bands.max()))
     frequency, dos = arrays["frequency"], arrays["dos"]
     near = arrays["shell_dos"][:, 0] / arrays["shell_sites"][:, :1]
     return Figure(
@@ -57,11 +58,12 @@ def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
                 "",
                 THZ,
                 x_range=limits,
+                y_range=heights,
                 x_ticks=ticks_of(arrays),
                 width=2.4,
             ),
             _sideways(frequency, dos, "DOS (states/THz)"),
-            _sideways(frequency, near, "site near the defect (1/THz)"),
+            _sideways(frequency, near, "near DOS (1/THz)"),
         ),
         share_y=True,
         height=3.6,

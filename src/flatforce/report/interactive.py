@@ -119,7 +119,7 @@ def _trace(series: Series) -> go.Scatter:
     if series.style == "points":
         marker: dict[str, Any] = {"size": 2 * series.width, "color": series.colour}
         if series.value is not None:
-            marker |= {"color": series.value, "colorscale": "Viridis", "reversescale": True, "cmin": 0.0}
+            marker |= {"color": series.value, "colorscale": "YlOrRd", "cmin": 0.0}
             marker |= {"showscale": bool(series.value_name), "colorbar": {"title": series.value_name}}
         return go.Scatter(mode="markers", marker=marker, **common)
     if series.style == "tiles":

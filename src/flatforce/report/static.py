@@ -130,13 +130,14 @@ def _draw_series(ax: Any, series: Series) -> Any:
         colour = (
             {"c": series.colour}
             if series.value is None
-            else {"c": series.value, "cmap": "viridis_r", "vmin": 0.0}
+            else {"c": series.value, "cmap": "YlOrRd", "vmin": 0.0}
         )
         return ax.scatter(
             series.x,
             series.y,
             s=series.width**2,
             lw=0,
+            zorder=3,
             label=label,
             rasterized=len(series.x) > 2000,
             **colour,
