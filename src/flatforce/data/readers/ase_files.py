@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 CONSTRAINED: Final = "constraints have zeroed the forces of fixed atoms"
 
 
-def read_gpaw(path: Path) -> FileContent:
-    """Read GPAW's text output or `.gpw` file.
+def read_gpw(path: Path) -> FileContent:
+    """Read GPAW's `.gpw` file.
 
     Parameters
     ----------
@@ -35,33 +35,9 @@ def read_gpaw(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames whose self-consistent cycle converged.
+    One frame; the file holds no word on convergence, but GPAW stops before writing an unconverged one.
     """
-    if path.suffix == ".gpw":
-        return _read(path, "gpw", {"code": "gpaw"})
-    text = path.read_text(encoding="utf-8", errors="replace")
-    settings = {"code": "gpaw", **_gpaw_settings(text)}
-    content = _read(path, "gpaw-out", settings)
-    if "Did not converge" in text or "Converged after" not in text.replace(
-        "converged after", "Converged after"
-    ):
-        refused = [Refusal(UNCONVERGED, frame.info["step"]) for frame in content.frames[-1:]]
-        return FileContent(content.frames[:-1], content.refused + (refused or [Refusal(UNCONVERGED)]))
-    return content
-
-
-def _gpaw_settings(text: str) -> dict[str, Any]:
-    def first(pattern: str) -> str | None:
-        match = re.search(pattern, text)
-        return match[1].strip() if match else None
-
-    cutoff = first(r"(?i)cutoff energy: ([\d.]+) ?eV") or first(r"ecut: ([\d.]+)")
-    return {
-        "functional": first(r"xc: (?:\{'name': ')?(\w+)") or first(r"XC parameters: (\w+)"),
-        "cutoff": None if cutoff is None else float(cutoff),
-        "kpoints": first(r"k-points: [^:]*: ([\dx ]+) Monkhorst-Pack"),
-        "smearing": first(r"(Fermi-Dirac: [^\n]*)"),
-    }
+    return _read(path, "gpw", {"code": "gpaw"})
 
 
 def read_espresso(path: Path) -> FileContent:

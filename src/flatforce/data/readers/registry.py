@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from flatforce.core.errors import DataError
-from flatforce.data.readers.ase_files import read_ase, read_espresso, read_gpaw
+from flatforce.data.readers.ase_files import read_ase, read_espresso, read_gpw
 from flatforce.data.readers.casm import read_casm
 from flatforce.data.readers.content import FileContent
+from flatforce.data.readers.gpaw_text import read_gpaw_text
 from flatforce.data.readers.keyed_xyz import read_keyed_xyz
 from flatforce.data.readers.ml_ab import read_ml_ab
 from flatforce.data.readers.outcar import read_outcar
@@ -21,7 +22,8 @@ READERS: Final[dict[str, Reader]] = {
     "vasprun": read_vasprun,
     "outcar": read_outcar,
     "ml_ab": read_ml_ab,
-    "gpaw": read_gpaw,
+    "gpw": read_gpw,
+    "gpaw": read_gpaw_text,
     "espresso": read_espresso,
     "extxyz": read_keyed_xyz,
     "casm": read_casm,
@@ -35,13 +37,13 @@ HEAD: Final = 4000
 MARKS: Final = (
     (b"<modeling>", "vasprun"),
     (b"Program PWSCF", "espresso"),
-    (b"___ ___ ___ _ _ _", "gpaw"),
+    (b"| _ |_)|_||  |", "gpaw"),
     (b"The number of configurations", "ml_ab"),
 )
 """Texts near the top of a file → its kind."""
 
 SUFFIXES: Final = {
-    ".gpw": "gpaw",
+    ".gpw": "gpw",
     ".traj": "ase",
     ".db": "ase",
     ".extxyz": "extxyz",
