@@ -114,27 +114,53 @@ def import_frames(paths: Sequence[Path], config: ImportConfig, *, progress: Prog
     DataError
         If nothing can be used, a stress contradicts its frames, or settings are mixed.
     """
-    frames: list[Atoms] = []
-    refused: list[Refusal] = []
-    files: list[FileSummary] = []
+    read: list[tuple[str, str, list[Atoms], list[Refusal], list[str]]] = []
     found = find_files(paths)
     for k, (root, path, kind) in enumerate(found):
         content = READERS[kind](path)
         source = str(path.relative_to(root))
         kept, wrong = _checked(content.frames, config)
-        verdict, note = _verified(kept, source, known=kind != "extxyz") if not config.bulk else (None, [])
-        if config.remove_pulay and verdict is not None and verdict.verified:
-            _subtract(kept, verdict.pulay)
         for frame in kept:
             frame.info[SOURCE] = source
             frame.info.setdefault("material", _material(frame, path, config))
-        frames += kept
         gone = [replace(one, source=source) for one in content.refused + wrong]
-        refused += gone
-        files.append(FileSummary(source, kind, len(kept), len(gone), verdict, content.notes + note))
+        read.append((source, kind, kept, gone, content.notes))
         progress(k + 1, len(found), source)
+    frames = [frame for _, _, kept, _, _ in read for frame in kept]
+    refused = [one for _, _, _, gone, _ in read for one in gone]
     _judge(frames, refused, config)
+    verdicts = {} if config.bulk else _verify_groups([(kind, kept) for _, kind, kept, _, _ in read], config)
+    files = [
+        FileSummary(source, kind, len(kept), len(gone), *_of_file(k, verdicts, notes))
+        for k, (source, kind, kept, gone, notes) in enumerate(read)
+    ]
     return Import(frames, refused, files)
+
+
+def _verify_groups(
+    read: Sequence[tuple[str, list[Atoms]]], config: ImportConfig
+) -> dict[int, tuple[StressVerdict | None, list[str]]]:
+    """Verify the stress of files together that one code wrote with the same settings: one frame tells little."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for k, (kind, kept) in enumerate(read):
+        if kept:
+            alike = (k,) if kind == "extxyz" else tuple(sorted(setting_groups(kept)))
+            groups.setdefault((kind, *alike), []).append(k)
+    verdicts: dict[int, tuple[StressVerdict | None, list[str]]] = {}
+    for (form, *_), members in groups.items():
+        kept = [frame for k in members for frame in read[k][1]]
+        verdict, notes = _verified(kept, str(kept[0].info[SOURCE]), known=form != "extxyz")
+        if config.remove_pulay and verdict is not None and verdict.verified:
+            _subtract(kept, verdict.pulay)
+        verdicts |= dict.fromkeys(members, (verdict, notes))
+    return verdicts
+
+
+def _of_file(
+    k: int, verdicts: dict[int, tuple[StressVerdict | None, list[str]]], notes: list[str]
+) -> tuple[StressVerdict | None, list[str]]:
+    verdict, more = verdicts.get(k, (None, []))
+    return verdict, notes + more
 
 
 def _checked(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[Atoms], list[Refusal]]:
