@@ -31,7 +31,7 @@ def to_html(figure: Figure) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=f"figure-{figure.name}",
-        config={"displaylogo": False, "responsive": True},
+        config={"displayModeBar": False, "responsive": True},
     )
     return text
 

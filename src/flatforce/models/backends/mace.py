@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +74,7 @@ def import_mace() -> Any:
         If MACE is not installed.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):  # it prints what it lacks
             warnings.simplefilter("ignore")
             import mace.modules  # noqa: F401  # its import sets torch up for e3nn
             import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -339,24 +340,26 @@ def build_model(graphs: Sequence[Any], config: TrainConfig, e0s: dict[str, float
     e0_of = torch.tensor(energies[0], dtype=torch.get_default_dtype())
     shifts = [float((g.energy - (g.node_attrs @ e0_of).sum()) / g.num_nodes) for g in graphs]
     block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
-    return modules.ScaleShiftMACE(
-        r_max=shape.r_max,
-        num_bessel=shape.num_radial_basis,
-        num_polynomial_cutoff=shape.num_cutoff_basis,
-        max_ell=shape.max_ell,
-        interaction_cls=block,
-        interaction_cls_first=block,
-        num_interactions=shape.num_interactions,
-        num_elements=len(numbers),
-        hidden_irreps=o3.Irreps(shape.hidden_irreps),
-        MLP_irreps=o3.Irreps(shape.readout_irreps),
-        gate=torch.nn.functional.silu,
-        atomic_energies=energies,
-        avg_num_neighbors=neighbours,
-        atomic_numbers=numbers,
-        correlation=shape.correlation,
-        radial_type="bessel",
-        atomic_inter_scale=float(forces.square().mean().sqrt()),
-        atomic_inter_shift=float(np.mean(shifts)),
-        heads=["Default"],
-    )
+    with warnings.catch_warnings():  # e3nn 0.4.4 compiles by a TorchScript that warns of itself
+        warnings.simplefilter("ignore")
+        return modules.ScaleShiftMACE(
+            r_max=shape.r_max,
+            num_bessel=shape.num_radial_basis,
+            num_polynomial_cutoff=shape.num_cutoff_basis,
+            max_ell=shape.max_ell,
+            interaction_cls=block,
+            interaction_cls_first=block,
+            num_interactions=shape.num_interactions,
+            num_elements=len(numbers),
+            hidden_irreps=o3.Irreps(shape.hidden_irreps),
+            MLP_irreps=o3.Irreps(shape.readout_irreps),
+            gate=torch.nn.functional.silu,
+            atomic_energies=energies,
+            avg_num_neighbors=neighbours,
+            atomic_numbers=numbers,
+            correlation=shape.correlation,
+            radial_type="bessel",
+            atomic_inter_scale=float(forces.square().mean().sqrt()),
+            atomic_inter_shift=float(np.mean(shifts)),
+            heads=["Default"],
+        )
