@@ -50,7 +50,82 @@ class AseSettings(Config):
     """Whether the isotropic Pulay stress is subtracted."""
 
 
-Settings = Annotated[GpawSettings | AseSettings, Field(discriminator="engine")]
+class VaspSettings(Config):
+    """VASP, one static run a frame."""
+
+    engine: Literal["vasp"]
+    """Which code computes."""
+    functional: str = "PE"
+    """Tag GGA of VASP; `PE` is PBE."""
+    cutoff: PositiveFloat = 500.0
+    """eV. Plane-wave cutoff."""
+    k_length: PositiveFloat = 40.0
+    """Å. k points along a lattice vector of length a: round(k_length / a), at least 1."""
+    gamma_centred: bool = True
+    """Whether the k grid contains Γ."""
+    smearing: PositiveFloat = 0.05
+    """eV. Width of Gaussian smearing; the free energy is the label."""
+    energy_convergence: PositiveFloat = 1e-6
+    """eV, EDIFF."""
+    max_iterations: PositiveInt = 120
+    """SCF steps, NELM; a run that uses them all is not converged."""
+    dispersion: Literal["none", "D3", "D3(BJ)", "D4"] = "none"
+    """Correction, IVDW."""
+    spin: bool = False
+    """Whether spins are polarised."""
+    setups: dict[str, str] = {}
+    """Species → folder of its POTCAR, where it is not the symbol: W: W_sv."""
+    tags: dict[str, str | int | float | bool] = {}
+    """Further INCAR tags."""
+    remove_pulay: bool = False
+    """Whether the isotropic Pulay stress is subtracted."""
+
+
+class EspressoSettings(Config):
+    """Quantum ESPRESSO's pw.x, one static run a frame."""
+
+    engine: Literal["espresso"]
+    """Which code computes."""
+    cutoff: PositiveFloat = 80.0
+    """Ry. Plane-wave cutoff of the wave functions."""
+    density_cutoff: PositiveFloat | None = None
+    """Ry. Of the density; four times the other if not given."""
+    k_length: PositiveFloat = 40.0
+    """Å. k points along a lattice vector of length a: round(k_length / a), at least 1."""
+    gamma_centred: bool = True
+    """Whether the k grid contains Γ."""
+    smearing: PositiveFloat = 0.004
+    """Ry. Width of Marzari–Vanderbilt smearing."""
+    energy_convergence: PositiveFloat = 1e-9
+    """Ry, conv_thr."""
+    max_iterations: PositiveInt = 120
+    """SCF steps."""
+    spin: bool = False
+    """Whether spins are polarised, each atom starting with 0.5 of its valence."""
+    pseudopotentials: dict[str, str]
+    """Species → file in the machine's folder of pseudopotentials."""
+    namelists: dict[str, dict[str, str | int | float | bool]] = {}
+    """Further entries: system: {vdw_corr: grimme-d3}."""
+    remove_pulay: bool = False
+    """Whether the isotropic Pulay stress is subtracted."""
+
+
+Settings = Annotated[
+    GpawSettings | AseSettings | VaspSettings | EspressoSettings, Field(discriminator="engine")
+]
+
+
+class Machine(Config):
+    """Where programs and potentials stand on this machine; no part of a label's key."""
+
+    vasp: list[str] = ["vasp_std"]
+    """Words that start VASP, such as [mpirun, -np, "16", vasp_std]."""
+    potcars: str | None = None
+    """Folder with SYMBOL/POTCAR for each species."""
+    espresso: list[str] = ["pw.x"]
+    """Words that start pw.x."""
+    pseudopotentials: str | None = None
+    """Folder of UPF files."""
 
 
 class LabelConfig(Config):
@@ -60,6 +135,8 @@ class LabelConfig(Config):
     """What decides the numbers; part of the key under which a label is cached."""
     workers: PositiveInt = max(1, os.cpu_count() or 1)
     """Frames computed at the same time."""
+    machine: Machine = Machine()
+    """Programs and potentials."""
     threads: PositiveInt = 1
     """OpenMP threads of each worker."""
     launcher: list[str] = []
@@ -68,7 +145,7 @@ class LabelConfig(Config):
     """s. A frame that takes longer is recorded as failed."""
 
 
-def label_key(atoms: Atoms, settings: GpawSettings | AseSettings) -> str:
+def label_key(atoms: Atoms, settings: Settings) -> str:
     """Identify a label by structure and settings.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,9 @@ from ase.calculators.calculator import PropertyNotImplementedError
 
 from flatforce.core.errors import ConfigError, MissingDependencyError
 from flatforce.data.frames import Labels
-from flatforce.reference.config import GpawSettings
+from flatforce.reference.config import EspressoSettings, GpawSettings, VaspSettings
+from flatforce.reference.espresso import compute_espresso
+from flatforce.reference.vasp import compute_vasp
 from flatforce.structures.sheet import slab_virial_residual
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.reference.config import AseSettings
+    from flatforce.reference.config import AseSettings, Machine, Settings
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Computed:
     """eV/Å³, on the diagonal; None if not measured."""
 
 
-def compute(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> Computed:
+def compute(atoms: Atoms, settings: Settings, *, log: str, machine: Machine) -> Computed:
     """Compute energy, forces and stress.
 
     Parameters
@@ -41,7 +44,9 @@ def compute(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> 
     settings
         The code and its settings.
     log
-        Path of the code's own output.
+        Path of the code's own output; VASP and pw.x run in a folder of that name.
+    machine
+        Programs and potentials.
 
     Returns
     -------
@@ -54,10 +59,8 @@ def compute(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> 
     """
     frame = atoms.copy()
     frame.set_constraint()
-    frame.calc = _calculator(frame, settings, log=log)
-    energy = float(frame.get_potential_energy(force_consistent=True))
-    forces = np.asarray(frame.get_forces(apply_constraint=False), dtype=float)
-    stress = _stress(frame)
+    labels = _labels(frame, settings, log=log, machine=machine)
+    energy, forces, stress = labels.energy, labels.forces, labels.stress
     for name, value in (("energy", energy), ("forces", forces), ("stress", stress)):
         if value is not None and not np.isfinite(value).all():
             raise ArithmeticError(f"{name} not finite")
@@ -65,6 +68,17 @@ def compute(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> 
         return Computed(Labels(energy=energy, forces=forces, stress=stress), pulay_stress=None)
     pulay = slab_virial_residual(frame, forces=forces, stress=stress)
     return Computed(Labels(energy=energy, forces=forces, stress=stress - pulay * np.eye(3)), pulay)
+
+
+def _labels(frame: Atoms, settings: Settings, *, log: str, machine: Machine) -> Labels:
+    if isinstance(settings, VaspSettings):
+        return compute_vasp(frame, settings, machine, Path(log).with_suffix(""))
+    if isinstance(settings, EspressoSettings):
+        return compute_espresso(frame, settings, machine, Path(log).with_suffix(""))
+    frame.calc = _calculator(frame, settings, log=log)
+    energy = float(frame.get_potential_energy(force_consistent=True))
+    forces = np.asarray(frame.get_forces(apply_constraint=False), dtype=float)
+    return Labels(energy=energy, forces=forces, stress=_stress(frame))
 
 
 def _stress(frame: Atoms) -> FloatArray | None:

@@ -151,6 +151,7 @@ class _Running:
         content = {
             "structure": json.loads(encode(bare)),
             "settings": config.settings.model_dump(mode="json"),
+            "machine": config.machine.model_dump(mode="json"),
             "outcome": str(outcome),
             "log": str(log),
         }

@@ -18,7 +18,7 @@ from ase.io.jsonio import decode
 from pydantic import TypeAdapter
 
 from flatforce.core.results import versions, write_text
-from flatforce.reference.config import Settings
+from flatforce.reference.config import Machine, Settings
 from flatforce.reference.engines import compute
 
 
@@ -41,7 +41,7 @@ def main(task_file: str) -> int:
     start = time.perf_counter()
     outcome: dict[str, Any]
     try:
-        done = compute(atoms, settings, log=task["log"])
+        done = compute(atoms, settings, log=task["log"], machine=Machine.parse(task["machine"]))
     except Exception as error:  # noqa: BLE001  # whatever the code raises is the reason recorded
         outcome = {"status": "failed", "reason": f"{type(error).__name__}: {error}".strip()}
     else:

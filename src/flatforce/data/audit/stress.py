@@ -31,7 +31,7 @@ CLEAR: Final = 0.25
 EXPLAINED: Final = 0.5
 """And when it explains this much of the scatter."""
 
-FEW: Final = 3
+FEW: Final = 5
 """Frames from which a scatter can be told."""
 
 

@@ -1,0 +1,112 @@
+"""VASP and Quantum ESPRESSO: inputs against their manuals, failures mended or told, labels in order."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import read
+
+import mock_programs
+from flatforce.core.errors import ConfigError
+from flatforce.data.frames import get_labels
+from flatforce.reference.config import EspressoSettings, LabelConfig, Machine, VaspSettings
+from flatforce.reference.espresso import write_input as write_espresso
+from flatforce.reference.label import label
+from flatforce.reference.vasp import incar
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.strain import rattled
+
+MOCK = str(Path(mock_programs.__file__).resolve())
+
+
+@pytest.fixture
+def sheet() -> Atoms:
+    """Species interleaved, so that VASP's order differs from the frame's."""
+    made = monolayer(("W", "Se"), prototype="2H", a=3.3, thickness=3.3).repeat((2, 1, 1))
+    return rattled(made, amplitude=0.1, rng=np.random.default_rng(3))
+
+
+@pytest.fixture
+def potcars(tmp_path: Path) -> str:
+    for name in ("W_sv", "Se"):
+        (tmp_path / "potcars" / name).mkdir(parents=True)
+        (tmp_path / "potcars" / name / "POTCAR").write_text(f"PAW_PBE {name}\n")
+    return str(tmp_path / "potcars")
+
+
+def vasp(potcars: str, *plan: str) -> LabelConfig:
+    machine = Machine(vasp=[sys.executable, MOCK, "vasp", *plan], potcars=potcars)
+    return LabelConfig(settings=VaspSettings(engine="vasp", setups={"W": "W_sv"}), machine=machine, workers=1)
+
+
+def test_vasp_labels_keep_the_order_of_the_frame(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
+    found = label([sheet], vasp(potcars, "fine"), cache=tmp_path / "c")
+    assert not found.failures
+    labels, wanted = get_labels(found.frames[0]), mock_programs.labels_of(sheet)
+    np.testing.assert_allclose(labels.forces, wanted.forces, atol=1e-6)
+    assert sheet.get_chemical_symbols() != sorted(sheet.get_chemical_symbols())
+    (folder,) = [path for path in (tmp_path / "c" / "logs").iterdir() if path.is_dir()]
+    assert (folder / "POTCAR").read_text() == "PAW_PBE Se\nPAW_PBE W_sv\n"
+    poscar = read(folder / "POSCAR")
+    assert isinstance(poscar, Atoms)
+    assert poscar.get_chemical_symbols() == ["Se"] * 4 + ["W"] * 2
+    assert (folder / "KPOINTS").read_text().split("\n")[2:4] == ["Gamma", "6 12 1"]
+
+
+@pytest.mark.parametrize("failure", ["unconverged", "crash"])
+def test_a_known_failure_is_mended(sheet: Atoms, potcars: str, tmp_path: Path, failure: str) -> None:
+    found = label([sheet], vasp(potcars, failure, "fine"), cache=tmp_path / "c")
+    assert not found.failures
+    (folder,) = [path for path in (tmp_path / "c" / "logs").iterdir() if path.is_dir()]
+    assert (folder / "calls.txt").read_text() == f"{failure} fine"
+    assert "ALGO = All" in (folder / "INCAR").read_text()
+
+
+def test_a_failure_that_stays_is_told_and_is_no_label(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
+    found = label([sheet], vasp(potcars, "unconverged"), cache=tmp_path / "c")
+    assert not found.frames
+    ((_, reason),) = found.failures
+    assert "electronic steps not converged" in reason
+    assert "'ALGO': 'All'" in reason
+
+
+def test_settings_become_tags() -> None:
+    settings = VaspSettings(engine="vasp", dispersion="D3(BJ)", spin=True, tags={"LMAXMIX": 4})
+    tags = incar(settings)
+    assert {"IVDW": 12, "ISPIN": 2, "LMAXMIX": 4, "NSW": 0}.items() <= tags.items()
+
+
+def test_missing_programs_and_potentials_are_named(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
+    gone = LabelConfig(
+        settings=VaspSettings(engine="vasp"), machine=Machine(vasp=["no_such_vasp"], potcars=potcars)
+    )
+    ((_, reason),) = label([sheet], gone, cache=tmp_path / "a").failures
+    assert "no program no_such_vasp" in reason
+    unnamed = vasp(potcars, "fine").model_copy(update={"settings": VaspSettings(engine="vasp")})
+    ((_, reason),) = label([sheet], unnamed, cache=tmp_path / "b").failures
+    assert "W/POTCAR" in reason
+
+
+def test_espresso_input(sheet: Atoms, tmp_path: Path) -> None:
+    for name in ("W.upf", "Se.upf"):
+        (tmp_path / name).write_text("")
+    settings = EspressoSettings(
+        engine="espresso",
+        pseudopotentials={"W": "W.upf", "Se": "Se.upf"},
+        namelists={"system": {"vdw_corr": "grimme-d3"}},
+    )
+    machine = Machine(pseudopotentials=str(tmp_path))
+    write_espresso(sheet, settings, machine, tmp_path, {"electrons": {"mixing_beta": 0.2}})
+    text = (tmp_path / "pw.in").read_text()
+    for line in ("ecutwfc", "tstress", "vdw_corr", "mixing_beta", "6 12 1"):
+        assert line in text
+    back = read(tmp_path / "pw.in", format="espresso-in")
+    assert isinstance(back, Atoms)
+    np.testing.assert_allclose(back.positions, sheet.positions, atol=1e-6)
+    (tmp_path / "W.upf").unlink()
+    with pytest.raises(ConfigError, match="no pseudopotential of W"):
+        write_espresso(sheet, settings, machine, tmp_path, {})
