@@ -1,0 +1,52 @@
+"""`flatforce data` as a user types it: from VASP's files to a curated set, a split and a page."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from ase import Atoms
+
+import vasp_files
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flatforce", "data", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
+    small = [frame for frame in frames if len(frame) == 3]
+    for k in range(3):
+        (tmp_path / "runs" / str(k)).mkdir(parents=True)
+        chosen = small[5 * k : 5 * k + 5]
+        text = vasp_files.vasprun(chosen, iterations=[9, 9, 60, 9, 9])
+        (tmp_path / "runs" / str(k) / "vasprun.xml").write_text(text)
+    done = run(tmp_path, "import", "runs", "-o", "all.extxyz")
+    assert done.returncode == 0, done.stderr
+    assert "refused 3: electronic steps not converged" in done.stdout
+    record = json.loads((tmp_path / "all.import" / "result.json").read_text())
+    assert record["metrics"]["n_frames"] == 12
+    assert record["metrics"]["n_refused"] == 3
+    assert record["metrics"]["n_stress_verified"] == 12
+    assert run(tmp_path, "import", "runs", "-o", "all.extxyz").returncode == 2  # nothing is overwritten
+
+    done = run(tmp_path, "audit", "runs")
+    assert done.returncode == 1  # something was refused
+    done = run(tmp_path, "curate", "all.extxyz", "-o", "some.extxyz", "--e-cut", "10")
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "some.curation" / "result.json").read_text())["metrics"]
+    assert kept["n_frames"] == 9  # first, middle, last of each run
+    done = run(tmp_path, "split", "all.extxyz", "-o", "split.json")
+    assert done.returncode == 2  # one material cannot stand on three sides
+    assert "1 materials for 3 parts" in done.stderr
+    done = run(tmp_path, "stats", "all.extxyz", "-o", "stats", "--no-map")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "stats" / "report" / "figures" / "periodic-table.png").is_file()
