@@ -3,6 +3,7 @@
     python validation/wse2_pbe_frames.py first > first.extxyz
     python validation/wse2_pbe_frames.py defects > defects.extxyz
     python validation/wse2_pbe_frames.py relaxed RELAXED_V_SE.extxyz > relaxed.extxyz
+    python validation/wse2_pbe_frames.py small RELAXED.extxyz vW_3x3 6 > small.extxyz
 
 `first` and `defects` need nothing; `relaxed` rattles a V_Se 3x3 cell that a force field trained on the frames before has
 relaxed, because small displacements about the minimum are what phonons see. Seeds are fixed.
@@ -85,11 +86,24 @@ def relaxed_round(path: str) -> list[Atoms]:
     return frames
 
 
+def small_round(path: str, kind: str, first: str) -> list[Atoms]:
+    """Rattles about a cell that a force field has relaxed; the label of the cell itself comes first."""
+    rng = np.random.default_rng([20261124, *kind.encode()])
+    base = read(path)
+    assert not isinstance(base, list)
+    amplitudes = (0.0, 0.015, 0.02, 0.02, 0.03, 0.03, 0.04, 0.05)
+    return [
+        named(rattled(base, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{int(first) + i:02d}")
+        for i, amplitude in enumerate(amplitudes)
+    ]
+
+
 if __name__ == "__main__":
     rounds: dict[str, Callable[..., list[Atoms]]] = {
         "first": first_round,
         "defects": defect_round,
         "relaxed": relaxed_round,
+        "small": small_round,
     }
     made = rounds[sys.argv[1]](*sys.argv[2:])
     write(sys.stdout, made, format="extxyz")
