@@ -54,7 +54,7 @@ def has_rows(table: Path, count: int) -> bool:
 
 def metrics(folder: Path) -> dict[str, float]:
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return dict(result["metrics"])
+    return {name: float("nan") if x is None else x for name, x in result["metrics"].items()}
 
 
 @pytest.fixture
