@@ -17,9 +17,9 @@ from flatforce.properties.phonons import supercell
 from flatforce.properties.phonons.defect import (
     DefectPhononConfig,
     DefectPhonons,
-    _with_symmetry,
     defect_phonons,
 )
+from flatforce.properties.phonons.defect_cell import with_symmetry
 from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
 from flatforce.properties.phonons.localisation import localised_modes
 from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
@@ -191,7 +191,7 @@ def test_small_real_distortion_survives_the_symmetry(potential: Potential, unit:
     moved = cell.copy()
     moved.positions[4] += (0.012, 0.0, 0.0)
     assert len(find_symmetry(moved, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(cell).rotations)
-    restored, symmetry = _with_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
+    restored, symmetry = with_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
     assert len(symmetry.rotations) < len(find_symmetry(cell).rotations)
     assert np.abs(restored.positions - moved.positions).max() < 1e-3
 

@@ -23,7 +23,7 @@ def label(
     from flatforce.data.frames import read_frames, write_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
-    from flatforce.studies.stages import input_hashes
+    from flatforce.studies.inputs import input_hashes
 
     settings = settings_from(LabelConfig, config, workers=workers)
     frames = [frame for path in structures for frame in read_frames(path)]

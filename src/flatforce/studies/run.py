@@ -13,7 +13,7 @@ from flatforce.models.training.run import train
 from flatforce.report.page import write_report
 from flatforce.structures.prototypes import monolayer
 from flatforce.studies import stages
-from flatforce.studies.stages import Reporter, unreported
+from flatforce.studies.inputs import Reporter, unreported
 
 if TYPE_CHECKING:
     from flatforce.studies.config import DefectConfig, StudyConfig

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.io import write
 
 from flatforce.core.errors import DataError
-from flatforce.core.hashing import hash_file, hash_structure
-from flatforce.core.progress import Progress, silent
+from flatforce.core.hashing import hash_structure
 from flatforce.core.results import (
     Record,
     claim_folder,
@@ -27,7 +25,7 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled, read_structure, write_frames
 from flatforce.models import load
 from flatforce.models.potential import padded
-from flatforce.models.spec import model_files
+from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,61 +34,6 @@ if TYPE_CHECKING:
     from flatforce.properties.phonons.defect import DefectPhononConfig
     from flatforce.properties.phonons.pristine import PhononConfig
     from flatforce.properties.relax import RelaxConfig
-
-
-class Reporter(Protocol):
-    """Opens a progress display of a title, such as `core.progress.reporting`."""
-
-    def __call__(self, title: str) -> AbstractContextManager[Progress]:
-        """Open the display.
-
-        Parameters
-        ----------
-        title
-            What the work is.
-
-        Returns
-        -------
-        A context whose value is called after each step.
-        """
-        ...
-
-
-def unreported(title: str) -> AbstractContextManager[Progress]:
-    """Show nothing; the default of every stage.
-
-    Parameters
-    ----------
-    title
-        What the work is.
-
-    Returns
-    -------
-    A context that gives a silent progress.
-    """
-    del title
-    return nullcontext(silent)
-
-
-def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
-    """Hash what a stage reads.
-
-    Parameters
-    ----------
-    spec
-        Force field, or None.
-    *files
-        Files.
-
-    Returns
-    -------
-    Name → hash.
-    """
-    found = {path.name: hash_file(path) for path in files if path.is_file()}
-    if spec is not None:
-        hashes = [hash_file(path) for path in model_files(spec)]
-        found["model"] = ",".join(hashes) or spec
-    return found
 
 
 def evaluate(

@@ -12,8 +12,8 @@ from pydantic import PositiveFloat, PositiveInt, field_validator
 from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import write_arrays
 from flatforce.models.potential import padded
+from flatforce.properties.phonons.defect_cell import CALM, relax_once, with_symmetry
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -25,9 +25,8 @@ from flatforce.properties.phonons.spectra import (
 )
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
 from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
-from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.properties.relax import RelaxConfig
 from flatforce.structures.defects import DefectCell, build_defect
-from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,12 +43,6 @@ BAND_MESH: Final = 60
 
 IMAGINARY: Final = -0.05
 """THz. A frequency below is an instability, not round-off."""
-
-TOLERANCES: Final = (RELAXED_SYMPREC, RELAXED_SYMPREC / 3, RELAXED_SYMPREC / 10, RELAXED_SYMPREC / 30)
-"""Å, tried in turn."""
-
-CALM: Final = 5.0
-"""Times the relaxation's own limit that forces may reach when the symmetry is restored."""
 
 METRIC_UNITS: Final = {
     "n_atoms": "1",
@@ -246,9 +239,11 @@ def defect_phonons(
             fix="make the first of `shells` larger",
         )
     check_size(made.pristine, potential.cutoff)
-    relaxed, gain, converged = _relaxed(potential, made.atoms, config, scratch / "relaxation.npz", progress)
+    relaxed, gain, converged = relax_once(
+        potential, made.atoms, config.relaxation, scratch / "relaxation.npz", progress
+    )
     free = relaxed
-    relaxed, symmetry = _with_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
+    relaxed, symmetry = with_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
     pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
     phonon = make_phonopy(relaxed, (1, 1), primitive="P")
     at_rest = fill_force_constants(
@@ -272,43 +267,6 @@ def defect_phonons(
         symmetry_shift=float(np.linalg.norm(relaxed.positions - free.positions, axis=1).max()),
         force_at_rest=at_rest,
     )
-
-
-def _relaxed(
-    potential: Potential, atoms: Atoms, config: DefectPhononConfig, kept: Path, progress: Progress
-) -> tuple[Atoms, float, bool]:
-    """Relax once: a run that goes on must displace the very same geometry that its forces belong to."""
-    if not kept.is_file():
-        before = potential.evaluate([atoms], stress=False)[0].energy
-        found = relax(potential, atoms, config.relaxation, progress=progress)
-        content = {
-            "positions": found.atoms.positions,
-            "cell": found.atoms.cell.array,
-            "gain": np.array(before - found.energy),
-            "converged": np.array(found.converged),
-        }
-        write_arrays(kept, content)
-    with np.load(kept) as stored:
-        relaxed = atoms.copy()
-        relaxed.set_cell(stored["cell"])
-        relaxed.set_positions(stored["positions"])
-        return relaxed, float(stored["gain"]), bool(stored["converged"])
-
-
-def _with_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tuple[Atoms, Symmetry]:
-    """Restore the highest symmetry that costs no force: a small distortion that is real is kept."""
-    limit = max(limit, 2 * _largest_force(potential, relaxed))
-    for symprec in TOLERANCES:
-        symmetry = find_symmetry(relaxed, symprec=symprec)
-        restored = symmetrised(relaxed, symmetry)
-        if _largest_force(potential, restored) < limit:
-            break
-    return restored, symmetry
-
-
-def _largest_force(potential: Potential, atoms: Atoms) -> float:
-    forces = potential.evaluate([atoms], stress=False)[0].forces
-    return float(np.linalg.norm(forces, axis=1).max())
 
 
 def _pristine_supercell(

@@ -1,0 +1,68 @@
+"""What every stage takes: a display of its progress, and hashes of what it reads."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+from flatforce.core.hashing import hash_file
+from flatforce.core.progress import Progress, silent
+from flatforce.models.spec import model_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Reporter(Protocol):
+    """Opens a progress display of a title, such as `core.progress.reporting`."""
+
+    def __call__(self, title: str) -> AbstractContextManager[Progress]:
+        """Open the display.
+
+        Parameters
+        ----------
+        title
+            What the work is.
+
+        Returns
+        -------
+        A context whose value is called after each step.
+        """
+        ...
+
+
+def unreported(title: str) -> AbstractContextManager[Progress]:
+    """Show nothing; the default of every stage.
+
+    Parameters
+    ----------
+    title
+        What the work is.
+
+    Returns
+    -------
+    A context that gives a silent progress.
+    """
+    del title
+    return nullcontext(silent)
+
+
+def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
+    """Hash what a stage reads.
+
+    Parameters
+    ----------
+    spec
+        Force field, or None.
+    *files
+        Files.
+
+    Returns
+    -------
+    Name → hash.
+    """
+    found = {path.name: hash_file(path) for path in files if path.is_file()}
+    if spec is not None:
+        hashes = [hash_file(path) for path in model_files(spec)]
+        found["model"] = ",".join(hashes) or spec
+    return found
