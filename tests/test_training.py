@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from flatforce.core.errors import DataError, ModelError
 from flatforce.models import load
 from flatforce.models.training import mace as loop
 from flatforce.models.training import run
-from flatforce.models.training.config import MaceArchitecture, StageTwo, TrainConfig
+from flatforce.models.training.config import MaceArchitecture, StageTwo, TrainConfig, Weights
 from flatforce.models.training.loss import sheet_loss
 from flatforce.models.training.run import train
 from flatforce.models.training.targets import reference_energies, split_validation
@@ -109,14 +110,29 @@ def test_stress_out_of_plane_has_no_influence(few_frames: Path, tmp_path: Path, 
     assert energies(tmp_path / "a", sheet) != pytest.approx(energies(tmp_path / "c", sheet), abs=1e-6)
 
 
+def test_huber_is_torchs_and_square_for_small_errors() -> None:
+    torch = pytest.importorskip("torch")
+    errors = torch.linspace(-0.1, 0.1, 41, dtype=torch.float64)
+    batch = SimpleNamespace(ptr=torch.tensor([0, 1]), energy=torch.zeros(1), forces=errors)
+    out = {"energy": torch.zeros(1), "forces": torch.zeros_like(errors)}
+    weights = Weights(energy=0.0, forces=1.0, stress=0.0)
+    found = sheet_loss(batch, out, weights, huber=0.03)
+    wanted = 2 * torch.nn.functional.huber_loss(errors, out["forces"], delta=0.03)  # torch halves the square
+    assert float(found) == pytest.approx(float(wanted))
+    squares = float(errors.square().mean())
+    assert float(sheet_loss(batch, out, weights, huber=1.0)) == pytest.approx(squares)
+    assert float(sheet_loss(batch, out, weights)) == pytest.approx(squares)
+    assert float(found) < 0.9 * squares
+
+
 def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = sheet_loss
     calls = 0
 
-    def explode(batch: object, out: dict[str, object], weights: object) -> object:
+    def explode(batch: object, out: dict[str, object], weights: object, huber: None) -> object:
         nonlocal calls
         calls += 1
-        loss = original(batch, out, weights)  # type: ignore[arg-type]
+        loss = original(batch, out, weights, huber=huber)  # type: ignore[arg-type]
         return loss * float("nan") if calls > 12 else loss
 
     monkeypatch.setattr(loop, "sheet_loss", explode)

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flatforce.cli.options import Settings, finish, settings_from, show
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.reference.config import LabelConfig
+    from flatforce.reference.label import Labelled
+
+
+SCAN_ARRAYS = ("values", "force_errors", "energy_errors", "seconds")
+
+
+def _print_template(name: str | None) -> None:
+    if name is None:
+        return
+    from importlib.resources import files
+
+    from flatforce.core.errors import ConfigError
+
+    found = files("flatforce.core.execution").joinpath("templates", f"{name}.yaml")
+    if not found.is_file():
+        raise ConfigError(f"There is no template `{name}`.", fix="one of laptop, slurm, pbs")
+    typer.echo(found.read_text(encoding="utf-8"), nl=False)
+    raise typer.Exit
 
 
 def label(
@@ -16,27 +39,56 @@ def label(
     config: Settings = None,
     workers: Annotated[int | None, typer.Option(help="Frames at the same time.")] = None,
     retry_failed: Annotated[bool, typer.Option(help="Try frames again that failed before.")] = False,
+    submit_only: Annotated[
+        bool, typer.Option(help="Hand them to the queue as a job array and leave; again to collect.")
+    ] = False,
+    converge: Annotated[
+        bool, typer.Option(help="Scan cutoff, k grid and vacuum on the one structure; -o is a folder then.")
+    ] = False,
+    template: Annotated[  # noqa: ARG001  # eager: prints and leaves
+        str | None,
+        typer.Option(
+            help="Print settings to start from: laptop, slurm or pbs.",
+            callback=_print_template,
+            is_eager=True,
+        ),
+    ] = None,
 ) -> None:
     """Label structures with DFT; a killed run goes on, a second run does no work."""
     from flatforce.core.progress import reporting
-    from flatforce.core.results import Record, write_record
-    from flatforce.data.frames import read_frames, write_frames
+    from flatforce.data.frames import read_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
-    from flatforce.studies.inputs import input_hashes
+    from flatforce.reference.submit import submit_labels
 
     settings = settings_from(LabelConfig, config, workers=workers)
     frames = [frame for path in structures for frame in read_frames(path)]
+    if converge:
+        _converge(frames, settings, output, structures)
+        return
     folder = output.with_suffix(".labels")
+    if submit_only:
+        handed = submit_labels(frames, settings, cache=folder, retry_failed=retry_failed)
+        if handed.job is not None:
+            typer.echo(f"job {handed.job}: {handed.submitted} frames; run the same command again to collect")
+        waiting = {"n_submitted": float(handed.submitted), "n_pending": float(handed.pending)}
+        _write(output, handed.labelled, settings, structures, waiting)
+        return
     with reporting("label") as progress:
         done = run(frames, settings, cache=folder, retry_failed=retry_failed, progress=progress)
+    _write(output, done, settings, structures, {"n_computed": float(done.computed)})
+
+
+def _write(
+    output: Path, done: Labelled, settings: LabelConfig, structures: list[Path], more: dict[str, float]
+) -> None:
+    from flatforce.core.results import Record, write_record
+    from flatforce.data.frames import write_frames
+    from flatforce.studies.inputs import input_hashes
+
     if done.frames:
         write_frames(output, done.frames)
-    metrics = {
-        "n_labelled": float(len(done.frames)),
-        "n_failed": float(len(done.failures)),
-        "n_computed": float(done.computed),
-    }
+    metrics = {"n_labelled": float(len(done.frames)), "n_failed": float(len(done.failures))} | more
     reasons = [f"{name}: {reason}" for name, reason in done.failures]
     units = dict.fromkeys(metrics, "frames")
     record = Record(
@@ -48,6 +100,45 @@ def label(
         converged=not reasons,
         warnings=reasons,
     )
+    folder = output.with_suffix(".labels")
     write_record(folder, record)
-    show("labels", metrics, units, output)
+    show("labels", metrics, units, output if done.frames else folder)
     finish(converged=not reasons, warnings=reasons)
+
+
+def _converge(frames: list[Atoms], settings: LabelConfig, folder: Path, structures: list[Path]) -> None:
+    from flatforce.core.errors import DataError
+    from flatforce.core.progress import reporting
+    from flatforce.core.results import Record, write_record
+    from flatforce.reference.converge import converge
+    from flatforce.report.figures_label import convergence
+    from flatforce.report.static import write_static
+    from flatforce.studies.inputs import input_hashes
+
+    if len(frames) != 1:
+        raise DataError(f"{len(frames)} structures are given.", fix="a convergence test takes one")
+    with reporting("converge") as progress:
+        scans = converge(frames[0], settings, cache=folder / "labels", progress=progress)
+    units = {"cutoff": "Ry" if settings.settings.engine == "espresso" else "eV"}
+    units |= {"k_length": "Å", "vacuum": "Å"}
+    drawn = [(scan.name, scan.values, scan.force_errors, scan.chosen) for scan in scans]
+    figure = convergence(drawn, tolerance=settings.converge.tolerance, units=units)
+    write_static(figure, folder)
+    loose = [
+        f"{scan.name}: not converged to {settings.converge.tolerance:g} meV/Å before {scan.values[-1]:g} {units[scan.name]}"
+        for scan in scans
+        if scan.chosen is None
+    ]
+    metrics = {scan.name: scan.chosen for scan in scans if scan.chosen is not None}
+    arrays = {f"{scan.name}_{key}": getattr(scan, key) for scan in scans for key in SCAN_ARRAYS}
+    plain, inputs = settings.model_dump(mode="json"), input_hashes(None, *structures)
+    write_record(
+        folder,
+        Record("convergence", plain, metrics, units, inputs=inputs, converged=not loose, warnings=loose),
+        arrays,
+    )
+    for scan in scans:
+        for value, error, time in zip(scan.values, scan.force_errors, scan.seconds, strict=True):
+            typer.echo(f"{scan.name} {value:g} {units[scan.name]}: {error:.2f} meV/Å, {time:.0f} s")
+    show("recommended", metrics, units, folder)
+    finish(converged=not loose, warnings=loose)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
+from flatforce.core.execution.config import Executor
 from flatforce.core.hashing import hash_structure, hash_value
 
 if TYPE_CHECKING:
@@ -128,6 +129,19 @@ class Machine(Config):
     """Folder of UPF files."""
 
 
+class ConvergeConfig(Config):
+    """Which values are tried and how good is good enough."""
+
+    cutoff: list[PositiveFloat] = []
+    """In the unit of the engine; 0.75, 0.875, 1, 1.25 and 1.5 times that of the settings if empty."""
+    k_length: list[PositiveFloat] = []
+    """Å; 0.5, 0.75, 1, 1.5 and 2 times that of the settings if empty."""
+    vacuum: list[PositiveFloat] = []
+    """Å between nuclei of neighbouring images; 0.7, 0.85, 1, 1.3 and 1.7 times that of the frame if empty."""
+    tolerance: PositiveFloat = 5.0
+    """meV/Å. Largest change of a force component against the finest value of a scan."""
+
+
 class LabelConfig(Config):
     """A labelling run: what is computed, and how the machine is used."""
 
@@ -143,6 +157,10 @@ class LabelConfig(Config):
     """Words put before the worker's command, such as [mpirun, -np, "4"]."""
     timeout: PositiveFloat = 86400.0
     """s. A frame that takes longer is recorded as failed."""
+    executors: dict[str, Executor] = {}
+    """Parsl pools by name; labels run on `dft`. Without any, `workers` frames run on this machine."""
+    converge: ConvergeConfig = ConvergeConfig()
+    """What `--converge` tries."""
 
 
 def label_key(atoms: Atoms, settings: Settings) -> str:

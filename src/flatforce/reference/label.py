@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from ase.io.jsonio import encode
 
+from flatforce.core.execution.pools import parsl_pool, thread_pool
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import write_text
 from flatforce.data.frames import Labels, attach_labels, describe
 from flatforce.reference.config import LabelConfig, label_key
+from flatforce.reference.tasks import allow_tasks, read_outcome, run_task, stopped_on_error, write_task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from ase import Atoms
+
+    from flatforce.core.execution.pools import Submit
+    from flatforce.reference.config import Settings
+
+DFT_POOL = "dft"
+"""The executor that labels frames."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def label(
     config: LabelConfig,
     *,
     cache: Path,
+    settings: Sequence[Settings] | None = None,
     retry_failed: bool = False,
     progress: Progress = silent,
 ) -> Labelled:
@@ -56,6 +59,8 @@ def label(
         The code, its settings, and how many frames at a time.
     cache
         Folder of finished labels, keyed by structure and settings; a second run does no work.
+    settings
+        One for each structure, in place of the one of `config`.
     retry_failed
         Whether frames that failed before are tried again.
     progress
@@ -65,138 +70,146 @@ def label(
     -------
     Labelled frames and failures.
     """
-    cache = cache.resolve()
-    cache.mkdir(parents=True, exist_ok=True)
-    keys = [label_key(atoms, config.settings) for atoms in structures]
-    known = {key: _read_outcome(cache, key) for key in set(keys)}
-    todo = {
-        key: atoms
-        for key, atoms in zip(keys, structures, strict=True)
-        if known[key] is None or (retry_failed and known[key]["status"] == "failed")  # type: ignore[index]  # not None here
-    }
-    done = len(set(keys)) - len(todo)
-    progress(done, len(known), f"{done} in the cache")
-    running = _Running()
-    with ThreadPoolExecutor(config.workers) as pool:
-        futures = {
-            pool.submit(running.compute, key, atoms, config, cache): atoms for key, atoms in todo.items()
-        }
-        try:
-            for future in as_completed(futures):
-                key, outcome = future.result()
-                known[key] = outcome
-                done += 1
-                progress(done, len(known), f"{describe(futures[future])}: {outcome['status']}")
-        except BaseException:
-            running.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return _collect(structures, keys, known, config, len(todo))
-
-
-def _collect(
-    structures: Sequence[Atoms],
-    keys: Sequence[str],
-    known: dict[str, Any],
-    config: LabelConfig,
-    computed: int,
-) -> Labelled:
-    frames, failures = [], []
-    for atoms, key in zip(structures, keys, strict=True):
-        outcome = known[key]
-        if outcome["status"] != "done":
-            failures.append((describe(atoms), outcome["reason"]))
-            continue
-        stress = None if outcome["stress"] is None else np.array(outcome["stress"])
-        frame = attach_labels(atoms, Labels(outcome["energy"], np.array(outcome["forces"]), stress))
-        if outcome["pulay_stress"] is not None:
-            frame.info["pulay_stress"] = outcome["pulay_stress"]
-        engine = config.settings.engine
-        frame.info["label_source"] = f"{engine} {outcome['versions'].get(engine, '')}".strip()
-        frame.info["label_key"] = key
-        frames.append(frame)
-    return Labelled(frames=frames, failures=failures, computed=computed)
-
-
-def _read_outcome(cache: Path, key: str) -> dict[str, Any] | None:
-    path = cache / f"{key}.json"
-    if not path.is_file():
-        return None
+    campaign = Campaign.of(structures, config, cache=cache, settings=settings, retry_failed=retry_failed)
+    total, todo = len(campaign.known), campaign.todo
+    done = total - len(todo)
+    progress(done, total, f"{done} in the cache")
     try:
-        outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        return None
-    return outcome if "status" in outcome else None
+        with campaign.pool() as submit, stopped_on_error():
+            futures = {submit(run_task, str(campaign.task(key))): key for key in todo}
+            for future in as_completed(futures):
+                key = futures[future]
+                campaign.settle(key, future.exception())
+                done += 1
+                progress(done, total, f"{describe(todo[key])}: {campaign.known[key]['status']}")
+    finally:
+        allow_tasks()
+    return campaign.collect()
 
 
-class _Running:
-    """The worker processes under way, so that an interrupt can end them."""
+@dataclass(frozen=True)
+class Campaign:
+    """The frames of a run, what is known of them, and what is left to do."""
 
-    def __init__(self) -> None:
-        self.processes: set[subprocess.Popen[bytes]] = set()
-        self.lock = threading.Lock()
-        self.stopped = False
+    structures: Sequence[Atoms]
+    """All frames, in the order given."""
+    keys: list[str]
+    """Key of each; equal frames share one."""
+    config: LabelConfig
+    """Settings."""
+    cache: Path
+    """Folder of outcomes."""
+    settings: dict[str, Settings]
+    """What decides the numbers of each key."""
+    known: dict[str, Any]
+    """Outcome of each key, None if not yet known."""
+    todo: dict[str, Atoms]
+    """What is left."""
 
-    def compute(self, key: str, atoms: Atoms, config: LabelConfig, cache: Path) -> tuple[str, dict[str, Any]]:
-        task = cache / "tasks" / f"{key}.json"
-        log = cache / "logs" / f"{key}.txt"
-        log.parent.mkdir(exist_ok=True)
-        outcome = cache / f"{key}.json"
-        outcome.unlink(missing_ok=True)
-        bare = atoms.copy()
-        bare.info, bare.calc = {}, None
-        bare.set_constraint()
-        for name in set(bare.arrays) - {"numbers", "positions"}:
-            del bare.arrays[name]
-        content = {
-            "structure": json.loads(encode(bare)),
-            "settings": config.settings.model_dump(mode="json"),
-            "machine": config.machine.model_dump(mode="json"),
-            "outcome": str(outcome),
-            "log": str(log),
-        }
-        write_text(task, json.dumps(content))
-        reason = self._run(task, config, log)
-        task.unlink(missing_ok=True)
-        found = _read_outcome(cache, key)
-        if found is None:
-            found = {"status": "failed", "reason": reason}
-            if not self.stopped:
-                write_text(outcome, json.dumps(found))
-        return key, found
+    @classmethod
+    def of(
+        cls,
+        structures: Sequence[Atoms],
+        config: LabelConfig,
+        *,
+        cache: Path,
+        settings: Sequence[Settings] | None = None,
+        retry_failed: bool = False,
+    ) -> Self:
+        """See what the cache knows.
 
-    def _run(self, task: Path, config: LabelConfig, log: Path) -> str:
-        command = [*config.launcher, sys.executable, "-m", "flatforce.reference.worker", str(task)]
-        environment = os.environ | {"OMP_NUM_THREADS": str(config.threads)}
-        if config.launcher:
-            environment["GPAW_MPI_BACKEND"] = (
-                "cgpaw"  # GPAW under plain python computes on one rank otherwise
-            )
-        errors = log.with_suffix(".err")
-        with errors.open("wb") as stream:
-            with self.lock:
-                if self.stopped:
-                    return "stopped"
-                process = subprocess.Popen(
-                    command, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream
-                )
-                self.processes.add(process)
-            try:
-                code = process.wait(config.timeout)
-                reason = f"the worker ended with status {code}; see {errors}"
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                reason = f"no result after {config.timeout:.0f} s"
-            finally:
-                with self.lock:
-                    self.processes.discard(process)
-                if process.stdin:
-                    process.stdin.close()
-        return reason
+        Parameters
+        ----------
+        structures
+            What to label.
+        config
+            Settings.
+        cache
+            Folder of outcomes; made if absent.
+        settings
+            One for each structure, in place of the one of `config`.
+        retry_failed
+            Whether a failure counts as unknown.
 
-    def stop(self) -> None:
-        with self.lock:
-            self.stopped = True
-            for process in self.processes:
-                process.kill()
+        Returns
+        -------
+        The campaign.
+        """
+        cache = cache.resolve()
+        cache.mkdir(parents=True, exist_ok=True)
+        chosen = settings if settings is not None else [config.settings] * len(structures)
+        keys = [label_key(atoms, one) for atoms, one in zip(structures, chosen, strict=True)]
+        known = {key: read_outcome(cache / f"{key}.json") for key in keys}
+        for key, outcome in known.items():
+            if retry_failed and outcome is not None and outcome["status"] == "failed":
+                (cache / f"{key}.json").unlink()
+                known[key] = None
+        todo = {key: a for key, a in zip(keys, structures, strict=True) if known[key] is None}
+        return cls(structures, keys, config, cache, dict(zip(keys, chosen, strict=True)), known, todo)
+
+    def task(self, key: str) -> Path:
+        """Write the task of a frame.
+
+        Parameters
+        ----------
+        key
+            Of the frame.
+
+        Returns
+        -------
+        Its file.
+        """
+        config = self.config.model_copy(update={"settings": self.settings[key]})
+        return write_task(key, self.todo[key], config, cache=self.cache)
+
+    def pool(self) -> AbstractContextManager[Submit]:
+        """Open the workers that the settings ask for.
+
+        Returns
+        -------
+        A context that yields what takes tasks.
+        """
+        executors = self.config.executors
+        if not executors or not self.todo:
+            return thread_pool(self.config.workers)
+        return parsl_pool(executors, DFT_POOL, folder=self.cache / "parsl")
+
+    def settle(self, key: str, error: BaseException | None) -> None:
+        """Read what became of a task.
+
+        Parameters
+        ----------
+        key
+            Of the frame.
+        error
+            What its worker raised; such a failure is told but not cached.
+        """
+        found = read_outcome(self.cache / f"{key}.json")
+        reason = "its worker left no outcome" if error is None else f"{type(error).__name__}: {error}"
+        self.known[key] = found or {"status": "failed", "reason": reason}
+
+    def collect(self) -> Labelled:
+        """Attach what is known.
+
+        Returns
+        -------
+        Labelled frames and failures; frames of which nothing is known are in neither.
+        """
+        frames, failures = [], []
+        for atoms, key in zip(self.structures, self.keys, strict=True):
+            outcome = self.known[key]
+            if outcome is not None and outcome["status"] == "done":
+                frames.append(_labelled(atoms, outcome, key, self.settings[key].engine))
+            elif outcome is not None:
+                failures.append((describe(atoms), outcome["reason"]))
+        return Labelled(frames=frames, failures=failures, computed=len(self.todo))
+
+
+def _labelled(atoms: Atoms, outcome: dict[str, Any], key: str, engine: str) -> Atoms:
+    stress = None if outcome["stress"] is None else np.array(outcome["stress"])
+    frame = attach_labels(atoms, Labels(outcome["energy"], np.array(outcome["forces"]), stress))
+    if outcome["pulay_stress"] is not None:
+        frame.info["pulay_stress"] = outcome["pulay_stress"]
+    frame.info["label_source"] = f"{engine} {outcome['versions'].get(engine, '')}".strip()
+    frame.info["label_key"] = key
+    return frame

@@ -31,7 +31,7 @@ class MaceArchitecture(Config):
 
 
 class Weights(Config):
-    """Weights of the loss; each term is a mean square."""
+    """Weights of the loss; each term is a mean of squares (see `huber`)."""
 
     energy: NonNegativeFloat = 1.0
     """Of the energy per atom, (eV/atom)²."""
@@ -88,6 +88,9 @@ class TrainConfig(Config):
     """Decay of the running mean of the weights that is judged and kept; null for none."""
     weights: Weights = Weights()
     """Weights of the loss."""
+    huber: PositiveFloat | None = None
+    """Error (eV/Å of a force, eV/atom, eV/Å²) beyond which the loss grows linearly instead of as the square, so
+    that strongly displaced frames do not outweigh those about a minimum; null for squares alone."""
     stage_two: StageTwo | None = StageTwo()
     """The last part of the run; null for none."""
     patience: PositiveInt | None = None

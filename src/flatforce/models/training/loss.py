@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from flatforce.models.training.config import Weights
 
 
-def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights) -> Any:
-    """Compute the weighted mean squares.
+def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights, *, huber: float | None = None) -> Any:
+    """Compute the weighted mean of the squares, or of Huber's loss.
 
     Parameters
     ----------
@@ -19,17 +19,26 @@ def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights) -> Any:
         What the model says.
     weights
         Of the three terms.
+    huber
+        Error in the units of each term beyond which the loss is linear, 2 δ |x| − δ²; None for squares alone.
 
     Returns
     -------
     A scalar tensor. Only the xx, yy and xy components of the stress enter, times the cell height.
     """
     sizes = batch.ptr[1:] - batch.ptr[:-1]
-    loss = weights.energy * ((batch.energy - out["energy"]) / sizes).square().mean()
-    loss = loss + weights.forces * (batch.forces - out["forces"]).square().mean()
+    loss = weights.energy * _mean((batch.energy - out["energy"]) / sizes, huber)
+    loss = loss + weights.forces * _mean(batch.forces - out["forces"], huber)
     if weights.stress > 0:
-        loss = loss + weights.stress * membrane_error(batch, out["stress"]).square().mean()
+        loss = loss + weights.stress * _mean(membrane_error(batch, out["stress"]), huber)
     return loss
+
+
+def _mean(error: Any, huber: float | None) -> Any:
+    if huber is None:
+        return error.square().mean()
+    size = error.abs()
+    return (error.square() - (size - huber).clamp(min=0).square()).mean()  # 2 δ |x| − δ² beyond δ
 
 
 def membrane_error(batch: Any, stress: Any) -> Any:

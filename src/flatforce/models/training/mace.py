@@ -199,7 +199,7 @@ class _Run:
             batch = self._batch([self.train[i] for i in order[first : first + self.config.batch_size]])
             self.optimizer.zero_grad(set_to_none=True)
             out = self.model(batch.to_dict(), training=True, compute_stress=weights.stress > 0)
-            loss = sheet_loss(batch, out, weights)
+            loss = sheet_loss(batch, out, weights, huber=self.config.huber)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_gradient)
             self.optimizer.step()
@@ -225,7 +225,7 @@ class _Run:
         for first in range(0, len(self.valid), 2 * self.config.batch_size):
             batch = self._batch(self.valid[first : first + 2 * self.config.batch_size])
             out = self.model(batch.to_dict(), compute_stress=True)
-            losses.append(float(sheet_loss(batch, out, weights).detach()))
+            losses.append(float(sheet_loss(batch, out, weights, huber=self.config.huber).detach()))
             sizes = batch.ptr[1:] - batch.ptr[:-1]
             energy.append(((batch.energy - out["energy"]) / sizes).detach().abs())
             forces.append((batch.forces - out["forces"]).detach().abs().flatten())

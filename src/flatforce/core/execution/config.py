@@ -1,0 +1,61 @@
+"""Settings of a pool of workers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from flatforce.core.config import Config
+
+
+class Executor(Config):
+    """A pool of Parsl workers; `templates/` holds one for a laptop, for Slurm and for PBS."""
+
+    kind: Literal["local", "slurm", "pbs"] = "local"
+    """Who starts the blocks: this machine, or a queue."""
+    blocks: PositiveInt = 1
+    """Jobs in the queue at most; a lost one is replaced while work is left."""
+    nodes: PositiveInt = 1
+    """Nodes of a block."""
+    workers: PositiveInt = 1
+    """Tasks at the same time on each node."""
+    cores_per_node: PositiveInt | None = None
+    """Cores asked for on each node."""
+    gpus_per_node: NonNegativeInt = 0
+    """GPUs asked for on each node; each worker sees its own."""
+    walltime: str = Field("24:00:00", pattern=r"^(\d+-)?\d+:\d\d:\d\d$")
+    """[D-]HH:MM:SS of a block."""
+    drain: NonNegativeInt = 0
+    """Minutes before the end of a block in which it takes no new task; 0 for none."""
+    retries: NonNegativeInt = 2
+    """How often a task is given out again after its worker died."""
+    queue: str | None = None
+    """Partition of Slurm, queue of PBS."""
+    account: str | None = None
+    """Who pays."""
+    options: str = ""
+    """Further lines of the job script, `#SBATCH …` or `#PBS …`."""
+    setup: str = ""
+    """Shell lines run in the job before the workers start: modules, the environment."""
+    address: str | None = None
+    """Name or IP of this host as the nodes see it; found by Parsl if not given."""
+    heartbeat: PositiveInt = 120
+    """s without a sign of life after which a node is given up."""
+
+
+def seconds(walltime: str) -> int:
+    """Turn a wall time into seconds.
+
+    Parameters
+    ----------
+    walltime
+        [D-]HH:MM:SS.
+
+    Returns
+    -------
+    Seconds.
+    """
+    days, _, clock = walltime.rpartition("-")
+    hours, minutes, rest = (int(part) for part in clock.split(":"))
+    return 86400 * int(days or 0) + 3600 * hours + 60 * minutes + rest

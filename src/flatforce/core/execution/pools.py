@@ -1,0 +1,181 @@
+"""Pools that take tasks and give futures."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flatforce.core.errors import ConfigError, MissingDependencyError
+from flatforce.core.execution.config import Executor, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+HEARTBEATS = 4
+"""Signs of life that a node may miss before it is given up; Parsl's own default."""
+
+
+class Submit(Protocol):
+    """Gives a task to a pool."""
+
+    def __call__(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run `function(*args)` somewhere; both must be importable and picklable there."""
+        ...
+
+
+@contextmanager
+def thread_pool(workers: int) -> Iterator[Submit]:
+    """Open a pool in this process, for tasks that wait for processes of their own.
+
+    Parameters
+    ----------
+    workers
+        Tasks at the same time.
+
+    Yields
+    ------
+    What takes tasks. Those that have not begun are dropped when the block is left by an error.
+    """
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool.submit
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) -> Iterator[Submit]:
+    """Open one of the pools of an `executors` block.
+
+    Parameters
+    ----------
+    executors
+        Pools by name.
+    name
+        The one wanted; where only one is given, that one is taken.
+    folder
+        For Parsl's logs and job scripts.
+
+    Yields
+    ------
+    What takes tasks.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such pool.
+    MissingDependencyError
+        Without Parsl.
+    """
+    if name not in executors and len(executors) == 1:
+        (name,) = executors
+    if name not in executors:
+        raise ConfigError(
+            f"There is no executor `{name}`.",
+            why=f"the settings name {', '.join(executors)}",
+            fix=f"name one `{name}`, or leave only one",
+        )
+    try:
+        import parsl
+        from parsl.app.python import PythonApp
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Parsl is not installed.", why=str(error), fix="pip install 'flatforce[scale]'"
+        ) from error
+    chosen = executors[name]
+    config = parsl.Config(
+        executors=[high_throughput(name, chosen, folder=folder)],
+        retries=chosen.retries,
+        run_dir=str(folder),
+        strategy_period=1 if chosen.kind == "local" else 5,
+        usage_tracking=0,
+    )
+    kernel = parsl.DataFlowKernel(config)
+    try:
+        yield lambda function, /, *args: PythonApp(function, data_flow_kernel=kernel, executors=[name])(*args)
+    finally:
+        kernel.cleanup()
+
+
+def high_throughput(name: str, executor: Executor, *, folder: Path) -> Any:
+    """Make Parsl's executor.
+
+    Parameters
+    ----------
+    name
+        Its label.
+    executor
+        Settings.
+    folder
+        For the logs of its workers.
+
+    Returns
+    -------
+    A `HighThroughputExecutor`.
+    """
+    from parsl.executors import HighThroughputExecutor
+
+    drain = max(60, seconds(executor.walltime) - 60 * executor.drain) if executor.drain else None
+    return HighThroughputExecutor(
+        label=name,
+        provider=_provider(executor),
+        address="127.0.0.1" if executor.kind == "local" else executor.address,
+        cores_per_worker=1e-6,  # `max_workers_per_node` alone decides
+        max_workers_per_node=executor.workers,
+        available_accelerators=executor.gpus_per_node,
+        heartbeat_threshold=executor.heartbeat,
+        heartbeat_period=max(1, executor.heartbeat // HEARTBEATS),
+        drain_period=drain,
+        worker_logdir_root=str(folder),
+        interchange_launch_cmd=_interchange(),
+    )
+
+
+def _interchange() -> list[str] | None:
+    """Let Parsl's go-between die with the driver; by itself it lives on, and with it every block."""
+    ends = shutil.which("setpriv")
+    return [ends, "--pdeathsig", "KILL", "interchange.py"] if ends else None
+
+
+def _provider(executor: Executor) -> Any:
+    from parsl.launchers import MpiExecLauncher, SrunLauncher
+    from parsl.providers import LocalProvider, PBSProProvider, SlurmProvider
+
+    common = {
+        "init_blocks": 1,
+        "min_blocks": 0,
+        "max_blocks": executor.blocks,
+        "nodes_per_block": executor.nodes,
+        "worker_init": executor.setup,
+    }
+    if executor.kind == "local":
+        return LocalProvider(**common | {"init_blocks": executor.blocks, "nodes_per_block": 1})
+    common |= {"account": executor.account, "walltime": executor.walltime}
+    common |= {"scheduler_options": executor.options}
+    if executor.kind == "slurm":
+        return SlurmProvider(
+            **common,
+            partition=executor.queue,
+            cores_per_node=executor.cores_per_node,
+            gpus_per_node=executor.gpus_per_node or None,
+            exclusive=False,
+            launcher=SrunLauncher(overrides="--overlap") if executor.nodes > 1 else _single(),
+        )
+    gpus = f"ngpus={executor.gpus_per_node}" if executor.gpus_per_node else ""
+    return PBSProProvider(
+        **common,
+        queue=executor.queue,
+        cpus_per_node=executor.cores_per_node or 1,
+        select_options=gpus,
+        launcher=MpiExecLauncher() if executor.nodes > 1 else _single(),
+    )
+
+
+def _single() -> Any:
+    from parsl.launchers import SingleNodeLauncher
+
+    return SingleNodeLauncher()

@@ -1,0 +1,157 @@
+"""Parsl pools and job arrays: workers and drivers die, no frame is lost or computed twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from ase.io import write
+
+from flatforce.core.errors import ConfigError
+from flatforce.core.execution.array_jobs import submit_array
+from flatforce.core.execution.config import Executor, seconds
+from flatforce.core.execution.pools import high_throughput
+from flatforce.data.frames import read_frames
+from flatforce.reference.config import LabelConfig
+from flatforce.reference.submit import submit_labels
+from mock_queue import mock_queue
+from test_label import copper_sheets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COUNTING = """
+settings: {{engine: ase, calculator: "ase.calculators.emt:EMT"}}
+launcher: [sh, -c, '"$@" && basename "$4" >> {folder}/completed', counting]
+executors:
+  dft: {{kind: local, blocks: 2, workers: 1, heartbeat: 8}}
+"""
+"""The launcher, put before `python -m flatforce.reference.worker TASK`, writes down each computation that ends."""
+
+
+def waited(condition: Callable[[], object], seconds: float = 120.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def processes(word: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and word in (entry / "cmdline").read_bytes().decode().replace("\0", " "):
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def parent(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.findall(r"PPid:\s+(\d+)", status)[0])
+
+
+def test_death_of_a_parsl_worker_and_of_the_driver(tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    write(tmp_path / "in.extxyz", copper_sheets(8), format="extxyz")
+    (tmp_path / "c.yaml").write_text(COUNTING.format(folder=tmp_path))
+    command = [sys.executable, "-m", "flatforce", "label", "in.extxyz", "-c", "c.yaml", "-o", "out.extxyz"]
+    cache = tmp_path / "out.labels"
+    driver = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def launchers() -> list[int]:
+        return [p for p in processes(f"{cache}/tasks/") if _word(p) == "sh"]
+
+    assert waited(launchers), "no frame began"
+    worker = parent(launchers()[0])
+    assert "spawn_main" in Path(f"/proc/{worker}/cmdline").read_text()  # a worker process of Parsl
+    os.kill(worker, signal.SIGKILL)
+    assert waited(lambda: len(list(cache.glob("*.json"))) >= 2)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    done = len(list(cache.glob("*.json")))
+    assert 2 <= done < 8
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert len(read_frames(tmp_path / "out.extxyz")) == 8
+    completed = Counter((tmp_path / "completed").read_text().split())
+    assert sorted(completed.values()) == [1] * 8
+    assert waited(lambda: not processes(str(cache))), "something is left running"
+
+
+def _word(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def test_job_array_is_submitted_once_and_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = mock_queue("slurm", tmp_path, monkeypatch)
+    sheets = copper_sheets(3)
+    config = LabelConfig.parse(
+        {
+            "settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"},
+            "executors": {
+                "dft": {"kind": "slurm", "queue": "short", "account": "me", "walltime": "01:00:00"}
+            },
+        }
+    )
+    first = submit_labels(sheets, config, cache=tmp_path / "labels")
+    assert (first.submitted, first.pending, len(first.labelled.frames)) == (3, 0, 0)
+    held = submit_labels(sheets, config, cache=tmp_path / "labels")
+    assert (held.job, held.submitted, held.pending) == (None, 0, 3)
+    jobs.run()
+    last = submit_labels([*sheets, copper_sheets(4)[3]], config, cache=tmp_path / "labels")
+    assert (last.submitted, last.pending, len(last.labelled.frames)) == (1, 0, 3)
+    script = (tmp_path / "labels" / "jobs" / "array-0.sh").read_text()
+    for line in ("--array=0-2%1", "--partition=short", "--account=me", "--time=01:00:00"):
+        assert f"#SBATCH {line}\n" in script
+
+
+def test_pbs_array_of_one_is_a_plain_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mock_queue("pbs", tmp_path, monkeypatch)
+    executor = Executor(kind="pbs", cores_per_node=36, gpus_per_node=2, queue="normal", blocks=5)
+    for count in (1, 4):
+        submit_array([tmp_path / "t.json"] * count, ["true"], executor, folder=tmp_path / "jobs")
+    one, four = ((tmp_path / "jobs" / f"array-{k}.sh").read_text() for k in range(2))
+    assert "-J" not in one
+    assert "#PBS -J 0-3%5" in four
+    assert "#PBS -l select=1:ncpus=36:mpiprocs=36:ngpus=2" in one
+
+
+def test_job_array_needs_a_queue(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="queue"):
+        submit_labels(copper_sheets(1), LabelConfig(), cache=tmp_path)
+    with pytest.raises(ConfigError, match="job array needs a queue"):
+        submit_array([], [], Executor(kind="local"), folder=tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("slurm", "SlurmProvider"), ("pbs", "PBSProProvider")])
+def test_parsl_gets_what_the_settings_say(kind: str, name: str, tmp_path: Path) -> None:
+    pytest.importorskip("parsl")
+    settings = {"kind": kind, "walltime": "1-02:00:00", "drain": 90, "gpus_per_node": 4, "workers": 4}
+    made = high_throughput("dft", Executor.parse(settings), folder=tmp_path)
+    assert type(made.provider).__name__ == name
+    assert made.drain_period == seconds("26:00:00") - 90 * 60
+    assert len(made.available_accelerators) == 4
+    assert made.max_workers_per_node == 4
+
+
+@pytest.mark.parametrize("name", ["laptop", "slurm", "pbs"])
+def test_templates_are_valid_settings(name: str) -> None:
+    from importlib.resources import files
+
+    path = Path(str(files("flatforce.core.execution").joinpath("templates", f"{name}.yaml")))
+    assert set(LabelConfig.from_yaml(path).executors) == {"dft", "gpu"}
