@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import spglib
+from scipy.linalg import eigh
 
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
@@ -142,6 +144,7 @@ def statistics(frames: Sequence[Atoms], *, mapped: bool = True, progress: Progre
 
 
 def _space_group(frame: Atoms) -> int:
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it writes a line for each rattled frame it cannot decide
     found = spglib.get_symmetry_dataset(
         (frame.cell.array, frame.get_scaled_positions(), frame.numbers), symprec=SYMPREC
     )
@@ -161,6 +164,7 @@ def _sizes(frames: Sequence[Atoms], energy: FloatArray) -> IntArray:
 
 def _principal(points: FloatArray) -> FloatArray:
     centred = points - points.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    projected: FloatArray = centred @ axes[:2].T
+    last = points.shape[1] - 1
+    _, axes = eigh(centred.T @ centred, subset_by_index=(last - 1, last))  # of thousands of points, two are wanted
+    projected: FloatArray = centred @ axes[:, ::-1]
     return projected

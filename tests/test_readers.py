@@ -1,0 +1,150 @@
+"""Quantum ESPRESSO, ASE databases and trajectories, CASM: the numbers of the file, or the true reason."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
+from ase.db import connect
+from ase.io import Trajectory
+
+from flatforce.data.frames import get_labels
+from flatforce.data.importing import Import, ImportConfig, import_frames
+from flatforce.data.readers.ase_files import read_ase, read_espresso
+from flatforce.data.readers.casm import read_casm
+from flatforce.data.readers.content import NO_FORCES, TRUNCATED, UNCONVERGED, FileContent
+from flatforce.structures.sheet import slab_virial_residual
+
+PWO = Path(__file__).parent / "files" / "iron_sheet.pwo"
+"""Two iron atoms as a square sheet, PBE at 90 Ry, run with pw.x 6.7 for this test."""
+
+RYDBERG, BOHR = 13.605693122994, 0.529177210903
+"""eV, Å; CODATA 2018."""
+
+LAYOUT = 1e-3
+"""eV/Å³. 90 Ry leaves a Pulay stress of this size in the semicore states of iron."""
+
+
+def imported(path: Path) -> Import:
+    return import_frames([path], ImportConfig(bulk=True))
+
+
+def reasons(content: FileContent) -> list[str]:
+    return [refusal.reason for refusal in content.refused]
+
+
+def numbers(pattern: str, text: str) -> np.ndarray[Any, Any]:
+    return np.array([[float(word) for word in found.groups()] for found in re.finditer(pattern, text)])
+
+
+def test_quantum_espresso() -> None:
+    text = PWO.read_text()
+    (frame,) = imported(PWO).frames
+    labels = get_labels(frame)
+    ((energy,),) = numbers(r"!\s+total energy\s+=\s+(-[\d.]+) Ry", text)
+    forces = numbers(r"atom +\d+ type +1   force =\s+(\S+)\s+(\S+)\s+(\S+)", text)
+    assert labels.energy == pytest.approx(energy * RYDBERG, rel=2e-7)  # ASE has the Ry of CODATA 2006
+    np.testing.assert_allclose(labels.forces, forces * RYDBERG / BOHR, atol=1e-5)
+    assert np.abs(forces).max() > 0.05
+    assert labels.stress is not None
+    ((p,),) = numbers(r"P=\s+([\d.]+)", text)
+    assert np.trace(labels.stress) / 3 == pytest.approx(-p / 1602.1766, abs=1e-5)  # tension positive
+    assert abs(slab_virial_residual(frame, forces=labels.forces, stress=labels.stress)) < LAYOUT
+    assert abs(labels.stress[2, 2]) > 20 * LAYOUT
+    assert frame.info["dft_cutoff"] == pytest.approx(90 * RYDBERG)
+    assert frame.info["dft_functional"] == "PBE"
+
+
+def test_quantum_espresso_cut_or_unconverged(tmp_path: Path) -> None:
+    text = PWO.read_text()
+    cut = tmp_path / "cut.pwo"
+    cut.write_text(text[: text.index("Computing stress")])
+    assert any(TRUNCATED in reason for reason in reasons(read_espresso(cut)))
+    loose = tmp_path / "loose.pwo"
+    loose.write_text(text.replace("convergence has been achieved in", "convergence NOT achieved after"))
+    assert reasons(read_espresso(loose)) == [UNCONVERGED]
+
+
+def computed(frame: Atoms, **results: Any) -> Atoms:
+    atoms = Atoms(frame.numbers, positions=frame.positions, cell=frame.cell, pbc=True)
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
+
+
+@pytest.mark.parametrize("kind", ["frames.db", "frames.traj"])
+def test_ase_files(tmp_path: Path, frames: list[Atoms], kind: str) -> None:
+    wanted = [frame for frame in frames if len(frame) == 3][:3]
+    labels = [get_labels(frame) for frame in wanted]
+    whole = [
+        computed(f, energy=x.energy, forces=x.forces, stress=x.stress)
+        for f, x in zip(wanted, labels, strict=True)
+    ]
+    bare = computed(wanted[0], energy=-1.0)
+    pinned = computed(wanted[1], energy=-1.0, forces=np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, -1]]))
+    pinned.set_constraint(FixAtoms([0]))
+    path = tmp_path / kind
+    if kind.endswith("db"):
+        with connect(path) as database:
+            for atoms in (*whole, bare, pinned):
+                database.write(atoms)
+    else:
+        with Trajectory(path, "w") as trajectory:
+            for atoms in (*whole, bare, pinned):
+                trajectory.write(atoms)
+    found = imported(path)
+    assert len(found.frames) == 3
+    for frame, label in zip(found.frames, labels, strict=True):
+        read = get_labels(frame)
+        assert read.energy == pytest.approx(label.energy)
+        np.testing.assert_allclose(read.forces, label.forces, atol=1e-9)
+        assert read.stress is not None
+        assert label.stress is not None
+        np.testing.assert_allclose(read.stress, label.stress, atol=1e-9)
+    told = reasons(read_ase(path))
+    assert told[0] == NO_FORCES
+    assert "constraints" in told[1]
+
+
+@pytest.mark.parametrize("layout", ["0.2", "1.0"])
+def test_casm(tmp_path: Path, frames: list[Atoms], layout: str) -> None:
+    frame = next(f for f in frames if len(f) == 3)
+    labels = get_labels(frame)
+    lattice = frame.cell.array.tolist()
+    old = {
+        "atom_type": ["W", "Se"],
+        "atoms_per_type": [1, 2],
+        "coord_mode": "direct",
+        "relaxed_lattice": lattice,
+        "relaxed_basis": frame.get_scaled_positions().tolist(),
+        "relaxed_energy": labels.energy,
+        "relaxed_forces": labels.forces.tolist(),
+    }
+    new = {
+        "atom_type": ["W", "Se", "Se"],
+        "coordinate_mode": "Cartesian",
+        "lattice_vectors": lattice,
+        "atom_coords": frame.positions.tolist(),
+        "global_properties": {"energy": {"value": labels.energy}},
+        "atom_properties": {"force": {"value": labels.forces.tolist()}},
+    }
+    assert frame.get_chemical_symbols() == ["W", "Se", "Se"]
+    path = tmp_path / "properties.calc.json"
+    content: dict[str, Any] = old if layout == "0.2" else new
+    path.write_text(json.dumps(content))
+    (read,) = imported(tmp_path).frames
+    assert get_labels(read).energy == pytest.approx(labels.energy)
+    np.testing.assert_allclose(get_labels(read).forces, labels.forces, atol=1e-9)
+    np.testing.assert_allclose(read.get_all_distances(mic=True), frame.get_all_distances(mic=True), atol=1e-6)
+    content.pop("relaxed_forces", None)
+    content.pop("atom_properties", None)
+    path.write_text(json.dumps(content))
+    assert reasons(read_casm(path)) == [NO_FORCES]
+    path.write_text(json.dumps(content)[:40])
+    assert "no CASM calculation" in reasons(read_casm(path))[0]
