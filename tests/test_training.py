@@ -91,6 +91,18 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(few_frames: Path, tmp_pat
         train(small(few_frames, learning_rate=0.5), tmp_path)
 
 
+def test_members_trained_by_parsl_are_the_same(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
+    pytest.importorskip("parsl")
+    train(small(few_frames, n_models=2, epochs=2), tmp_path / "here")
+    pools = {"gpu": {"kind": "local", "workers": 2}}
+    result = train(small(few_frames, n_models=2, epochs=2, executors=pools), tmp_path / "there")
+    assert [card["file"] for card in result["details"]["cards"]] == ["model-0.model", "model-1.model"]
+    for name in ("model-0.model", "model-1.model"):
+        one, other = (load(str(tmp_path / where / name)).evaluate([sheet])[0] for where in ("here", "there"))
+        assert one.energy == pytest.approx(other.energy, abs=1e-6)
+    assert "executors" not in result["config"]
+
+
 def test_stress_out_of_plane_has_no_influence(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
     frames = read(few_frames, ":")
     for frame in frames:

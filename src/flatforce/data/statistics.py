@@ -165,6 +165,8 @@ def _sizes(frames: Sequence[Atoms], energy: FloatArray) -> IntArray:
 def _principal(points: FloatArray) -> FloatArray:
     centred = points - points.mean(axis=0)
     last = points.shape[1] - 1
-    _, axes = eigh(centred.T @ centred, subset_by_index=(last - 1, last))  # of thousands of points, two are wanted
+    _, axes = eigh(
+        centred.T @ centred, subset_by_index=(last - 1, last)
+    )  # of thousands of points, two are wanted
     projected: FloatArray = centred @ axes[:, ::-1]
     return projected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -91,14 +92,34 @@ def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) ->
         executors=[high_throughput(name, chosen, folder=folder)],
         retries=chosen.retries,
         run_dir=str(folder),
+        initialize_logging=False,  # Parsl's own leaves its file open
         strategy_period=1 if chosen.kind == "local" else 5,
         usage_tracking=0,
     )
-    kernel = parsl.DataFlowKernel(config)
+    with _logged(folder):
+        kernel = parsl.DataFlowKernel(config)
+        try:
+            yield lambda function, /, *args: PythonApp(function, data_flow_kernel=kernel, executors=[name])(
+                *args
+            )
+        finally:
+            kernel.cleanup()
+
+
+@contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    logger, handler = logging.getLogger("parsl"), logging.FileHandler(folder / "parsl.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
     try:
-        yield lambda function, /, *args: PythonApp(function, data_flow_kernel=kernel, executors=[name])(*args)
+        yield
     finally:
-        kernel.cleanup()
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
 
 
 def high_throughput(name: str, executor: Executor, *, folder: Path) -> Any:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
+from flatforce.core.execution.config import Executor
 
 
 class MaceArchitecture(Config):
@@ -107,3 +108,5 @@ class TrainConfig(Config):
     """Live monitors beside the CSV; nothing leaves the machine unless `wandb` is asked for."""
     checkpoint_seconds: NonNegativeFloat = 20.0
     """s between checkpoints."""
+    executors: dict[str, Executor] = Field({}, exclude=True)
+    """Parsl pools by name; members are trained side by side on `gpu`. No part of what makes a run the same."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import DataError, ModelError
+from flatforce.core.execution.pools import parsl_pool
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import (
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
     from flatforce.models.training.config import TrainConfig
 
+
+GPU_POOL = "gpu"
+"""The executor that trains."""
 
 NO_TEST = "no frame was held out: the errors are those of the validation frames, which chose the best epoch"
 
@@ -75,7 +80,7 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     _check_same_run(folder, plain, data.hashes)
     _write_split(folder, config, data)
     start = time.perf_counter()
-    cards = [_member(k, config, data, folder, progress) for k in range(config.n_models)]
+    cards = _members(config, data, folder, progress)
     metrics = {
         name: sum(card["test"]["all"][name] for card in cards) / len(cards)
         for name in cards[0]["test"]["all"]
@@ -152,6 +157,39 @@ def _write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
         "test": {hash_structure(frame): describe(frame) for frame in data.test},
     }
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
+
+
+def _members(
+    config: TrainConfig, data: TrainingData, folder: Path, progress: Progress
+) -> list[dict[str, Any]]:
+    if not config.executors:
+        return [_member(k, config, data, folder, progress) for k in range(config.n_models)]
+    cards = {}
+    with parsl_pool(config.executors, GPU_POOL, folder=folder.resolve() / "parsl") as submit:
+        futures = {submit(train_member, k, config, str(folder.resolve())): k for k in range(config.n_models)}
+        for done, future in enumerate(as_completed(futures), start=1):
+            cards[futures[future]] = future.result()
+            progress(done, config.n_models, f"model {futures[future]} is trained")
+    return [cards[k] for k in range(config.n_models)]
+
+
+def train_member(k: int, config: TrainConfig, folder: str) -> dict[str, Any]:
+    """Train one member of a committee, in a worker that has nothing but the settings.
+
+    Parameters
+    ----------
+    k
+        Its number.
+    config
+        Settings.
+    folder
+        Result folder of the run, on a file system that the worker sees.
+
+    Returns
+    -------
+    The member's card.
+    """
+    return _member(k, config, load_data(config), Path(folder), silent)
 
 
 def _member(

@@ -1,0 +1,89 @@
+"""Twenty GPAW labels on two Parsl workers, one of which is killed, and then the driver.
+
+    python validation/label_campaign.py FOLDER
+
+Prints how many frames were begun, ended and labelled; each must end exactly once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from ase.io import write
+
+from flatforce.data.frames import read_frames
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.strain import rattled
+
+FRAMES = 20
+
+SETTINGS = """
+settings: {{engine: gpaw}}
+launcher: [sh, -c, 'echo begun $4 >> {log}; "$@" && echo ended $4 >> {log}', counting]
+executors:
+  dft: {{kind: local, blocks: 2, workers: 1, heartbeat: 20}}
+"""
+
+
+def ended(log: Path) -> Counter[str]:
+    lines = log.read_text().splitlines() if log.exists() else []
+    return Counter(line.split()[1] for line in lines if line.startswith("ended"))
+
+
+def wait(log: Path, count: int) -> None:
+    while len(ended(log)) < count:
+        time.sleep(0.2)
+
+
+def launcher(cache: Path) -> int:
+    """Process of a label under way."""
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words[:1] == [b"sh"] and str(cache).encode() in b" ".join(words):
+            return int(entry.name)
+    raise RuntimeError("no label is under way")
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(20261126)
+    unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
+    unit.set_cell([*unit.cell.array[:2], [0, 0, 15]])
+    write(
+        folder / "in.extxyz", [rattled(unit, amplitude=0.03, rng=rng) for _ in range(FRAMES)], format="extxyz"
+    )
+    log, cache = folder / "log", folder / "out.labels"
+    (folder / "label.yaml").write_text(SETTINGS.format(log=log))
+    words = [sys.executable, "-m", "flatforce", "label", "in.extxyz", "-c", "label.yaml", "-o", "out.extxyz"]
+    start = time.perf_counter()
+    driver = subprocess.Popen(words, cwd=folder)
+    wait(log, 3)
+    status = Path(f"/proc/{launcher(cache)}/status").read_text()
+    worker = int(next(line for line in status.splitlines() if line.startswith("PPid")).split()[1])
+    os.kill(worker, signal.SIGKILL)
+    wait(log, 8)
+    driver.kill()
+    driver.wait()
+    before = len(ended(log))
+    subprocess.run(words, cwd=folder, check=True)
+    begun = sum(line.startswith("begun") for line in log.read_text().splitlines())
+    counts = ended(log)
+    labelled = len(read_frames(folder / "out.extxyz"))
+    print(  # noqa: T201  # the result of the script
+        f"{labelled} of {FRAMES} labelled, {before} before the driver died; {begun} begun, "
+        f"{len(counts)} ended, most often {max(counts.values())} times; {time.perf_counter() - start:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
