@@ -4,6 +4,7 @@
     python validation/wse2_pbe_frames.py defects > defects.extxyz
     python validation/wse2_pbe_frames.py relaxed RELAXED_V_SE.extxyz > relaxed.extxyz
     python validation/wse2_pbe_frames.py small RELAXED.extxyz vW_3x3 6 > small.extxyz
+    python validation/wse2_pbe_frames.py vacancy RELAXED_V_SE.extxyz > vacancy.extxyz
 
 `first` and `defects` need nothing; `relaxed` rattles a V_Se 3x3 cell that a force field trained on the frames before has
 relaxed, because small displacements about the minimum are what phonons see. Seeds are fixed.
@@ -98,12 +99,29 @@ def small_round(path: str, kind: str, first: str) -> list[Atoms]:
     ]
 
 
+def vacancy_round(path: str) -> list[Atoms]:
+    """More of the displacements that decide the phonons of V_Se, two of them strained by 1 %."""
+    rng = np.random.default_rng(20261127)
+    base = read(path)
+    assert not isinstance(base, list)
+    made = ((0.02, 0.01), (0.03, -0.01), (0.03, 0.0), (0.02, 0.0))
+    return [
+        named(
+            rattled(strained(base, xx=e, yy=e), amplitude=amplitude, rng=rng),
+            "vSe_3x3_small",
+            f"vSe3-{i + 21:02d}",
+        )
+        for i, (amplitude, e) in enumerate(made)
+    ]
+
+
 if __name__ == "__main__":
     rounds: dict[str, Callable[..., list[Atoms]]] = {
         "first": first_round,
         "defects": defect_round,
         "relaxed": relaxed_round,
         "small": small_round,
+        "vacancy": vacancy_round,
     }
     made = rounds[sys.argv[1]](*sys.argv[2:])
     write(sys.stdout, made, format="extxyz")

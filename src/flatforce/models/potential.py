@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
 
 VACUUM_MARGIN = 1.0
 """Å added to the cutoff: atoms that move during a relaxation must not begin to see an image."""
@@ -107,6 +107,71 @@ class Backend(Protocol):
         ...
 
 
+class HessianRows(Protocol):
+    """Rows of the Hessian of one cell, one atom at a time."""
+
+    def reach(self, centre: int) -> int:
+        """Count the atoms that a row takes in.
+
+        Parameters
+        ----------
+        centre
+            An atom.
+
+        Returns
+        -------
+        How many.
+        """
+        ...
+
+    def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
+        """Compute the three rows of one atom from the atoms within its reach.
+
+        Parameters
+        ----------
+        centre
+            An atom.
+
+        Returns
+        -------
+        (M,) atoms, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
+        """
+        ...
+
+    def full_rows(self, centre: int) -> FloatArray:
+        """Compute the same from the whole cell.
+
+        Parameters
+        ----------
+        centre
+            An atom.
+
+        Returns
+        -------
+        (N, 3, 3) eV/Å².
+        """
+        ...
+
+
+@runtime_checkable
+class TwiceDifferentiable(Protocol):
+    """A backend that can differentiate its forces."""
+
+    def hessian(self, slab: Atoms) -> HessianRows | None:
+        """Prepare the rows of one cell.
+
+        Parameters
+        ----------
+        slab
+            A fully periodic cell.
+
+        Returns
+        -------
+        What computes them; None if this model cannot.
+        """
+        ...
+
+
 class Potential:
     """A force field that is right for sheets.
 
@@ -148,6 +213,23 @@ class Potential:
     def device(self) -> str:
         """Where it runs."""
         return self.backend.device
+
+    def hessian(self, frame: Atoms) -> HessianRows | None:
+        """Prepare analytic rows of the Hessian of a sheet.
+
+        Parameters
+        ----------
+        frame
+            A sheet.
+
+        Returns
+        -------
+        What computes them; None if the backend has forces only.
+        """
+        self.check([frame])
+        if not isinstance(self.backend, TwiceDifferentiable):
+            return None
+        return self.backend.hessian(padded(frame, self.cutoff))
 
     def check(self, frames: Sequence[Atoms]) -> None:
         """Refuse frames that the model cannot judge.

@@ -229,7 +229,10 @@ def phonons(
             )
         write_phonopy_files(found, folder)
         said = found.problems + found.notes
-        record = Record("phonons", settings, found.metrics, found.units, inputs, not found.problems, said)
+        details = {"engine": found.filled.engine, "row_difference": found.filled.difference}
+        record = Record(
+            "phonons", settings, found.metrics, found.units, inputs, not found.problems, said, details
+        )
         write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
     return read_record(folder)
 
@@ -291,6 +294,8 @@ def defect_phonons(
             "modes": [mode.plain() for mode in found.modes],
             "point_group": found.point_group,
             "centre": found.cell.centre.tolist(),
+            "engine": found.filled.engine,
+            "row_difference": found.filled.difference,
         }
         write_frames(folder / "relaxed.extxyz", [found.relaxed])
         record = Record(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.models.backends.mace_hessian import MaceHessian
+
 BATCH_ATOMS_CPU = 110
 """Atoms a batch on a CPU: batches of small frames gain, frames of 100 atoms fill its cache alone."""
 
@@ -135,6 +137,22 @@ class MaceBackend:
             RawPrediction(float(energies[i]), part, None if stresses is None else stresses[i])
             for i, part in enumerate(np.split(forces, ends[:-1]))
         ]
+
+    def hessian(self, slab: Atoms) -> MaceHessian | None:
+        """Prepare rows of the Hessian of one cell.
+
+        Parameters
+        ----------
+        slab
+            A fully periodic cell.
+
+        Returns
+        -------
+        What computes them; None for a model whose blocks have not been checked.
+        """
+        from flatforce.models.backends.mace_hessian import MaceHessian, is_checked
+
+        return MaceHessian(self.model, slab, device=self.device) if is_checked(self.model) else None
 
 
 def collate(

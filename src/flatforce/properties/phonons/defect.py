@@ -14,6 +14,7 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defect_cell import CALM, relax_once, with_symmetry
+from flatforce.properties.phonons.engines import Engine, Filled, fill_force_constants
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -24,7 +25,7 @@ from flatforce.properties.phonons.spectra import (
     site_weights,
 )
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
-from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
+from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig
 from flatforce.structures.defects import DefectCell, build_defect
 
@@ -46,6 +47,7 @@ IMAGINARY: Final = -0.05
 
 METRIC_UNITS: Final = {
     "n_atoms": "1",
+    "n_rows": "1",
     "n_displacements": "1",
     "relaxation_energy": "eV",
     "min_frequency": "THz",
@@ -69,8 +71,10 @@ class DefectPhononConfig(Config):
     """n, m of the supercell."""
     relaxation: RelaxConfig = RelaxConfig(relax_cell=False)
     """Relaxation of the defect cell; the cell stays the pristine one unless told otherwise."""
+    engine: Engine = "auto"
+    """`rows`, analytic and local, where the force field can; `displacements` otherwise, or when asked for."""
     displacement: PositiveFloat = 0.005
-    """Å."""
+    """Å, of finite displacements."""
     sum_rules: bool = True
     """Whether translation and rotation rules are enforced on the defect cell."""
     shells: list[PositiveFloat] = [4.0, 7.0]
@@ -126,11 +130,10 @@ class DefectPhonons:
     """Modes of the defect cell at Γ."""
     raw_residuals: Residuals
     left_residuals: Residuals
-    n_displacements: int
     symmetry_shift: float
     """Å, largest shift of an atom when the site symmetry was restored."""
-    force_at_rest: float
-    """eV/Å, largest force on the cell that was displaced."""
+    filled: Filled
+    """How its force constants were obtained."""
 
     @property
     def removed_states(self) -> float:
@@ -143,14 +146,15 @@ class DefectPhonons:
         lowest = float(min(self.bands.min(), self.gamma.frequencies.min()))
         return {
             "n_atoms": float(len(self.relaxed)),
-            "n_displacements": float(self.n_displacements),
+            "n_rows": float(self.filled.n_rows),
+            "n_displacements": float(self.filled.n_displacements),
             "relaxation_energy": self.relaxation_energy,
             "min_frequency": lowest,
             "max_frequency": float(self.bands.max()),
             "removed_states": self.removed_states,
             "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
             "symmetry_shift": self.symmetry_shift,
-            "force_at_rest": self.force_at_rest,
+            "force_at_rest": self.filled.force_at_rest,
             "n_localised_modes": float(sum(mode.degeneracy for mode in self.modes if mode.localised)),
             "left_translation": self.left_residuals.translation,
             "left_rotation": self.left_residuals.rotation,
@@ -246,9 +250,10 @@ def defect_phonons(
     relaxed, symmetry = with_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
     pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
     phonon = make_phonopy(relaxed, (1, 1), primitive="P")
-    at_rest = fill_force_constants(
+    filled = fill_force_constants(
         phonon,
         potential,
+        engine=config.engine,
         displacement=config.displacement,
         scratch=scratch / "defect",
         progress=progress,
@@ -265,7 +270,7 @@ def defect_phonons(
         point_group=symmetry.point_group,
         residual=(raw, left),
         symmetry_shift=float(np.linalg.norm(relaxed.positions - free.positions, axis=1).max()),
-        force_at_rest=at_rest,
+        filled=filled,
     )
 
 
@@ -278,7 +283,12 @@ def _pristine_supercell(
     """
     small = make_phonopy(primitive, config.supercell, primitive="auto")
     fill_force_constants(
-        small, potential, displacement=config.displacement, scratch=scratch, progress=progress
+        small,
+        potential,
+        engine=config.engine,
+        displacement=config.displacement,
+        scratch=scratch,
+        progress=progress,
     )
     _apply_rules(small, enforce=config.sum_rules)
     whole = make_phonopy(to_ase(small.supercell), (1, 1), primitive="P")
@@ -311,7 +321,7 @@ def _compare(
     point_group: str,
     residual: tuple[Residuals, Residuals],
     symmetry_shift: float,
-    force_at_rest: float,
+    filled: Filled,
 ) -> DefectPhonons:
     pristine, defect = phonons
     mesh = tuple(max(1, round(config.mesh / n)) for n in config.supercell)
@@ -363,8 +373,7 @@ def _compare(
         raw_residuals=residual[0],
         left_residuals=residual[1],
         symmetry_shift=symmetry_shift,
-        force_at_rest=force_at_rest,
-        n_displacements=len(defect.supercells_with_displacements or []),
+        filled=filled,
     )
 
 

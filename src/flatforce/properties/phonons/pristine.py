@@ -14,9 +14,10 @@ from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_atomically
 from flatforce.core.units import FREQUENCY_FACTOR, THZ_IN_INVERSE_CM
 from flatforce.models.potential import padded
+from flatforce.properties.phonons.engines import Engine, Filled, fill_force_constants
 from flatforce.properties.phonons.paths import standard_path
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
-from flatforce.properties.phonons.supercell import check_size, fill_force_constants, make_phonopy, to_ase
+from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +50,10 @@ class PhononConfig(Config):
 
     supercell: tuple[PositiveInt, PositiveInt] = (6, 6)
     """n, m of the supercell."""
+    engine: Engine = "auto"
+    """`rows`, analytic and local, where the force field can; `displacements` otherwise, or when asked for."""
     displacement: PositiveFloat = 0.005
-    """Å. 2e-4 eV/Å² of truncation, above the noise of float64."""
+    """Å, of finite displacements. 2e-4 eV/Å² of truncation, above the noise of float64."""
     sum_rules: bool = True
     """Whether translation, rotation and, on a sheet without stress, Huang conditions are enforced."""
     points_per_segment: PositiveInt = 51
@@ -95,8 +98,8 @@ class PristinePhonons:
     """(T, 4) K, kJ/mol free energy, J/K/mol entropy, J/K/mol heat capacity, of a primitive cell."""
     raw_residuals: Residuals
     left_residuals: Residuals
-    force_at_rest: float
-    """eV/Å."""
+    filled: Filled
+    """How the force constants were obtained."""
     membrane_stress: float
     """N/m, largest component; the flexural branch of a stretched sheet is linear."""
 
@@ -110,7 +113,7 @@ class PristinePhonons:
             "min_frequency": self.min_frequency,
             "max_frequency": float(self.bands.max()),
             "za_exponent": self.za_exponent,
-            "force_at_rest": self.force_at_rest,
+            "force_at_rest": self.filled.force_at_rest,
             "membrane_stress": self.membrane_stress,
             **named,
             **before,
@@ -137,8 +140,8 @@ class PristinePhonons:
         said = []
         if self.min_frequency < IMAGINARY:
             said.append(f"imaginary modes down to {self.min_frequency:.3f} THz")
-        if self.force_at_rest > CALM:
-            said.append(f"the sheet was not relaxed: {self.force_at_rest:.3f} eV/Å at rest")
+        if self.filled.force_at_rest > CALM:
+            said.append(f"the sheet was not relaxed: {self.filled.force_at_rest:.3f} eV/Å at rest")
         return said
 
     @property
@@ -209,8 +212,13 @@ def pristine_phonons(
             why="bands of a supercell would be folded without a word",
             fix="give the primitive cell and choose the supercell with --supercell",
         )
-    at_rest = fill_force_constants(
-        phonon, potential, displacement=config.displacement, scratch=scratch, progress=progress
+    filled = fill_force_constants(
+        phonon,
+        potential,
+        engine=config.engine,
+        displacement=config.displacement,
+        scratch=scratch,
+        progress=progress,
     )
     vectors = pair_vectors(to_ase(phonon.supercell))
     raw = residuals(np.asarray(phonon.force_constants), vectors)
@@ -219,7 +227,7 @@ def pristine_phonons(
             np.asarray(phonon.force_constants), vectors, huang=stress < SLACK
         )
     left = residuals(np.asarray(phonon.force_constants), vectors)
-    return _spectra(phonon, config, raw=raw, left=left, at_rest=at_rest, stress=stress)
+    return _spectra(phonon, config, raw=raw, left=left, filled=filled, stress=stress)
 
 
 def _spectra(
@@ -228,7 +236,7 @@ def _spectra(
     *,
     raw: Residuals,
     left: Residuals,
-    at_rest: float,
+    filled: Filled,
     stress: float,
 ) -> PristinePhonons:
     cell = np.asarray(phonon.primitive.cell)
@@ -270,7 +278,7 @@ def _spectra(
         thermal=np.column_stack(thermal.thermal_properties or ()),
         raw_residuals=raw,
         left_residuals=left,
-        force_at_rest=at_rest,
+        filled=filled,
         membrane_stress=stress,
     )
 
@@ -329,4 +337,12 @@ def write_phonopy_files(found: PristinePhonons, folder: Path) -> None:
 
 
 def _quiet_save(phonon: Phonopy, path: Path) -> None:
-    phonon.save(path, settings={"force_sets": True, "displacements": True})
+    by_displacements = phonon.dataset is not None
+    phonon.save(
+        path,
+        settings={
+            "force_sets": by_displacements,
+            "displacements": by_displacements,
+            "force_constants": not by_displacements,
+        },
+    )

@@ -1,4 +1,4 @@
-"""The seam to phonopy: supercells, displaced cells, force constants."""
+"""The seam to phonopy: supercells and displaced cells."""
 
 from __future__ import annotations
 
@@ -110,42 +110,6 @@ def to_ase(cell: PhonopyAtoms) -> Atoms:
     The same with three periodic axes.
     """
     return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, masses=cell.masses, pbc=True)
-
-
-def fill_force_constants(
-    phonon: Phonopy,
-    potential: Potential,
-    *,
-    displacement: float,
-    scratch: Path,
-    progress: Progress = silent,
-) -> float:
-    """Compute force constants by symmetry-reduced finite displacements.
-
-    Parameters
-    ----------
-    phonon
-        The phonopy object; its force constants are set, all pairs.
-    potential
-        The force field.
-    displacement
-        Å.
-    scratch
-        Folder of the forces computed so far; a killed run goes on from it.
-    progress
-        Told after each chunk.
-
-    Returns
-    -------
-    eV/Å, largest force on the undisplaced supercell; it is subtracted.
-    """
-    phonon.generate_displacements(distance=displacement)
-    cells = [to_ase(one) for one in phonon.supercells_with_displacements or [] if one is not None]
-    at_rest = potential.evaluate([to_ase(phonon.supercell)], stress=False)[0].forces
-    forces = displaced_forces(potential, cells, scratch=scratch, progress=progress) - at_rest
-    phonon.forces = forces
-    phonon.produce_force_constants(show_drift=False)
-    return float(np.abs(at_rest).max())
 
 
 def displaced_forces(

@@ -1,0 +1,164 @@
+"""Force constants row by row, analytic and local, of irreducible atoms only.
+
+The engine that is used where a model can differentiate its forces: a row takes in the atoms within reach of one atom
+and costs the same in every cell. Other models go by finite displacements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.core.errors import ModelError
+from flatforce.core.hashing import hash_structure, hash_value
+from flatforce.core.progress import Progress, silent
+from flatforce.core.results import write_arrays
+from flatforce.properties.phonons.sparse import SparseForceConstants
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.models.potential import HessianRows, Potential
+    from flatforce.structures.symmetry import Symmetry
+
+CHECKED_ATOMS = 1500
+"""Atoms of the largest cell of which a row is computed whole as a check: 3 GB in float64 with 32 channels."""
+
+AGREEMENT = {"float64": 1e-9, "float32": 1e-4}
+"""Largest difference of a local row from the whole one, in units of the largest block: round-off, with room for long
+sums."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of some atoms."""
+
+    centres: list[int]
+    atoms: list[IntArray]
+    """(M,) of each row."""
+    blocks: list[FloatArray]
+    """(M, 3, 3) eV/Å² of each row."""
+    largest_difference: float | None
+    """eV/Å², of the row that was computed from the whole cell as well; None where that is too large."""
+
+
+def analytic_rows(
+    potential: Potential,
+    cell: Atoms,
+    centres: Sequence[int],
+    *,
+    scratch: Path,
+    progress: Progress = silent,
+) -> Rows | None:
+    """Compute rows one after the other, each kept on disk as it comes.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    cell
+        A relaxed cell.
+    centres
+        Atoms whose rows are wanted.
+    scratch
+        Folder of the rows computed so far; a killed run goes on from it.
+    progress
+        Told after each row.
+
+    Returns
+    -------
+    The rows; None if the force field cannot.
+
+    Raises
+    ------
+    ModelError
+        If a local row differs from that of the whole cell: the model is not as local as it says.
+    """
+    hessian = potential.hessian(cell)
+    if hessian is None:
+        return None
+    key = hash_value([potential.spec, potential.dtype, hash_structure(cell)])[:10]
+    atoms, blocks = [], []
+    for done, centre in enumerate(centres, start=1):
+        path = scratch / f"row-{key}-{centre:06d}.npz"
+        if not path.is_file():
+            members, found = hessian.rows(centre)
+            write_arrays(path, {"atoms": members, "blocks": found})
+        with np.load(path) as stored:
+            atoms.append(stored["atoms"])
+            blocks.append(stored["blocks"])
+        progress(done, len(centres), "rows of force constants")
+    difference = None
+    if len(cell) <= CHECKED_ATOMS:
+        one = int(np.random.default_rng(len(cell)).integers(len(centres)))
+        difference = _difference(hessian, centres[one], atoms[one], blocks[one], potential.dtype)
+    return Rows(list(centres), atoms, blocks, difference)
+
+
+def _difference(hessian: HessianRows, centre: int, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:
+    whole = hessian.full_rows(centre)
+    largest = float(np.abs(whole).max())
+    whole[atoms] -= blocks
+    difference = float(np.abs(whole).max())
+    if difference > AGREEMENT[dtype] * largest:
+        raise ModelError(
+            f"A local row of force constants differs from the whole by {difference:.1e} eV/Å².",
+            why="the model feels further than its layers and cutoff say",
+            fix="use finite displacements",
+        )
+    return difference
+
+
+def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseForceConstants:
+    """Turn the rows of irreducible atoms into those of all.
+
+    Parameters
+    ----------
+    cell
+        The cell, symmetric to round-off.
+    rows
+        Of one atom of each orbit.
+    symmetry
+        Operations of the cell.
+
+    Returns
+    -------
+    All force constants, symmetric.
+    """
+    inverse = np.linalg.inv(cell.cell.array)
+    turns = [np.asarray(cell.cell.array.T @ r @ inverse.T) for r in symmetry.rotations]
+    first, second, blocks = [], [], []
+    seen: set[int] = set()
+    for centre, members, found in zip(rows.centres, rows.atoms, rows.blocks, strict=True):
+        for turn, images in zip(turns, symmetry.permutations, strict=True):
+            image = int(images[centre])
+            if image in seen:
+                continue
+            seen.add(image)
+            first.append(np.full(len(members), image))
+            second.append(images[members])
+            blocks.append(turn @ found @ turn.T)
+    return SparseForceConstants.from_blocks(
+        cell, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
+    ).symmetrised()
+
+
+def irreducible(symmetry: Symmetry) -> list[int]:
+    """Name one atom of each orbit.
+
+    Parameters
+    ----------
+    symmetry
+        Operations of a cell.
+
+    Returns
+    -------
+    Indices, growing.
+    """
+    return sorted({int(first) for first in symmetry.permutations.min(axis=0)})

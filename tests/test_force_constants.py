@@ -1,0 +1,207 @@
+"""Force constants: analytic local rows against the whole cell and finite differences; sparse in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from flatforce.core.arrays import FloatArray, IntArray
+from flatforce.core.errors import ConfigError, DataError, ModelError
+from flatforce.models import Potential
+from flatforce.models.potential import padded
+from flatforce.properties.phonons.engines import fill_force_constants
+from flatforce.properties.phonons.rows import analytic_rows, irreducible, spread_by_symmetry
+from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.properties.phonons.supercell import make_phonopy
+from flatforce.structures.defects import build_defect
+from flatforce.structures.hops import hop_balls, neighbour_graph
+from flatforce.structures.strain import rattled
+from flatforce.structures.symmetry import find_symmetry
+
+ROUND_OFF = 1e-10
+"""Of the largest block, in float64."""
+
+TRUNCATION = 1e-4
+"""Of the largest block: central differences of 0.002 Å leave 1e-5 of it."""
+
+
+@pytest.fixture
+def vacancy(potential: Potential, unit: Atoms) -> Atoms:
+    return build_defect(padded(unit, potential.cutoff), (4, 4), "v_Se:top").atoms
+
+
+def whole(potential: Potential, cell: Atoms, centre: int) -> FloatArray:
+    hessian = potential.hessian(cell)
+    assert hessian is not None
+    return hessian.full_rows(centre)
+
+
+def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.Generator) -> None:
+    """In a cell so large that a row of the 4 Å model does not take in all of it."""
+    made = build_defect(padded(unit, potential.cutoff), (7, 7), "v_Se:top")
+    cell = rattled(made.atoms, amplitude=0.05, rng=rng)
+    hessian = potential.hessian(cell)
+    assert hessian is not None
+    for centre in (40, len(cell) - 1):
+        atoms, blocks = hessian.rows(centre)
+        assert len(atoms) == hessian.reach(centre) < len(cell)
+        wanted = hessian.full_rows(centre)
+        found = np.zeros_like(wanted)
+        found[atoms] = blocks
+        np.testing.assert_allclose(found, wanted, atol=ROUND_OFF * np.abs(wanted).max())
+        assert np.abs(wanted).max() > 0.1
+
+
+def test_rows_are_differences_of_forces(potential: Potential, sheet: Atoms, rng: np.random.Generator) -> None:
+    step, centre = 0.002, 5
+    cell = rattled(sheet, amplitude=0.05, rng=rng)
+    wanted = whole(potential, cell, centre)
+    for axis in range(3):
+        moved = []
+        for sign in (1, -1):
+            other = cell.copy()
+            other.positions[centre, axis] += sign * step
+            moved.append(potential.evaluate([other], stress=False)[0].forces)
+        difference = -(moved[0] - moved[1]) / (2 * step)
+        np.testing.assert_allclose(wanted[:, axis], difference, atol=TRUNCATION * np.abs(wanted).max())
+
+
+def test_symmetry_gives_the_other_rows(potential: Potential, vacancy: Atoms, tmp_path: Path) -> None:
+    symmetry = find_symmetry(vacancy)
+    centres = irreducible(symmetry)
+    assert len(centres) < len(vacancy) / 3
+    rows = analytic_rows(potential, vacancy, centres, scratch=tmp_path)
+    assert rows is not None
+    assert rows.largest_difference is not None
+    found = spread_by_symmetry(vacancy, rows, symmetry)
+    dense = found.dense()
+    others = [i for i in range(len(vacancy)) if i not in centres][::20]
+    assert others
+    for centre in others:
+        wanted = whole(potential, vacancy, centre)
+        np.testing.assert_allclose(dense[centre], wanted, atol=ROUND_OFF * np.abs(wanted).max())
+    assert abs(found.matrix - found.matrix.T).max() == 0
+
+
+@pytest.mark.parametrize("defect", [None, "v_Se:top"])
+def test_engines_agree(potential: Potential, unit: Atoms, tmp_path: Path, defect: str | None) -> None:
+    cell = padded(unit, potential.cutoff)
+    repeats = (3, 3)
+    if defect is not None:
+        cell, repeats = build_defect(cell, repeats, defect).atoms, (1, 1)
+    found = []
+    for engine in ("rows", "displacements"):
+        phonon = make_phonopy(cell, repeats, primitive="P" if defect else "auto")
+        done = fill_force_constants(
+            phonon,
+            potential,
+            engine=engine,  # type: ignore[arg-type]  # one of the names
+            displacement=0.002,
+            scratch=tmp_path / engine,
+        )
+        assert engine.rstrip("s")[:3] in done.engine
+        found.append(np.asarray(phonon.force_constants))
+    assert found[0].shape == found[1].shape
+    largest = np.abs(found[1]).max()
+    assert np.abs(found[0] - found[1]).max() < TRUNCATION * largest
+    assert np.abs(found[0] - found[1]).max() > 0
+
+
+def test_rows_on_disk_are_not_computed_again(potential: Potential, vacancy: Atoms, tmp_path: Path) -> None:
+    first = analytic_rows(potential, vacancy, [0, 3], scratch=tmp_path)
+    files = sorted(tmp_path.iterdir())
+    times = [file.stat().st_mtime_ns for file in files]
+    again = analytic_rows(potential, vacancy, [0, 3, 4], scratch=tmp_path)
+    assert [file.stat().st_mtime_ns for file in files] == times
+    assert len(list(tmp_path.iterdir())) == len(files) + 1
+    assert first is not None
+    assert again is not None
+    np.testing.assert_array_equal(again.blocks[1], first.blocks[1])
+
+
+def test_a_model_that_reaches_further_than_it_says_is_found(
+    potential: Potential, vacancy: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flatforce.models.backends.mace_hessian import MaceHessian
+
+    true = MaceHessian.rows
+
+    def short(self: MaceHessian, centre: int) -> tuple[IntArray, FloatArray]:
+        atoms, blocks = true(self, centre)
+        return atoms[:40], blocks[:40]
+
+    monkeypatch.setattr(MaceHessian, "rows", short)
+    with pytest.raises(ModelError, match="differs from the whole"):
+        analytic_rows(potential, vacancy, [0], scratch=tmp_path)
+
+
+def test_a_model_with_forces_only_goes_by_displacements(unit: Atoms, tmp_path: Path) -> None:
+    from flatforce.models import load
+
+    copper = unit.copy()
+    copper.symbols = ["Cu"] * 3
+    forces_only = load("ase:ase.calculators.emt:EMT")
+    phonon = make_phonopy(padded(copper, forces_only.cutoff), (2, 2), primitive="auto")
+    done = fill_force_constants(phonon, forces_only, engine="auto", displacement=0.01, scratch=tmp_path)
+    assert "forces only" in done.engine
+    with pytest.raises(ConfigError, match="no analytic force constants"):
+        fill_force_constants(phonon, forces_only, engine="rows", displacement=0.01, scratch=tmp_path)
+
+
+def test_hops_are_steps_on_the_quotient_graph(unit: Atoms) -> None:
+    """Against breadth-first search by hand, in a cell so small that atoms meet their own images."""
+    for repeats in ((1, 1), (4, 3)):
+        cell = padded(unit, 4.0).repeat((*repeats, 1))
+        graph = neighbour_graph(cell, 4.0)
+        balls = hop_balls(graph, 3)
+        for centre in (0, len(cell) - 1):
+            known, front = {centre: 0}, [centre]
+            for distance in range(1, 4):
+                front = [
+                    int(i)
+                    for k in front
+                    for i in graph.sender[graph.start[k] : graph.start[k + 1]]
+                    if i not in known
+                ]
+                known |= dict.fromkeys(front, distance)
+            part = slice(balls.start[centre], balls.start[centre + 1])
+            assert dict(zip(balls.atom[part].tolist(), balls.hop[part].tolist(), strict=True)) == known
+            assert balls.atom[part][0] == centre
+
+
+def small_force_constants(unit: Atoms, rng: np.random.Generator) -> SparseForceConstants:
+    cell = unit.repeat((2, 2, 1))
+    first, second = rng.integers(0, len(cell), size=(2, 40))
+    return SparseForceConstants.from_blocks(cell, first, second, rng.normal(size=(40, 3, 3)))
+
+
+def test_sparse_and_dense_are_the_same(unit: Atoms, rng: np.random.Generator, tmp_path: Path) -> None:
+    found = small_force_constants(unit, rng)
+    dense = found.dense()
+    np.testing.assert_array_equal(SparseForceConstants.from_dense(found.atoms, dense).dense(), dense)
+    flat = dense.transpose(0, 2, 1, 3).reshape(36, 36)
+    np.testing.assert_array_equal(found.matrix.toarray(), flat)
+    masses = np.repeat(found.atoms.get_masses(), 3)
+    np.testing.assert_allclose(
+        found.dynamical().toarray(), flat / np.sqrt(np.outer(masses, masses)), atol=1e-12
+    )
+    np.testing.assert_allclose(found.symmetrised().matrix.toarray(), (flat + flat.T) / 2, atol=1e-15)
+    found.save(tmp_path / "fc.hdf5")
+    back = SparseForceConstants.load(tmp_path / "fc.hdf5")
+    np.testing.assert_array_equal(back.dense(), dense)
+    assert back.atoms.get_chemical_symbols() == found.atoms.get_chemical_symbols()
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "theirs.hdf5", "w") as file:
+        file["force_constants"] = np.zeros((2, 2, 3, 3))
+    with pytest.raises(DataError, match="no sparse force constants"):
+        SparseForceConstants.load(tmp_path / "theirs.hdf5")
+    (tmp_path / "cut.hdf5").write_bytes((tmp_path / "theirs.hdf5").read_bytes()[:100])
+    with pytest.raises(DataError, match="cannot be read"):
+        SparseForceConstants.load(tmp_path / "cut.hdf5")
