@@ -1,4 +1,4 @@
-"""Twenty GPAW labels on two Parsl workers, one of which is killed, and then the driver.
+"""Twenty GPAW labels on two Parsl workers: a worker is killed, then a whole block, then the driver.
 
     python validation/label_campaign.py FOLDER
 
@@ -54,6 +54,11 @@ def launcher(cache: Path) -> int:
     raise RuntimeError("no label is under way")
 
 
+def parent(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("PPid")).split()[1])
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(20261126)
@@ -68,10 +73,10 @@ def main(folder: Path) -> None:
     start = time.perf_counter()
     driver = subprocess.Popen(words, cwd=folder)
     wait(log, 3)
-    status = Path(f"/proc/{launcher(cache)}/status").read_text()
-    worker = int(next(line for line in status.splitlines() if line.startswith("PPid")).split()[1])
-    os.kill(worker, signal.SIGKILL)
-    wait(log, 8)
+    os.kill(parent(launcher(cache)), signal.SIGKILL)
+    wait(log, 6)
+    os.kill(parent(parent(launcher(cache))), signal.SIGKILL)  # the manager, with it the block
+    wait(log, 10)
     driver.kill()
     driver.wait()
     before = len(ended(log))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 from vesin import ase_neighbor_list
 
 if TYPE_CHECKING:
@@ -32,6 +31,22 @@ class NeighbourGraph:
     """(E, 3) Å; the edge is positions[receiver] − positions[sender] + shift."""
     start: IntArray
     """(N + 1,) first edge of each receiver."""
+
+    def edges_of(self, receivers: IntArray) -> IntArray:
+        """List the edges that end at some atoms.
+
+        Parameters
+        ----------
+        receivers
+            (R,) atoms.
+
+        Returns
+        -------
+        Edges, those of the first receiver first.
+        """
+        counts = self.start[receivers + 1] - self.start[receivers]
+        begin = self.start[receivers] - np.concatenate([[0], np.cumsum(counts)[:-1]])
+        return np.repeat(begin, counts) + np.arange(counts.sum())
 
 
 def neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
@@ -59,87 +74,30 @@ def neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
     )
 
 
-@dataclass(frozen=True)
-class HopBalls:
-    """Atoms within some steps of each atom."""
-
-    start: IntArray
-    """(N + 1,)"""
-    atom: IntArray
-    """(B,) members of the balls, the nearest first, the centre before all."""
-    hop: IntArray
-    """(B,) steps from the centre."""
-
-    def members(self, centre: int, within: int) -> IntArray:
-        """List a ball.
-
-        Parameters
-        ----------
-        centre
-            An atom.
-        within
-            Steps.
-
-        Returns
-        -------
-        (M,) atoms, the nearest first.
-        """
-        part = slice(self.start[centre], self.start[centre + 1])
-        return self.atom[part][self.hop[part] <= within]
-
-    def sizes(self, within: int) -> IntArray:
-        """Count the members of each ball.
-
-        Parameters
-        ----------
-        within
-            Steps.
-
-        Returns
-        -------
-        (N,)
-        """
-        near = np.concatenate([[0], np.cumsum(self.hop <= within)])
-        return near[self.start[1:]] - near[self.start[:-1]]
-
-
-def hop_balls(graph: NeighbourGraph, depth: int) -> HopBalls:
-    """Find the atoms within `depth` steps of each atom.
+def hop_ball(graph: NeighbourGraph, centre: int, depth: int) -> tuple[IntArray, IntArray]:
+    """Find the atoms within some steps of one.
 
     Parameters
     ----------
     graph
         Of a cell.
+    centre
+        An atom.
     depth
         Steps.
 
     Returns
     -------
-    The balls.
+    (M,) atoms, the nearest first, the centre before all; and (M,) their steps.
     """
-    count = len(graph.start) - 1
-    ones = np.ones(len(graph.sender), dtype=np.int8)
-    step = sp.csr_matrix((ones, (graph.receiver, graph.sender)), shape=(count, count))
-    step = _pattern(step + step.T + sp.identity(count, dtype=np.int8, format="csr"))
-    reached = sp.identity(count, dtype=np.int32, format="csr")
-    hops = reached.copy()  # steps + 1, so that the centre is stored
+    known = np.zeros(len(graph.start) - 1, dtype=bool)
+    front = np.array([centre], dtype=np.int64)
+    known[front] = True
+    atoms, hops = [front], [np.zeros(1, dtype=np.int64)]
     for distance in range(1, depth + 1):
-        wider = _pattern(reached @ step)
-        new = wider - wider.multiply(_pattern(reached))
-        new.eliminate_zeros()
-        hops = hops + new * (distance + 1)
-        reached = wider
-    hops = hops.tocsr()
-    rows = np.repeat(np.arange(count), np.diff(hops.indptr))
-    order = np.lexsort((hops.indices, hops.data, rows))
-    return HopBalls(
-        hops.indptr.astype(np.int64),
-        hops.indices[order].astype(np.int64),
-        hops.data[order].astype(np.int64) - 1,
-    )
-
-
-def _pattern(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    found = matrix.tocsr().astype(np.int32)
-    found.data[:] = 1
-    return found
+        near = np.unique(graph.sender[graph.edges_of(front)])
+        front = near[~known[near]]
+        known[front] = True
+        atoms.append(front)
+        hops.append(np.full(len(front), distance))
+    return np.concatenate(atoms), np.concatenate(hops)

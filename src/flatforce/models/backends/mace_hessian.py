@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.structures.hops import hop_balls, neighbour_graph
+from flatforce.structures.hops import hop_ball, neighbour_graph
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -83,7 +83,6 @@ class MaceHessian:
         self.dtype = next(model.parameters()).dtype
         self.positions = slab.positions
         self.graph = neighbour_graph(slab, float(model.r_max))
-        self.balls = hop_balls(self.graph, 2 * self.layers)
         numbers = np.array([int(z) for z in model.atomic_numbers])
         species = np.eye(len(numbers))[np.searchsorted(numbers, slab.numbers)]
         self.species = torch.tensor(species, dtype=self.dtype, device=device)
@@ -100,7 +99,7 @@ class MaceHessian:
         -------
         Those within 2 T steps.
         """
-        return int(self.balls.start[centre + 1] - self.balls.start[centre])
+        return len(hop_ball(self.graph, centre, 2 * self.layers)[0])
 
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
         """Compute the three rows of one atom.
@@ -149,13 +148,13 @@ class MaceHessian:
 
     def _cluster(self, centre: int) -> _Cluster:
         depth = 2 * self.layers
-        atom = self.balls.members(centre, depth)
+        atom, hop = hop_ball(self.graph, centre, depth)
         place = np.full(len(self.positions), -1)
         place[atom] = np.arange(len(atom))
-        nodes = [len(self.balls.members(centre, depth - t)) for t in range(self.layers + 1)]
+        nodes = [int(np.searchsorted(hop, depth - t, side="right")) for t in range(self.layers + 1)]
         inner = atom[: nodes[1]]
         counts = self.graph.start[inner + 1] - self.graph.start[inner]
-        edge = np.concatenate([np.arange(self.graph.start[i], self.graph.start[i + 1]) for i in inner])
+        edge = self.graph.edges_of(inner)
         receiver = np.repeat(np.arange(nodes[1]), counts)
         edges = [int(np.searchsorted(receiver, nodes[t + 1])) for t in range(self.layers)]
         return _Cluster(atom, nodes, edges, edge, place[self.graph.sender[edge]], receiver)

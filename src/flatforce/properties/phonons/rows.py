@@ -115,8 +115,56 @@ def _difference(hessian: HessianRows, centre: int, atoms: IntArray, blocks: Floa
     return difference
 
 
+def spread(rows: Rows, turns: Sequence[FloatArray], permutations: Sequence[IntArray]) -> Rows:
+    """Turn the rows of irreducible atoms into those of their orbits.
+
+    Parameters
+    ----------
+    rows
+        Of one atom of each orbit.
+    turns
+        (3, 3) of each operation, Cartesian.
+    permutations
+        (N,) image of each atom under each operation.
+
+    Returns
+    -------
+    Rows of all images.
+    """
+    found: dict[int, tuple[IntArray, FloatArray]] = {}
+    for centre, members, blocks in zip(rows.centres, rows.atoms, rows.blocks, strict=True):
+        for turn, images in zip(turns, permutations, strict=True):
+            image = int(images[centre])
+            if image not in found:
+                found[image] = images[members], turn @ blocks @ turn.T
+    return Rows(
+        list(found),
+        [members for members, _ in found.values()],
+        [blocks for _, blocks in found.values()],
+        rows.largest_difference,
+    )
+
+
+def cartesian(symmetry: Symmetry, cell: FloatArray) -> list[FloatArray]:
+    """Turn rotations in lattice coordinates into Cartesian ones.
+
+    Parameters
+    ----------
+    symmetry
+        Operations.
+    cell
+        (3, 3) Å, rows are lattice vectors.
+
+    Returns
+    -------
+    (3, 3) of each operation.
+    """
+    inverse = np.linalg.inv(cell)
+    return [np.asarray(cell.T @ rotation @ inverse.T) for rotation in symmetry.rotations]
+
+
 def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseForceConstants:
-    """Turn the rows of irreducible atoms into those of all.
+    """Turn the rows of irreducible atoms into all force constants.
 
     Parameters
     ----------
@@ -131,21 +179,13 @@ def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseFor
     -------
     All force constants, symmetric.
     """
-    inverse = np.linalg.inv(cell.cell.array)
-    turns = [np.asarray(cell.cell.array.T @ r @ inverse.T) for r in symmetry.rotations]
-    first, second, blocks = [], [], []
-    seen: set[int] = set()
-    for centre, members, found in zip(rows.centres, rows.atoms, rows.blocks, strict=True):
-        for turn, images in zip(turns, symmetry.permutations, strict=True):
-            image = int(images[centre])
-            if image in seen:
-                continue
-            seen.add(image)
-            first.append(np.full(len(members), image))
-            second.append(images[members])
-            blocks.append(turn @ found @ turn.T)
+    whole = spread(rows, cartesian(symmetry, cell.cell.array), list(symmetry.permutations))
+    lengths = [len(members) for members in whole.atoms]
     return SparseForceConstants.from_blocks(
-        cell, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
+        cell,
+        np.repeat(np.array(whole.centres), lengths),
+        np.concatenate(whole.atoms),
+        np.concatenate(whole.blocks),
     ).symmetrised()
 
 

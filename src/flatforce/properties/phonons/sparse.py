@@ -54,11 +54,13 @@ class SparseForceConstants:
         """
         count = len(atoms)
         place = first * count + second
-        unique, inverse = np.unique(place, return_inverse=True)
-        data = np.zeros((len(unique), 3, 3))
-        np.add.at(data, inverse, blocks)
-        starts = np.searchsorted(unique // count, np.arange(count + 1))
-        matrix = sp.bsr_matrix((data, unique % count, starts), shape=(3 * count, 3 * count))
+        order = np.argsort(place, kind="stable")
+        place = place[order]
+        new = np.flatnonzero(np.diff(place, prepend=-1))
+        data = blocks[order] if len(new) == len(place) else np.add.reduceat(blocks[order], new, axis=0)
+        place = place[new]
+        starts = np.searchsorted(place // count, np.arange(count + 1))
+        matrix = sp.bsr_matrix((data, place % count, starts), shape=(3 * count, 3 * count))
         return cls(atoms, matrix)
 
     @classmethod

@@ -1,0 +1,304 @@
+"""Force constants of a defect in a very large supercell: exact rows near the defect, pristine ones elsewhere.
+
+The rows near the defect are computed in the large cell itself, so that no pair is folded over a border. What the choice
+of radius costs is measured by exact rows beyond it. Sources: A. Alkauskas et al., New J. Phys. 16, 073026 (2014);
+L. Razinkovas et al., Phys. Rev. B 104, 045303 (2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from scipy.spatial import cKDTree
+
+from flatforce.core.config import Config
+from flatforce.core.errors import GeometryError
+from flatforce.core.progress import Progress, silent
+from flatforce.properties.phonons.rows import Rows, analytic_rows, cartesian, spread
+from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.structures.defects import DefectCell, build_defect
+from flatforce.structures.symmetry import find_symmetry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import BoolArray, FloatArray, IntArray
+    from flatforce.models.potential import Potential
+
+
+IMAGES: Final = np.array([[a, b, 0] for a in (-1, 0, 1) for b in (-1, 0, 1)])
+"""Cells in which the nearest image may lie."""
+
+SITE_TOLERANCE: Final = 1e-3
+"""Å between a site of the small cell and the same of the large one."""
+
+IN_CIRCLE: Final = 0.86
+"""Radius of the in-circle of a hexagon over that of its corners, √3 / 2, less a little."""
+
+RIM: Final = 3.0
+"""Å. Width of the outermost ring of the small cell, which is taken not to have moved on average."""
+
+
+class EmbedConfig(Config):
+    """Settings of an embedding."""
+
+    size: PositiveInt = 60
+    """n of the large n × n supercell."""
+    radius: PositiveFloat = 15.0
+    """Å. Atoms nearer to the defect in the plane have exact rows."""
+    rim_rows: NonNegativeInt = 6
+    """Exact rows just beyond the radius, which measure what it costs."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Force constants of a large supercell with a defect."""
+
+    force_constants: SparseForceConstants
+    cell: DefectCell
+    """The large cell; its atoms are relaxed near the defect."""
+    distance: FloatArray
+    """(R,) Å, of each exact row from the defect, in the plane."""
+    change: FloatArray
+    """(R,) eV/Å², Frobenius norm of the row's difference from the pristine one, over sites that both have."""
+    rim_error: float
+    """eV/Å², largest component left out, as exact rows just beyond the radius tell; NaN if none was computed."""
+    translation: float
+    """eV/Å², largest violation of the translation rule before it was restored on the diagonal."""
+    border_shift: float
+    """Å, largest shift of an atom at the border of the small cell, neglected beyond it."""
+
+
+def embed(
+    potential: Potential,
+    primitive: Atoms,
+    small: DefectCell,
+    relaxed: Atoms,
+    config: EmbedConfig,
+    *,
+    scratch: Path,
+    progress: Progress = silent,
+) -> Embedded:
+    """Put a relaxed defect into a large pristine supercell.
+
+    Parameters
+    ----------
+    potential
+        A force field with analytic rows.
+    primitive
+        The relaxed primitive cell.
+    small
+        The defect in the cell that was relaxed.
+    relaxed
+        That cell, relaxed.
+    config
+        Settings.
+    scratch
+        Folder of rows computed so far.
+    progress
+        Told after each row.
+
+    Returns
+    -------
+    The force constants.
+
+    Raises
+    ------
+    GeometryError
+        If the force field has no analytic rows, or the large cell is no larger than the small.
+    """
+    made = build_defect(primitive, (config.size, config.size), small.name)
+    if len(made.atoms) <= len(small.atoms):
+        raise GeometryError("The supercell to embed in is not larger than the relaxed one.")
+    large, border = _with_shifts(made, small, relaxed)
+    vectors = nearest_vectors(large.positions, made.centre, large.cell.array)
+    lateral = np.linalg.norm(vectors[:, :2], axis=1)
+    order = np.argsort(lateral, kind="stable")
+    near = int(np.searchsorted(lateral[order], config.radius, side="right"))
+    wanted = [int(i) for i in order[: near + config.rim_rows]]
+    turns, images = _site_group(relaxed, vectors, lateral[wanted[-1]] + 2 * potential.interaction_range)
+    host = analytic_rows(potential, made.pristine, range(len(primitive)), scratch=scratch, progress=progress)
+    distinct = sorted({int(min(image[i] for image in images)) for i in wanted})
+    exact = analytic_rows(potential, large, distinct, scratch=scratch, progress=progress)
+    if host is None or exact is None:
+        raise GeometryError(
+            f"{potential.spec} has no analytic force constants to embed.", fix="use a MACE model"
+        )
+    exact = _ordered(spread(exact, turns, images), wanted)
+    pristine = _Host(host, config.size)
+    inside: BoolArray = np.zeros(len(large), dtype=bool)
+    inside[wanted[:near]] = True
+    change = [_change(made, pristine, exact, k, inside) for k in range(len(wanted))]
+    constants, translation = with_translation(_assemble(large, made, pristine, exact, inside))
+    return Embedded(
+        constants,
+        DefectCell(large, made.pristine, made.site_of, made.centre, made.name),
+        lateral[wanted],
+        np.array([norm for norm, _ in change]),
+        max((largest for _, largest in change[near:]), default=float("nan")),
+        translation,
+        border,
+    )
+
+
+def _ordered(rows: Rows, wanted: list[int]) -> Rows:
+    place = {centre: k for k, centre in enumerate(rows.centres)}
+    chosen = [place[i] for i in wanted]
+    return Rows(
+        wanted, [rows.atoms[k] for k in chosen], [rows.blocks[k] for k in chosen], rows.largest_difference
+    )
+
+
+def _site_group(relaxed: Atoms, vectors: FloatArray, reach: float) -> tuple[list[FloatArray], list[IntArray]]:
+    """Carry the operations of the small cell over to the large one, as they act about the defect.
+
+    The identity alone is given where they would reach across the border.
+    """
+    symmetry = find_symmetry(relaxed)
+    lateral = np.linalg.norm(vectors[:, :2], axis=1)
+    everything = np.arange(len(vectors))
+    if reach > lateral.max() * IN_CIRCLE:
+        return [np.eye(3)], [everything]
+    tree = cKDTree(vectors)
+    inner = np.flatnonzero(lateral <= reach)
+    turns, images = [], []
+    for turn in cartesian(symmetry, relaxed.cell.array):
+        distance, found = tree.query(vectors[inner] @ turn.T)
+        if distance.max() > SITE_TOLERANCE:
+            raise GeometryError("The large cell lacks a symmetry of the small one.")
+        image = everything.copy()
+        image[inner] = found
+        turns.append(turn)
+        images.append(image)
+    return turns, images
+
+
+class _Host:
+    """Pristine rows of a supercell that ASE's `repeat` made, by translation from those of its first cell."""
+
+    def __init__(self, rows: Rows, size: int) -> None:
+        self.size, self.basis = size, len(rows.centres)
+        self.atoms, self.blocks = rows.atoms, rows.blocks
+
+    def members(self, sites: IntArray, kind: int) -> IntArray:
+        """(S, M) sites in the rows of some sites of one sublattice."""
+        cells, reach = sites // self.basis, self.atoms[kind] // self.basis
+        x = (cells[:, None] // self.size + reach // self.size) % self.size
+        y = (cells[:, None] % self.size + reach % self.size) % self.size
+        found: IntArray = (x * self.size + y) * self.basis + self.atoms[kind] % self.basis
+        return found
+
+
+def nearest_vectors(positions: FloatArray, centre: FloatArray, cell: FloatArray) -> FloatArray:
+    """Find the nearest image of each position in the plane.
+
+    Parameters
+    ----------
+    positions
+        (N, 3) Å.
+    centre
+        (3,) Å.
+    cell
+        (3, 3) Å.
+
+    Returns
+    -------
+    (N, 3) Å, from the centre.
+    """
+    offset = (positions - centre) @ np.linalg.inv(cell)
+    offset[:, :2] -= np.round(offset[:, :2])
+    images = (offset @ cell)[:, None] + IMAGES @ cell
+    nearest = np.linalg.norm(images[..., :2], axis=-1).argmin(axis=1)
+    found: FloatArray = images[np.arange(len(images)), nearest]
+    return found
+
+
+def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[Atoms, float]:
+    """Shift the atoms of the large cell as the relaxation shifted those of the small one."""
+    cell = relaxed.cell.array
+    shift = (relaxed.positions - small.atoms.positions) @ np.linalg.inv(cell)
+    shift[:, :2] -= np.round(shift[:, :2])
+    shift = shift @ cell
+    places = nearest_vectors(small.atoms.positions, small.centre, cell)
+    lateral = np.linalg.norm(places[:, :2], axis=1)
+    rim = lateral > lateral.max() - RIM
+    shift -= shift[rim].mean(axis=0)
+    large = made.atoms.copy()
+    tree = cKDTree(nearest_vectors(large.positions, made.centre, large.cell.array))
+    distance, index = tree.query(places)
+    if distance.max() > SITE_TOLERANCE or len(set(index.tolist())) != len(index):
+        raise GeometryError(
+            "The relaxed cell does not fit into the large one.", fix="give both the same primitive cell"
+        )
+    large.positions[index] += shift
+    return large, float(np.linalg.norm(shift[rim], axis=1).max())
+
+
+def _change(made: DefectCell, host: _Host, exact: Rows, k: int, inside: BoolArray) -> tuple[float, float]:
+    """Compare an exact row with the pristine one over the sites that both have.
+
+    Given are the norm, and the largest component between atoms that have no exact rows.
+    """
+    site = int(made.site_of[exact.centres[k]])
+    row = np.zeros((len(made.pristine), 3, 3))
+    places = made.site_of[exact.atoms[k]]
+    row[places[places >= 0]] = exact.blocks[k][places >= 0]
+    if site >= 0:
+        kind = site % host.basis
+        row[host.members(np.array([site]), kind)[0]] -= host.blocks[kind]
+    row[made.vacant] = 0.0
+    norm = float(np.linalg.norm(row))
+    row[made.site_of[inside & (made.site_of >= 0)]] = 0.0
+    return norm, float(np.abs(row).max())
+
+
+def _assemble(
+    large: Atoms, made: DefectCell, host: _Host, exact: Rows, inside: BoolArray
+) -> SparseForceConstants:
+    atom_at = np.full(len(made.pristine), -1)
+    on_site = made.site_of >= 0
+    atom_at[made.site_of[on_site]] = np.flatnonzero(on_site)
+    outer = np.append(~inside, False)  # no atom, as index -1, is as little outside
+    first, second, blocks = [], [], []
+    for kind in range(host.basis):
+        sites = np.arange(kind, len(made.pristine), host.basis)
+        rows, columns = atom_at[sites], atom_at[host.members(sites, kind)]
+        keep = outer[rows][:, None] & outer[columns]
+        which, member = np.nonzero(keep)
+        first.append(rows[which])
+        second.append(columns[which, member])
+        blocks.append(host.blocks[kind][member])
+    for centre, members, found in zip(exact.centres, exact.atoms, exact.blocks, strict=True):
+        if inside[centre]:
+            share = np.where(inside[members], 0.5, 1.0)[:, None, None] * found
+            here = np.full(len(members), centre)
+            first += [here, members]
+            second += [members, here]
+            blocks += [share, share.transpose(0, 2, 1)]
+    return SparseForceConstants.from_blocks(
+        large, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
+    )
+
+
+def with_translation(constants: SparseForceConstants) -> tuple[SparseForceConstants, float]:
+    """Restore the translation rule on the diagonal blocks.
+
+    Parameters
+    ----------
+    constants
+        Symmetric force constants.
+
+    Returns
+    -------
+    The corrected ones, and the largest violation before, eV/Å².
+    """
+    first, second = constants.pairs
+    total = np.add.reduceat(constants.blocks, constants.matrix.indptr[:-1], axis=0)
+    matrix = constants.matrix.copy()
+    matrix.data[first == second] -= (total + total.transpose(0, 2, 1)) / 2
+    return SparseForceConstants(constants.atoms, matrix), float(np.abs(total).max())

@@ -1,0 +1,114 @@
+"""Embedding: nothing into nothing, everything exact, and an error that is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from flatforce.core.errors import GeometryError
+from flatforce.models import Potential
+from flatforce.models.potential import padded
+from flatforce.properties.phonons.embedding import (
+    EmbedConfig,
+    Embedded,
+    embed,
+    nearest_vectors,
+    with_translation,
+)
+from flatforce.properties.phonons.rows import analytic_rows
+from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.structures.defects import build_defect
+from flatforce.structures.symmetry import find_symmetry
+
+ROUND_OFF = 1e-9
+"""eV/Å²; blocks are of order 10."""
+
+
+def embedded(potential: Potential, unit: Atoms, defect: str, scratch: Path, **settings: float) -> Embedded:
+    primitive = padded(unit, potential.cutoff)
+    small = build_defect(primitive, (3, 3), defect)
+    config = EmbedConfig.model_validate(settings)
+    return embed(potential, primitive, small, small.atoms, config, scratch=scratch)
+
+
+def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    found = embedded(potential, unit, "Se_Se:top", tmp_path, size=6, radius=4.0, rim_rows=2)
+    assert found.change.max() < ROUND_OFF
+    assert found.rim_error < ROUND_OFF
+    cell = found.cell.pristine
+    rows = analytic_rows(potential, cell, range(len(cell))[:40:13], scratch=tmp_path)
+    assert rows is not None
+    dense = found.force_constants.dense()
+    for centre, members, blocks in zip(rows.centres, rows.atoms, rows.blocks, strict=True):
+        wanted = np.zeros((len(cell), 3, 3))
+        wanted[members] = blocks
+        np.testing.assert_allclose(dense[centre], wanted, atol=ROUND_OFF)
+
+
+def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, rim_rows=0)
+    large = found.cell.atoms
+    rows = analytic_rows(potential, large, range(len(large)), scratch=tmp_path)
+    assert rows is not None
+    lengths = [len(members) for members in rows.atoms]
+    whole, _ = with_translation(
+        SparseForceConstants.from_blocks(
+            large,
+            np.repeat(np.arange(len(large)), lengths),
+            np.concatenate(rows.atoms),
+            np.concatenate(rows.blocks),
+        ).symmetrised()
+    )
+    np.testing.assert_allclose(found.force_constants.dense(), whole.dense(), atol=ROUND_OFF)
+    assert np.isnan(found.rim_error)
+    assert found.change.max() > 0.1
+
+
+def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    near = embedded(potential, unit, "v_Se:top", tmp_path, size=8, radius=4.0, rim_rows=3)
+    far = embedded(potential, unit, "v_Se:top", tmp_path, size=8, radius=7.0, rim_rows=3)
+    assert 0 < far.rim_error < near.rim_error
+    dense, truth = near.force_constants.dense(), far.force_constants.dense()
+    lateral = np.linalg.norm(
+        nearest_vectors(near.cell.atoms.positions, near.cell.centre, near.cell.atoms.cell.array)[:, :2],
+        axis=1,
+    )
+    beyond = np.argsort(lateral, kind="stable")[(lateral <= 4.0).sum() :][:3]
+    off = ~np.eye(len(lateral), dtype=bool)[beyond]
+    outer = off & (lateral > 4.0)  # what the nearer rows have made exact is not left out
+    missed = np.abs(dense[beyond] - truth[beyond]).max(axis=(2, 3))[outer].max()
+    assert missed <= near.rim_error * (1 + 1e-9)
+    assert missed > 0
+
+
+def test_symmetry_is_kept_and_saves_rows(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=12, radius=3.5, rim_rows=0)
+    exact = {path.name for path in tmp_path.iterdir()}
+    assert len(exact) - 3 < len(found.distance) / 1.5  # three rows are the pristine ones
+    large, symmetry = found.cell.atoms, find_symmetry(found.cell.atoms)
+    constants = found.force_constants.matrix
+    turn = large.cell.array.T @ symmetry.rotations[2] @ np.linalg.inv(large.cell.array.T)
+    assert not np.allclose(turn, np.eye(3))
+    image = symmetry.permutations[2]
+    rng = np.random.default_rng(0)
+    vector = rng.normal(size=(len(large), 3))
+    turned = np.empty_like(vector)
+    turned[image] = vector @ turn.T
+    after = np.empty_like(vector)
+    after[image] = (constants @ vector.ravel()).reshape(-1, 3) @ turn.T
+    np.testing.assert_allclose((constants @ turned.ravel()).reshape(-1, 3), after, atol=1e-8)
+    assert np.abs(after).max() > 1
+
+
+def test_what_does_not_fit_is_refused(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    with pytest.raises(GeometryError, match="not larger"):
+        embedded(potential, unit, "v_Se:top", tmp_path, size=3)
+    primitive = padded(unit, potential.cutoff)
+    small = build_defect(primitive, (3, 3), "v_Se:top")
+    wider = primitive.copy()
+    wider.set_cell(wider.cell.array * [[1.02], [1.02], [1.0]], scale_atoms=True)
+    with pytest.raises(GeometryError, match="does not fit"):
+        embed(potential, wider, small, small.atoms, EmbedConfig(size=8), scratch=tmp_path)
