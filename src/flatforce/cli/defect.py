@@ -66,17 +66,30 @@ def phonons(
     size: Annotated[
         list[int] | None, typer.Option("--size", "-n", help="n of an n × n supercell; repeat.")
     ] = None,
+    embed: Annotated[
+        int | None, typer.Option(help="n of an n × n supercell to embed the largest relaxed cell in.")
+    ] = None,
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
     """Relax a defect and compare its phonons with the pristine sheet, for one supercell size or several."""
     from flatforce.core.progress import reporting
     from flatforce.properties.phonons.defect import DefectPhononConfig
-    from flatforce.studies import stages
+    from flatforce.properties.phonons.embedding import EmbedConfig
+    from flatforce.studies import defect_stages
 
     sizes = [(n, n) for n in sorted(size)] if size else [None]
     configs = [settings_from(DefectPhononConfig, config, supercell=given) for given in sizes]
-    found = stages.defect_sizes(model, structure, defect, configs, output, device=device, report=reporting)
+    found = defect_stages.defect_sizes(
+        model,
+        structure,
+        defect,
+        configs,
+        output,
+        embedding=None if embed is None else EmbedConfig(size=embed),
+        device=device,
+        report=reporting,
+    )
     for name, result in found.items():
         show(f"{defect} {name}", result["metrics"], result["units"], output / name)
         if "modes" in result["details"]:

@@ -12,7 +12,7 @@ from flatforce.data.frames import read_structure, write_frames
 from flatforce.models.training.run import train
 from flatforce.report.page import write_report
 from flatforce.structures.prototypes import monolayer
-from flatforce.studies import stages
+from flatforce.studies import defect_stages, stages
 from flatforce.studies.inputs import Reporter, unreported
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def run_study(
         )
     for one in config.defects:
         name = f"defects/{re.sub(r'[^A-Za-z0-9]+', '_', one.defect).strip('_')}"
-        found = stages.defect_sizes(
+        found = defect_stages.defect_sizes(
             spec, relaxed, one.defect, _sizes(one), folder / name, device=device, report=report
         )
         done |= {f"{name}/{size}": result for size, result in found.items()}

@@ -7,7 +7,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ase.io import write
 
 from flatforce.core.errors import DataError
@@ -15,23 +14,20 @@ from flatforce.core.hashing import hash_structure
 from flatforce.core.results import (
     Record,
     claim_folder,
-    read_arrays,
     read_record,
     stage_key,
     write_atomically,
     write_record,
 )
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_labelled, read_structure, write_frames
+from flatforce.data.frames import read_labelled, read_structure
 from flatforce.models import load
 from flatforce.models.potential import padded
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from flatforce.properties.phonons.defect import DefectPhononConfig
     from flatforce.properties.phonons.pristine import PhononConfig
     from flatforce.properties.relax import RelaxConfig
 
@@ -235,139 +231,3 @@ def phonons(
         )
         write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
     return read_record(folder)
-
-
-def defect_phonons(
-    spec: str,
-    structure: Path,
-    defect: str,
-    config: DefectPhononConfig,
-    folder: Path,
-    *,
-    device: str = "auto",
-    report: Reporter = unreported,
-) -> dict[str, Any]:
-    """Compute the phonons of a defect in one supercell, beside the pristine one.
-
-    Parameters
-    ----------
-    spec
-        Force field.
-    structure
-        File of the relaxed primitive cell.
-    defect
-        Name of the defect, see `structures.defects.parse_defect`.
-    config
-        Settings.
-    folder
-        Result folder.
-    device
-        `cpu`, `cuda`, or `auto`.
-    report
-        Opens the progress display.
-
-    Returns
-    -------
-    The content of `result.json`.
-    """
-    from flatforce.properties.phonons.defect import defect_phonons as run
-
-    settings = config.model_dump(mode="json") | {"defect": defect}
-    inputs = input_hashes(spec, structure)
-    potential = load(spec, device=device)
-    atoms = read_structure(structure)
-    potential.check([atoms])
-    if claim_folder(folder, settings, inputs):
-        start = time.perf_counter()
-        sheet = padded(atoms, potential.cutoff)
-        with report(f"{defect} {folder.name}") as progress:
-            found = run(
-                potential,
-                sheet,
-                defect,
-                config,
-                scratch=folder / "forces" / stage_key(settings, inputs),
-                progress=progress,
-            )
-        said = found.problems
-        details = {
-            "modes": [mode.plain() for mode in found.modes],
-            "point_group": found.point_group,
-            "centre": found.cell.centre.tolist(),
-            "engine": found.filled.engine,
-            "row_difference": found.filled.difference,
-        }
-        write_frames(folder / "relaxed.extxyz", [found.relaxed])
-        record = Record(
-            "defect phonons", settings, found.metrics, found.units, inputs, not said, said, details
-        )
-        write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
-    return read_record(folder)
-
-
-def defect_sizes(
-    spec: str,
-    structure: Path,
-    defect: str,
-    configs: Sequence[DefectPhononConfig],
-    folder: Path,
-    *,
-    device: str = "auto",
-    report: Reporter = unreported,
-) -> dict[str, dict[str, Any]]:
-    """Compute a defect in supercells of several sizes, `NxM/` each, and compare them in `finite_size/`.
-
-    Parameters
-    ----------
-    spec
-        Force field.
-    structure
-        File of the relaxed primitive cell.
-    defect
-        Name of the defect.
-    configs
-        Settings, one a size.
-    folder
-        Parent of the result folders.
-    device
-        `cpu`, `cuda`, or `auto`.
-    report
-        Opens the progress display.
-
-    Returns
-    -------
-    Name of each folder → content of its `result.json`; `finite_size` where there are two sizes or more.
-    """
-    from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
-
-    found: dict[str, dict[str, Any]] = {}
-    spectra = []
-    for config in configs:
-        name = f"{config.supercell[0]}x{config.supercell[1]}"
-        inside = folder / name
-        found[name] = defect_phonons(spec, structure, defect, config, inside, device=device, report=report)
-        arrays = read_arrays(inside)
-        modes = found[name]["details"]["modes"]
-        spectra.append(
-            SizeSpectrum(
-                name,
-                len(arrays["numbers"]),
-                arrays["frequency"],
-                arrays["shell_dos"][1, 0] / arrays["shell_sites"][1, 0],
-                np.array([mode["frequency"] for mode in modes if mode["outside_bands"]]),
-            )
-        )
-    if len(spectra) > 1:
-        size = finite_size(spectra)
-        inside = folder / "finite_size"
-        inputs = {name: result["key"] for name, result in found.items()}
-        record = Record("finite size", {"defect": defect}, size.metrics, size.units, inputs)
-        arrays = {
-            "names": np.array(size.names),
-            "n_atoms": np.array(size.n_atoms),
-            "frequency": size.frequency,
-            "near_dos": size.near_dos,
-        }
-        write_record(inside, record, arrays)
-        found["finite_size"] = read_record(inside)
-    return found

@@ -237,7 +237,7 @@ def defect_phonons(
     primitive = padded(primitive, potential.cutoff)
     made = build_defect(primitive, config.supercell, defect)
     potential.check([made.atoms])
-    if not (_defect_shells(made, config.shells) == 0).any():
+    if not (defect_shells(made, config.shells) == 0).any():
         raise GeometryError(
             f"No atom lies within {config.shells[0]} Å of the defect.",
             fix="make the first of `shells` larger",
@@ -329,7 +329,7 @@ def _compare(
     sites = to_ase(pristine.supercell)
     shells = (
         shell_of(sites.positions, made.centre, sites.cell.array, config.shells),
-        _defect_shells(made, config.shells),
+        defect_shells(made, config.shells),
     )
     weights = [site_weights(one) for one in modes]
     top = max(float(one.frequencies.max()) for one in modes) + 5 * config.broadening
@@ -377,8 +377,20 @@ def _compare(
     )
 
 
-def _defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
-    """Shell of each atom: by its site in the pristine geometry, an adatom by its own place."""
+def defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
+    """Sort atoms into shells by their sites in the pristine geometry, an adatom by its own place.
+
+    Parameters
+    ----------
+    made
+        The defect cell.
+    radii
+        Å, growing.
+
+    Returns
+    -------
+    (N,) shell of each atom; the last one is the rest.
+    """
     places = made.atoms.positions.copy()
     on_site = made.site_of >= 0
     places[on_site] = made.pristine.positions[made.site_of[on_site]]

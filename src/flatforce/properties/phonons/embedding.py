@@ -70,6 +70,8 @@ class Embedded:
     """eV/Å², largest component left out, as exact rows just beyond the radius tell; NaN if none was computed."""
     translation: float
     """eV/Å², largest violation of the translation rule before it was restored on the diagonal."""
+    orbit: IntArray
+    """(N,) first of the atoms that the site group makes equal; itself where the group was not followed."""
     border_shift: float
     """Å, largest shift of an atom at the border of the small cell, neglected beyond it."""
 
@@ -142,6 +144,7 @@ def embed(
         np.array([norm for norm, _ in change]),
         max((largest for _, largest in change[near:]), default=float("nan")),
         translation,
+        np.min(images, axis=0),
         border,
     )
 
