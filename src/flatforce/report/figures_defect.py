@@ -11,12 +11,17 @@ from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
 from flatforce.report.figures_phonons import THZ, as_line, ticks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
 
 MARKED: Final = 6000
 """Points of the bands that are coloured, those of the largest weight: a browser stays quick."""
+
+SMALLEST_CHANGE: Final = 1e-6
+"""eV/Å²; a smaller change is drawn here, since a logarithmic axis has no zero."""
 
 
 def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
@@ -186,5 +191,41 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
         "finite-size",
         "Density of states of an average site near the defect, by supercell.",
         (Panel(tuple(lines), THZ, "DOS of a site (1/THz)"),),
+        height=2.8,
+    )
+
+
+def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
+    """Draw how force constants change near the defect, and the local DOS in the large cell.
+
+    Parameters
+    ----------
+    arrays
+        Of an `embedded defect` folder.
+    radii
+        Å, of the shells.
+
+    Returns
+    -------
+    Two panels.
+    """
+    change = Series(
+        arrays["row_distance"], np.maximum(arrays["row_change"], SMALLEST_CHANGE), style="points", width=3.0
+    )
+    inner = (0.0, *radii)
+    lines = tuple(
+        Series(
+            arrays["frequency"], dos, name=f"{inner[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)]
+        )
+        for k, dos in enumerate(arrays["shell_dos"])
+    )
+    return Figure(
+        "embedding",
+        "Left: change of an atom's force constants against the pristine sheet, by distance from the defect; the last "
+        "points lie beyond the radius of exact rows. Right: density of states of an average site in each shell.",
+        (
+            Panel((change,), "distance (Å)", "‖ΔΦ‖ (eV/Å²)", log_y=True),
+            Panel(lines, THZ, "DOS of a site (1/THz)", width=1.6),
+        ),
         height=2.8,
     )

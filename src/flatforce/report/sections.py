@@ -214,6 +214,13 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
+def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
+    figures = [figures_defect.embedding(read_arrays(folder), result["config"]["shells"])]
+    size = result["config"]["size"]
+    title = f"{result['config']['defect']} embedded in {size}×{size}"
+    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+
+
 def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, details = read_arrays(folder), result["details"]
     figures = [
@@ -239,6 +246,7 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "relax": _relax,
     "phonons": _phonons,
     "defect phonons": _defect,
+    "embedded defect": _embedded,
     "finite size": _sizes,
 }
 """Kind of result → its section; the page shows them in this order."""
