@@ -213,12 +213,16 @@ def nearest_vectors(positions: FloatArray, centre: FloatArray, cell: FloatArray)
     -------
     (N, 3) Å, from the centre.
     """
+    images, lateral = _images(positions, centre, cell)
+    found: FloatArray = images[np.arange(len(images)), lateral.argmin(axis=1)]
+    return found
+
+
+def _images(positions: FloatArray, centre: FloatArray, cell: FloatArray) -> tuple[FloatArray, FloatArray]:
     offset = (positions - centre) @ np.linalg.inv(cell)
     offset[:, :2] -= np.round(offset[:, :2])
     images = (offset @ cell)[:, None] + IMAGES @ cell
-    nearest = np.linalg.norm(images[..., :2], axis=-1).argmin(axis=1)
-    found: FloatArray = images[np.arange(len(images)), nearest]
-    return found
+    return images, np.linalg.norm(images[..., :2], axis=-1)
 
 
 def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[Atoms, float]:
@@ -227,10 +231,12 @@ def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[A
     shift = (relaxed.positions - small.atoms.positions) @ np.linalg.inv(cell)
     shift[:, :2] -= np.round(shift[:, :2])
     shift = shift @ cell
-    places = nearest_vectors(small.atoms.positions, small.centre, cell)
-    lateral = np.linalg.norm(places[:, :2], axis=1)
-    rim = lateral > lateral.max() - RIM
+    images, lateral = _images(small.atoms.positions, small.centre, cell)
+    nearest = lateral.min(axis=1)
+    rim = nearest > nearest.max() - RIM
     shift -= shift[rim].mean(axis=0)
+    atom, image = np.nonzero(lateral < nearest[:, None] + SITE_TOLERANCE)  # at the border several are as near
+    places = images[atom, image]
     large = made.atoms.copy()
     tree = cKDTree(nearest_vectors(large.positions, made.centre, large.cell.array))
     distance, index = tree.query(places)
@@ -238,7 +244,7 @@ def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[A
         raise GeometryError(
             "The relaxed cell does not fit into the large one.", fix="give both the same primitive cell"
         )
-    large.positions[index] += shift
+    large.positions[index] += shift[atom]
     return large, float(np.linalg.norm(shift[rim], axis=1).max())
 
 

@@ -1,0 +1,51 @@
+"""From the command line: a small cell, embedded in a larger one, on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+from typer.testing import CliRunner
+
+from flatforce.cli import app
+from flatforce.core.results import read_arrays, read_record
+from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.properties.phonons.spectra import gaussian_dos
+
+
+def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    (tmp_path / "c.yaml").write_text(
+        "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 3\npoints_per_segment: 2\nshells: [3.0, 4.5]\n"
+    )
+    words = ["defect", "phonons", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "3"]
+    words += ["--embed", "5", "-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
+    CliRunner().invoke(app, words, catch_exceptions=False)
+    folder = tmp_path / "out" / "embedded_5x5"
+    record, arrays = read_record(folder), read_arrays(folder)
+    assert record["metrics"]["n_atoms"] == 74
+    assert record["metrics"]["unconverged"] < 0.01
+    constants = SparseForceConstants.load(folder / "force_constants.hdf5")
+    squares, vectors = np.linalg.eigh(constants.dynamical().toarray())
+    frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
+    grid = arrays["frequency"]
+    weight = (vectors.reshape(74, 3, -1) ** 2).sum(axis=1)
+    dos = np.array([gaussian_dos(frequencies[None], one[None], grid, 0.08) for one in weight])
+    real = frequencies[frequencies > 0]
+    assert real.max() < grid[-1]
+    near = np.argsort(np.abs(dos - arrays["shell_dos"][0]).sum(axis=1))[:3]
+    assert int(arrays["shell_sites"][0]) == 3  # the metal atoms about the vacancy, alike by symmetry
+    for atom in near:
+        assert constants.atoms.symbols[int(atom)] == "W"
+        assert np.abs(dos[atom] - arrays["shell_dos"][0]).sum() / dos[atom].sum() < 1e-3
+    size = read_record(tmp_path / "out" / "finite_size")
+    assert "change_3x3_embedded_5x5" in size["metrics"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
+    assert page.exit_code == 0
+    assert any("embedding" in path.name for path in (tmp_path / "out").rglob("*.png"))
