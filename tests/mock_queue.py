@@ -19,6 +19,22 @@ echo $job > {folder}/count
 cp "$1" {folder}/$job.job
 echo "{answer}$job"
 """
+RUN = """#!/bin/sh
+job=$(($(cat {folder}/count 2>/dev/null || echo 100) + 1))
+echo $job > {folder}/count
+setsid bash "$1" > {folder}/$job.out 2>&1 &
+echo $! > {folder}/$job.pid
+echo "{answer}$job"
+"""
+LIST = """#!/bin/sh
+for file in {folder}/*.pid; do
+    job=$(basename $file .pid)
+    kill -0 $(cat $file) 2>/dev/null && echo "$job R" || echo "$job CD"
+done
+"""
+CANCEL = """#!/bin/sh
+for job in "$@"; do kill -9 -$(cat {folder}/$job.pid); done
+"""
 ASK = """#!/bin/sh
 for job in "$@"; do :; done
 [ -f {folder}/$job.job ] && echo "$job waits"
@@ -37,6 +53,24 @@ class MockQueue:
             for k in range(int(last.group(1)) + 1 if last else 1):
                 subprocess.run(["/bin/bash", str(job)], env=os.environ | {self.index: str(k)}, check=True)
             job.unlink()
+
+
+def mock_slurm_that_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a mock of Slurm first on the path that runs each job at once, for what waits for its jobs."""
+    jobs = folder / "mock_slurm"
+    jobs.mkdir()
+    for name, text in {
+        "sbatch": RUN,
+        "squeue": LIST,
+        "scancel": CANCEL,
+        "sacct": "#!/bin/sh\nexit 1\n",
+    }.items():
+        (jobs / name).write_text(
+            text.replace("{folder}", str(jobs)).replace("{answer}", "Submitted batch job ")
+        )
+        (jobs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{jobs}:{os.environ['PATH']}")
+    return jobs
 
 
 def mock_queue(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> MockQueue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ from flatforce.core.execution.pools import high_throughput
 from flatforce.data.frames import read_frames
 from flatforce.reference.config import LabelConfig
 from flatforce.reference.submit import submit_labels
-from mock_queue import mock_queue
+from mock_queue import mock_queue, mock_slurm_that_runs
 from test_label import copper_sheets
 
 if TYPE_CHECKING:
@@ -120,6 +121,27 @@ def test_job_array_is_submitted_once_and_collected(tmp_path: Path, monkeypatch: 
         assert f"#SBATCH {line}\n" in script
 
 
+def test_labels_through_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsl submits a block to the mock, its workers label, the block is cancelled at the end."""
+    pytest.importorskip("parsl")
+    jobs = mock_slurm_that_runs(tmp_path, monkeypatch)
+    pool = {"kind": "slurm", "queue": "short", "address": "127.0.0.1", "workers": 2, "walltime": "00:30:00"}
+    write(tmp_path / "in.extxyz", copper_sheets(3), format="extxyz")
+    settings = {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}
+    (tmp_path / "c.yaml").write_text(json.dumps({"settings": settings, "executors": {"dft": pool}}))
+    command = [sys.executable, "-m", "flatforce", "label", "in.extxyz", "-c", "c.yaml", "-o", "out.extxyz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(read_frames(tmp_path / "out.extxyz")) == 3
+    scripts = (tmp_path / "out.labels" / "parsl").rglob("parsl.dft.block-0.*")
+    (script,) = [text for path in scripts if "#SBATCH" in (text := path.read_text())]
+    assert "--partition=short" in script
+    assert "--time=30\n" in script  # minutes
+    (started,) = jobs.glob("*.pid")
+    process = Path("/proc") / started.read_text().strip()
+    assert waited(lambda: not process.exists() or "Z" in (process / "stat").read_text().split()[2])
+
+
 def test_pbs_array_of_one_is_a_plain_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mock_queue("pbs", tmp_path, monkeypatch)
     executor = Executor(kind="pbs", cores_per_node=36, gpus_per_node=2, queue="normal", blocks=5)
@@ -141,10 +163,18 @@ def test_job_array_needs_a_queue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "name"), [("slurm", "SlurmProvider"), ("pbs", "PBSProProvider")])
 def test_parsl_gets_what_the_settings_say(kind: str, name: str, tmp_path: Path) -> None:
     pytest.importorskip("parsl")
-    settings = {"kind": kind, "walltime": "1-02:00:00", "drain": 90, "gpus_per_node": 4, "workers": 4}
+    settings = {
+        "kind": kind,
+        "address": "10.0.0.1",
+        "walltime": "1-02:00:00",
+        "drain": 90,
+        "gpus_per_node": 4,
+        "workers": 4,
+    }
     made = high_throughput("dft", Executor.parse(settings), folder=tmp_path)
     assert type(made.provider).__name__ == name
     assert made.drain_period == seconds("26:00:00") - 90 * 60
+    assert str(made.provider.walltime) == "26:00:00"
     assert len(made.available_accelerators) == 4
     assert made.max_workers_per_node == 4
 

@@ -111,9 +111,12 @@ def run_task(task: str) -> str:
     Name of the file.
     """
     path = Path(task)
-    with held(path.with_suffix(".lock"), give_up=_stopping.is_set) as mine:
+    lock = path.with_suffix(".lock")
+    with held(lock, give_up=_stopping.is_set) as mine:
         if mine and path.is_file():
             _run(json.loads(path.read_text(encoding="utf-8")), path)
+        if mine and not path.is_file():
+            lock.unlink(missing_ok=True)  # who waits for it finds no task
     return path.name
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flatforce.core.errors import ConfigError
+from flatforce.core.execution.config import hours
 from flatforce.core.results import write_text
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _slurm(count: int, executor: Executor, folder: Path) -> list[str]:
         "array": f"0-{count - 1}%{executor.blocks}",
         "output": f"{folder}/%A-%a.out",
         "nodes": executor.nodes,
-        "time": executor.walltime,
+        "time": hours(executor.walltime),
         "ntasks-per-node": executor.cores_per_node,
         "gpus-per-node": executor.gpus_per_node or None,
         "partition": executor.queue,
@@ -149,7 +150,13 @@ def _pbs(count: int, executor: Executor, folder: Path) -> list[str]:
     select = f"select={executor.nodes}:ncpus={cores}:mpiprocs={cores}"
     if executor.gpus_per_node:
         select += f":ngpus={executor.gpus_per_node}"
-    lines = ["-N flatforce", "-j oe", f"-o {folder}/", f"-l {select}", f"-l walltime={executor.walltime}"]
+    lines = [
+        "-N flatforce",
+        "-j oe",
+        f"-o {folder}/",
+        f"-l {select}",
+        f"-l walltime={hours(executor.walltime)}",
+    ]
     if count > 1:  # PBS refuses an array of one
         lines.append(f"-J 0-{count - 1}%{executor.blocks}")
     if executor.queue:

@@ -44,6 +44,22 @@ class Executor(Config):
     """s without a sign of life after which a node is given up."""
 
 
+def hours(walltime: str) -> str:
+    """Write a wall time without days, as every queue and Parsl read it.
+
+    Parameters
+    ----------
+    walltime
+        [D-]HH:MM:SS.
+
+    Returns
+    -------
+    HH:MM:SS.
+    """
+    minutes, rest = divmod(seconds(walltime), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
+
+
 def seconds(walltime: str) -> int:
     """Turn a wall time into seconds.
 
@@ -57,5 +73,5 @@ def seconds(walltime: str) -> int:
     Seconds.
     """
     days, _, clock = walltime.rpartition("-")
-    hours, minutes, rest = (int(part) for part in clock.split(":"))
-    return 86400 * int(days or 0) + 3600 * hours + 60 * minutes + rest
+    hour, minute, second = (int(part) for part in clock.split(":"))
+    return 86400 * int(days or 0) + 3600 * hour + 60 * minute + second

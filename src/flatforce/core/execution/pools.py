@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flatforce.core.errors import ConfigError, MissingDependencyError
-from flatforce.core.execution.config import Executor, seconds
+from flatforce.core.execution.config import Executor, hours, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -175,7 +175,7 @@ def _provider(executor: Executor) -> Any:
     }
     if executor.kind == "local":
         return LocalProvider(**common | {"init_blocks": executor.blocks, "nodes_per_block": 1})
-    common |= {"account": executor.account, "walltime": executor.walltime}
+    common |= {"account": executor.account, "walltime": hours(executor.walltime)}
     common |= {"scheduler_options": executor.options}
     if executor.kind == "slurm":
         return SlurmProvider(
