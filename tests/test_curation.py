@@ -157,6 +157,27 @@ def test_every_element_is_in_every_part() -> None:
     assert found == split_by_material(many(), SplitConfig(ratios=(0.6, 0.2, 0.2)))
 
 
+def test_every_formula_is_in_every_part() -> None:
+    """Six polymorphs of each of four compounds that share their elements pairwise."""
+    frames = [
+        sheet(m, x, seed=100 * k + n)
+        for k in range(6)
+        for m in ("W", "Mo")
+        for x in ("S", "Te")
+        for n in range(4)
+    ]
+    for i, frame in enumerate(frames):
+        frame.info["material"] = f"{frame.get_chemical_formula()}-{i // 16}"
+    thirds = (0.5, 0.25, 0.25)
+    found = split_by_material(frames, SplitConfig(ratios=thirds, stratify="composition", duplicates=1e-6))
+    side = {key: name for name, keys in found["parts"].items() for key in keys}
+    for m in ("W", "Mo"):
+        for x in ("S", "Te"):
+            mine = [side[hash_structure(f)] for f in frames if m in f.symbols and x in f.symbols]
+            assert set(mine) == set(found["parts"])
+            assert mine.count("train") == 12
+
+
 def test_too_few_materials_are_refused() -> None:
     with pytest.raises(DataError, match="2 materials for 3 parts"):
         split_by_material([sheet("W"), sheet("Mo")], SplitConfig())

@@ -148,3 +148,22 @@ def test_casm(tmp_path: Path, frames: list[Atoms], layout: str) -> None:
     assert reasons(read_casm(path)) == [NO_FORCES]
     path.write_text(json.dumps(content)[:40])
     assert "no CASM calculation" in reasons(read_casm(path))[0]
+
+
+@pytest.mark.slow
+def test_gpw(tmp_path: Path) -> None:
+    """A file that GPAW itself wrote, against what GPAW said."""
+    gpaw = pytest.importorskip("gpaw")
+    from flatforce.structures.prototypes import monolayer
+
+    sheet = monolayer(("C", "C"), prototype="honeycomb", a=2.46)
+    sheet.positions[0, 0] += 0.05
+    sheet.set_cell([*sheet.cell.array[:2], [0, 0, 7]])
+    sheet.calc = gpaw.GPAW(mode=gpaw.PW(200), kpts=(2, 2, 1), txt=None, symmetry="off")
+    energy, forces = sheet.get_potential_energy(force_consistent=True), sheet.get_forces()
+    sheet.calc.write(str(tmp_path / "c.gpw"))
+    (frame,) = imported(tmp_path / "c.gpw").frames
+    assert get_labels(frame).energy == pytest.approx(energy, abs=1e-6)
+    np.testing.assert_allclose(get_labels(frame).forces, forces, atol=1e-6)
+    assert np.abs(forces).max() > 0.5
+    assert frame.info["dft_code"] == "gpaw"

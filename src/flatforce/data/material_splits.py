@@ -35,8 +35,8 @@ class SplitConfig(Config):
     """k of a k-fold split."""
     leave_out: str | None = None
     """Element whose materials are all held out."""
-    stratify: Literal["element", "none"] = "element"
-    """Whether every element gets its share in each part."""
+    stratify: Literal["element", "composition", "none"] = "element"
+    """Whether every element, or every reduced formula, gets its share in each part."""
     duplicates: PositiveFloat = 0.01
     """Å. Materials that share a near copy stay together."""
     seed: int = 0
@@ -134,23 +134,22 @@ def material_groups(frames: Sequence[Atoms], *, tolerance: float) -> list[int]:
 def _assign(
     frames: Sequence[Atoms], members: dict[int, list[int]], shares: Sequence[float], config: SplitConfig
 ) -> dict[int, int]:
-    """Move groups between parts as long as that brings sizes and shares of elements nearer to what is wanted.
+    """Move groups between parts as long as that brings sizes and shares of strata nearer to what is wanted.
 
-    Each element, and the whole, pulls with Σ_k (found share − s_k)² / s_k.
+    Each stratum, and the whole, pulls with Σ_k (found share − s_k)² / s_k.
     """
     rng = np.random.default_rng(config.seed)
     open_parts = [k for k, share in enumerate(shares) if share > 0]
     wanted = np.array([shares[k] for k in open_parts])
-    names = sorted({symbol for frame in frames for symbol in set(frame.get_chemical_symbols())})
-    if config.stratify == "none":
-        names = []
+    strata = [_strata(frame, config.stratify) for frame in frames]
+    names = sorted(set().union(*strata))
     groups = list(members)
     table = np.zeros((len(groups), 1 + len(names)))
     for row, g in enumerate(groups):
         inside = members[g]
         table[row, 0] = len(inside)
         for column, name in enumerate(names, start=1):
-            table[row, column] = sum(name in frames[i].symbols for i in inside)
+            table[row, column] = sum(name in strata[i] for i in inside)
     table /= table.sum(axis=0)
     table[:, 0] *= max(1, len(names)) ** 0.5
     target = wanted[:, None] * table.sum(axis=0)
@@ -172,6 +171,12 @@ def _assign(
             break
     _fill_empty(part, table[:, 0], wanted)
     return {g: open_parts[int(k)] for g, k in zip(groups, part, strict=True)}
+
+
+def _strata(frame: Atoms, kind: str) -> set[str]:
+    if kind == "element":
+        return set(frame.get_chemical_symbols())
+    return {frame.symbols.formula.reduce()[0].format("hill")} if kind == "composition" else set()
 
 
 def _cost(without: FloatArray, extra: FloatArray, k: int, target: FloatArray, wanted: FloatArray) -> float:
