@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from phonopy import Phonopy
 
 from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
@@ -21,7 +22,8 @@ from flatforce.properties.phonons.defect import (
 )
 from flatforce.properties.phonons.defect_cell import with_symmetry
 from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
-from flatforce.properties.phonons.localisation import localised_modes
+from flatforce.properties.phonons.irreps import irreps
+from flatforce.properties.phonons.localisation import DEGENERATE, degenerate_groups, localised_modes
 from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -37,6 +39,18 @@ THREE = (3, 3)
 
 AS_IT_IS = RelaxConfig(relax_cell=False, max_force=1e3)
 """No step is taken."""
+
+
+def vacancy_phonopy(vacancy: DefectPhonons) -> Phonopy:
+    """Phonopy's object with force constants that have these modes at Γ."""
+    masses = np.repeat(vacancy.relaxed.get_masses(), 3)
+    vectors = vacancy.gamma.vectors[0].real
+    squares = vacancy.gamma.frequencies[0] * np.abs(vacancy.gamma.frequencies[0]) / FREQUENCY_FACTOR**2
+    matrix = (vectors * squares) @ vectors.T * np.sqrt(np.outer(masses, masses))
+    count = len(vacancy.relaxed)
+    phonon = supercell.make_phonopy(vacancy.relaxed, (1, 1), primitive="P")
+    phonon.force_constants = matrix.reshape(count, 3, count, 3).transpose(0, 2, 1, 3)
+    return phonon
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +89,40 @@ def test_symmetry_saves_displacements_and_rules_hold(vacancy: DefectPhonons) -> 
     assert vacancy.left_residuals.translation < 1e-10
     assert vacancy.left_residuals.rotation < 1e-8
     assert vacancy.raw_residuals.rotation > 1e-4
+
+
+def test_irreps_are_phonopys(vacancy: DefectPhonons) -> None:
+    """Of every degenerate set of the vacancy's C3v, against phonopy's own characters."""
+    symmetry = find_symmetry(vacancy.relaxed)
+    assert symmetry.point_group == "3m"
+    groups = degenerate_groups(vacancy.gamma.frequencies[0])
+    found = irreps(vacancy.gamma.vectors[0].real, groups, symmetry, vacancy.relaxed.cell.array)
+    assert set(found) >= {"A1", "A2", "E"}
+    for name, group in zip(found, groups, strict=True):
+        assert sum(2 if part == "E" else 1 for part in name.split("+")) == len(group)
+    phonon = vacancy_phonopy(vacancy)
+    phonon.run_irreps([0, 0, 0], degeneracy_tolerance=DEGENERATE)
+    theirs = phonon.irreps
+    assert theirs is not None
+    named = list(zip(theirs._ir_labels or [], theirs.band_indices, strict=True))
+    assert len(named) == len(groups)
+    for theirs_name, bands in named:
+        (ours,) = [found[k] for k, group in enumerate(groups) if set(bands) == set(group.tolist())]
+        assert theirs_name in {ours, None}  # phonopy gives no name to sets degenerate by chance
+    assert sum(name is not None for name, _ in named) > len(named) - 3
+
+
+def test_irreps_of_the_pristine_sheet(potential: Potential, unit: Atoms) -> None:
+    """D3h: translations are E' + A2'', and the optical modes what every textbook says of 2H."""
+    hessian = potential.hessian(unit)
+    assert hessian is not None
+    matrix = np.array([hessian.full_rows(k) for k in range(3)]).transpose(0, 2, 1, 3).reshape(9, 9)
+    masses = np.repeat(unit.get_masses(), 3)
+    squares, vectors = np.linalg.eigh((matrix + matrix.T) / 2 / np.sqrt(np.outer(masses, masses)))
+    symmetry = find_symmetry(unit)
+    groups = degenerate_groups(np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR)
+    names = irreps(vectors, groups, symmetry, unit.cell.array)
+    assert sorted("+".join(names).split("+")) == sorted(["A1'", "A2''", "A2''", "E'", "E'", "E''"])
 
 
 def test_localisation_does_not_depend_on_the_basis_of_a_degenerate_set() -> None:

@@ -83,11 +83,12 @@ def show_modes(result: dict[str, Any]) -> None:
 
     from flatforce.report.sections import said_of
 
-    table = Table("THz", "degeneracy", "atoms taking part", "weight by shell", "")
+    table = Table("THz", "degeneracy", "irrep", "atoms taking part", "weight by shell", "")
     for mode in result["details"]["modes"]:
         table.add_row(
             f"{mode['frequency']:.3f}",
             str(mode["degeneracy"]),
+            mode["irrep"],
             f"{mode['participating']:.1f}",
             " ".join(f"{weight:.2f}" for weight in mode["shells"]),
             said_of(mode),

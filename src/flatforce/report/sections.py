@@ -16,7 +16,7 @@ from flatforce.report import figures_data, figures_defect, figures_model, figure
 from flatforce.report.figure import Figure
 from flatforce.report.viewer import scene
 
-MODE_COLUMNS: Final = ["THz", "cm⁻¹", "degeneracy", "atoms taking part", "weight by shell", ""]
+MODE_COLUMNS: Final = ["THz", "cm⁻¹", "degeneracy", "irrep", "atoms taking part", "weight by shell", ""]
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,7 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
             f"{mode['frequency']:.3f}",
             f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",
             str(mode["degeneracy"]),
+            mode["irrep"],
             f"{mode['participating']:.1f}",
             " · ".join(f"{weight:.2f}" for weight in mode["shells"]),
             said_of(mode),

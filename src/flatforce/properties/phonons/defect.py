@@ -15,6 +15,7 @@ from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defect_cell import CALM, relax_once, with_symmetry
 from flatforce.properties.phonons.engines import Engine, Filled, fill_force_constants
+from flatforce.properties.phonons.irreps import irreps
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.potential import Potential
+    from flatforce.structures.symmetry import Symmetry
 
 BAND_MESH: Final = 60
 """q points along a reciprocal vector of the primitive cell, so dense that only gaps leave holes of 0.05 THz."""
@@ -267,7 +269,7 @@ def defect_phonons(
         band_modes=band_modes,
         relaxation_energy=gain,
         relaxation_converged=converged,
-        point_group=symmetry.point_group,
+        symmetry=symmetry,
         residual=(raw, left),
         symmetry_shift=float(np.linalg.norm(relaxed.positions - free.positions, axis=1).max()),
         filled=filled,
@@ -318,7 +320,7 @@ def _compare(
     band_modes: FloatArray,
     relaxation_energy: float,
     relaxation_converged: bool,
-    point_group: str,
+    symmetry: Symmetry,
     residual: tuple[Residuals, Residuals],
     symmetry_shift: float,
     filled: Filled,
@@ -353,7 +355,7 @@ def _compare(
         relaxed=relaxed,
         relaxation_energy=relaxation_energy,
         relaxation_converged=relaxation_converged,
-        point_group=point_group,
+        point_group=symmetry.point_group,
         labels=list(path.labels),
         ticks=path.ticks,
         distance=path.distance,
@@ -368,7 +370,13 @@ def _compare(
         },
         site_difference=dos(1, made.site_of >= 0) - dos(0, matched),
         shell_sites=np.array([[int((shells[k] == s).sum()) for s in range(n_shells)] for k in (0, 1)]),
-        modes=localised_modes(gamma, shells[1], pristine=band_modes, n_shells=n_shells),
+        modes=localised_modes(
+            gamma,
+            shells[1],
+            pristine=band_modes,
+            n_shells=n_shells,
+            named=lambda groups: irreps(gamma.vectors[0].real, groups, symmetry, relaxed.cell.array),
+        ),
         gamma=gamma,
         raw_residuals=residual[0],
         left_residuals=residual[1],

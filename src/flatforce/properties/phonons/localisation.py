@@ -10,6 +10,8 @@ import numpy as np
 from flatforce.properties.phonons.spectra import site_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.phonons.spectra import ModeSet
 
@@ -38,6 +40,8 @@ class Mode:
     frequency: float
     """THz."""
     degeneracy: int
+    irrep: str
+    """Representation under the site group; empty where it is not known."""
     participating: float
     """1 / Σ p², atoms taking part; p averaged over the degenerate set."""
     shells: list[float]
@@ -57,7 +61,14 @@ class Mode:
         return asdict(self)
 
 
-def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n_shells: int) -> list[Mode]:
+def localised_modes(
+    gamma: ModeSet,
+    shells: IntArray,
+    *,
+    pristine: FloatArray,
+    n_shells: int,
+    named: Callable[[list[IntArray]], list[str]] | None = None,
+) -> list[Mode]:
     """List the modes that have most to do with the defect.
 
     Parameters
@@ -70,6 +81,8 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
         (Q, 3n) THz, modes of the pristine sheet on a dense mesh.
     n_shells
         How many shells there are.
+    named
+        Gives the representation of each degenerate set.
 
     Returns
     -------
@@ -81,7 +94,9 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
     bands = np.sort(pristine.ravel())
     share = float((shells == 0).mean())
     found = []
-    for group in _degenerate_groups(frequencies):
+    groups = degenerate_groups(frequencies)
+    names = [""] * len(groups) if named is None else named(groups)
+    for group, name in zip(groups, names, strict=True):
         p = weights[group].mean(axis=0)
         in_shells = [float(p[shells == s].sum()) for s in range(n_shells)]
         frequency = float(frequencies[group].mean())
@@ -90,13 +105,26 @@ def localised_modes(gamma: ModeSet, shells: IntArray, *, pristine: FloatArray, n
         participating = float(1 / (p**2).sum())
         outside, near_defect = gap > OFF_BANDS, in_shells[0] > max(LOCAL_WEIGHT, LOCAL_SHARE * share)
         local = outside or near_defect
-        found.append(Mode(int(group[0]), frequency, len(group), participating, in_shells, outside, local))
+        found.append(
+            Mode(int(group[0]), frequency, len(group), name, participating, in_shells, outside, local)
+        )
     found.sort(key=lambda mode: (not mode.localised, -mode.shells[0]))
     n_localised = sum(mode.localised for mode in found)
     return sorted(found[: n_localised + LISTED], key=lambda mode: mode.participating)
 
 
-def _degenerate_groups(frequencies: FloatArray) -> list[IntArray]:
+def degenerate_groups(frequencies: FloatArray) -> list[IntArray]:
+    """Part modes into degenerate sets.
+
+    Parameters
+    ----------
+    frequencies
+        (M) THz.
+
+    Returns
+    -------
+    Modes of each set, from the lowest.
+    """
     order = np.argsort(frequencies)
     breaks = np.flatnonzero(np.diff(frequencies[order]) > DEGENERATE) + 1
     return [np.asarray(part) for part in np.split(order, breaks)]
