@@ -88,7 +88,7 @@ def show_modes(result: dict[str, Any]) -> None:
         table.add_row(
             f"{mode['frequency']:.3f}",
             str(mode["degeneracy"]),
-            mode["irrep"],
+            mode.get("irrep", ""),  # results of 0.1.0.dev had none
             f"{mode['participating']:.1f}",
             " ".join(f"{weight:.2f}" for weight in mode["shells"]),
             said_of(mode),

@@ -174,7 +174,7 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
             f"{mode['frequency']:.3f}",
             f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",
             str(mode["degeneracy"]),
-            mode["irrep"],
+            mode.get("irrep", ""),  # results of 0.1.0.dev had none
             f"{mode['participating']:.1f}",
             " · ".join(f"{weight:.2f}" for weight in mode["shells"]),
             said_of(mode),
