@@ -13,7 +13,7 @@ from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
-from flatforce.properties.phonons.defect_cell import CALM, relax_once, with_symmetry
+from flatforce.properties.phonons.defect_cell import CALM, defect_shells, relax_once, with_symmetry
 from flatforce.properties.phonons.engines import Engine, Filled, fill_force_constants
 from flatforce.properties.phonons.irreps import irreps
 from flatforce.properties.phonons.localisation import Mode, localised_modes
@@ -383,26 +383,6 @@ def _compare(
         symmetry_shift=symmetry_shift,
         filled=filled,
     )
-
-
-def defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
-    """Sort atoms into shells by their sites in the pristine geometry, an adatom by its own place.
-
-    Parameters
-    ----------
-    made
-        The defect cell.
-    radii
-        Å, growing.
-
-    Returns
-    -------
-    (N,) shell of each atom; the last one is the rest.
-    """
-    places = made.atoms.positions.copy()
-    on_site = made.site_of >= 0
-    places[on_site] = made.pristine.positions[made.site_of[on_site]]
-    return shell_of(places, made.centre, made.pristine.cell.array, radii)
 
 
 def _sites_like(sites: Atoms, positions: FloatArray) -> list[int]:

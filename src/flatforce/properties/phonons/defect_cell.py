@@ -8,6 +8,7 @@ import numpy as np
 
 from flatforce.core.progress import Progress
 from flatforce.core.results import write_arrays
+from flatforce.properties.phonons.spectra import shell_of
 from flatforce.properties.relax import RelaxConfig, relax
 from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrised
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.core.arrays import IntArray
     from flatforce.models.potential import Potential
+    from flatforce.structures.defects import DefectCell
 
 TOLERANCES: Final = (RELAXED_SYMPREC, RELAXED_SYMPREC / 3, RELAXED_SYMPREC / 10, RELAXED_SYMPREC / 30)
 """Å, tried in turn."""
@@ -92,3 +95,23 @@ def with_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tupl
 def _largest_force(potential: Potential, atoms: Atoms) -> float:
     forces = potential.evaluate([atoms], stress=False)[0].forces
     return float(np.linalg.norm(forces, axis=1).max())
+
+
+def defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
+    """Sort atoms into shells by their sites in the pristine geometry, an adatom by its own place.
+
+    Parameters
+    ----------
+    made
+        The defect cell.
+    radii
+        Å, growing.
+
+    Returns
+    -------
+    (N,) shell of each atom; the last one is the rest.
+    """
+    places = made.atoms.positions.copy()
+    on_site = made.site_of >= 0
+    places[on_site] = made.pristine.positions[made.site_of[on_site]]
+    return shell_of(places, made.centre, made.pristine.cell.array, radii)

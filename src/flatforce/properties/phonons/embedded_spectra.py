@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.progress import Progress, silent
-from flatforce.properties.phonons.defect import defect_shells
+from flatforce.properties.phonons.defect_cell import defect_shells
 from flatforce.properties.phonons.lanczos import lanczos, steps_for
 
 if TYPE_CHECKING:
