@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.io import write
+from ase.io import read, write
 from typer.testing import CliRunner
 
 from flatforce.cli import app
+from flatforce.core.arrays import FloatArray
 from flatforce.core.results import read_arrays, read_record
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.spectra import gaussian_dos
+from flatforce.properties.phonons.vibronic import HBAR
 
 
 def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
@@ -44,8 +46,36 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
         assert np.abs(dos[atom] - arrays["shell_dos"][0]).sum() / dos[atom].sum() < 1e-3
     size = read_record(tmp_path / "out" / "finite_size")
     assert "change_3x3_embedded_5x5" in size["metrics"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
+    _line_shape(tmp_path / "out", vectors, frequencies, constants)
+    page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
     assert page.exit_code == 0
-    assert any("embedding" in path.name for path in (tmp_path / "out").rglob("*.png"))
+    for figure in ("embedding", "line-shape"):
+        assert any(figure in path.name for path in (tmp_path / "out").rglob("*.png"))
+
+
+def _line_shape(
+    out: Path, vectors: FloatArray, frequencies: FloatArray, constants: SparseForceConstants
+) -> None:
+    """The three metal atoms driven apart, against the sum over the modes of the large cell."""
+    small, folder = read(out / "3x3" / "relaxed.extxyz"), out / "embedded_5x5"
+    assert isinstance(small, Atoms)
+    small_atom = read_arrays(folder)["small_atom"]
+    assert set(small_atom) == {-1, *range(len(small))}
+    centre = np.array(read_record(out / "3x3")["details"]["centre"])
+    metals = np.flatnonzero(small.numbers == 74)
+    near = metals[np.argsort(np.linalg.norm(small.positions[metals] - centre, axis=1))[:3]]
+    forces = np.zeros((len(small), 3))
+    forces[near] = 0.1 * (small.positions[near] - small.positions[near].mean(axis=0))
+    small.arrays["REF_forces"] = forces
+    write(out / "push.extxyz", small, format="extxyz")
+    words = ["defect", "lineshape", str(folder), str(out / "push.extxyz"), "-o", str(out / "line")]
+    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    metrics = read_record(out / "line")["metrics"]
+    push = np.zeros((74, 3))
+    push[small_atom >= 0] = forces[small_atom[small_atom >= 0]]
+    along = vectors.T @ (push / np.sqrt(constants.atoms.get_masses())[:, None]).ravel()
+    real = frequencies > 0.02
+    omega = frequencies[real] / FREQUENCY_FACTOR
+    assert metrics["huang_rhys"] == pytest.approx((along[real] ** 2 / (2 * HBAR * omega**3)).sum(), rel=1e-6)
+    arrays = read_arrays(out / "line")
+    assert np.trapezoid(arrays["shape"], arrays["energy"]) == pytest.approx(1, abs=0.05)

@@ -98,3 +98,22 @@ def phonons(
         converged=all(result["converged"] for result in found.values()),
         warnings=[f"{name}: {text}" for name, result in found.items() for text in result["warnings"]],
     )
+
+
+@app.command()
+def lineshape(
+    embedded: Annotated[Path, typer.Argument(help="Result folder of `defect phonons --embed`.")],
+    forces: Annotated[
+        Path, typer.Argument(help="The relaxed cell, with forces of the excited less the ground state.")
+    ],
+    output: Output,
+    config: Settings = None,
+    temperature: Annotated[float | None, typer.Option(help="K.")] = None,
+) -> None:
+    """Huang–Rhys factors and the emission line shape of a transition at the defect."""
+    from flatforce.properties.phonons.vibronic import LineShapeConfig
+    from flatforce.studies.defect_stages import line_shape
+
+    settings = settings_from(LineShapeConfig, config, temperature=temperature)
+    result = line_shape(embedded, forces, settings, output)
+    show("line shape", result["metrics"], result["units"], output)

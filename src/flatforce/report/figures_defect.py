@@ -229,3 +229,31 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
         ),
         height=2.8,
     )
+
+
+def emission(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw the spectral function of the Huang–Rhys factors, and the line shape.
+
+    Parameters
+    ----------
+    arrays
+        Of a `line shape` folder.
+
+    Returns
+    -------
+    Two panels.
+    """
+    return Figure(
+        "line-shape",
+        "Left: Huang–Rhys factors by energy of the vibration. Right: emission, counted from the zero-phonon line.",
+        (
+            Panel((Series(arrays["quanta"], arrays["spectral_function"]),), "ħω (meV)", "S(ħω) (1/meV)"),
+            Panel(
+                (Series(-arrays["energy"], arrays["shape"]),),
+                "E − E_ZPL (meV)",
+                "intensity (1/meV)",
+                width=1.6,
+            ),
+        ),
+        height=2.8,
+    )

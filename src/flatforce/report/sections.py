@@ -222,6 +222,12 @@ def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
+def _line_shape(folder: Path, result: dict[str, Any], name: str) -> Section:
+    figures = [figures_defect.emission(read_arrays(folder))]
+    title = f"Line shape at {result['config']['temperature']:g} K"
+    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+
+
 def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, details = read_arrays(folder), result["details"]
     figures = [
@@ -249,5 +255,6 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "defect phonons": _defect,
     "embedded defect": _embedded,
     "finite size": _sizes,
+    "line shape": _line_shape,
 }
 """Kind of result → its section; the page shows them in this order."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, stage_key, write_record
 from flatforce.data.frames import read_structure, write_frames
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
     from flatforce.properties.phonons.defect import DefectPhononConfig
     from flatforce.properties.phonons.embedding import EmbedConfig
+    from flatforce.properties.phonons.vibronic import LineShapeConfig
 
 
 def defect_phonons(
@@ -239,3 +244,76 @@ def defect_sizes(
         write_record(inside, record, arrays)
         found["finite_size"] = read_record(inside)
     return found
+
+
+def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Path) -> dict[str, Any]:
+    """Compute Huang–Rhys factors and the emission line shape of an embedded defect.
+
+    Parameters
+    ----------
+    embedded
+        Result folder of the embedding.
+    forces
+        File of the relaxed smaller cell with the forces of the excited state less those of the ground state, under
+        any customary key.
+    config
+        Settings.
+    folder
+        Result folder.
+
+    Returns
+    -------
+    The content of `result.json`.
+
+    Raises
+    ------
+    DataError
+        If the file holds no forces, or those of another cell.
+    """
+    from flatforce.properties.phonons.sparse import SparseForceConstants
+    from flatforce.properties.phonons.vibronic import forces_on_large_cell, huang_rhys
+    from flatforce.properties.phonons.vibronic import line_shape as shape_of
+
+    settings = config.model_dump(mode="json")
+    inputs = {"embedded": read_record(embedded)["key"], "forces": hash_file(forces)}
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        small_atom = read_arrays(embedded)["small_atom"]
+        push = _forces_of(read_structure(forces))
+        if len(push) != small_atom.max() + 1:
+            raise DataError(
+                f"{forces} holds {len(push)} atoms, the embedded cell {small_atom.max() + 1}.",
+                fix="give forces on the relaxed cell that was embedded, in its order",
+            )
+        if config.remove_mean:
+            push = push - push.mean(axis=0)
+        constants = SparseForceConstants.load(embedded / "force_constants.hdf5")
+        factors = huang_rhys(constants, forces_on_large_cell(push, small_atom), steps=config.steps)
+        energy = np.arange(-config.above, config.below, config.width / 10) / 1e3
+        shape = shape_of(factors, energy, temperature=config.temperature, width=config.width / 1e3)
+        quanta = np.arange(0.0, 1.1 * float(factors.energy.max()), config.width / 1e4)
+        metrics = {
+            "huang_rhys": factors.total,
+            "relaxation_energy": 1e3 * factors.relaxation_energy,
+            "left_out": 1e3 * factors.left_out,
+            "zero_phonon_weight": float(np.exp(-factors.total)),
+        }
+        units = {"huang_rhys": "1", "relaxation_energy": "meV", "left_out": "meV", "zero_phonon_weight": "1"}
+        arrays = {
+            "energy": 1e3 * energy,
+            "shape": shape / 1e3,
+            "quanta": 1e3 * quanta,
+            "spectral_function": factors.spectral_function(quanta, config.width / 2e3) / 1e3,
+        }
+        record = Record("line shape", settings, metrics, units, inputs)
+        write_record(folder, record.taking(time.perf_counter() - start), arrays)
+    return read_record(folder)
+
+
+def _forces_of(atoms: Atoms) -> FloatArray:
+    if atoms.calc is not None and "forces" in atoms.calc.results:
+        return np.asarray(atoms.calc.results["forces"], dtype=float)
+    for key in ("REF_forces", "forces", "force"):
+        if key in atoms.arrays:
+            return np.asarray(atoms.arrays[key], dtype=float)
+    raise DataError("The structure holds no forces.", fix="write them as `forces` or `REF_forces`")

@@ -70,6 +70,7 @@ class EmbeddedSpectra:
             "shell_sites": self.shell_sites,
             "row_distance": self.embedded.distance,
             "row_change": self.embedded.change,
+            "small_atom": self.embedded.small_atom,
         }
 
 

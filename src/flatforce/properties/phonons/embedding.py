@@ -72,6 +72,8 @@ class Embedded:
     """eV/Å², largest violation of the translation rule before it was restored on the diagonal."""
     orbit: IntArray
     """(N,) first of the atoms that the site group makes equal; itself where the group was not followed."""
+    small_atom: IntArray
+    """(N,) atom of the smaller cell that each atom stands for; -1 beyond its border."""
     border_shift: float
     """Å, largest shift of an atom at the border of the small cell, neglected beyond it."""
 
@@ -117,7 +119,7 @@ def embed(
     made = build_defect(primitive, (config.size, config.size), small.name)
     if len(made.atoms) <= len(small.atoms):
         raise GeometryError("The supercell to embed in is not larger than the relaxed one.")
-    large, border = _with_shifts(made, small, relaxed)
+    large, border, small_atom = _with_shifts(made, small, relaxed)
     vectors = nearest_vectors(large.positions, made.centre, large.cell.array)
     lateral = np.linalg.norm(vectors[:, :2], axis=1)
     order = np.argsort(lateral, kind="stable")
@@ -145,6 +147,7 @@ def embed(
         max((largest for _, largest in change[near:]), default=float("nan")),
         translation,
         np.min(images, axis=0),
+        small_atom,
         border,
     )
 
@@ -225,7 +228,7 @@ def _images(positions: FloatArray, centre: FloatArray, cell: FloatArray) -> tupl
     return images, np.linalg.norm(images[..., :2], axis=-1)
 
 
-def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[Atoms, float]:
+def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[Atoms, float, IntArray]:
     """Shift the atoms of the large cell as the relaxation shifted those of the small one."""
     cell = relaxed.cell.array
     shift = (relaxed.positions - small.atoms.positions) @ np.linalg.inv(cell)
@@ -245,7 +248,9 @@ def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[A
             "The relaxed cell does not fit into the large one.", fix="give both the same primitive cell"
         )
     large.positions[index] += shift[atom]
-    return large, float(np.linalg.norm(shift[rim], axis=1).max())
+    small_atom = np.full(len(large), -1)
+    small_atom[index] = atom
+    return large, float(np.linalg.norm(shift[rim], axis=1).max()), small_atom
 
 
 def _change(made: DefectCell, host: _Host, exact: Rows, k: int, inside: BoolArray) -> tuple[float, float]:

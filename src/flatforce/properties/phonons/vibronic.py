@@ -11,18 +11,38 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.lanczos import lanczos
 
 if TYPE_CHECKING:
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.phonons.sparse import SparseForceConstants
 
 HBAR: Final = 0.06465415
 """eV per √(eV/Å²/amu), from CODATA 2018."""
+
+
+class LineShapeConfig(Config):
+    """Settings of a line shape."""
+
+    temperature: NonNegativeFloat = 10.0
+    """K."""
+    width: PositiveFloat = 2.0
+    """meV, full width at half maximum of the zero-phonon line."""
+    below: PositiveFloat = 400.0
+    """meV below the zero-phonon line that the shape covers."""
+    above: PositiveFloat = 100.0
+    """meV above it."""
+    steps: PositiveInt = 200
+    """Of the Lanczos chain."""
+    remove_mean: bool = True
+    """Whether the mean force is taken off, which the noise of a calculation leaves."""
+
 
 BOLTZMANN: Final = 8.617333262e-5
 """eV/K."""
@@ -119,6 +139,27 @@ def huang_rhys(
     slow = ~fast & (np.abs(omega) > 0)
     left_out = float((weights[slow] / (2 * omega[slow] ** 2)).sum()) if slow.any() else 0.0
     return HuangRhys(HBAR * omega[fast], weights[fast] / (2 * HBAR * omega[fast] ** 3), left_out)
+
+
+def forces_on_large_cell(forces: FloatArray, small_atom: IntArray) -> FloatArray:
+    """Carry forces over from the cell that was relaxed to the one it is embedded in.
+
+    Parameters
+    ----------
+    forces
+        (n, 3) eV/Å, on the smaller cell.
+    small_atom
+        (N,) atom of the smaller cell that each atom stands for; -1 beyond its border.
+
+    Returns
+    -------
+    (N, 3) eV/Å. An atom on the border stands at several places, which share its force.
+    """
+    there = small_atom >= 0
+    shares = np.bincount(small_atom[there], minlength=len(forces))
+    found = np.zeros((len(small_atom), 3))
+    found[there] = (forces / shares[:, None])[small_atom[there]]
+    return found
 
 
 def line_shape(factors: HuangRhys, energy: FloatArray, *, temperature: float, width: float) -> FloatArray:
