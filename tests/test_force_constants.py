@@ -138,6 +138,27 @@ def test_a_model_that_reaches_further_than_it_says_is_found(
         analytic_rows(potential, vacancy, [0], scratch=tmp_path)
 
 
+def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_path: Path) -> None:
+    """Two models, the second with all weights of the last readout doubled."""
+    import torch
+
+    from flatforce.models import load
+
+    other = torch.load(model_file, weights_only=False)
+    other.scale_shift.scale *= 2
+    torch.save(other, tmp_path / "other.model")
+    first, second = load(f"mace:{model_file}"), load(f"mace:{tmp_path / 'other.model'}")
+    both = load(f"committee:{model_file},{tmp_path / 'other.model'}").hessian(sheet)
+    assert both is not None
+    wanted = (whole(first, sheet, 3) + whole(second, sheet, 3)) / 2
+    assert not np.allclose(wanted, whole(first, sheet, 3), atol=1e-3)
+    atoms, blocks = both.rows(3)
+    found = np.zeros_like(wanted)
+    found[atoms] = blocks
+    np.testing.assert_allclose(found, wanted, atol=ROUND_OFF * np.abs(wanted).max())
+    np.testing.assert_allclose(both.full_rows(3), wanted, atol=ROUND_OFF * np.abs(wanted).max())
+
+
 def test_a_model_with_forces_only_goes_by_displacements(unit: Atoms, tmp_path: Path) -> None:
     from flatforce.models import load
 

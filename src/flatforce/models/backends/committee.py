@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.models.potential import Potential
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.models.potential import HessianRows, Potential
 
 
 def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
@@ -99,6 +100,83 @@ class CommitteeBackend:
         """
         each = self.predict_each(frames, stress=stress)
         return [_mean(said) for said in zip(*each, strict=True)]
+
+    def hessian(self, slab: Atoms) -> CommitteeHessian | None:
+        """Prepare rows of the Hessian of one cell.
+
+        Parameters
+        ----------
+        slab
+            A fully periodic cell.
+
+        Returns
+        -------
+        What computes the mean of the members' rows; None if one of them cannot.
+        """
+        each = [member.hessian(slab) for member in self.members]
+        known = [one for one in each if one is not None]
+        return CommitteeHessian(known) if len(known) == len(each) else None
+
+
+class CommitteeHessian:
+    """Mean of the members' rows.
+
+    Parameters
+    ----------
+    members
+        Rows of one cell by each member.
+    """
+
+    def __init__(self, members: Sequence[HessianRows]) -> None:
+        self.members = list(members)
+
+    def reach(self, centre: int) -> int:
+        """Count the atoms that a row takes in.
+
+        Parameters
+        ----------
+        centre
+            An atom.
+
+        Returns
+        -------
+        That of the member that reaches furthest.
+        """
+        return max(member.reach(centre) for member in self.members)
+
+    def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
+        """Average the rows of one atom.
+
+        Parameters
+        ----------
+        centre
+            An atom.
+
+        Returns
+        -------
+        (M,) atoms within reach of any member, and (M, 3, 3) eV/Å².
+        """
+        each = [member.rows(centre) for member in self.members]
+        atoms = np.unique(np.concatenate([members for members, _ in each]))
+        blocks = np.zeros((len(atoms), 3, 3))
+        for members, found in each:
+            blocks[np.searchsorted(atoms, members)] += found / len(each)
+        return atoms, blocks
+
+    def full_rows(self, centre: int) -> FloatArray:
+        """Average the rows of one atom, computed from the whole cell.
+
+        Parameters
+        ----------
+        centre
+            An atom.
+
+        Returns
+        -------
+        (N, 3, 3) eV/Å².
+        """
+        found: FloatArray = np.mean([member.full_rows(centre) for member in self.members], axis=0)
+        return found
 
 
 def _mean(said: Sequence[RawPrediction]) -> RawPrediction:
