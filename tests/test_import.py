@@ -15,9 +15,12 @@ from ase.io import write
 import vasp_files
 from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A3_IN_KBAR
+from flatforce.data.audit.symmetry import LIMIT, asymmetry_notes, force_asymmetry
 from flatforce.data.frames import get_labels
 from flatforce.data.importing import NO_SHEET, ImportConfig, import_frames
 from flatforce.data.readers.content import DUPLICATE, MACHINE_LEARNED, TRUNCATED, UNCONVERGED
+from flatforce.properties.phonons.rows import cartesian
+from flatforce.structures.symmetry import find_symmetry
 
 DIGITS = 1e-6
 """What the writers of these files keep."""
@@ -214,3 +217,26 @@ def test_forces_zeroed_by_constraints_are_refused(tmp_path: Path, small: list[At
     found = import_frames([tmp_path / "a.traj"], ImportConfig())
     assert len(found.frames) == len(small) - 1
     assert "constraints" in found.refused[0].reason
+
+
+def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: Path) -> None:
+    """An even k grid without Γ lacks the threefold axis; the levels of a W vacancy feel it, a Se vacancy hardly."""
+    by_name = {frame.info["name"]: frame for frame in frames}
+    assert force_asymmetry(by_name["vW3-06"]) > 0.1
+    assert 0 < force_asymmetry(by_name["vSe3-relax-01"]) < LIMIT
+    assert force_asymmetry(by_name["vW3-12"]) < 1e-12  # a rattled frame has no symmetry to break
+    (note,) = asymmetry_notes([by_name["vSe3-relax-01"], by_name["vW3-06"], by_name["vW3-12"]])
+    assert "1 frame(s), worst frame 'vW3-06'" in note
+    assert asymmetry_notes([by_name["vSe3-relax-01"]]) == []
+    mended = by_name["vW3-06"].copy()
+    symmetry = find_symmetry(mended, symprec=2e-3)
+    turns = cartesian(symmetry, mended.cell.array)
+    forces = np.zeros((len(mended), 3))
+    for turn, images in zip(turns, symmetry.permutations, strict=True):
+        forces[images] += mended.arrays["REF_forces"] @ turn.T / len(turns)
+    mended.arrays["REF_forces"] = forces
+    assert force_asymmetry(mended) < 1e-9
+    write(tmp_path / "v.extxyz", [by_name["vW3-06"]], format="extxyz")
+    assert any(
+        "break the symmetry" in note for note in import_frames([tmp_path], ImportConfig()).files[0].notes
+    )

@@ -83,6 +83,7 @@ def _write(
     output: Path, done: Labelled, settings: LabelConfig, structures: list[Path], more: dict[str, float]
 ) -> None:
     from flatforce.core.results import Record, write_record
+    from flatforce.data.audit.symmetry import asymmetry_notes
     from flatforce.data.frames import write_frames
     from flatforce.studies.inputs import input_hashes
 
@@ -90,6 +91,7 @@ def _write(
         write_frames(output, done.frames)
     metrics = {"n_labelled": float(len(done.frames)), "n_failed": float(len(done.failures))} | more
     reasons = [f"{name}: {reason}" for name, reason in done.failures]
+    warnings = reasons + asymmetry_notes(done.frames) if done.frames else reasons
     units = dict.fromkeys(metrics, "frames")
     record = Record(
         kind="label",
@@ -98,12 +100,12 @@ def _write(
         units=units,
         inputs=input_hashes(None, *structures),
         converged=not reasons,
-        warnings=reasons,
+        warnings=warnings,
     )
     folder = output.with_suffix(".labels")
     write_record(folder, record)
     show("labels", metrics, units, output if done.frames else folder)
-    finish(converged=not reasons, warnings=reasons)
+    finish(converged=not reasons, warnings=warnings)
 
 
 def _converge(frames: list[Atoms], settings: LabelConfig, folder: Path, structures: list[Path]) -> None:

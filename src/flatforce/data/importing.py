@@ -13,6 +13,7 @@ from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.audit.settings import conflicts, setting_groups
 from flatforce.data.audit.stress import TAKEN, StressVerdict, judge_stress
+from flatforce.data.audit.symmetry import asymmetry_notes
 from flatforce.data.frames import FORCES, STRESS, get_labels
 from flatforce.data.readers.content import NOT_FINITE, SOURCE, Refusal
 from flatforce.data.readers.keyed_xyz import CONVENTION, CONVENTIONS
@@ -131,7 +132,9 @@ def import_frames(paths: Sequence[Path], config: ImportConfig, *, progress: Prog
     _judge(frames, refused, config)
     verdicts = {} if config.bulk else _verify_groups([(kind, kept) for _, kind, kept, _, _ in read], config)
     files = [
-        FileSummary(source, kind, len(kept), len(gone), *_of_file(k, verdicts, notes))
+        FileSummary(
+            source, kind, len(kept), len(gone), *_of_file(k, verdicts, notes + _asymmetry(kept, config))
+        )
         for k, (source, kind, kept, gone, notes) in enumerate(read)
     ]
     return Import(frames, refused, files)
@@ -154,6 +157,10 @@ def _verify_groups(
             _subtract(kept, verdict.pulay)
         verdicts |= dict.fromkeys(members, (verdict, notes))
     return verdicts
+
+
+def _asymmetry(kept: Sequence[Atoms], config: ImportConfig) -> list[str]:
+    return [] if config.bulk or not kept else asymmetry_notes(kept)
 
 
 def _of_file(
