@@ -86,7 +86,7 @@ def test_defect_phonons(tmp_path: Path, model_file: Path, unit: Any) -> None:
     run_to_the_end(tmp_path, [*words, "-o", "whole"])
     cut = tmp_path / "cut" / "5x5"
     kill_when(tmp_path, [*words, "-o", "cut"], lambda: any(cut.rglob("relaxation.npz")))
-    kill_when(tmp_path, [*words, "-o", "cut"], lambda: any(cut.rglob("defect/forces-*.npy")))
+    kill_when(tmp_path, [*words, "-o", "cut"], lambda: any(cut.rglob("defect/row-*.npz")))
     assert not (cut / "result.json").exists()
     run_to_the_end(tmp_path, [*words, "-o", "cut"])
     assert metrics(cut) == pytest.approx(metrics(tmp_path / "whole" / "5x5"), rel=1e-9)

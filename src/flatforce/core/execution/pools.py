@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flatforce.core.errors import ConfigError, MissingDependencyError
 from flatforce.core.execution.config import Executor, hours, seconds
@@ -14,10 +17,13 @@ from flatforce.core.execution.config import Executor, hours, seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
-    from pathlib import Path
 
 HEARTBEATS = 4
 """Signs of life that a node may miss before it is given up; Parsl's own default."""
+
+
+PROGRAMS: Final = Path(sys.executable).parent
+"""Where Parsl's own programs stand, on the path or not."""
 
 
 class Submit(Protocol):
@@ -156,10 +162,11 @@ def high_throughput(name: str, executor: Executor, *, folder: Path) -> Any:
     )
 
 
-def _interchange() -> list[str] | None:
+def _interchange() -> list[str]:
     """Let Parsl's go-between die with the driver; by itself it lives on, and with it every block."""
     ends = shutil.which("setpriv")
-    return [ends, "--pdeathsig", "KILL", "interchange.py"] if ends else None
+    program = str(PROGRAMS / "interchange.py")
+    return [ends, "--pdeathsig", "KILL", program] if ends else [program]
 
 
 def _provider(executor: Executor) -> Any:
@@ -171,7 +178,7 @@ def _provider(executor: Executor) -> Any:
         "min_blocks": 0,
         "max_blocks": executor.blocks,
         "nodes_per_block": executor.nodes,
-        "worker_init": executor.setup,
+        "worker_init": f"export PATH={shlex.quote(str(PROGRAMS))}:$PATH\n{executor.setup}",
     }
     if executor.kind == "local":
         return LocalProvider(**common | {"init_blocks": executor.blocks, "nodes_per_block": 1})
