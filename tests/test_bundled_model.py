@@ -50,5 +50,5 @@ def test_card_says_what_the_held_out_frames_say(frames: list[Atoms]) -> None:
         found = error_metrics(errors, group=group)
         assert found["force_mae"] == pytest.approx(promised["force_mae"], rel=1e-2)
         assert found["energy_mae"] < 2
-        assert (found["force_mae"] < 20) == (group in MET)
+        assert group not in MET or found["force_mae"] < 20
     assert path.stat().st_size < 5e6

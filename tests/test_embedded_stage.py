@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 from flatforce.cli import app
 from flatforce.core.arrays import FloatArray
 from flatforce.core.results import read_arrays, read_record
-from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.core.units import FREQUENCY_FACTOR, HBAR
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.spectra import gaussian_dos
-from flatforce.properties.phonons.vibronic import HBAR
 
 
 def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: Atoms, tmp_path: Path) -> None:

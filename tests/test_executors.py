@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from ase.io import write
 
 from flatforce.core.errors import ConfigError
@@ -23,6 +25,7 @@ from flatforce.core.execution.pools import high_throughput
 from flatforce.data.frames import read_frames
 from flatforce.reference.config import LabelConfig
 from flatforce.reference.submit import submit_labels
+from flatforce.reference.tasks import run_task, write_task
 from mock_queue import mock_queue, mock_slurm_that_runs
 from test_label import copper_sheets
 
@@ -153,8 +156,18 @@ def test_pbs_array_of_one_is_a_plain_job(tmp_path: Path, monkeypatch: pytest.Mon
     assert "#PBS -l select=1:ncpus=36:mpiprocs=36:ngpus=2" in one
 
 
+def test_two_workers_compute_a_frame_once(tmp_path: Path) -> None:
+    config = LabelConfig.model_validate(yaml.safe_load(COUNTING.format(folder=tmp_path)))
+    (tmp_path / "tasks").mkdir()
+    task = write_task("one", copper_sheets(1)[0], config, cache=tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(run_task, [str(task)] * 2)) == [task.name] * 2
+    assert (tmp_path / "completed").read_text().split() == [task.name]
+    assert not list((tmp_path / "tasks").iterdir())
+
+
 def test_job_array_needs_a_queue(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="queue"):
+    with pytest.raises(ConfigError, match="no executor `dft`"):
         submit_labels(copper_sheets(1), LabelConfig(), cache=tmp_path)
     with pytest.raises(ConfigError, match="job array needs a queue"):
         submit_array([], [], Executor(kind="local"), folder=tmp_path)

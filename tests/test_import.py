@@ -19,7 +19,6 @@ from flatforce.data.audit.symmetry import LIMIT, asymmetry_notes, force_asymmetr
 from flatforce.data.frames import get_labels
 from flatforce.data.importing import NO_SHEET, ImportConfig, import_frames
 from flatforce.data.readers.content import DUPLICATE, MACHINE_LEARNED, TRUNCATED, UNCONVERGED
-from flatforce.properties.phonons.rows import cartesian
 from flatforce.structures.symmetry import find_symmetry
 
 DIGITS = 1e-6
@@ -230,7 +229,7 @@ def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: 
     assert asymmetry_notes([by_name["vSe3-relax-01"]]) == []
     mended = by_name["vW3-06"].copy()
     symmetry = find_symmetry(mended, symprec=2e-3)
-    turns = cartesian(symmetry, mended.cell.array)
+    turns = symmetry.turns(mended.cell.array)
     forces = np.zeros((len(mended), 3))
     for turn, images in zip(turns, symmetry.permutations, strict=True):
         forces[images] += mended.arrays["REF_forces"] @ turn.T / len(turns)

@@ -28,8 +28,8 @@ PWO = Path(__file__).parent / "files" / "iron_sheet.pwo"
 RYDBERG, BOHR = 13.605693122994, 0.529177210903
 """eV, Å; CODATA 2018."""
 
-LAYOUT = 1e-3
-"""eV/Å³. 90 Ry leaves a Pulay stress of this size in the semicore states of iron."""
+PULAY = 1e-3
+"""eV/Å³. What a finite cutoff may leave of the identity; a wrong sign or unit would leave 0.1 or more."""
 
 
 def imported(path: Path) -> Import:
@@ -56,8 +56,8 @@ def test_quantum_espresso() -> None:
     assert labels.stress is not None
     ((p,),) = numbers(r"P=\s+([\d.]+)", text)
     assert np.trace(labels.stress) / 3 == pytest.approx(-p / 1602.1766, abs=1e-5)  # tension positive
-    assert abs(slab_virial_residual(frame, forces=labels.forces, stress=labels.stress)) < LAYOUT
-    assert abs(labels.stress[2, 2]) > 20 * LAYOUT
+    assert abs(slab_virial_residual(frame, forces=labels.forces, stress=labels.stress)) < PULAY
+    assert abs(labels.stress[2, 2]) > 20 * PULAY
     assert frame.info["dft_cutoff"] == pytest.approx(90 * RYDBERG)
     assert frame.info["dft_functional"] == "PBE"
 

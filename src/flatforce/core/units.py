@@ -16,5 +16,11 @@ THZ_IN_INVERSE_CM: Final = 1e12 / (units._c * 100)  # noqa: SLF001  # ASE keeps 
 FREQUENCY_FACTOR: Final = float(get_physical_units().DefaultToTHz)
 """√(eV/(Å² amu)) to THz, phonopy's own factor so that both agree to the last digit."""
 
+HBAR: Final = float(units._hbar * units.J * units.s)  # noqa: SLF001  # as above
+"""ħ in eV per √(eV/Å²/amu), 0.0647."""
+
+BOLTZMANN: Final = float(units.kB)
+"""eV/K."""
+
 EV_PER_A3_IN_KBAR: Final = float(units.m**3 / units.J / 1e8)
 """1 eV/Å³ = 1602.18 kbar."""

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flatforce.core.errors import ConfigError
 from flatforce.core.execution.array_jobs import is_queued, submit_array
+from flatforce.core.execution.config import chosen
 from flatforce.core.results import write_text
 from flatforce.reference.label import DFT_POOL, Campaign, Labelled
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.core.execution.config import Executor
     from flatforce.reference.config import LabelConfig
 
 
@@ -56,7 +55,7 @@ def submit_labels(
     -------
     What is known, and the job.
     """
-    executor = _executor(config)
+    executor = chosen(config.executors, DFT_POOL)
     campaign = Campaign.of(structures, config, cache=cache, retry_failed=retry_failed)
     record = campaign.cache / "queued.json"
     jobs = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
@@ -70,13 +69,3 @@ def submit_labels(
         job = submit_array(tasks, command, executor, folder=campaign.cache / "jobs")
         write_text(record, json.dumps({key: jobs[key] for key in pending} | dict.fromkeys(new, job)))
     return Submitted(campaign.collect(), job, len(new), len(pending))
-
-
-def _executor(config: LabelConfig) -> Executor:
-    executors = config.executors
-    if DFT_POOL not in executors and len(executors) != 1:
-        raise ConfigError(
-            "There is no queue to submit to.",
-            fix=f"give the settings an executor `{DFT_POOL}`; `flatforce label --template slurm` prints an example",
-        )
-    return executors.get(DFT_POOL) or next(iter(executors.values()))

@@ -40,6 +40,21 @@ class Symmetry:
     number: int
     point_group: str
 
+    def turns(self, cell: FloatArray) -> list[FloatArray]:
+        """Turn the rotations into Cartesian ones.
+
+        Parameters
+        ----------
+        cell
+            (3, 3) Å, rows are lattice vectors.
+
+        Returns
+        -------
+        (3, 3) of each operation.
+        """
+        inverse = np.linalg.inv(cell)
+        return [np.asarray(cell.T @ rotation @ inverse.T) for rotation in self.rotations]
+
 
 def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
     """Find the symmetry of a sheet, operations that move it along its normal left out.

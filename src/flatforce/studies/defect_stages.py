@@ -11,6 +11,7 @@ from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, stage_key, write_record
 from flatforce.data.frames import read_structure, write_frames
+from flatforce.data.readers.keyed_xyz import FORCES
 from flatforce.models import load
 from flatforce.models.potential import padded
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
@@ -313,7 +314,7 @@ def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Pa
 def _forces_of(atoms: Atoms) -> FloatArray:
     if atoms.calc is not None and "forces" in atoms.calc.results:
         return np.asarray(atoms.calc.results["forces"], dtype=float)
-    for key in ("REF_forces", "forces", "force"):
+    for key in FORCES:
         if key in atoms.arrays:
             return np.asarray(atoms.arrays[key], dtype=float)
     raise DataError("The structure holds no forces.", fix="write them as `forces` or `REF_forces`")

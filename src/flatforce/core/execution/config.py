@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from flatforce.core.config import Config
+from flatforce.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Executor(Config):
@@ -42,6 +46,36 @@ class Executor(Config):
     """Name or IP of this host as the nodes see it; found by Parsl if not given."""
     heartbeat: PositiveInt = 120
     """s without a sign of life after which a node is given up."""
+
+
+def chosen(executors: Mapping[str, Executor], name: str) -> Executor:
+    """Choose a pool.
+
+    Parameters
+    ----------
+    executors
+        Pools by name.
+    name
+        The one wanted; where only one is given, that one is taken.
+
+    Returns
+    -------
+    Its settings.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such pool.
+    """
+    if name in executors:
+        return executors[name]
+    if len(executors) == 1:
+        return next(iter(executors.values()))
+    raise ConfigError(
+        f"There is no executor `{name}`.",
+        why=f"the settings name {', '.join(executors) or 'none'}",
+        fix=f"name one `{name}`, or leave only one; `flatforce label --template slurm` prints an example",
+    )
 
 
 def hours(walltime: str) -> str:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from flatforce.core.errors import ConfigError, MissingDependencyError
-from flatforce.core.execution.config import Executor, hours, seconds
+from flatforce.core.errors import MissingDependencyError
+from flatforce.core.execution.config import Executor, chosen, hours, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -73,19 +73,10 @@ def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) ->
 
     Raises
     ------
-    ConfigError
-        If there is no such pool.
     MissingDependencyError
         Without Parsl.
     """
-    if name not in executors and len(executors) == 1:
-        (name,) = executors
-    if name not in executors:
-        raise ConfigError(
-            f"There is no executor `{name}`.",
-            why=f"the settings name {', '.join(executors)}",
-            fix=f"name one `{name}`, or leave only one",
-        )
+    executor = chosen(executors, name)
     try:
         import parsl
         from parsl.app.python import PythonApp
@@ -93,13 +84,12 @@ def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) ->
         raise MissingDependencyError(
             "Parsl is not installed.", why=str(error), fix="pip install 'flatforce[scale]'"
         ) from error
-    chosen = executors[name]
     config = parsl.Config(
-        executors=[high_throughput(name, chosen, folder=folder)],
-        retries=chosen.retries,
+        executors=[high_throughput(name, executor, folder=folder)],
+        retries=executor.retries,
         run_dir=str(folder),
         initialize_logging=False,  # Parsl's own leaves its file open
-        strategy_period=1 if chosen.kind == "local" else 5,
+        strategy_period=1 if executor.kind == "local" else 5,
         usage_tracking=0,
     )
     with _logged(folder):

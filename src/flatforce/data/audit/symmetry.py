@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 SYMPREC: Final = 2e-3
-"""Å. Frames that are symmetric to this have forces that are symmetric to about 0.02 eV/Å."""
+"""Å. Frames that are symmetric to this have forces that are symmetric to about 0.03 eV/Å: blocks reach 13 eV/Å²."""
 
 LIMIT: Final = 0.05
 """eV/Å. A larger asymmetry is told."""
@@ -45,11 +45,10 @@ def force_asymmetry(frame: Atoms) -> float:
         symmetry = find_symmetry(frame, symprec=SYMPREC)
     except GeometryError:
         return 0.0
-    cell, forces = frame.cell.array, get_labels(frame).forces
-    inverse = np.linalg.inv(cell)
+    forces, turns = get_labels(frame).forces, symmetry.turns(frame.cell.array)
     mean = np.zeros_like(forces)
-    for rotation, images in zip(symmetry.rotations, symmetry.permutations, strict=True):
-        mean[images] += forces @ (cell.T @ rotation @ inverse.T).T / len(symmetry.rotations)
+    for turn, images in zip(turns, symmetry.permutations, strict=True):
+        mean[images] += forces @ turn.T / len(turns)
     return float(np.abs(forces - mean).max())
 
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from phonopy.phonon.character_table import character_table
 
-from flatforce.properties.phonons.rows import cartesian
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,7 +55,7 @@ def irreps(
     One name a set, several joined by `+` where the set is degenerate by chance; empty where determinant, trace and
     normal do not tell the classes of the group apart. Characters: phonopy's tables.
     """
-    turns = cartesian(symmetry, cell)
+    turns = symmetry.turns(cell)
     table = _characters_of_operations(symmetry.point_group, turns)
     if not table:
         return [""] * len(groups)

@@ -145,24 +145,6 @@ def spread(rows: Rows, turns: Sequence[FloatArray], permutations: Sequence[IntAr
     )
 
 
-def cartesian(symmetry: Symmetry, cell: FloatArray) -> list[FloatArray]:
-    """Turn rotations in lattice coordinates into Cartesian ones.
-
-    Parameters
-    ----------
-    symmetry
-        Operations.
-    cell
-        (3, 3) Å, rows are lattice vectors.
-
-    Returns
-    -------
-    (3, 3) of each operation.
-    """
-    inverse = np.linalg.inv(cell)
-    return [np.asarray(cell.T @ rotation @ inverse.T) for rotation in symmetry.rotations]
-
-
 def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseForceConstants:
     """Turn the rows of irreducible atoms into all force constants.
 
@@ -179,7 +161,7 @@ def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseFor
     -------
     All force constants, symmetric.
     """
-    whole = spread(rows, cartesian(symmetry, cell.cell.array), list(symmetry.permutations))
+    whole = spread(rows, symmetry.turns(cell.cell.array), list(symmetry.permutations))
     lengths = [len(members) for members in whole.atoms]
     return SparseForceConstants.from_blocks(
         cell,

@@ -16,7 +16,7 @@ from flatforce.core.results import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flatforce.core.arrays import BoolArray, FloatArray, IntArray
+    from flatforce.core.arrays import FloatArray, IntArray
 
 FORMAT = "flatforce sparse force constants 1"
 """Attribute of the HDF5 file."""
@@ -117,21 +117,6 @@ class SparseForceConstants:
         return self.from_blocks(
             self.atoms, np.concatenate([first, second]), np.concatenate([second, first]), both
         )
-
-    def restricted(self, keep: BoolArray) -> SparseForceConstants:
-        """Leave out blocks.
-
-        Parameters
-        ----------
-        keep
-            (B,) which stay.
-
-        Returns
-        -------
-        The rest.
-        """
-        first, second = self.pairs
-        return self.from_blocks(self.atoms, first[keep], second[keep], self.blocks[keep])
 
     def dynamical(self, masses: FloatArray | None = None) -> sp.csr_matrix:
         """Divide by the masses.

@@ -16,15 +16,21 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
-from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.core.units import BOLTZMANN, FREQUENCY_FACTOR, HBAR
 from flatforce.properties.phonons.lanczos import lanczos
 
 if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.phonons.sparse import SparseForceConstants
 
-HBAR: Final = 0.06465415
-"""eV per √(eV/Å²/amu), from CODATA 2018."""
+SLOWEST: Final = 0.02
+"""THz. Slower nodes are rigid motion, which a finite cell holds at zero, and long waves that it cannot."""
+
+NET_FORCE: Final = 1e-3
+"""Largest net force, in units of the norm of all forces."""
+
+PADDING: Final = 4
+"""Times the range of energies that the Fourier transform spans, lest the tails fold back."""
 
 
 class LineShapeConfig(Config):
@@ -42,16 +48,6 @@ class LineShapeConfig(Config):
     """Of the Lanczos chain."""
     remove_mean: bool = True
     """Whether the mean force is taken off, which the noise of a calculation leaves."""
-
-
-BOLTZMANN: Final = 8.617333262e-5
-"""eV/K."""
-
-SLOWEST: Final = 0.02
-"""THz. Slower nodes are rigid motion, which a finite cell holds at zero, and long waves that it cannot."""
-
-NET_FORCE: Final = 1e-3
-"""Largest net force, in units of the norm of all forces."""
 
 
 @dataclass(frozen=True)
@@ -204,10 +200,6 @@ def line_shape(factors: HuangRhys, energy: FloatArray, *, temperature: float, wi
     generating[0] /= 2
     found: FloatArray = np.fft.ifft(generating, count).real * count * time[1] / np.pi
     return found[: len(energy)]
-
-
-PADDING: Final = 4
-"""Times the range of energies that the Fourier transform spans, lest the tails fold back."""
 
 
 def occupation(energy: FloatArray, temperature: float) -> FloatArray:
