@@ -9,6 +9,7 @@ import pytest
 from ase import Atoms
 
 from flatforce.core.errors import GeometryError
+from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.embedding import (
@@ -16,18 +17,24 @@ from flatforce.properties.phonons.embedding import (
     Embedded,
     embed,
     nearest_vectors,
-    with_translation,
 )
+from flatforce.properties.phonons.engines import fill_force_constants
 from flatforce.properties.phonons.rows import analytic_rows
 from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.properties.phonons.supercell import make_phonopy
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import find_symmetry
 
 ROUND_OFF = 1e-9
 """eV/Å²; blocks are of order 10."""
 
+RULES = 1e-8
+"""eV/Å² or eV/Å, what the solver leaves of the sum rules."""
 
-def embedded(potential: Potential, unit: Atoms, defect: str, scratch: Path, **settings: float) -> Embedded:
+
+def embedded(
+    potential: Potential, unit: Atoms, defect: str, scratch: Path, **settings: float | bool
+) -> Embedded:
     primitive = padded(unit, potential.cutoff)
     small = build_defect(primitive, (3, 3), defect)
     config = EmbedConfig.model_validate(settings)
@@ -35,7 +42,12 @@ def embedded(potential: Potential, unit: Atoms, defect: str, scratch: Path, **se
 
 
 def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "Se_Se:top", tmp_path, size=6, radius=4.0, rim_rows=2)
+    settings = {"size": 6, "radius": 4.0, "rim_rows": 2}
+    ruled = embedded(potential, unit, "Se_Se:top", tmp_path, **settings)
+    host = ruled.host.constants(6)
+    np.testing.assert_allclose(ruled.force_constants.dense(), host.dense(), atol=ROUND_OFF)
+    assert host.blocks.max() > 1
+    found = embedded(potential, unit, "Se_Se:top", tmp_path, sum_rules=False, **settings)
     assert found.change.max() < ROUND_OFF
     assert found.rim_error < ROUND_OFF
     cell = found.cell.pristine
@@ -49,27 +61,26 @@ def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: 
 
 
 def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, rim_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, sum_rules=False, rim_rows=0)
     large = found.cell.atoms
     rows = analytic_rows(potential, large, range(len(large)), scratch=tmp_path)
     assert rows is not None
     lengths = [len(members) for members in rows.atoms]
-    whole, _ = with_translation(
-        SparseForceConstants.from_blocks(
-            large,
-            np.repeat(np.arange(len(large)), lengths),
-            np.concatenate(rows.atoms),
-            np.concatenate(rows.blocks),
-        ).symmetrised()
-    )
+    whole = SparseForceConstants.from_blocks(
+        large,
+        np.repeat(np.arange(len(large)), lengths),
+        np.concatenate(rows.atoms),
+        np.concatenate(rows.blocks),
+    ).symmetrised()
     np.testing.assert_allclose(found.force_constants.dense(), whole.dense(), atol=ROUND_OFF)
     assert np.isnan(found.rim_error)
     assert found.change.max() > 0.1
 
 
 def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    near = embedded(potential, unit, "v_Se:top", tmp_path, size=8, radius=4.0, rim_rows=3)
-    far = embedded(potential, unit, "v_Se:top", tmp_path, size=8, radius=7.0, rim_rows=3)
+    settings = {"size": 8, "rim_rows": 3, "sum_rules": False}
+    near = embedded(potential, unit, "v_Se:top", tmp_path, radius=4.0, **settings)
+    far = embedded(potential, unit, "v_Se:top", tmp_path, radius=7.0, **settings)
     assert 0 < far.rim_error < near.rim_error
     dense, truth = near.force_constants.dense(), far.force_constants.dense()
     lateral = np.linalg.norm(
@@ -82,6 +93,25 @@ def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: At
     missed = np.abs(dense[beyond] - truth[beyond]).max(axis=(2, 3))[outer].max()
     assert missed <= near.rim_error * (1 + 1e-9)
     assert missed > 0
+
+
+def test_rules_hold_everywhere(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=10, radius=4.0, rim_rows=0)
+    raw, left = found.raw_residuals, found.left_residuals
+    assert min(raw.translation, raw.rotation) > 1e-4
+    assert max(left.translation, left.rotation, left.permutation) < RULES
+
+
+def test_host_is_that_of_phonopy(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=6, radius=2.0, sum_rules=False, rim_rows=0)
+    phonon = make_phonopy(found.host.primitive, (6, 6), primitive="auto")
+    fill_force_constants(phonon, potential, engine="rows", displacement=0.01, scratch=tmp_path)
+    q = np.array([[0.0, 0.0], [1 / 6, 0.0], [0.5, -1 / 3]])
+    wanted = np.asarray(phonon.run_qpoints(np.pad(q, ((0, 0), (0, 1)))).frequencies)
+    squares = np.linalg.eigvalsh(found.host.dynamical(q))
+    frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
+    np.testing.assert_allclose(frequencies, wanted, atol=1e-5)
+    assert frequencies.max() > 1
 
 
 def test_symmetry_is_kept_and_saves_rows(potential: Potential, unit: Atoms, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defect_cell import CALM, defect_shells, relax_once, with_symmetry
-from flatforce.properties.phonons.engines import Engine, Filled, fill_force_constants
+from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.irreps import irreps
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
@@ -25,7 +25,7 @@ from flatforce.properties.phonons.spectra import (
     shell_of,
     site_weights,
 )
-from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
+from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig
 from flatforce.structures.defects import DefectCell, build_defect
@@ -260,7 +260,9 @@ def defect_phonons(
         scratch=scratch / "defect",
         progress=progress,
     )
-    raw, left = _apply_rules(phonon, enforce=config.sum_rules)
+    # no Huang conditions: the cell is the pristine one, and a defect puts stress into it; and the same rules on both
+    # cells, so that no defect means no difference
+    raw, left = apply_rules(phonon, enforce=config.sum_rules, huang=False)
     return _compare(
         made,
         relaxed,
@@ -292,23 +294,11 @@ def _pristine_supercell(
         scratch=scratch,
         progress=progress,
     )
-    _apply_rules(small, enforce=config.sum_rules)
+    apply_rules(small, enforce=config.sum_rules, huang=False)
     whole = make_phonopy(to_ase(small.supercell), (1, 1), primitive="P")
     whole.force_constants = np.asarray(small.force_constants)
     found = small.run_mesh((BAND_MESH, BAND_MESH, 1), is_gamma_center=True)
     return whole, np.asarray(found.frequencies)
-
-
-def _apply_rules(phonon: Phonopy, *, enforce: bool) -> tuple[Residuals, Residuals]:
-    """Enforce the same rules on both cells, so that no defect means no difference.
-
-    Huang conditions are not among them: the cell is the pristine one, and a defect puts stress into it.
-    """
-    vectors = pair_vectors(to_ase(phonon.supercell))
-    raw = residuals(np.asarray(phonon.force_constants), vectors)
-    if enforce:
-        phonon.force_constants = enforce_sum_rules(np.asarray(phonon.force_constants), vectors, huang=False)
-    return raw, residuals(np.asarray(phonon.force_constants), vectors)
 
 
 def _compare(

@@ -46,7 +46,10 @@ class EmbeddedSpectra:
             "n_exact_rows": float(len(self.embedded.distance)),
             "rim_error": self.embedded.rim_error,
             "border_shift": self.embedded.border_shift,
-            "translation": self.embedded.translation,
+            "raw_translation": self.embedded.raw_residuals.translation,
+            "raw_rotation": self.embedded.raw_residuals.rotation,
+            "left_translation": self.embedded.left_residuals.translation,
+            "left_rotation": self.embedded.left_residuals.rotation,
             "lanczos_steps": float(self.steps),
             "unconverged": self.unconverged,
         }
@@ -54,8 +57,9 @@ class EmbeddedSpectra:
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        named = {"rim_error": "eV/Å²", "translation": "eV/Å²", "border_shift": "Å"}
-        return {name: named.get(name, "1") for name in self.metrics}
+        named = {"rim_error": "eV/Å²", "border_shift": "Å"}
+        rules = {"translation": "eV/Å²", "rotation": "eV/Å"}
+        return {name: named.get(name) or rules.get(name.partition("_")[2], "1") for name in self.metrics}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.

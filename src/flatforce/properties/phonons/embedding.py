@@ -17,8 +17,10 @@ from scipy.spatial import cKDTree
 from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
+from flatforce.properties.phonons.host import Host, size_for
 from flatforce.properties.phonons.rows import Rows, analytic_rows, spread
 from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, residuals
 from flatforce.structures.defects import DefectCell, build_defect
 from flatforce.structures.symmetry import find_symmetry
 
@@ -53,6 +55,8 @@ class EmbedConfig(Config):
     """Å. Atoms nearer to the defect in the plane have exact rows; 15 Å left 0.06 eV/Å² out for V_Se in WSe2."""
     rim_rows: NonNegativeInt = 6
     """Exact rows just beyond the radius, which measure what it costs."""
+    sum_rules: bool = True
+    """Whether translation and rotation rules are enforced: on the host, and wherever the defect breaks them."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,17 @@ class Embedded:
     force_constants: SparseForceConstants
     cell: DefectCell
     """The large cell; its atoms are relaxed near the defect."""
+    host: Host
+    """The pristine sheet."""
     distance: FloatArray
     """(R,) Å, of each exact row from the defect, in the plane."""
     change: FloatArray
-    """(R,) eV/Å², Frobenius norm of the row's difference from the pristine one, over sites that both have."""
+    """(R,) eV/Å², Frobenius norm of the row's difference from the pristine one, over atoms that both have."""
     rim_error: float
     """eV/Å², largest component left out, as exact rows just beyond the radius tell; NaN if none was computed."""
-    translation: float
-    """eV/Å², largest violation of the translation rule before it was restored on the diagonal."""
+    raw_residuals: Residuals
+    """Before the sum rules were enforced."""
+    left_residuals: Residuals
     orbit: IntArray
     """(N,) first of the atoms that the site group makes equal; itself where the group was not followed."""
     small_atom: IntArray
@@ -126,26 +133,41 @@ def embed(
     near = int(np.searchsorted(lateral[order], config.radius, side="right"))
     wanted = [int(i) for i in order[: near + config.rim_rows]]
     turns, images = _site_group(relaxed, vectors, lateral[wanted[-1]] + 2 * potential.interaction_range)
-    host = analytic_rows(potential, made.pristine, range(len(primitive)), scratch=scratch, progress=progress)
+    compact = min(config.size, size_for(primitive, 2 * potential.interaction_range))
+    host_cell = primitive.repeat((compact, compact, 1))
+    basis = range(len(primitive))
+    host_rows = analytic_rows(potential, host_cell, basis, scratch=scratch, progress=progress)
     distinct = sorted({int(min(image[i] for image in images)) for i in wanted})
     exact = analytic_rows(potential, large, distinct, scratch=scratch, progress=progress)
-    if host is None or exact is None:
+    if host_rows is None or exact is None:
         raise GeometryError(
             f"{potential.spec} has no analytic force constants to embed.", fix="use a MACE model"
         )
     exact = _ordered(spread(exact, turns, images), wanted)
-    pristine = _Host(host, config.size)
-    inside: BoolArray = np.zeros(len(large), dtype=bool)
-    inside[wanted[:near]] = True
-    change = [_change(made, pristine, exact, k, inside) for k in range(len(wanted))]
-    constants, translation = with_translation(_assemble(large, made, pristine, exact, inside))
+    raw_host = Host.of(primitive, host_rows, compact)
+    host = raw_host.with_rules(compact) if config.sum_rules else raw_host
+    cell = DefectCell(large, made.pristine, made.site_of, made.centre, made.name)
+    differences = _differences(cell, raw_host, config.size, exact)
+    progress(0, 1, "sum rules")
+    constants = _assemble(cell, host.constants(config.size), differences[:near], wanted[:near])
+    raw = residuals(constants)
+    if config.sum_rules:
+        moved = lateral[small_atom >= 0].max()
+        disk = lateral <= max(moved, lateral[wanted[-1]]) + host.reach
+        constants = enforce_sum_rules(constants, huang=False, among=disk)
+    inside = np.array(sorted(wanted[:near]))
     return Embedded(
         constants,
-        DefectCell(large, made.pristine, made.site_of, made.centre, made.name),
+        cell,
+        host,
         lateral[wanted],
-        np.array([norm for norm, _ in change]),
-        max((largest for _, largest in change[near:]), default=float("nan")),
-        translation,
+        np.array([float(np.linalg.norm(row)) for _, row in differences]),
+        max(
+            (float(np.abs(row[~np.isin(atoms, inside)]).max()) for atoms, row in differences[near:]),
+            default=float("nan"),
+        ),
+        raw,
+        residuals(constants),
         np.min(images, axis=0),
         small_atom,
         border,
@@ -182,22 +204,6 @@ def _site_group(relaxed: Atoms, vectors: FloatArray, reach: float) -> tuple[list
         turns.append(turn)
         images.append(image)
     return turns, images
-
-
-class _Host:
-    """Pristine rows of a supercell that ASE's `repeat` made, by translation from those of its first cell."""
-
-    def __init__(self, rows: Rows, size: int) -> None:
-        self.size, self.basis = size, len(rows.centres)
-        self.atoms, self.blocks = rows.atoms, rows.blocks
-
-    def members(self, sites: IntArray, kind: int) -> IntArray:
-        """(S, M) sites in the rows of some sites of one sublattice."""
-        cells, reach = sites // self.basis, self.atoms[kind] // self.basis
-        x = (cells[:, None] // self.size + reach // self.size) % self.size
-        y = (cells[:, None] % self.size + reach % self.size) % self.size
-        found: IntArray = (x * self.size + y) * self.basis + self.atoms[kind] % self.basis
-        return found
 
 
 def nearest_vectors(positions: FloatArray, centre: FloatArray, cell: FloatArray) -> FloatArray:
@@ -253,66 +259,51 @@ def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[A
     return large, float(np.linalg.norm(shift[rim], axis=1).max()), small_atom
 
 
-def _change(made: DefectCell, host: _Host, exact: Rows, k: int, inside: BoolArray) -> tuple[float, float]:
-    """Compare an exact row with the pristine one over the sites that both have.
+def _differences(made: DefectCell, host: Host, size: int, exact: Rows) -> list[tuple[IntArray, FloatArray]]:
+    """Take the pristine rows from the exact ones, over the atoms of the defect cell."""
+    atom_at = _atom_at(made)
+    found = []
+    for centre, members, blocks in zip(exact.centres, exact.atoms, exact.blocks, strict=True):
+        row = np.zeros((len(made.atoms), 3, 3))
+        row[members] = blocks
+        site = int(made.site_of[centre])
+        if site >= 0:
+            kind = site % len(host.primitive)
+            atoms = atom_at[host.members(np.array([site]), kind, size)[0]]
+            np.subtract.at(row, atoms[atoms >= 0], host.blocks[kind][atoms >= 0])
+        changed = np.flatnonzero(np.abs(row).max(axis=(1, 2)))
+        found.append((changed, row[changed]))
+    return found
 
-    Given are the norm, and the largest component between atoms that have no exact rows.
-    """
-    site = int(made.site_of[exact.centres[k]])
-    row = np.zeros((len(made.pristine), 3, 3))
-    places = made.site_of[exact.atoms[k]]
-    row[places[places >= 0]] = exact.blocks[k][places >= 0]
-    if site >= 0:
-        kind = site % host.basis
-        row[host.members(np.array([site]), kind)[0]] -= host.blocks[kind]
-    row[made.vacant] = 0.0
-    norm = float(np.linalg.norm(row))
-    row[made.site_of[inside & (made.site_of >= 0)]] = 0.0
-    return norm, float(np.abs(row).max())
 
-
-def _assemble(
-    large: Atoms, made: DefectCell, host: _Host, exact: Rows, inside: BoolArray
-) -> SparseForceConstants:
+def _atom_at(made: DefectCell) -> IntArray:
+    """(S,) atom on each site, -1 on a vacant one."""
     atom_at = np.full(len(made.pristine), -1)
     on_site = made.site_of >= 0
     atom_at[made.site_of[on_site]] = np.flatnonzero(on_site)
-    outer = np.append(~inside, False)  # no atom, as index -1, is as little outside
-    first, second, blocks = [], [], []
-    for kind in range(host.basis):
-        sites = np.arange(kind, len(made.pristine), host.basis)
-        rows, columns = atom_at[sites], atom_at[host.members(sites, kind)]
-        keep = outer[rows][:, None] & outer[columns]
-        which, member = np.nonzero(keep)
-        first.append(rows[which])
-        second.append(columns[which, member])
-        blocks.append(host.blocks[kind][member])
-    for centre, members, found in zip(exact.centres, exact.atoms, exact.blocks, strict=True):
-        if inside[centre]:
-            share = np.where(inside[members], 0.5, 1.0)[:, None, None] * found
-            here = np.full(len(members), centre)
-            first += [here, members]
-            second += [members, here]
-            blocks += [share, share.transpose(0, 2, 1)]
+    return atom_at
+
+
+def _assemble(
+    made: DefectCell,
+    host: SparseForceConstants,
+    differences: list[tuple[IntArray, FloatArray]],
+    centres: list[int],
+) -> SparseForceConstants:
+    """Add the differences of the exact rows to the pristine force constants; a pair with two counts half of each."""
+    atom_at = _atom_at(made)
+    sites = host.pairs
+    rows, columns = atom_at[sites[0]], atom_at[sites[1]]
+    keep = (rows >= 0) & (columns >= 0)
+    first, second, blocks = [rows[keep]], [columns[keep]], [host.blocks[keep]]
+    inside: BoolArray = np.zeros(len(made.atoms), dtype=bool)
+    inside[centres] = True
+    for centre, (members, found) in zip(centres, differences, strict=True):
+        share = np.where(inside[members], 0.5, 1.0)[:, None, None] * found
+        here = np.full(len(members), centre)
+        first += [here, members]
+        second += [members, here]
+        blocks += [share, share.transpose(0, 2, 1)]
     return SparseForceConstants.from_blocks(
-        large, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
+        made.atoms, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
     )
-
-
-def with_translation(constants: SparseForceConstants) -> tuple[SparseForceConstants, float]:
-    """Restore the translation rule on the diagonal blocks.
-
-    Parameters
-    ----------
-    constants
-        Symmetric force constants.
-
-    Returns
-    -------
-    The corrected ones, and the largest violation before, eV/Å².
-    """
-    first, second = constants.pairs
-    total = np.add.reduceat(constants.blocks, constants.matrix.indptr[:-1], axis=0)
-    matrix = constants.matrix.copy()
-    matrix.data[first == second] -= (total + total.transpose(0, 2, 1)) / 2
-    return SparseForceConstants(constants.atoms, matrix), float(np.abs(total).max())

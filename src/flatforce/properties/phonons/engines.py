@@ -11,6 +11,8 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from flatforce.core.errors import ConfigError
 from flatforce.core.progress import Progress, silent
 from flatforce.properties.phonons.rows import Rows, analytic_rows, irreducible, spread_by_symmetry
+from flatforce.properties.phonons.sparse import SparseForceConstants
+from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, residuals
 from flatforce.properties.phonons.supercell import SYMPREC, displaced_forces, to_ase
 from flatforce.structures.symmetry import find_symmetry
 
@@ -93,6 +95,31 @@ def fill_force_constants(
     count = len(phonon.supercells_with_displacements or [])
     why = "as asked" if engine == "displacements" else f"{potential.spec} gives forces only"
     return Filled(f"{count} finite displacements: {why}", at_rest, len(moved), count, None)
+
+
+def apply_rules(phonon: Phonopy, *, enforce: bool, huang: bool) -> tuple[Residuals, Residuals]:
+    """Measure how well the sum rules hold, and enforce them.
+
+    Parameters
+    ----------
+    phonon
+        The phonopy object; its force constants, all pairs, are replaced.
+    enforce
+        Whether they are corrected.
+    huang
+        Whether the Huang conditions are among the rules.
+
+    Returns
+    -------
+    Residuals before and after.
+    """
+    dense = np.asarray(phonon.force_constants)
+    constants = SparseForceConstants.from_dense(to_ase(phonon.supercell), dense)
+    raw = residuals(constants)
+    if enforce:
+        constants = enforce_sum_rules(constants, huang=huang)
+        phonon.force_constants = constants.dense()
+    return raw, residuals(constants)
 
 
 def _fill_by_rows(phonon: Phonopy, potential: Potential, scratch: Path, progress: Progress) -> Rows | None:

@@ -14,9 +14,9 @@ from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_atomically
 from flatforce.core.units import FREQUENCY_FACTOR, THZ_IN_INVERSE_CM
 from flatforce.models.potential import padded
-from flatforce.properties.phonons.engines import Engine, Filled, fill_force_constants
+from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.paths import standard_path
-from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, pair_vectors, residuals
+from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 
 if TYPE_CHECKING:
@@ -220,13 +220,7 @@ def pristine_phonons(
         scratch=scratch,
         progress=progress,
     )
-    vectors = pair_vectors(to_ase(phonon.supercell))
-    raw = residuals(np.asarray(phonon.force_constants), vectors)
-    if config.sum_rules:
-        phonon.force_constants = enforce_sum_rules(
-            np.asarray(phonon.force_constants), vectors, huang=stress < SLACK
-        )
-    left = residuals(np.asarray(phonon.force_constants), vectors)
+    raw, left = apply_rules(phonon, enforce=config.sum_rules, huang=stress < SLACK)
     return _spectra(phonon, config, raw=raw, left=left, filled=filled, stress=stress)
 
 
