@@ -10,12 +10,11 @@ import numpy as np
 
 from flatforce.core.progress import Progress, silent
 from flatforce.properties.phonons.defect_cell import defect_shells
-from flatforce.properties.phonons.lanczos import lanczos, steps_for
+from flatforce.properties.phonons.lanczos import highest_frequency, lanczos, steps_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import scipy.sparse as sp
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray, IntArray
@@ -108,7 +107,7 @@ def embedded_spectra(
     distinct, which = np.unique(embedded.orbit[inner], return_inverse=True)
     vectors = np.zeros((matrix.shape[0], 3 * len(distinct)))
     vectors[(3 * distinct[:, None] + np.arange(3)).ravel(), np.arange(vectors.shape[1])] = 1.0
-    top = _highest(matrix)
+    top = highest_frequency(matrix)
     steps = steps_for(broadening, top=top)
     chains = lanczos(matrix, vectors, steps, threads=os.cpu_count() or 1, progress=progress)
     grid = np.arange(-5 * broadening, top + 5 * broadening, broadening / 5)
@@ -116,10 +115,3 @@ def embedded_spectra(
     counts = np.array([int((shells == s).sum()) for s in range(len(radii))])
     dos = np.array([of_atom[shells[inner] == s].mean(axis=0) for s in range(len(radii))])
     return EmbeddedSpectra(grid, dos, counts, steps, chains.unconverged(grid, broadening), embedded)
-
-
-def _highest(matrix: sp.csr_matrix) -> float:
-    """THz, highest frequency of a dynamical matrix, to a percent, from above."""
-    start = np.random.default_rng(0).normal(size=(matrix.shape[0], 1))
-    frequencies, _ = lanczos(matrix, start, 30).nodes(0)
-    return 1.01 * float(np.abs(frequencies).max())

@@ -164,3 +164,20 @@ def lanczos(
             before, now = now, np.where(alive, product / np.where(alive, length, 1.0), 0.0)
             progress(step + 1, steps, "Lanczos steps")
     return Chains(alpha, beta, weight)
+
+
+def highest_frequency(matrix: sp.csr_matrix) -> float:
+    """Find the top of a spectrum by a chain of 30 steps.
+
+    Parameters
+    ----------
+    matrix
+        (n, n) eV/Å²/amu, a dynamical matrix.
+
+    Returns
+    -------
+    THz, a percent above what the chain finds.
+    """
+    start = np.random.default_rng(0).normal(size=(matrix.shape[0], 1))
+    frequencies, _ = lanczos(matrix, start, 30).nodes(0)
+    return 1.01 * float(np.abs(frequencies).max())

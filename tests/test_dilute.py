@@ -1,0 +1,94 @@
+"""The dilute limit: a periodic Green function is the supercell, an infinite one what supercells tend to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+from flatforce.core.arrays import FloatArray
+from flatforce.core.errors import GeometryError
+from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.defect_cell import defect_shells
+from flatforce.properties.phonons.dilute import Dilute, DiluteConfig, dilute_limit
+from flatforce.properties.phonons.embedding import Embedded
+from flatforce.properties.phonons.spectra import gaussian_dos
+from springs import embedded_springs
+
+BROADENING = 0.3
+"""THz; bands of the springs end near 8 THz."""
+
+RADII = [4.0, 6.0]
+"""Å."""
+
+EXACT = 1e-5
+"""Of a DOS; the line's kernel cuts off at 8 standard deviations and the grid at exp(-6π)."""
+
+
+def dilute(embedded: Embedded, mesh: int) -> Dilute:
+    return dilute_limit(embedded, DiluteConfig(mesh=mesh), radii=RADII, broadening=BROADENING)
+
+
+def modes(embedded: Embedded) -> tuple[FloatArray, FloatArray]:
+    squares, vectors = np.linalg.eigh(embedded.force_constants.dynamical().toarray())
+    frequencies: FloatArray = np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
+    return frequencies, vectors
+
+
+def folded(frequencies: FloatArray, weights: FloatArray, grid: FloatArray) -> FloatArray:
+    """What leaks below zero comes back, as in the spectrum of an infinite sheet."""
+    both = [gaussian_dos(frequencies[None], weights[None], sign * grid, BROADENING) for sign in (1, -1)]
+    return np.sum(both, axis=0)
+
+
+def shell_dos(embedded: Embedded, grid: FloatArray) -> FloatArray:
+    frequencies, vectors = modes(embedded)
+    weights = (vectors.reshape(-1, 3, len(frequencies)) ** 2).sum(axis=1)
+    shells = defect_shells(embedded.cell, RADII)
+    return np.array([folded(frequencies, weights[shells == s].mean(axis=0), grid) for s in (0, 1)])
+
+
+@pytest.mark.parametrize(
+    ("defect", "states"), [("v_Se:top", -3), ("S_Se:top", 0), ("Se_W", 0), ("ad_Se@W:top", 3)]
+)
+def test_on_the_mesh_of_the_supercell_it_is_the_supercell(unit: Atoms, defect: str, states: int) -> None:
+    """Of vacancies, other masses, springs of an antisite, and added atoms."""
+    embedded = embedded_springs(unit, 7, defect)
+    found = dilute(embedded, 7)
+    wanted = shell_dos(embedded, found.frequency)
+    np.testing.assert_allclose(found.shell_dos[1], wanted, atol=EXACT * wanted.max())
+    assert np.abs(found.shell_dos[1] - found.shell_dos[0]).max() > 0.02 * wanted.max()
+    pristine = embedded_springs(unit, 7, "Se_Se:top")
+    totals = []
+    for one in (pristine, embedded):
+        frequencies, _ = modes(one)
+        totals.append(folded(frequencies, np.ones_like(frequencies), found.frequency))
+    np.testing.assert_allclose(found.difference, totals[1] - totals[0], atol=EXACT * totals[0].max())
+    assert found.metrics["removed_states"] == pytest.approx(states, abs=0.01)
+
+
+def test_supercells_tend_to_it(unit: Atoms) -> None:
+    found = dilute(embedded_springs(unit, 10, "v_Se:top"), 96)
+    finer = dilute(embedded_springs(unit, 10, "v_Se:top"), 128)
+    step = found.frequency[1]
+    assert np.abs(found.shell_dos - finer.shell_dos).sum() * step < 1e-4
+    away = []
+    for size in (5, 8, 12):
+        dos = shell_dos(embedded_springs(unit, size, "v_Se:top"), found.frequency)
+        away.append(np.abs(dos - found.shell_dos[1]).sum() * step / 6)
+    assert away[0] > 1.5 * away[1] > 2.25 * away[2]
+    assert found.metrics["removed_states"] == pytest.approx(-3, abs=0.01)
+    np.testing.assert_allclose(found.shell_dos.sum(axis=2) * step, 3, rtol=0.01)
+
+
+def test_a_defect_wider_than_its_cell_is_refused(unit: Atoms) -> None:
+    with pytest.raises(GeometryError, match="over the border"):
+        dilute(embedded_springs(unit, 4, "v_Se:top"), 16)
+
+
+def test_an_unstable_sheet_has_no_spectrum(unit: Atoms) -> None:
+    embedded = embedded_springs(unit, 7, "v_Se:top")
+    for kind in range(3):
+        embedded.host.blocks[kind] = -embedded.host.blocks[kind]
+    with pytest.raises(GeometryError, match="imaginary"):
+        dilute(embedded, 7)
