@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from flatforce.core.arrays import FloatArray
+from flatforce.core.results import Record, claim_folder, write_record
+from flatforce.data.frames import write_frames
+from flatforce.properties.phonons.embedded_spectra import embedded_spectra
 from flatforce.properties.phonons.embedding import Embedded
 from flatforce.properties.phonons.host import Host
 from flatforce.properties.phonons.rows import Rows
@@ -38,12 +43,29 @@ def host_of(primitive: Atoms, size: int) -> Host:
     return Host.of(primitive, found, size)
 
 
+def saved_embedding(embedded: Embedded, size: int, folder: Path) -> Path:
+    """The folder that `defect phonons --embed` would leave."""
+    settings = {
+        "size": size,
+        "defect": embedded.cell.name,
+        "shells": [4.0, 6.0],
+        "broadening": 0.3,
+    }
+    claim_folder(folder, settings, {})
+    embedded.force_constants.save(folder / "force_constants.hdf5")
+    write_frames(folder / "primitive.extxyz", [embedded.host.primitive])
+    found = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)
+    record = Record("embedded defect", settings, found.metrics, found.units, {})
+    write_record(folder, record, found.arrays() | embedded.host.arrays())
+    return folder
+
+
 def embedded_springs(primitive: Atoms, size: int, defect: str) -> Embedded:
     """A defect whose atoms stay where they are."""
     cell: DefectCell = build_defect(primitive, (size, size), defect)
     constants = springs(cell.atoms)
     rules = residuals(constants)
-    nothing = np.empty(0)
+    one = np.ones(1)
     everyone = np.arange(len(cell.atoms))
     host = host_of(primitive, size)
-    return Embedded(constants, cell, host, nothing, nothing, 0.0, rules, rules, everyone, everyone, 0.0)
+    return Embedded(constants, cell, host, one, one, 0.0, rules, rules, everyone, everyone, 0.0)

@@ -26,7 +26,14 @@ EXACT = 1e-5
 
 
 def dilute(embedded: Embedded, mesh: int) -> Dilute:
-    return dilute_limit(embedded, DiluteConfig(mesh=mesh), radii=RADII, broadening=BROADENING)
+    return dilute_limit(
+        embedded.force_constants,
+        embedded.cell,
+        embedded.host,
+        DiluteConfig(mesh=mesh),
+        radii=RADII,
+        broadening=BROADENING,
+    )
 
 
 def modes(embedded: Embedded) -> tuple[FloatArray, FloatArray]:
@@ -38,7 +45,8 @@ def modes(embedded: Embedded) -> tuple[FloatArray, FloatArray]:
 def folded(frequencies: FloatArray, weights: FloatArray, grid: FloatArray) -> FloatArray:
     """What leaks below zero comes back, as in the spectrum of an infinite sheet."""
     both = [gaussian_dos(frequencies[None], weights[None], sign * grid, BROADENING) for sign in (1, -1)]
-    return np.sum(both, axis=0)
+    found: FloatArray = np.sum(both, axis=0)
+    return found
 
 
 def shell_dos(embedded: Embedded, grid: FloatArray) -> FloatArray:

@@ -69,12 +69,16 @@ def phonons(
     embed: Annotated[
         int | None, typer.Option(help="n of an n × n supercell to embed the largest relaxed cell in.")
     ] = None,
+    dilute: Annotated[
+        bool, typer.Option("--dilute", help="The limit of an infinite sheet, from the embedding.")
+    ] = False,
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
     """Relax a defect and compare its phonons with the pristine sheet, for one supercell size or several."""
     from flatforce.core.progress import reporting
     from flatforce.properties.phonons.defect import DefectPhononConfig
+    from flatforce.properties.phonons.dilute import DiluteConfig
     from flatforce.properties.phonons.embedding import EmbedConfig
     from flatforce.studies import defect_stages
 
@@ -86,7 +90,10 @@ def phonons(
         defect,
         configs,
         output,
-        embedding=None if embed is None else EmbedConfig(size=embed),
+        embedding=None
+        if embed is None and not dilute
+        else EmbedConfig.model_validate({"size": embed} if embed else {}),
+        dilution=DiluteConfig() if dilute else None,
         device=device,
         report=reporting,
     )
@@ -112,8 +119,23 @@ def lineshape(
 ) -> None:
     """Huang–Rhys factors and the emission line shape of a transition at the defect."""
     from flatforce.properties.phonons.vibronic import LineShapeConfig
-    from flatforce.studies.defect_stages import line_shape
+    from flatforce.studies.embedded_stages import line_shape
 
     settings = settings_from(LineShapeConfig, config, temperature=temperature)
     result = line_shape(embedded, forces, settings, output)
     show("line shape", result["metrics"], result["units"], output)
+
+
+@app.command()
+def unfold(
+    embedded: Annotated[Path, typer.Argument(help="Result folder of `defect phonons --embed`.")],
+    output: Output,
+    config: Settings = None,
+) -> None:
+    """Spectral function of the defect along the path of the primitive cell."""
+    from flatforce.core.progress import reporting
+    from flatforce.properties.phonons.unfolding import UnfoldConfig
+    from flatforce.studies.embedded_stages import unfold as run
+
+    result = run(embedded, settings_from(UnfoldConfig, config), output, report=reporting)
+    show("unfolded bands", result["metrics"], result["units"], output)

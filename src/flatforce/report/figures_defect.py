@@ -182,7 +182,12 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
     One panel.
     """
     lines = [
-        Series(arrays["frequency"], dos, name=f"{name} ({n} atoms)", colour=COLOURS[k % len(COLOURS)])
+        Series(
+            arrays["frequency"],
+            dos,
+            name=f"{name} ({n:.0f} atoms)" if np.isfinite(n) else str(name),
+            colour=COLOURS[k % len(COLOURS)],
+        )
         for k, (name, n, dos) in enumerate(
             zip(arrays["names"], arrays["n_atoms"], arrays["near_dos"], strict=True)
         )
@@ -228,6 +233,83 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
             Panel(lines, THZ, "DOS of a site (1/THz)", width=1.6),
         ),
         height=2.8,
+    )
+
+
+def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
+    """Draw the local DOS of an isolated defect, and what it adds to the DOS of the whole sheet.
+
+    Parameters
+    ----------
+    arrays
+        Of a `dilute limit` folder.
+    radii
+        Å, of the shells.
+
+    Returns
+    -------
+    Two panels.
+    """
+    frequency, (pristine, defect) = arrays["frequency"], arrays["shell_dos"]
+    inner = (0.0, *radii)
+    lines = [
+        Series(frequency, dos, name=f"{inner[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)])
+        for k, dos in enumerate(defect)
+    ]
+    lines.append(Series(frequency, pristine[0], name="the innermost, pristine", colour=GREY, dashed=True))
+    zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6)
+    change = Series(frequency, arrays["difference"], colour=COLOURS[1])
+    return Figure(
+        "dilute-limit",
+        "Left: density of states of an average site around one defect in an infinite sheet. Right: what the defect "
+        "adds to the density of states of the whole sheet.",
+        (
+            Panel(tuple(lines), THZ, "DOS of a site (1/THz)", width=1.3),
+            Panel((zero, change), THZ, "ΔDOS (states/THz)"),
+        ),
+        height=2.8,
+    )
+
+
+def unfolded(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw the spectral function along the path of the primitive cell over the pristine bands.
+
+    Parameters
+    ----------
+    arrays
+        Of an `unfolded bands` folder.
+
+    Returns
+    -------
+    One panel.
+    """
+    weight, distance = arrays["weight"], arrays["distance"]
+    x, y = as_line(distance, arrays["bands"])
+    places = np.broadcast_to(distance[:, None], weight.shape)
+    heights = np.broadcast_to(arrays["frequency"], weight.shape)
+    strongest = np.argsort(weight.ravel())[-MARKED:]
+    marked = Series(
+        places.ravel()[strongest],
+        heights.ravel()[strongest],
+        style="points",
+        width=2.4,
+        value=np.log10(weight.ravel()[strongest]),
+        value_name="log₁₀ A (states/THz)",
+    )
+    return Figure(
+        "unfolded-bands",
+        "Spectral function of the sheet with the defect at the wave vectors of the primitive cell; lines, the pristine "
+        "bands.",
+        (
+            Panel(
+                (Series(x, y, colour=GREY, width=0.6), marked),
+                "",
+                THZ,
+                x_range=(float(distance[0]), float(distance[-1])),
+                x_ticks=ticks_of(arrays),
+            ),
+        ),
+        height=3.4,
     )
 
 

@@ -182,8 +182,8 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
         for mode in modes
     ]
     tables = [metrics_table(result), Table(MODE_COLUMNS, rows, "Modes at Γ near the defect", modes=True)]
-    figures = [
-        figures_defect.coloured_bands(arrays),
+    figures = [figures_defect.coloured_bands(arrays)] if len(arrays["distance"]) > 1 else []
+    figures += [
         figures_defect.difference(arrays),
         figures_defect.radial(arrays, result["config"]["shells"]),
     ]
@@ -222,6 +222,18 @@ def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
+def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
+    figures = [figures_defect.dilute(read_arrays(folder), result["config"]["shells"])]
+    title = f"{result['config']['defect']} in an infinite sheet"
+    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+
+
+def _unfolded(folder: Path, result: dict[str, Any], name: str) -> Section:
+    figures = [figures_defect.unfolded(read_arrays(folder))]
+    title = f"{result['config']['defect']}: unfolded bands"
+    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+
+
 def _line_shape(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_defect.emission(read_arrays(folder))]
     title = f"Line shape at {result['config']['temperature']:g} K"
@@ -254,6 +266,8 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "phonons": _phonons,
     "defect phonons": _defect,
     "embedded defect": _embedded,
+    "dilute limit": _dilute,
+    "unfolded bands": _unfolded,
     "finite size": _sizes,
     "line shape": _line_shape,
 }

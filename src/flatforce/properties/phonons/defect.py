@@ -19,6 +19,7 @@ from flatforce.properties.phonons.irreps import irreps
 from flatforce.properties.phonons.localisation import Mode, localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
+    PathModes,
     gaussian_dos,
     modes_on_mesh,
     modes_on_path,
@@ -93,6 +94,8 @@ class DefectPhononConfig(Config):
     """q points along a reciprocal vector of the primitive cell; a supercell takes mesh / n."""
     points_per_segment: PositiveInt = 15
     """q points on each part of the supercell's path."""
+    band_atoms: PositiveInt = 600
+    """Atoms of the largest cell whose bands are drawn: they fold into a haze, and a q point takes a minute."""
     broadening: PositiveFloat = 0.08
     """THz. Standard deviation of the Gaussian put on each mode."""
 
@@ -337,9 +340,11 @@ def _compare(
     everything = [np.ones(len(one), dtype=bool) for one in symbols]
     matched = np.ones(len(sites), dtype=bool)
     matched[_sites_like(sites, made.pristine.positions[made.vacant])] = False
-    path = modes_on_path(defect, config.points_per_segment)
+    gamma = modes[1] if mesh == (1, 1) else modes_on_mesh(defect, (1, 1))
+    path = PathModes(("Γ",), np.zeros(1), np.zeros(1), gamma)
+    if len(relaxed) <= config.band_atoms:
+        path = modes_on_path(defect, config.points_per_segment)
     near = shells[1] == 0
-    gamma = modes_on_mesh(defect, (1, 1))
     return DefectPhonons(
         cell=made,
         relaxed=relaxed,

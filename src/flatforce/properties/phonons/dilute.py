@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import ComplexArray, FloatArray, IntArray
-    from flatforce.properties.phonons.embedding import Embedded
     from flatforce.properties.phonons.host import Host
+    from flatforce.properties.phonons.sparse import SparseForceConstants
+    from flatforce.structures.defects import DefectCell
 
 HEIGHT: Final = 2.0
 """Height of the line over the broadening: the kernel grows by exp(2) and the mesh error falls by the same power twice."""
@@ -50,6 +51,9 @@ IMAGINARY: Final = 0.05
 
 MARGIN: Final = 5.0
 """Standard deviations by which the spectrum's grid goes beyond the highest frequency."""
+
+STATES: Final = 0.02
+"""Largest error of the three states of an atom; 2e-5 is usual."""
 
 PARKED: Final = 3.0
 """Frequency of a loose site over the highest one of the bands."""
@@ -91,6 +95,15 @@ class Dilute:
         """Unit of each metric."""
         return {"n_sites": "1", "removed_states": "states"}
 
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the physics."""
+        states = np.trapezoid(self.shell_dos[1], self.frequency, axis=1)
+        worst = float(states[np.abs(states - 3).argmax()])
+        if abs(worst - 3) < STATES:
+            return []
+        return [f"the local DOS integrates to {worst:.3f}, not 3: the defect has imaginary modes"]
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.
 
@@ -102,7 +115,9 @@ class Dilute:
 
 
 def dilute_limit(
-    embedded: Embedded,
+    constants: SparseForceConstants,
+    cell: DefectCell,
+    host: Host,
     config: DiluteConfig,
     *,
     radii: Sequence[float],
@@ -113,8 +128,12 @@ def dilute_limit(
 
     Parameters
     ----------
-    embedded
-        The defect in a supercell that holds all that it changes.
+    constants
+        Of a supercell that holds all that the defect changes.
+    cell
+        That supercell.
+    host
+        The pristine sheet.
     config
         Settings.
     radii
@@ -133,15 +152,15 @@ def dilute_limit(
     GeometryError
         If the change reaches over the border of the supercell.
     """
-    host = _Bands(embedded.host, config.mesh)
-    highest = max(host.top, highest_frequency(embedded.force_constants.dynamical()))
+    bands = _Bands(host, config.mesh)
+    highest = max(bands.top, highest_frequency(constants.dynamical()))
     top = PARKED * highest
-    count = len(embedded.cell.pristine)
-    shells = defect_shells(embedded.cell, list(radii))
-    place = _index_of(embedded)
+    count = len(cell.pristine)
+    shells = defect_shells(cell, list(radii))
+    place = _index_of(cell)
     near = place[shells < len(radii)]
-    sites, change = perturbation(embedded, near, parked=top, tolerance=config.tolerance)
-    cells = _cells(sites[sites < count], embedded)
+    sites, change = perturbation(constants, cell, host, near, parked=top, tolerance=config.tolerance)
+    cells = _cells(sites[sites < count], cell, host)
     wanted = [np.flatnonzero(np.isin(sites, place[shells == s])) for s in range(len(radii))]
     watched = np.concatenate(wanted)
     columns = (3 * watched[:, None] + np.arange(3)).ravel()
@@ -154,7 +173,7 @@ def dilute_limit(
         z = (frequency + 1j * height) ** 2 / FREQUENCY_FACTOR**2
         green = np.zeros((len(change), len(change)), dtype=complex)
         inner = 3 * len(cells)
-        green[:inner, :inner] = host.green(z, cells)
+        green[:inner, :inner] = bands.green(z, cells)
         for site in loose:
             green[3 * site : 3 * site + 3, 3 * site : 3 * site + 3] = np.eye(3) / (
                 z - top**2 / FREQUENCY_FACTOR**2
@@ -168,7 +187,7 @@ def dilute_limit(
     log_det = log_det.real + 1j * np.unwrap(log_det.imag)
     log_det -= 2j * np.pi * np.round(log_det.imag[0] / (2 * np.pi))
     grid = np.arange(0.0, highest + MARGIN * broadening, broadening / 5)
-    scale = 2 * (line + 1j * height)[:, None] / FREQUENCY_FACTOR**2
+    scale = (line + 1j * height).astype(complex)[:, None] * 2 / FREQUENCY_FACTOR**2
     spectra = [-broadened(scale * one, line, height, grid, broadening).imag / np.pi for one in local]
     slope = broadened(log_det[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
     starts = np.cumsum([0, *(len(part) for part in wanted)])
@@ -177,14 +196,24 @@ def dilute_limit(
 
 
 def perturbation(
-    embedded: Embedded, near: IntArray, *, parked: float, tolerance: float
+    constants: SparseForceConstants,
+    cell: DefectCell,
+    host: Host,
+    near: IntArray,
+    *,
+    parked: float,
+    tolerance: float,
 ) -> tuple[IntArray, FloatArray]:
     """Take the pristine dynamical matrix from that of the defect.
 
     Parameters
     ----------
-    embedded
-        The defect in a large supercell.
+    constants
+        Of the defect in a large supercell.
+    cell
+        That supercell.
+    host
+        The pristine sheet.
     near
         (K,) sites that are taken in, changed or not.
     parked
@@ -196,22 +225,18 @@ def perturbation(
     -------
     (S,) sites of the pristine supercell, added atoms numbered on beyond them, and (3S, 3S) V in eV/Å²/amu.
     """
-    made, host = embedded.cell, embedded.host
-    count = len(made.pristine)
-    place = _index_of(embedded)
+    count = len(cell.pristine)
+    place = _index_of(cell)
     total = max(count, int(place.max()) + 1)
     size = round(np.sqrt(count / len(host.primitive)))
     pristine = host.constants(size)
     masses = np.ones(total)
-    masses[:count] = made.pristine.get_masses()
+    masses[:count] = cell.pristine.get_masses()
     changed = masses.copy()
-    changed[place] = made.atoms.get_masses()
-    first, second = embedded.force_constants.pairs
+    changed[place] = cell.atoms.get_masses()
+    first, second = constants.pairs
     before = pristine.pairs
-    plus = (
-        embedded.force_constants.blocks
-        / np.sqrt(changed[place[first]] * changed[place[second]])[:, None, None]
-    )
+    plus = constants.blocks / np.sqrt(changed[place[first]] * changed[place[second]])[:, None, None]
     minus = pristine.blocks / np.sqrt(masses[before[0]] * masses[before[1]])[:, None, None]
     places = np.concatenate([place[first] * total + place[second], before[0] * total + before[1]])
     pairs, which = np.unique(places, return_inverse=True)
@@ -221,7 +246,7 @@ def perturbation(
     weight = np.sqrt(changed[rows] * changed[columns])
     kept = np.abs(blocks).max(axis=(1, 2)) * weight > tolerance
     rows, columns, blocks = rows[kept], columns[kept], blocks[kept]
-    vacant = made.vacant
+    vacant = cell.vacant
     sites = np.unique(np.concatenate([rows, vacant, near, np.arange(count, total)]))
     local = np.full(total, -1)
     local[sites] = np.arange(len(sites))
@@ -306,12 +331,12 @@ class _Bands:
         return found.reshape(3 * len(cells), 3 * len(cells))
 
 
-def _cells(sites: IntArray, embedded: Embedded) -> IntArray:
+def _cells(sites: IntArray, cell: DefectCell, host: Host) -> IntArray:
     """(S, 3) cell x, cell y and sublattice of each site, cells counted from the defect."""
-    basis = len(embedded.host.primitive)
-    size = round(np.sqrt(len(embedded.cell.pristine) / basis))
+    basis = len(host.primitive)
+    size = round(np.sqrt(len(cell.pristine) / basis))
     cells = sites // basis
-    centre = embedded.cell.centre @ np.linalg.inv(embedded.host.primitive.cell.array)
+    centre = cell.centre @ np.linalg.inv(host.primitive.cell.array)
     at = np.column_stack([cells // size, cells % size]) - np.floor(centre[:2]).astype(int)
     at = (at + size // 2) % size - size // 2
     if len(at) and np.abs(at).max() > (size - 1) // 2 - 1:
@@ -322,11 +347,11 @@ def _cells(sites: IntArray, embedded: Embedded) -> IntArray:
     return np.column_stack([at, sites % basis])
 
 
-def _index_of(embedded: Embedded) -> IntArray:
+def _index_of(cell: DefectCell) -> IntArray:
     """(N,) site of each atom, added atoms numbered on beyond the sites."""
-    site_of = embedded.cell.site_of.copy()
+    site_of = cell.site_of.copy()
     added = site_of < 0
-    site_of[added] = len(embedded.cell.pristine) + np.arange(int(added.sum()))
+    site_of[added] = len(cell.pristine) + np.arange(int(added.sum()))
     return site_of
 
 

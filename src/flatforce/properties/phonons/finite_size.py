@@ -20,7 +20,8 @@ class SizeSpectrum:
 
     name: str
     """Such as 6x6."""
-    n_atoms: int
+    n_atoms: float
+    """Infinite for the dilute limit."""
     frequency: FloatArray
     """(G) THz, evenly spaced."""
     near_dos: FloatArray
@@ -34,7 +35,7 @@ class FiniteSize:
     """Spectra of growing supercells, on one grid."""
 
     names: list[str]
-    n_atoms: list[int]
+    n_atoms: list[float]
     frequency: FloatArray
     """(G) THz."""
     near_dos: FloatArray
@@ -72,10 +73,9 @@ def finite_size(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
     """
     ordered = sorted(spectra, key=lambda one: one.n_atoms)
     step = min(float(one.frequency[1] - one.frequency[0]) for one in ordered)
-    low = min(float(one.frequency[0]) for one in ordered)
     high = max(float(one.frequency[-1]) for one in ordered)
-    grid = np.arange(low, high + step, step)
-    dos = np.array([np.interp(grid, one.frequency, one.near_dos, left=0.0, right=0.0) for one in ordered])
+    grid = np.arange(0.0, high + step, step)
+    dos = np.array([_folded(one, grid) for one in ordered])
     change = np.abs(np.diff(dos, axis=0)).sum(axis=1) * step / 3
     shifts = [
         float(np.abs(a.gap_modes[:, None] - b.gap_modes).min(axis=1).max())
@@ -91,3 +91,14 @@ def finite_size(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
         change,
         np.array(shifts),
     )
+
+
+def _folded(one: SizeSpectrum, grid: FloatArray) -> FloatArray:
+    """Fold what the broadening has put below zero back; the infinite sheet has a DOS there."""
+    both = [
+        np.interp(sign * grid, one.frequency, one.near_dos, left=0.0, right=0.0)
+        for sign in (1, -1)
+        if sign > 0 or one.frequency[0] < 0
+    ]
+    found: FloatArray = np.sum(both, axis=0)
+    return found

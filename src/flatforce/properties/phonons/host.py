@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from flatforce.properties.phonons.supercell import in_circle_radius
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from numpy.typing import NDArray
 
     from flatforce.core.arrays import ComplexArray, FloatArray, IntArray
 
@@ -52,6 +53,40 @@ class Host:
         half = (size - 1) // 2
         offsets = [(np.column_stack([c // size, c % size]) + half) % size - half for c in cells]
         return cls(primitive, offsets, [members % basis for members in rows.atoms], list(rows.blocks))
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return what `from_arrays` reads.
+
+        Returns
+        -------
+        Name → array.
+        """
+        lengths = [len(one) for one in self.kinds]
+        return {
+            "host_row": np.repeat(np.arange(len(lengths)), lengths),
+            "host_offset": np.concatenate(self.offsets),
+            "host_kind": np.concatenate(self.kinds),
+            "host_blocks": np.concatenate(self.blocks),
+        }
+
+    @classmethod
+    def from_arrays(cls, primitive: Atoms, arrays: dict[str, NDArray[Any]]) -> Host:
+        """Make a host of what `arrays` gave.
+
+        Parameters
+        ----------
+        primitive
+            The primitive cell.
+        arrays
+            Name → array.
+
+        Returns
+        -------
+        The host.
+        """
+        rows = [np.flatnonzero(arrays["host_row"] == kind) for kind in range(len(primitive))]
+        parts = [[arrays[f"host_{name}"][row] for row in rows] for name in ("offset", "kind", "blocks")]
+        return cls(primitive, *parts)
 
     @property
     def reach(self) -> float:
@@ -158,7 +193,8 @@ class Host:
                 blocks = self.blocks[kind][here] / (root[kind] * root[other])
                 found[:, kind, :, other] = np.einsum("qm,mab->qab", phases[:, here], blocks)
         whole = found.reshape(len(q), 3 * basis, 3 * basis)
-        return (whole + whole.conj().transpose(0, 2, 1)) / 2
+        hermitian: ComplexArray = (whole + whole.conj().transpose(0, 2, 1)) / 2
+        return hermitian
 
 
 def size_for(primitive: Atoms, reach: float) -> int:
