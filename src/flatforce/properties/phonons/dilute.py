@@ -187,8 +187,8 @@ def dilute_limit(
     log_det = log_det.real + 1j * np.unwrap(log_det.imag)
     log_det -= 2j * np.pi * np.round(log_det.imag[0] / (2 * np.pi))
     grid = np.arange(0.0, highest + MARGIN * broadening, broadening / 5)
-    scale = (line + 1j * height).astype(complex)[:, None] * 2 / FREQUENCY_FACTOR**2
-    spectra = [-broadened(scale * one, line, height, grid, broadening).imag / np.pi for one in local]
+    local *= 2 * (line + 1j * height)[:, None] / FREQUENCY_FACTOR**2
+    spectra = [-broadened(one, line, height, grid, broadening).imag / np.pi for one in local]
     slope = broadened(log_det[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
     starts = np.cumsum([0, *(len(part) for part in wanted)])
     dos = [[one[:, a:b].mean(axis=1) for a, b in pairwise(starts)] for one in spectra]

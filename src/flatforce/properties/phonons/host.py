@@ -193,8 +193,7 @@ class Host:
                 blocks = self.blocks[kind][here] / (root[kind] * root[other])
                 found[:, kind, :, other] = np.einsum("qm,mab->qab", phases[:, here], blocks)
         whole = found.reshape(len(q), 3 * basis, 3 * basis)
-        hermitian: ComplexArray = (whole + whole.conj().transpose(0, 2, 1)) / 2
-        return hermitian
+        return np.asarray(whole + whole.conj().transpose(0, 2, 1), dtype=complex) / 2
 
 
 def size_for(primitive: Atoms, reach: float) -> int:
