@@ -193,7 +193,8 @@ class Host:
                 blocks = self.blocks[kind][here] / (root[kind] * root[other])
                 found[:, kind, :, other] = np.einsum("qm,mab->qab", phases[:, here], blocks)
         whole = found.reshape(len(q), 3 * basis, 3 * basis)
-        return np.asarray(whole + whole.conj().transpose(0, 2, 1), dtype=complex) / 2
+        hermitian: ComplexArray = np.add(whole, whole.conj().transpose(0, 2, 1)).astype(complex)
+        return hermitian * (0.5 + 0j)
 
 
 def size_for(primitive: Atoms, reach: float) -> int:
