@@ -39,7 +39,9 @@ def host_of(primitive: Atoms, size: int) -> Host:
     constants = springs(primitive.repeat((size, size, 1)))
     first, second = constants.pairs
     rows = [np.flatnonzero(first == kind) for kind in range(len(primitive))]
-    found = Rows(list(range(len(rows))), [second[r] for r in rows], [constants.blocks[r] for r in rows], None)
+    found = Rows(
+        list(range(len(rows))), [second[r] for r in rows], [constants.blocks[r] for r in rows], "", None
+    )
     return Host.of(primitive, found, size)
 
 

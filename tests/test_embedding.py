@@ -19,7 +19,7 @@ from flatforce.properties.phonons.embedding import (
     nearest_vectors,
 )
 from flatforce.properties.phonons.engines import fill_force_constants
-from flatforce.properties.phonons.rows import analytic_rows
+from flatforce.properties.phonons.rows import local_rows
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.supercell import make_phonopy
 from flatforce.structures.defects import build_defect
@@ -51,7 +51,7 @@ def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: 
     assert found.change.max() < ROUND_OFF
     assert found.rim_error < ROUND_OFF
     cell = found.cell.pristine
-    rows = analytic_rows(potential, cell, range(len(cell))[:40:13], scratch=tmp_path)
+    rows = local_rows(potential, cell, range(len(cell))[:40:13], scratch=tmp_path)
     assert rows is not None
     dense = found.force_constants.dense()
     for centre, members, blocks in zip(rows.centres, rows.atoms, rows.blocks, strict=True):
@@ -63,7 +63,7 @@ def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: 
 def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, sum_rules=False, rim_rows=0)
     large = found.cell.atoms
-    rows = analytic_rows(potential, large, range(len(large)), scratch=tmp_path)
+    rows = local_rows(potential, large, range(len(large)), scratch=tmp_path)
     assert rows is not None
     lengths = [len(members) for members in rows.atoms]
     whole = SparseForceConstants.from_blocks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from ase import Atoms
 
 from flatforce.core.arrays import FloatArray, IntArray
 from flatforce.core.errors import ConfigError, DataError, ModelError
-from flatforce.models import Potential
+from flatforce.models import Potential, load
+from flatforce.models.backends.mace import MaceBackend
+from flatforce.models.clusters import ClusterHessian
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.engines import fill_force_constants
-from flatforce.properties.phonons.rows import analytic_rows, irreducible, spread_by_symmetry
+from flatforce.properties.phonons.rows import irreducible, local_rows, spread_by_symmetry
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.supercell import make_phonopy
 from flatforce.structures.defects import build_defect
@@ -23,6 +26,9 @@ from flatforce.structures.symmetry import find_symmetry
 
 ROUND_OFF = 1e-10
 """Of the largest block, in float64."""
+
+DIFFERENCES = 1e-9
+"""Of the largest block: round-off of forces over a displacement of 0.005 Å."""
 
 TRUNCATION = 1e-4
 """Of the largest block: central differences of 0.002 Å leave 1e-5 of it."""
@@ -73,7 +79,7 @@ def test_symmetry_gives_the_other_rows(potential: Potential, vacancy: Atoms, tmp
     symmetry = find_symmetry(vacancy)
     centres = irreducible(symmetry)
     assert len(centres) < len(vacancy) / 3
-    rows = analytic_rows(potential, vacancy, centres, scratch=tmp_path)
+    rows = local_rows(potential, vacancy, centres, scratch=tmp_path)
     assert rows is not None
     assert rows.largest_difference is not None
     found = spread_by_symmetry(vacancy, rows, symmetry)
@@ -111,10 +117,10 @@ def test_engines_agree(potential: Potential, unit: Atoms, tmp_path: Path, defect
 
 
 def test_rows_on_disk_are_not_computed_again(potential: Potential, vacancy: Atoms, tmp_path: Path) -> None:
-    first = analytic_rows(potential, vacancy, [0, 3], scratch=tmp_path)
+    first = local_rows(potential, vacancy, [0, 3], scratch=tmp_path)
     files = sorted(tmp_path.iterdir())
     times = [file.stat().st_mtime_ns for file in files]
-    again = analytic_rows(potential, vacancy, [0, 3, 4], scratch=tmp_path)
+    again = local_rows(potential, vacancy, [0, 3, 4], scratch=tmp_path)
     assert [file.stat().st_mtime_ns for file in files] == times
     assert len(list(tmp_path.iterdir())) == len(files) + 1
     assert first is not None
@@ -135,7 +141,7 @@ def test_a_model_that_reaches_further_than_it_says_is_found(
 
     monkeypatch.setattr(MaceHessian, "rows", short)
     with pytest.raises(ModelError, match="differs from the whole"):
-        analytic_rows(potential, vacancy, [0], scratch=tmp_path)
+        local_rows(potential, vacancy, [0], scratch=tmp_path)
 
 
 def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_path: Path) -> None:
@@ -159,17 +165,91 @@ def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_pa
     np.testing.assert_allclose(both.full_rows(3), wanted, atol=ROUND_OFF * np.abs(wanted).max())
 
 
-def test_a_model_with_forces_only_goes_by_displacements(unit: Atoms, tmp_path: Path) -> None:
-    from flatforce.models import load
-
+def test_a_model_of_unknown_reach_goes_by_displacements(unit: Atoms, tmp_path: Path) -> None:
     copper = unit.copy()
     copper.symbols = ["Cu"] * 3
     forces_only = load("ase:ase.calculators.emt:EMT")
     phonon = make_phonopy(padded(copper, forces_only.cutoff), (2, 2), primitive="auto")
     done = fill_force_constants(phonon, forces_only, engine="auto", displacement=0.01, scratch=tmp_path)
-    assert "forces only" in done.engine
-    with pytest.raises(ConfigError, match="no analytic force constants"):
+    assert "is not known" in done.engine
+    with pytest.raises(ConfigError, match="is not known"):
         fill_force_constants(phonon, forces_only, engine="rows", displacement=0.01, scratch=tmp_path)
+
+
+@pytest.mark.parametrize(("size", "wraps"), [(11, False), (4, True)])
+def test_clusters_give_the_rows_of_the_whole_cell(
+    potential: Potential, unit: Atoms, rng: np.random.Generator, size: int, *, wraps: bool
+) -> None:
+    cell = rattled(
+        build_defect(padded(unit, potential.cutoff), (size, size), "v_Se:top").atoms, amplitude=0.05, rng=rng
+    )
+    hessian = ClusterHessian(potential.backend, cell)
+    centre = 17
+    atoms, blocks = hessian.rows(centre)
+    assert (hessian.reach(centre) < len(cell)) is not wraps
+    found = np.zeros((len(cell), 3, 3))
+    found[atoms] = blocks
+    differences = hessian.full_rows(centre)
+    np.testing.assert_allclose(found, differences, atol=DIFFERENCES * np.abs(differences).max())
+    analytic = whole(potential, cell, centre)
+    assert np.abs(found - analytic).max() < TRUNCATION * np.abs(analytic).max()
+
+
+def test_a_cluster_that_is_cut_too_small_is_wrong(potential: Potential, unit: Atoms) -> None:
+    cell = build_defect(padded(unit, potential.cutoff), (11, 11), "v_Se:top").atoms
+    hessian = ClusterHessian(potential.backend, cell)
+    true = hessian.full_rows(0)
+    atoms, _ = hop_ball(hessian.graph, 0, 2)
+    cluster = cell[atoms]
+    differences = ClusterHessian(potential.backend, cluster).full_rows(0)
+    assert np.abs(differences - true[atoms]).max() > 100 * DIFFERENCES * np.abs(true).max()
+
+
+def test_calculator_of_known_reach_goes_by_clusters(unit: Atoms, tmp_path: Path) -> None:
+    """EMT of copper; its smooth cutoff ends at 5.7 Å, and an atom's density makes it two layers deep."""
+    copper = unit.copy()
+    copper.symbols = ["Cu"] * 3
+    known = load("ase:ase.calculators.emt:EMT?cutoff=6.0")
+    cell = build_defect(padded(copper, known.cutoff), (9, 9), "v_Cu:top").atoms
+    found = []
+    for engine in ("rows", "displacements"):
+        phonon = make_phonopy(cell, (1, 1), primitive="P")
+        done = fill_force_constants(
+            phonon,
+            known,
+            engine=engine,  # type: ignore[arg-type]  # one of the names
+            displacement=0.005,
+            scratch=tmp_path / engine,
+        )
+        assert ("clusters" in done.engine) is (engine == "rows")
+        found.append(np.asarray(phonon.force_constants))
+    assert np.abs(found[0] - found[1]).max() < TRUNCATION * np.abs(found[1]).max()
+
+
+def test_compiled_kernels_give_the_forces_of_torch(sheet: Atoms, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("symmetrix")
+    from flatforce.models.backends import symmetrix
+
+    monkeypatch.setattr(symmetrix, "execution", lambda: "non-compiled")  # a kernel takes minutes to compile
+    compiled, torch = load("symmetrix:wse2-pbe"), load("mace:wse2-pbe")
+    first, second = (one.evaluate([sheet])[0] for one in (compiled, torch))
+    assert np.abs(first.forces - second.forces).max() < symmetrix.ADMITTED["float64"]
+    assert np.abs(second.forces).max() > 0.1
+    assert first.energy == pytest.approx(second.energy, abs=1e-4)
+    assert first.membrane_stress == pytest.approx(second.membrane_stress, abs=1e-3)
+    backend = compiled.backend
+    assert isinstance(backend, symmetrix.SymmetrixBackend)
+    assert backend.largest_difference
+    backend.largest_difference = None
+    backend.torch_backend.model.scale_shift.scale *= 1.01
+    with pytest.raises(ModelError, match="differ from mace-torch"):
+        compiled.evaluate([sheet])
+
+
+def test_without_the_kernels_it_is_torch(model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(load(f"symmetrix:{model_file}").backend, MaceBackend)  # its l_max is not supported
+    monkeypatch.setitem(sys.modules, "symmetrix", None)
+    assert isinstance(load(f"symmetrix:{model_file}").backend, MaceBackend)
 
 
 def test_hops_are_steps_on_the_quotient_graph(unit: Atoms) -> None:

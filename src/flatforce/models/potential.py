@@ -10,6 +10,7 @@ import numpy as np
 from flatforce.core.errors import ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.models.clusters import ClusterHessian
 from flatforce.structures.sheet import as_slab, check_sheet, thickness
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def local(self) -> bool:
+        """Whether cutoff and layers are strict: nothing is felt beyond so many steps of that length."""
+        ...
+
+    @property
     def dtype(self) -> str:
         """`float64` or `float32`."""
         ...
@@ -109,6 +115,11 @@ class Backend(Protocol):
 
 class HessianRows(Protocol):
     """Rows of the Hessian of one cell, one atom at a time."""
+
+    @property
+    def how(self) -> str:
+        """In what way they are computed."""
+        ...
 
     def reach(self, centre: int) -> int:
         """Count the atoms that a row takes in.
@@ -215,7 +226,7 @@ class Potential:
         return self.backend.device
 
     def hessian(self, frame: Atoms) -> HessianRows | None:
-        """Prepare analytic rows of the Hessian of a sheet.
+        """Prepare rows of the Hessian of a sheet: analytic ones, or by differences in finite clusters.
 
         Parameters
         ----------
@@ -224,12 +235,14 @@ class Potential:
 
         Returns
         -------
-        What computes them; None if the backend has forces only.
+        What computes them; None if the reach of the backend is not known.
         """
         self.check([frame])
-        if not isinstance(self.backend, TwiceDifferentiable):
-            return None
-        return self.backend.hessian(padded(frame, self.cutoff))
+        slab = padded(frame, self.cutoff)
+        analytic = self.backend.hessian(slab) if isinstance(self.backend, TwiceDifferentiable) else None
+        if analytic is None and self.backend.local:
+            return ClusterHessian(self.backend, slab)
+        return analytic
 
     def check(self, frames: Sequence[Atoms]) -> None:
         """Refuse frames that the model cannot judge.

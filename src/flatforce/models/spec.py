@@ -1,4 +1,4 @@
-"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
+"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `symmetrix:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ Precision = Literal["float64", "float32"]
 
 BACKENDS: Final[dict[str, str]] = {
     "mace": "flatforce.models.backends.mace",
+    "symmetrix": "flatforce.models.backends.symmetrix",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
 }
@@ -96,7 +97,7 @@ def model_files(spec: str) -> list[Path]:
     kind, name = split_spec(spec)
     if kind == "committee":
         return [path for member in name.split(",") for path in model_files(member)]
-    return [model_path(name)] if kind == "mace" else []
+    return [model_path(name)] if kind in {"mace", "symmetrix"} else []
 
 
 def model_path(name: str) -> Path:

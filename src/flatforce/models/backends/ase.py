@@ -49,6 +49,7 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
     place, _, query = name.partition("?")
     module, _, attribute = place.partition(":")
     arguments: dict[str, Any] = {key: _literal(value) for key, value in parse_qsl(query)}
+    local = "cutoff" in arguments
     cutoff = float(arguments.pop("cutoff", DEFAULT_CUTOFF))
     elements = arguments.pop("elements", None)
     try:
@@ -60,7 +61,7 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
             fix="write ase:package.module:Class?key=value",
         ) from error
     known = frozenset(str(elements).split(",")) if elements else frozenset(chemical_symbols[1:])
-    return AseBackend(calculator, cutoff=cutoff, elements=known)
+    return AseBackend(calculator, cutoff=cutoff, elements=known, local=local)
 
 
 def _literal(text: str) -> object:
@@ -81,6 +82,8 @@ class AseBackend:
         Å, range of its forces.
     elements
         Species it knows.
+    local
+        Whether the cutoff is strict.
     """
 
     layers = 1
@@ -88,8 +91,10 @@ class AseBackend:
     device = "cpu"
     batch_atoms = 1
 
-    def __init__(self, calculator: BaseCalculator, *, cutoff: float, elements: frozenset[str]) -> None:
-        self.calculator, self.cutoff, self.elements = calculator, cutoff, elements
+    def __init__(
+        self, calculator: BaseCalculator, *, cutoff: float, elements: frozenset[str], local: bool = False
+    ) -> None:
+        self.calculator, self.cutoff, self.elements, self.local = calculator, cutoff, elements, local
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
         """Evaluate frames.

@@ -65,6 +65,7 @@ class CommitteeBackend:
         self.elements = members[0].elements
         self.cutoff = max(member.cutoff for member in members)
         self.layers = max(member.backend.layers for member in members)
+        self.local = all(member.backend.local for member in members)
         self.dtype, self.device = members[0].dtype, members[0].device
         self.batch_atoms = min(member.backend.batch_atoms for member in members)
 
@@ -129,6 +130,7 @@ class CommitteeHessian:
 
     def __init__(self, members: Sequence[HessianRows]) -> None:
         self.members = list(members)
+        self.how = f"{members[0].how}, mean of {len(members)} models"
 
     def reach(self, centre: int) -> int:
         """Count the atoms that a row takes in.

@@ -100,6 +100,8 @@ class MaceBackend:
         `float64` or `float32`.
     """
 
+    local = True
+
     def __init__(self, model: Any, *, device: str, dtype: str) -> None:
         self.torch = import_mace()
         self.model = model.to(device=device, dtype=getattr(self.torch, dtype)).eval()

@@ -75,6 +75,8 @@ class MaceHessian:
 
     """
 
+    how = "analytic"
+
     def __init__(self, model: Any, slab: Atoms, *, device: str) -> None:
         import torch
 

@@ -75,7 +75,7 @@ class DefectPhononConfig(Config):
     relaxation: RelaxConfig = RelaxConfig(relax_cell=False)
     """Relaxation of the defect cell; the cell stays the pristine one unless told otherwise."""
     engine: Engine = "auto"
-    """`rows`, analytic and local, where the force field can; `displacements` otherwise, or when asked for."""
+    """`rows`, each from the atoms within reach, where that reach is known; `displacements` otherwise, or when asked for."""
     displacement: PositiveFloat = 0.005
     """Å, of finite displacements."""
     sum_rules: bool = True

@@ -18,7 +18,7 @@ from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.properties.phonons.host import Host, size_for
-from flatforce.properties.phonons.rows import Rows, analytic_rows, spread
+from flatforce.properties.phonons.rows import Rows, local_rows, spread
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, residuals
 from flatforce.structures.defects import DefectCell, build_defect
@@ -100,7 +100,7 @@ def embed(
     Parameters
     ----------
     potential
-        A force field with analytic rows.
+        A force field whose reach is known.
     primitive
         The relaxed primitive cell.
     small
@@ -121,7 +121,7 @@ def embed(
     Raises
     ------
     GeometryError
-        If the force field has no analytic rows, or the large cell is no larger than the small.
+        If the reach is not known, or the large cell is no larger than the small.
     """
     made = build_defect(primitive, (config.size, config.size), small.name)
     if len(made.atoms) <= len(small.atoms):
@@ -136,12 +136,12 @@ def embed(
     compact = min(config.size, size_for(primitive, 2 * potential.interaction_range))
     host_cell = primitive.repeat((compact, compact, 1))
     basis = range(len(primitive))
-    host_rows = analytic_rows(potential, host_cell, basis, scratch=scratch, progress=progress)
+    host_rows = local_rows(potential, host_cell, basis, scratch=scratch, progress=progress)
     distinct = sorted({int(min(image[i] for image in images)) for i in wanted})
-    exact = analytic_rows(potential, large, distinct, scratch=scratch, progress=progress)
+    exact = local_rows(potential, large, distinct, scratch=scratch, progress=progress)
     if host_rows is None or exact is None:
         raise GeometryError(
-            f"{potential.spec} has no analytic force constants to embed.", fix="use a MACE model"
+            f"The reach of {potential.spec} is not known.", fix="use a MACE model, or tell the cutoff"
         )
     exact = _ordered(spread(exact, turns, images), wanted)
     raw_host = Host.of(primitive, host_rows, compact)
@@ -178,7 +178,11 @@ def _ordered(rows: Rows, wanted: list[int]) -> Rows:
     place = {centre: k for k, centre in enumerate(rows.centres)}
     chosen = [place[i] for i in wanted]
     return Rows(
-        wanted, [rows.atoms[k] for k in chosen], [rows.blocks[k] for k in chosen], rows.largest_difference
+        wanted,
+        [rows.atoms[k] for k in chosen],
+        [rows.blocks[k] for k in chosen],
+        rows.how,
+        rows.largest_difference,
     )
 
 

@@ -10,7 +10,7 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
 from flatforce.core.errors import ConfigError
 from flatforce.core.progress import Progress, silent
-from flatforce.properties.phonons.rows import Rows, analytic_rows, irreducible, spread_by_symmetry
+from flatforce.properties.phonons.rows import Rows, irreducible, local_rows, spread_by_symmetry
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, residuals
 from flatforce.properties.phonons.supercell import SYMPREC, displaced_forces, to_ase
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
 
 Engine: TypeAlias = Literal["auto", "rows", "displacements"]
-"""Analytic local rows, finite displacements, or rows where the force field can."""
+"""Local rows, finite displacements of the whole cell, or rows where the reach of the force field is known."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Filled:
     n_rows: int
     """Atoms whose rows were computed; symmetry gives the others."""
     n_displacements: int
-    """Displaced supercells; 0 for analytic rows."""
+    """Displaced supercells; 0 for rows."""
     difference: float | None
     """eV/Å², largest difference of a local row from the same computed on the whole cell."""
 
@@ -77,23 +77,24 @@ def fill_force_constants(
     Raises
     ------
     ConfigError
-        If rows are asked of a force field that has forces only.
+        If rows are asked of a force field whose reach is not known.
     """
     forces = potential.evaluate([to_ase(phonon.supercell)], stress=False)[0].forces
     at_rest = float(np.abs(forces).max())
     if engine != "displacements":
         rows = _fill_by_rows(phonon, potential, scratch, progress)
         if rows is not None:
-            why = f"analytic rows of {len(rows.centres)} atoms, each from the atoms within its reach"
+            why = f"rows of {len(rows.centres)} atoms, each from the atoms within its reach: {rows.how}"
             return Filled(why, at_rest, len(rows.centres), 0, rows.largest_difference)
         if engine == "rows":
             raise ConfigError(
-                f"{potential.spec} has no analytic force constants.", fix="set engine: displacements"
+                f"The reach of {potential.spec} is not known.",
+                fix="set engine: displacements, or tell the cutoff",
             )
     _fill_by_displacements(phonon, potential, forces, displacement, scratch, progress)
     moved = {one["number"] for one in phonon.dataset["first_atoms"]}  # type: ignore[index,typeddict-item]  # set by generate_displacements
     count = len(phonon.supercells_with_displacements or [])
-    why = "as asked" if engine == "displacements" else f"{potential.spec} gives forces only"
+    why = "as asked" if engine == "displacements" else f"the reach of {potential.spec} is not known"
     return Filled(f"{count} finite displacements: {why}", at_rest, len(moved), count, None)
 
 
@@ -126,12 +127,12 @@ def _fill_by_rows(phonon: Phonopy, potential: Potential, scratch: Path, progress
     cell = to_ase(phonon.supercell)
     if len(phonon.primitive) == len(cell):
         symmetry = find_symmetry(cell, symprec=SYMPREC)
-        rows = analytic_rows(potential, cell, irreducible(symmetry), scratch=scratch, progress=progress)
+        rows = local_rows(potential, cell, irreducible(symmetry), scratch=scratch, progress=progress)
         if rows is not None:
             phonon.force_constants = spread_by_symmetry(cell, rows, symmetry).dense()
         return rows
     centres = [int(i) for i in phonon.primitive.p2s_map]
-    rows = analytic_rows(potential, cell, centres, scratch=scratch, progress=progress)
+    rows = local_rows(potential, cell, centres, scratch=scratch, progress=progress)
     if rows is not None:
         compact = np.zeros((len(centres), len(cell), 3, 3))
         for k, (members, blocks) in enumerate(zip(rows.atoms, rows.blocks, strict=True)):

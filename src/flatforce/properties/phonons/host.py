@@ -167,6 +167,7 @@ class Host:
             list(range(len(rows))),
             [second[row] for row in rows],
             [constants.blocks[row] for row in rows],
+            "sum rules",
             None,
         )
         return Host.of(self.primitive, ruled, size)

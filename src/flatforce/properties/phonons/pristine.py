@@ -51,7 +51,7 @@ class PhononConfig(Config):
     supercell: tuple[PositiveInt, PositiveInt] = (6, 6)
     """n, m of the supercell."""
     engine: Engine = "auto"
-    """`rows`, analytic and local, where the force field can; `displacements` otherwise, or when asked for."""
+    """`rows`, each from the atoms within reach, where that reach is known; `displacements` otherwise, or when asked for."""
     displacement: PositiveFloat = 0.005
     """Å, of finite displacements. 2e-4 eV/Å² of truncation, above the noise of float64."""
     sum_rules: bool = True

@@ -1,7 +1,8 @@
-"""Force constants row by row, analytic and local, of irreducible atoms only.
+"""Force constants row by row, local, of irreducible atoms only.
 
-The engine that is used where a model can differentiate its forces: a row takes in the atoms within reach of one atom
-and costs the same in every cell. Other models go by finite displacements.
+The engine that is used where the reach of a force field is known: a row takes in the atoms within reach of one atom and
+costs the same in every cell; analytic where the model can differentiate its forces, by differences in finite clusters
+otherwise. Other force fields go by finite displacements of the whole cell.
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ class Rows:
     """(M,) of each row."""
     blocks: list[FloatArray]
     """(M, 3, 3) eV/Å² of each row."""
+    how: str
+    """In what way they were computed."""
     largest_difference: float | None
     """eV/Å², of the row that was computed from the whole cell as well; None where that is too large."""
 
 
-def analytic_rows(
+def local_rows(
     potential: Potential,
     cell: Atoms,
     centres: Sequence[int],
@@ -98,7 +101,7 @@ def analytic_rows(
     if len(cell) <= CHECKED_ATOMS:
         one = int(np.random.default_rng(len(cell)).integers(len(centres)))
         difference = _difference(hessian, centres[one], atoms[one], blocks[one], potential.dtype)
-    return Rows(list(centres), atoms, blocks, difference)
+    return Rows(list(centres), atoms, blocks, hessian.how, difference)
 
 
 def _difference(hessian: HessianRows, centre: int, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:
@@ -141,6 +144,7 @@ def spread(rows: Rows, turns: Sequence[FloatArray], permutations: Sequence[IntAr
         list(found),
         [members for members, _ in found.values()],
         [blocks for _, blocks in found.values()],
+        rows.how,
         rows.largest_difference,
     )
 
