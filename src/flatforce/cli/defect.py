@@ -72,6 +72,12 @@ def phonons(
     dilute: Annotated[
         bool, typer.Option("--dilute", help="The limit of an infinite sheet, from the embedding.")
     ] = False,
+    committee: Annotated[
+        bool, typer.Option("--committee", help="Error bars: the smallest size by each member of MODEL alone.")
+    ] = False,
+    calibrate: Annotated[
+        str | None, typer.Option(help="Labelled frames that scale the error bars, or a bundled dataset.")
+    ] = None,
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
@@ -80,7 +86,7 @@ def phonons(
     from flatforce.properties.phonons.defect import DefectPhononConfig
     from flatforce.properties.phonons.dilute import DiluteConfig
     from flatforce.properties.phonons.embedding import EmbedConfig
-    from flatforce.studies import defect_stages
+    from flatforce.studies import committee_stages, defect_stages
 
     sizes = [(n, n) for n in sorted(size)] if size else [None]
     configs = [settings_from(DefectPhononConfig, config, supercell=given) for given in sizes]
@@ -97,6 +103,17 @@ def phonons(
         device=device,
         report=reporting,
     )
+    if committee:
+        found |= committee_stages.defect_committee(
+            model,
+            structure,
+            defect,
+            configs[0],
+            output,
+            frames=calibrate,
+            device=device,
+            report=reporting,
+        )
     for name, result in found.items():
         show(f"{defect} {name}", result["metrics"], result["units"], output / name)
         if "modes" in result["details"]:

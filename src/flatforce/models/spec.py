@@ -82,6 +82,22 @@ def split_spec(spec: str) -> tuple[str, str]:
     return kind, name
 
 
+def committee_members(spec: str) -> list[str]:
+    """List the members of a committee.
+
+    Parameters
+    ----------
+    spec
+        A spec.
+
+    Returns
+    -------
+    Their specs; the spec itself if it is no committee.
+    """
+    kind, name = split_spec(spec)
+    return [one.strip() for one in name.split(",") if one.strip()] if kind == "committee" else [spec]
+
+
 def model_files(spec: str) -> list[Path]:
     """Find the files behind a spec.
 
@@ -96,7 +112,7 @@ def model_files(spec: str) -> list[Path]:
     """
     kind, name = split_spec(spec)
     if kind == "committee":
-        return [path for member in name.split(",") for path in model_files(member)]
+        return [path for member in committee_members(spec) for path in model_files(member)]
     return [model_path(name)] if kind in {"mace", "symmetrix"} else []
 
 

@@ -236,6 +236,45 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
     )
 
 
+def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw the local DOS with its error bar, and each member's.
+
+    Parameters
+    ----------
+    arrays
+        Of a `committee` folder.
+
+    Returns
+    -------
+    Two panels.
+    """
+    frequency = arrays["frequency"]
+    lines = [Series(frequency, dos, colour=GREY, width=0.6) for dos in arrays["each"]]
+    for (mean, deviation), name, colour in zip(
+        arrays["near_dos"], ("pristine", "defect"), (COLOURS[0], COLOURS[1]), strict=True
+    ):
+        lines.append(Series(frequency, mean, name=name, colour=colour))
+        lines += [
+            Series(frequency, mean + sign * deviation, colour=colour, width=0.7, dashed=True)
+            for sign in (1, -1)
+        ]
+    mean, deviation = arrays["bands"].reshape(2, -1)
+    order = np.argsort(mean)
+    parts = np.array_split(order, min(60, len(order)))
+    middle = np.array([mean[part].mean() for part in parts])
+    width = np.array([np.sqrt((deviation[part] ** 2).mean()) for part in parts])
+    return Figure(
+        "committee",
+        "Left: density of states of an average site near the defect, mean over the committee and one standard "
+        "deviation (dashed); grey, each member with the defect. Right: deviation of the bands, by frequency.",
+        (
+            Panel(tuple(lines), THZ, "DOS of a site (1/THz)", width=1.4),
+            Panel((Series(middle, width),), THZ, "deviation (THz)"),
+        ),
+        height=2.8,
+    )
+
+
 def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
     """Draw the local DOS of an isolated defect, and what it adds to the DOS of the whole sheet.
 

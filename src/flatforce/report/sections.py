@@ -222,6 +222,26 @@ def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
+def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
+    rows = [
+        [
+            f"{mode['frequency']:.3f}",
+            "–" if mode["interval"] is None else f"{mode['interval']:.3f}",
+            mode["irrep"],
+            str(mode["degeneracy"]),
+            f"{mode['participating']:.1f}",
+            str(mode["known_to"]),
+            said_of(mode),
+        ]
+        for mode in result["details"]["modes"]
+    ]
+    columns = ["THz", "± THz", "irrep", "degeneracy", "atoms taking part", "members that know it", ""]
+    tables = [metrics_table(result), Table(columns, rows, "Modes at Γ near the defect")]
+    figures = [figures_defect.committee(read_arrays(folder))]
+    title = f"{result['config']['defect']}: error bars"
+    return _section(title, result, name, tables=tables, figures=figures)
+
+
 def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_defect.dilute(read_arrays(folder), result["config"]["shells"])]
     title = f"{result['config']['defect']} in an infinite sheet"
@@ -268,6 +288,7 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "embedded defect": _embedded,
     "dilute limit": _dilute,
     "unfolded bands": _unfolded,
+    "committee": _committee,
     "finite size": _sizes,
     "line shape": _line_shape,
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from flatforce.core.errors import ModelError
 from flatforce.models.potential import RawPrediction
-from flatforce.models.spec import Precision
+from flatforce.models.spec import Precision, committee_members
 from flatforce.models.spec import load as load_one
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
     ModelError
         If there are fewer than two, or they know different elements.
     """
-    members = [load_one(one.strip(), device=device, dtype=dtype) for one in name.split(",") if one.strip()]
+    specs = committee_members(f"committee:{name}")
+    members = [load_one(one, device=device, dtype=dtype) for one in specs]
     if len(members) < 2:
         raise ModelError("A committee needs two models or more.", fix="join their paths by commas")
     if len({member.elements for member in members}) > 1:

@@ -26,6 +26,7 @@ from flatforce.properties.phonons.spectra import (
     shell_of,
     site_weights,
 )
+from flatforce.properties.phonons.spread import set_owner
 from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig
@@ -188,6 +189,7 @@ class DefectPhonons:
         """
         elements = {f"dos_{name}": pair for name, pair in self.element_dos.items()}
         chosen = [mode.index for mode in self.modes]
+        groups = [np.arange(mode.index, mode.index + mode.degeneracy) for mode in self.modes]
         return {
             "ticks": self.ticks,
             "labels": np.array(self.labels),
@@ -204,6 +206,8 @@ class DefectPhonons:
             "lattice": self.relaxed.cell.array,
             "centre": self.cell.centre,
             "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), len(self.relaxed), 3),
+            "set_of": set_owner(groups),
+            "set_vectors": self.gamma.vectors[0].real.T[np.concatenate([[], *groups]).astype(int)],
             "mode_frequencies": self.gamma.frequencies[0][chosen],
             **elements,
         }

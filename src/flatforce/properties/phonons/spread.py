@@ -1,0 +1,223 @@
+"""Error bars of a defect's spectra: what the members of a committee say, each about its own relaxed sheet."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from flatforce.core.arrays import FloatArray, IntArray
+
+SAME_MODE: Final = 0.5
+"""Least overlap of a degenerate set with that of another member that counts as the same: no other can have more."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one member says of a defect cell."""
+
+    frequency: FloatArray
+    """(G) THz."""
+    dos: FloatArray
+    """(2, G) states/THz, pristine and defect."""
+    near_dos: FloatArray
+    """(2, G) states/THz of an average site of the innermost shell."""
+    bands: FloatArray
+    """(Q, 3N) THz."""
+    set_frequency: FloatArray
+    """(M) THz of the listed degenerate sets."""
+    set_vectors: list[FloatArray]
+    """(d, 3N) of each, orthonormal."""
+
+
+@dataclass(frozen=True)
+class ModeSpread:
+    """One degenerate set, followed through the committee."""
+
+    frequency: float
+    """THz, mean."""
+    interval: float
+    """THz, standard deviation over the members times the calibration; NaN if fewer than two know the set."""
+    known_to: int
+    """Members that list the set."""
+    least_overlap: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation over the members."""
+
+    frequency: FloatArray
+    """(G) THz."""
+    dos: FloatArray
+    """(2, 2, G) states/THz: mean and deviation, of pristine and defect."""
+    near_dos: FloatArray
+    """(2, 2, G) states/THz: the same of an average site near the defect."""
+    each: FloatArray
+    """(members, G) states/THz near the defect."""
+    bands: FloatArray
+    """(2, Q, 3N) THz: mean and deviation of each band."""
+    modes: list[ModeSpread]
+    """As the first member lists them."""
+    calibration: float
+    """Factor on every deviation: RMS error of forces over their RMS deviation; 1 if not known."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for the record."""
+        step = float(self.frequency[1] - self.frequency[0])
+        intervals = [mode.interval for mode in self.modes if np.isfinite(mode.interval)]
+        return {
+            "n_members": float(len(self.each)),
+            "calibration": self.calibration,
+            "near_dos_deviation": float(self.near_dos[1, 1].sum() * step / 3),
+            "band_deviation": float(self.bands[1].mean()),
+            "mode_deviation": float(np.median(intervals)) if intervals else float("nan"),
+        }
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each metric."""
+        thz = {"band_deviation", "mode_deviation"}
+        return {name: "THz" if name in thz else "1" for name in self.metrics}
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return what the figures need.
+
+        Returns
+        -------
+        Name → array.
+        """
+        return {
+            "frequency": self.frequency,
+            "dos": self.dos,
+            "near_dos": self.near_dos,
+            "each": self.each,
+            "bands": self.bands,
+        }
+
+    def plain(self) -> list[dict[str, Any]]:
+        """Return the modes as plain values.
+
+        Returns
+        -------
+        What goes into `result.json`.
+        """
+        return [
+            asdict(mode) | {"interval": mode.interval if np.isfinite(mode.interval) else None}
+            for mode in self.modes
+        ]
+
+
+def read_member(arrays: dict[str, NDArray[Any]]) -> Member:
+    """Take what is compared from the arrays of a `defect phonons` folder.
+
+    Parameters
+    ----------
+    arrays
+        Name → array.
+
+    Returns
+    -------
+    One member's word.
+    """
+    owner = arrays["set_of"]
+    vectors = arrays["set_vectors"].reshape(len(owner), -1)
+    return Member(
+        arrays["frequency"],
+        arrays["dos"],
+        arrays["shell_dos"][:, 0] / arrays["shell_sites"][:, :1],
+        arrays["bands"],
+        arrays["mode_frequencies"],
+        [vectors[owner == k] for k in range(len(arrays["mode_frequencies"]))],
+    )
+
+
+def spread(members: Sequence[Member], *, calibration: float = 1.0) -> Spread:
+    """Compare the members of a committee.
+
+    Parameters
+    ----------
+    members
+        Two or more, of the same defect cell with its atoms in the same order.
+    calibration
+        Factor on every deviation.
+
+    Returns
+    -------
+    Mean and deviation of everything.
+    """
+    step = min(float(one.frequency[1] - one.frequency[0]) for one in members)
+    low = min(float(one.frequency[0]) for one in members)
+    grid = np.arange(low, max(float(one.frequency[-1]) for one in members) + step, step)
+
+    def on_grid(one: Member, values: FloatArray) -> FloatArray:
+        return np.array([np.interp(grid, one.frequency, row, left=0.0, right=0.0) for row in values])
+
+    near = np.array([on_grid(one, one.near_dos) for one in members])
+    dos = np.array([on_grid(one, one.dos) for one in members])
+    bands = np.array([one.bands for one in members])
+    return Spread(
+        grid,
+        _mean_and_deviation(dos, calibration),
+        _mean_and_deviation(near, calibration),
+        near[:, 1],
+        _mean_and_deviation(bands, calibration),
+        [_followed(k, members, calibration) for k in range(len(members[0].set_frequency))],
+        calibration,
+    )
+
+
+def _mean_and_deviation(each: FloatArray, calibration: float) -> FloatArray:
+    return np.array([each.mean(axis=0), calibration * each.std(axis=0, ddof=1)])
+
+
+def _followed(k: int, members: Sequence[Member], calibration: float) -> ModeSpread:
+    vectors = members[0].set_vectors[k]
+    frequencies, least = [float(members[0].set_frequency[k])], 1.0
+    for one in members[1:]:
+        shares = [float(((vectors @ other.T) ** 2).sum()) / len(vectors) for other in one.set_vectors]
+        best = int(np.argmax(shares))
+        least = min(least, shares[best])
+        if shares[best] > SAME_MODE:
+            frequencies.append(float(one.set_frequency[best]))
+    deviation = float(np.std(frequencies, ddof=1)) if len(frequencies) > 1 else float("nan")
+    return ModeSpread(float(np.mean(frequencies)), calibration * deviation, len(frequencies), least)
+
+
+def calibration_of(errors: FloatArray, deviations: FloatArray) -> float:
+    """Ask how much larger errors are than a committee's deviations say.
+
+    Parameters
+    ----------
+    errors
+        (...) eV/Å, of force components against DFT.
+    deviations
+        (...) eV/Å, of the committee.
+
+    Returns
+    -------
+    RMS of the errors over RMS of the deviations.
+    """
+    return float(np.sqrt((errors**2).mean() / (deviations**2).mean()))
+
+
+def set_owner(groups: Sequence[IntArray]) -> IntArray:
+    """Tell which degenerate set each vector belongs to.
+
+    Parameters
+    ----------
+    groups
+        Modes of each set.
+
+    Returns
+    -------
+    (Σd,) set of each mode, in their order.
+    """
+    return np.repeat(np.arange(len(groups)), [len(group) for group in groups])

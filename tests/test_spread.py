@@ -1,0 +1,97 @@
+"""Error bars: modes followed by their vectors, not by their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import write
+from typer.testing import CliRunner
+
+from flatforce.cli import app
+from flatforce.core.arrays import FloatArray
+from flatforce.core.results import read_arrays, read_record
+from flatforce.properties.phonons.spread import Member, calibration_of, spread
+
+GRID = np.arange(0.0, 12.0, 0.02)
+"""THz."""
+
+
+def member(squares: FloatArray, vectors: FloatArray, sets: list[list[int]]) -> Member:
+    frequencies = np.sqrt(squares)
+    dos = np.exp(-0.5 * ((GRID[:, None] - frequencies) / 0.1) ** 2).sum(axis=1) / (0.1 * np.sqrt(2 * np.pi))
+    pair = np.array([dos, dos])
+    return Member(
+        GRID,
+        pair,
+        pair,
+        frequencies[None],
+        np.array([frequencies[group].mean() for group in sets]),
+        [vectors[:, group].T for group in sets],
+    )
+
+
+def test_modes_are_followed_where_they_cross(rng: np.random.Generator) -> None:
+    """A degenerate pair and two singles that change places, the pair turned in its plane."""
+    vectors = np.linalg.qr(rng.normal(size=(12, 4)))[0]
+    shifts = np.array([[0.0, 0.0, 0.0, 0.0], [0.1, 0.1, 0.5, -0.5], [-0.1, -0.1, 0.1, 0.3]])
+    members = []
+    for shift in shifts:
+        turn = np.linalg.qr(rng.normal(size=(2, 2)))[0]
+        turned = np.concatenate([vectors[:, :2] @ turn, vectors[:, 2:]], axis=1)
+        frequencies = np.array([3.0, 3.0, 7.0, 7.4]) + shift
+        order = np.argsort(frequencies[[0, 2, 3]])
+        sets = [[[0, 1], [2], [3]][k] for k in order]
+        members.append(member(frequencies**2, turned, sets))
+    assert members[1].set_frequency.tolist() == pytest.approx([3.1, 6.9, 7.5])
+    found = spread(members, calibration=2.0)
+    wanted = [np.std(part, ddof=1) for part in ([3.0, 3.1, 2.9], [7.0, 7.5, 7.1], [7.4, 6.9, 7.7])]
+    assert [mode.interval for mode in found.modes] == pytest.approx([2 * one for one in wanted])
+    assert [mode.known_to for mode in found.modes] == [3, 3, 3]
+    assert found.metrics["near_dos_deviation"] > 0
+    np.testing.assert_allclose(found.bands[1, 0, :2], 2 * wanted[0])
+
+
+def test_a_mode_unknown_to_the_others_has_no_interval(rng: np.random.Generator) -> None:
+    vectors = np.linalg.qr(rng.normal(size=(12, 4)))[0]
+    squares = np.array([9.0, 16.0, 25.0, 36.0])
+    first = member(squares, vectors, [[0], [1]])
+    second = member(squares, vectors, [[2], [1]])
+    found = spread([first, second])
+    assert [mode.known_to for mode in found.modes] == [1, 2]
+    assert np.isnan(found.modes[0].interval)
+    assert found.modes[1].interval == 0
+
+
+def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> None:
+    deviations = rng.uniform(0.5, 2.0, size=20000)
+    errors = 3.0 * deviations * rng.normal(size=20000)
+    assert calibration_of(errors, deviations) == pytest.approx(3.0, rel=0.05)
+
+
+def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
+    import torch
+
+    other = torch.load(model_file, weights_only=False)
+    other.scale_shift.scale *= 1.05
+    torch.save(other, tmp_path / "other.model")
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    (tmp_path / "c.yaml").write_text(
+        "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
+    )
+    words = ["defect", "phonons", f"committee:{model_file},{tmp_path / 'other.model'}"]
+    words += [str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "4", "--committee"]
+    words += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
+    CliRunner().invoke(app, words, catch_exceptions=False)
+    record, arrays = read_record(tmp_path / "out" / "committee"), read_arrays(tmp_path / "out" / "committee")
+    singles = [read_arrays(tmp_path / "out" / f"member_{k}" / "4x4") for k in (0, 1)]
+    bands = np.array([one["bands"] for one in singles])
+    np.testing.assert_allclose(arrays["bands"][1], bands.std(axis=0, ddof=1), atol=1e-12)
+    assert bands.std(axis=0).max() > 0.01
+    assert record["metrics"]["n_members"] == 2
+    assert len(record["details"]["modes"]) == len(singles[0]["mode_frequencies"])
+    page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
+    assert page.exit_code == 0
+    assert any("committee" in path.name for path in (tmp_path / "out").rglob("*.png"))
