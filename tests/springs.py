@@ -52,6 +52,7 @@ def saved_embedding(embedded: Embedded, size: int, folder: Path) -> Path:
         "defect": embedded.cell.name,
         "shells": [4.0, 6.0],
         "broadening": 0.3,
+        "masses": {},
     }
     claim_folder(folder, settings, {})
     embedded.force_constants.save(folder / "force_constants.hdf5")

@@ -12,16 +12,14 @@ from phonopy import Phonopy
 
 from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.models import Potential
+from flatforce.models import Potential, load
 from flatforce.models.potential import Prediction
 from flatforce.properties.phonons import supercell
-from flatforce.properties.phonons.defect import (
-    DefectPhononConfig,
-    DefectPhonons,
-    defect_phonons,
-)
+from flatforce.properties.phonons.defect import DefectPhononConfig, defect_phonons
 from flatforce.properties.phonons.defect_cell import with_symmetry
+from flatforce.properties.phonons.defect_result import DefectPhonons
 from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
+from flatforce.properties.phonons.imaginary import follow
 from flatforce.properties.phonons.irreps import irreps
 from flatforce.properties.phonons.localisation import DEGENERATE, degenerate_groups, localised_modes
 from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
@@ -32,10 +30,17 @@ from flatforce.properties.phonons.spectra import (
     shell_of,
     site_weights,
 )
+from flatforce.properties.phonons.thermal import CUTOFF, free_energy, mean_square_displacements
 from flatforce.properties.relax import RelaxConfig
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
 THREE = (3, 3)
+
+EV_IN_KJ_PER_MOL = 96.48533
+"""Phonopy's unit of energy."""
+
+CONSTANTS = 1e-5
+"""Phonopy's Boltzmann constant is an older one."""
 
 AS_IT_IS = RelaxConfig(relax_cell=False, max_force=1e3)
 """No step is taken."""
@@ -269,3 +274,61 @@ def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:
     assert found.change == pytest.approx([0.0, 2.0], abs=1e-6)
     assert found.mode_shift == pytest.approx([0.0, 4.0])
     assert set(found.metrics) == set(found.units)
+
+
+def test_free_energy_and_displacements_are_those_of_phonopy(vacancy: DefectPhonons) -> None:
+    phonon = vacancy_phonopy(vacancy)
+    # phonopy takes only real modes above its cutoff; so do we
+    phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
+    thermal = phonon.run_thermal_properties(temperatures=[0, 300], cutoff_frequency=CUTOFF)
+    temperatures = np.array([0.0, 300.0])
+    ours = free_energy(vacancy.gamma, temperatures) * EV_IN_KJ_PER_MOL
+    np.testing.assert_allclose(ours, np.asarray(thermal.free_energy), rtol=CONSTANTS)
+    theirs = phonon.run_thermal_displacements(temperatures=[0, 300], freq_min=CUTOFF)
+    found = mean_square_displacements(vacancy.gamma, vacancy.relaxed.get_masses(), temperatures)
+    np.testing.assert_allclose(
+        found.reshape(2, -1), np.asarray(theirs.thermal_displacements), rtol=CONSTANTS, atol=1e-9
+    )
+    assert found[1].max() > found[0].max() > 1e-4
+
+
+def test_isotopes_shift_frequencies_and_nothing_else(
+    potential: Potential, unit: Atoms, tmp_path: Path
+) -> None:
+    """Every mass four times as heavy: half the frequency."""
+    found = []
+    for masses in ({}, {"W": 4 * 183.84, "Se": 4 * 78.971}):
+        config = DefectPhononConfig(
+            supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=2, masses=masses
+        )
+        found.append(defect_phonons(potential, unit, "v_Se:top", config, scratch=tmp_path))
+    np.testing.assert_allclose(found[1].gamma.frequencies, found[0].gamma.frequencies / 2, atol=1e-6)
+    assert found[0].gamma.frequencies.max() > 1
+
+
+@pytest.fixture
+def copper() -> Potential:
+    return load("ase:ase.calculators.emt:EMT?cutoff=6.0")
+
+
+def copper_sheet(a: float) -> Atoms:
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 20]]
+    return Atoms("Cu", positions=[[0, 0, 10]], cell=cell, pbc=True).repeat((2, 2, 1))
+
+
+@pytest.mark.parametrize(("a", "saddle"), [(2.2, True), (2.6, False)])
+def test_an_imaginary_mode_is_a_saddle_or_noise(copper: Potential, a: float, *, saddle: bool) -> None:
+    """Copper squeezed in its plane buckles; stretched, the same push relaxes back."""
+    sheet = copper_sheet(a)
+    vector = np.zeros((4, 3))
+    vector[:, 2] = [0.5, -0.5, 0.5, -0.5]
+    found = follow(copper, sheet, vector, -1.0, RelaxConfig(relax_cell=False, max_force=1e-3))
+    assert found.saddle is saddle
+    assert ("downhill" in found.text) is saddle
+    if saddle:
+        end = copper.evaluate([found.relaxed])[0].energy
+        assert found.gain == pytest.approx(copper.evaluate([sheet])[0].energy - end)
+        assert np.ptp(found.relaxed.positions[:, 2]) > 0.3
+    else:
+        assert abs(found.gain) < 1e-4
+        assert np.ptp(found.relaxed.positions[:, 2]) < 0.05

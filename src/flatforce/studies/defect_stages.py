@@ -57,6 +57,8 @@ def defect_phonons(
     The content of `result.json`.
     """
     from flatforce.properties.phonons.defect import defect_phonons as run
+    from flatforce.properties.phonons.defect_result import IMAGINARY
+    from flatforce.properties.phonons.imaginary import follow
 
     settings = config.model_dump(mode="json") | {"defect": defect}
     inputs = input_hashes(spec, structure)
@@ -75,7 +77,16 @@ def defect_phonons(
                 scratch=folder / "forces" / stage_key(settings, inputs),
                 progress=progress,
             )
-        said = found.problems
+            said = list(found.problems)
+            lowest = int(found.gamma.frequencies[0].argmin())
+            frequency = float(found.gamma.frequencies[0][lowest])
+            if frequency < IMAGINARY:
+                vector = found.gamma.vectors[0].real[:, lowest].reshape(-1, 3)
+                followed = follow(
+                    potential, found.relaxed, vector, frequency, config.relaxation, progress=progress
+                )
+                said.append(followed.text)
+                write_frames(folder / "followed.extxyz", [followed.relaxed])
         details = {
             "modes": [mode.plain() for mode in found.modes],
             "point_group": found.point_group,

@@ -68,6 +68,7 @@ def embedded_defect(
     -------
     The content of `result.json`.
     """
+    from flatforce.properties.phonons.defect import with_masses
     from flatforce.properties.phonons.embedded_spectra import embedded_spectra
     from flatforce.properties.phonons.embedding import embed
     from flatforce.structures.defects import build_defect
@@ -78,6 +79,7 @@ def embedded_defect(
         "defect": defect,
         "shells": config.shells,
         "broadening": config.broadening,
+        "masses": config.masses,
     }
     inputs = input_hashes(spec, structure) | {"relaxed": hash_file(small / "relaxed.extxyz")}
     potential = load(spec, device=device)
@@ -94,6 +96,8 @@ def embedded_defect(
                 scratch=inside / "forces" / stage_key(settings, inputs),
                 progress=progress,
             )
+            for cell in (made.cell.atoms, made.host.primitive):
+                with_masses(cell, config.masses)
             found = embedded_spectra(
                 made, radii=config.shells, broadening=config.broadening, progress=progress
             )
@@ -107,12 +111,13 @@ def embedded_defect(
 
 def _embedding(folder: Path) -> tuple[SparseForceConstants, DefectCell, Host]:
     """Read back what an embedding has left."""
+    from flatforce.properties.phonons.defect import with_masses
     from flatforce.properties.phonons.host import Host
     from flatforce.properties.phonons.sparse import SparseForceConstants
     from flatforce.structures.defects import DefectCell, build_defect
 
     config = read_record(folder)["config"]
-    primitive = read_structure(folder / "primitive.extxyz")
+    primitive = with_masses(read_structure(folder / "primitive.extxyz"), config["masses"])
     constants = SparseForceConstants.load(folder / "force_constants.hdf5")
     made = build_defect(primitive, (config["size"], config["size"]), config["defect"])
     cell = DefectCell(constants.atoms, made.pristine, made.site_of, made.centre, made.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -14,9 +13,10 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defect_cell import CALM, defect_shells, relax_once, with_symmetry
+from flatforce.properties.phonons.defect_result import DefectPhonons
 from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.irreps import irreps
-from flatforce.properties.phonons.localisation import Mode, localised_modes
+from flatforce.properties.phonons.localisation import localised_modes
 from flatforce.properties.phonons.spectra import (
     ModeSet,
     PathModes,
@@ -26,9 +26,9 @@ from flatforce.properties.phonons.spectra import (
     shell_of,
     site_weights,
 )
-from flatforce.properties.phonons.spread import set_owner
 from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
+from flatforce.properties.phonons.thermal import TEMPERATURES, free_energy, mean_square_displacements
 from flatforce.properties.relax import RelaxConfig
 from flatforce.structures.defects import DefectCell, build_defect
 
@@ -46,27 +46,6 @@ if TYPE_CHECKING:
 BAND_MESH: Final = 60
 """q points along a reciprocal vector of the primitive cell, so dense that only gaps leave holes of 0.05 THz."""
 
-IMAGINARY: Final = -0.05
-"""THz. A frequency below is an instability, not round-off."""
-
-METRIC_UNITS: Final = {
-    "n_atoms": "1",
-    "n_rows": "1",
-    "n_displacements": "1",
-    "relaxation_energy": "eV",
-    "min_frequency": "THz",
-    "max_frequency": "THz",
-    "removed_states": "states",
-    "matched_site_difference": "states",
-    "n_localised_modes": "1",
-    "symmetry_shift": "Å",
-    "force_at_rest": "eV/Å",
-    "left_translation": "eV/Å²",
-    "left_rotation": "eV/Å",
-    "raw_translation": "eV/Å²",
-    "raw_rotation": "eV/Å",
-}
-
 
 class DefectPhononConfig(Config):
     """Settings of defect phonons."""
@@ -81,6 +60,8 @@ class DefectPhononConfig(Config):
     """Å, of finite displacements."""
     sum_rules: bool = True
     """Whether translation and rotation rules are enforced on the defect cell."""
+    masses: dict[str, PositiveFloat] = {}
+    """amu by species, of isotopes; the natural mean where not given."""
     shells: list[PositiveFloat] = [4.0, 7.0]
     """Å. Radii that part the sites around the defect, in the pristine geometry; the last shell is the rest."""
 
@@ -99,118 +80,6 @@ class DefectPhononConfig(Config):
     """Atoms of the largest cell whose bands are drawn: they fold into a haze, and a q point takes a minute."""
     broadening: PositiveFloat = 0.08
     """THz. Standard deviation of the Gaussian put on each mode."""
-
-
-@dataclass(frozen=True)
-class DefectPhonons:
-    """A defect cell and the pristine supercell of the same size, spectrum beside spectrum."""
-
-    cell: DefectCell
-    relaxed: Atoms
-    """The relaxed, symmetrised defect cell."""
-    relaxation_energy: float
-    """eV gained."""
-    relaxation_converged: bool
-    point_group: str
-    labels: list[str]
-    ticks: FloatArray
-    distance: FloatArray
-    bands: FloatArray
-    """(Q, 3N) THz, defect cell."""
-    near_weight: FloatArray
-    """(Q, 3N) 0…1, weight of each mode in the innermost shell."""
-    frequency: FloatArray
-    """(G) THz."""
-    dos: FloatArray
-    """(2, G) states/THz per supercell: pristine, defect."""
-    shell_dos: FloatArray
-    """(2, S, G) states/THz of the sites in each shell."""
-    element_dos: dict[str, FloatArray]
-    """Species → (2, G) states/THz."""
-    site_difference: FloatArray
-    """(G) states/THz, defect less pristine over the sites that both have."""
-    shell_sites: IntArray
-    """(2, S) sites in each shell."""
-    modes: list[Mode]
-    gamma: ModeSet
-    """Modes of the defect cell at Γ."""
-    raw_residuals: Residuals
-    left_residuals: Residuals
-    symmetry_shift: float
-    """Å, largest shift of an atom when the site symmetry was restored."""
-    filled: Filled
-    """How its force constants were obtained."""
-
-    @property
-    def removed_states(self) -> float:
-        """Integral of the difference of the two DOS; −3 for each atom missing."""
-        return float(np.trapezoid(self.dos[1] - self.dos[0], self.frequency))
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
-        lowest = float(min(self.bands.min(), self.gamma.frequencies.min()))
-        return {
-            "n_atoms": float(len(self.relaxed)),
-            "n_rows": float(self.filled.n_rows),
-            "n_displacements": float(self.filled.n_displacements),
-            "relaxation_energy": self.relaxation_energy,
-            "min_frequency": lowest,
-            "max_frequency": float(self.bands.max()),
-            "removed_states": self.removed_states,
-            "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
-            "symmetry_shift": self.symmetry_shift,
-            "force_at_rest": self.filled.force_at_rest,
-            "n_localised_modes": float(sum(mode.degeneracy for mode in self.modes if mode.localised)),
-            "left_translation": self.left_residuals.translation,
-            "left_rotation": self.left_residuals.rotation,
-            "raw_translation": self.raw_residuals.translation,
-            "raw_rotation": self.raw_residuals.rotation,
-        }
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return dict(METRIC_UNITS)
-
-    @property
-    def problems(self) -> list[str]:
-        """What is wrong with the physics."""
-        lowest = self.metrics["min_frequency"]
-        said = [] if lowest > IMAGINARY else [f"imaginary modes down to {lowest:.3f} THz"]
-        return said + ([] if self.relaxation_converged else ["the relaxation did not converge"])
-
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
-
-        Returns
-        -------
-        Name → array.
-        """
-        elements = {f"dos_{name}": pair for name, pair in self.element_dos.items()}
-        chosen = [mode.index for mode in self.modes]
-        groups = [np.arange(mode.index, mode.index + mode.degeneracy) for mode in self.modes]
-        return {
-            "ticks": self.ticks,
-            "labels": np.array(self.labels),
-            "distance": self.distance,
-            "bands": self.bands,
-            "near_weight": self.near_weight,
-            "frequency": self.frequency,
-            "dos": self.dos,
-            "shell_dos": self.shell_dos,
-            "shell_sites": self.shell_sites,
-            "site_difference": self.site_difference,
-            "positions": self.relaxed.positions,
-            "numbers": self.relaxed.numbers,
-            "lattice": self.relaxed.cell.array,
-            "centre": self.cell.centre,
-            "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), len(self.relaxed), 3),
-            "set_of": set_owner(groups),
-            "set_vectors": self.gamma.vectors[0].real.T[np.concatenate([[], *groups]).astype(int)],
-            "mode_frequencies": self.gamma.frequencies[0][chosen],
-            **elements,
-        }
 
 
 def defect_phonons(
@@ -243,8 +112,9 @@ def defect_phonons(
     -------
     Both spectra.
     """
-    primitive = padded(primitive, potential.cutoff)
+    primitive = with_masses(padded(primitive, potential.cutoff), config.masses)
     made = build_defect(primitive, config.supercell, defect)
+    with_masses(made.atoms, config.masses)
     potential.check([made.atoms])
     if not (defect_shells(made, config.shells) == 0).any():
         raise GeometryError(
@@ -381,7 +251,45 @@ def _compare(
         left_residuals=residual[1],
         symmetry_shift=symmetry_shift,
         filled=filled,
+        temperature=TEMPERATURES,
+        free_energy=np.array([free_energy(one, TEMPERATURES) for one in modes]),
+        displacement=np.array(
+            [
+                _displacements(one, cell.get_masses(), shell, n_shells)
+                for one, cell, shell in zip(modes, (sites, relaxed), shells, strict=True)
+            ]
+        ),
     )
+
+
+def _displacements(modes: ModeSet, masses: FloatArray, shells: IntArray, n_shells: int) -> FloatArray:
+    """(2, S, T) Å²; NaN where a shell holds no atom."""
+    each = mean_square_displacements(modes, masses, TEMPERATURES)
+    found = np.full((2, n_shells, len(TEMPERATURES)), np.nan)
+    for shell in np.unique(shells):
+        mean = each[:, shells == shell].mean(axis=1)
+        found[0, shell], found[1, shell] = mean[:, :2].mean(axis=1), mean[:, 2]
+    return found
+
+
+def with_masses(atoms: Atoms, masses: dict[str, float]) -> Atoms:
+    """Give species other masses.
+
+    Parameters
+    ----------
+    atoms
+        Changed in place.
+    masses
+        amu by species.
+
+    Returns
+    -------
+    The same atoms.
+    """
+    if masses:
+        own = zip(atoms.get_masses(), atoms.get_chemical_symbols(), strict=True)
+        atoms.set_masses([masses.get(symbol, mass) for mass, symbol in own])
+    return atoms
 
 
 def _sites_like(sites: Atoms, positions: FloatArray) -> list[int]:

@@ -1,0 +1,94 @@
+"""Imaginary modes followed downhill: is it a saddle of the energy, or noise of the force constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from flatforce.core.progress import Progress, silent
+from flatforce.properties.relax import relax
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+    from flatforce.properties.relax import RelaxConfig
+
+PUSH: Final = 0.15
+"""Å, largest displacement of an atom at the start: beyond the flat top of a shallow double well, short of a bond's anharmonicity."""
+
+GAIN: Final = 1e-3
+"""eV. A relaxation that gains less has found the same minimum again: what 0.001 eV/Å leaves over 1 Å."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Where an imaginary mode leads."""
+
+    frequency: float
+    """THz, imaginary as negative."""
+    gain: float
+    """eV of the supercell, energy before less energy after."""
+    saddle: bool
+    """Whether the structure was no minimum."""
+    moved: float
+    """Å, largest displacement of an atom."""
+    relaxed: Atoms
+    """The lower of the two ends."""
+
+    @property
+    def text(self) -> str:
+        """What is to be told."""
+        if self.saddle:
+            return (
+                f"the mode at {self.frequency:.3f} THz leads downhill by {1e3 * self.gain:.1f} meV: "
+                "start again from followed.extxyz"
+            )
+        return f"the mode at {self.frequency:.3f} THz leads back: noise of the force constants"
+
+
+def follow(
+    potential: Potential,
+    cell: Atoms,
+    vector: FloatArray,
+    frequency: float,
+    config: RelaxConfig,
+    *,
+    progress: Progress = silent,
+) -> Followed:
+    """Push a structure along a mode, both ways, and relax it.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    cell
+        A relaxed supercell.
+    vector
+        (N, 3) eigenvector of the dynamical matrix.
+    frequency
+        THz, of the mode.
+    config
+        Settings of the relaxation.
+    progress
+        Told after each step.
+
+    Returns
+    -------
+    Where it leads.
+    """
+    shift = vector / np.sqrt(cell.get_masses())[:, None]
+    shift *= PUSH / np.linalg.norm(shift, axis=1).max()
+    before = potential.evaluate([cell], stress=False)[0].energy
+    ends = []
+    for sign in (1, -1):
+        pushed = cell.copy()
+        pushed.positions += sign * shift
+        ends.append(relax(potential, pushed, config, progress=progress))
+    lower = min(ends, key=lambda end: end.energy)
+    gain = before - lower.energy
+    moved = lower.atoms.positions - cell.positions
+    return Followed(frequency, gain, gain > GAIN, float(np.linalg.norm(moved, axis=1).max()), lower.atoms)
