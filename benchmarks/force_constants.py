@@ -59,7 +59,7 @@ def main() -> None:
         _forces(cell.copy(), calculator)
 
     start = time.perf_counter()
-    ours = make_phonopy(cell, (1, 1), primitive="P")
+    ours = make_phonopy(cell, (1, 1))
     with tempfile.TemporaryDirectory() as scratch:
         done = fill_force_constants(
             ours, potential, engine=options.engine, displacement=DISPLACEMENT, scratch=Path(scratch)
@@ -67,7 +67,7 @@ def main() -> None:
     taken = time.perf_counter() - start
 
     start = time.perf_counter()
-    theirs = make_phonopy(cell, (1, 1), primitive="P")
+    theirs = make_phonopy(cell, (1, 1))
     theirs.generate_displacements(distance=DISPLACEMENT)
     rest = _forces(to_ase(theirs.supercell), calculator)
     displaced = [one for one in theirs.supercells_with_displacements or [] if one is not None]

@@ -18,10 +18,15 @@ from flatforce.properties.phonons import supercell
 from flatforce.properties.phonons.defect import DefectPhononConfig, defect_phonons
 from flatforce.properties.phonons.defect_cell import with_symmetry
 from flatforce.properties.phonons.defect_result import DefectPhonons
-from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
+from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size, verdicts
 from flatforce.properties.phonons.imaginary import follow
 from flatforce.properties.phonons.irreps import irreps
-from flatforce.properties.phonons.localisation import DEGENERATE, degenerate_groups, localised_modes
+from flatforce.properties.phonons.localisation import (
+    DEGENERATE,
+    Mode,
+    degenerate_groups,
+    localised_modes,
+)
 from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
 from flatforce.properties.phonons.spectra import (
     ModeSet,
@@ -53,7 +58,7 @@ def vacancy_phonopy(vacancy: DefectPhonons) -> Phonopy:
     squares = vacancy.gamma.frequencies[0] * np.abs(vacancy.gamma.frequencies[0]) / FREQUENCY_FACTOR**2
     matrix = (vectors * squares) @ vectors.T * np.sqrt(np.outer(masses, masses))
     count = len(vacancy.relaxed)
-    phonon = supercell.make_phonopy(vacancy.relaxed, (1, 1), primitive="P")
+    phonon = supercell.make_phonopy(vacancy.relaxed, (1, 1))
     phonon.force_constants = matrix.reshape(count, 3, count, 3).transpose(0, 2, 1, 3)
     return phonon
 
@@ -220,7 +225,7 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
 
 def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:
     """∫ω² g_i(ω) dω = Tr Φ_ii / m_i: an oracle for eigenvectors, weights and masses at once."""
-    phonon = supercell.make_phonopy(unit.repeat((3, 3, 1)), (1, 1), primitive="P")
+    phonon = supercell.make_phonopy(unit.repeat((3, 3, 1)), (1, 1))
     rng = np.random.default_rng(1)
     constants = rng.normal(size=(27, 27, 3, 3))
     phonon.force_constants = constants + constants.transpose(1, 0, 3, 2)
@@ -332,3 +337,30 @@ def test_an_imaginary_mode_is_a_saddle_or_noise(copper: Potential, a: float, *, 
     else:
         assert abs(found.gain) < 1e-4
         assert np.ptp(found.relaxed.positions[:, 2]) < 0.05
+
+
+def mode(frequency: float, irrep: str, participating: float, *, outside: bool = False) -> Mode:
+    return Mode(0, frequency, 1, irrep, participating, [0.5, 0.5], outside, outside)
+
+
+def test_growth_with_the_cell_tells_local_from_extended() -> None:
+    """Sizes 4:9:16; one mode stays, one grows as the cell, one as its root, one is new, one lies in a gap."""
+    sizes = [
+        (
+            100 * k,
+            [
+                mode(5.0 + 0.01 * k, "E", 10.0),
+                mode(6.0, "A1", 3.0 * k),
+                mode(6.02, "E", 20.0 * k**0.5),
+                mode(8.0 + 0.2 * k, "A2", 7.0 * k),
+                mode(9.0, "A1", 7.0 * k, outside=True),
+            ],
+        )
+        for k in (16, 4, 9)
+    ]
+    found = verdicts(sizes)
+    assert [one.verdict for one in found] == ["local", "extended", "resonance", "", "local"]
+    growth = [one.growth for one in found]
+    assert growth[:3] == pytest.approx([0, 1, 0.5])
+    assert growth[3] is None
+    assert found[1].participating == pytest.approx([12.0, 27.0, 48.0])

@@ -104,7 +104,7 @@ def test_rules_hold_everywhere(potential: Potential, unit: Atoms, tmp_path: Path
 
 def test_host_is_that_of_phonopy(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     found = embedded(potential, unit, "v_Se:top", tmp_path, size=6, radius=2.0, sum_rules=False, rim_rows=0)
-    phonon = make_phonopy(found.host.primitive, (6, 6), primitive="auto")
+    phonon = make_phonopy(found.host.primitive, (6, 6))
     fill_force_constants(phonon, potential, engine="rows", displacement=0.01, scratch=tmp_path)
     q = np.array([[0.0, 0.0], [1 / 6, 0.0], [0.5, -1 / 3]])
     wanted = np.asarray(phonon.run_qpoints(np.pad(q, ((0, 0), (0, 1)))).frequencies)

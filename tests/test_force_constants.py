@@ -103,7 +103,7 @@ def test_engines_agree(potential: Potential, unit: Atoms, tmp_path: Path, defect
         cell, repeats = build_defect(cell, repeats, defect).atoms, (1, 1)
     found = []
     for engine in ("rows", "displacements"):
-        phonon = make_phonopy(cell, repeats, primitive="P" if defect else "auto")
+        phonon = make_phonopy(cell, repeats)
         done = fill_force_constants(
             phonon,
             potential,
@@ -172,7 +172,7 @@ def test_a_model_of_unknown_reach_goes_by_displacements(unit: Atoms, tmp_path: P
     copper = unit.copy()
     copper.symbols = ["Cu"] * 3
     forces_only = load("ase:ase.calculators.emt:EMT")
-    phonon = make_phonopy(padded(copper, forces_only.cutoff), (2, 2), primitive="auto")
+    phonon = make_phonopy(padded(copper, forces_only.cutoff), (2, 2))
     done = fill_force_constants(phonon, forces_only, engine="auto", displacement=0.01, scratch=tmp_path)
     assert "is not known" in done.engine
     with pytest.raises(ConfigError, match="is not known"):
@@ -216,7 +216,7 @@ def test_calculator_of_known_reach_goes_by_clusters(unit: Atoms, tmp_path: Path)
     cell = build_defect(padded(copper, known.cutoff), (9, 9), "v_Cu:top").atoms
     found = []
     for engine in ("rows", "displacements"):
-        phonon = make_phonopy(cell, (1, 1), primitive="P")
+        phonon = make_phonopy(cell, (1, 1))
         done = fill_force_constants(
             phonon,
             known,

@@ -35,7 +35,7 @@ def spring_sheet() -> Atoms:
 
 @pytest.fixture(scope="module")
 def exact(spring_sheet: Atoms) -> tuple[Atoms, np.ndarray]:
-    supercell = to_ase(make_phonopy(spring_sheet, (4, 4), primitive="auto").supercell)
+    supercell = to_ase(make_phonopy(spring_sheet, (4, 4)).supercell)
     return supercell, springs(supercell).dense()
 
 
@@ -50,7 +50,7 @@ def test_correction_restores_the_flexural_branch(
     exact: tuple[Atoms, np.ndarray], spring_sheet: Atoms
 ) -> None:
     atoms, constants = exact
-    phonon = make_phonopy(spring_sheet, (4, 4), primitive="auto")
+    phonon = make_phonopy(spring_sheet, (4, 4))
     phonon.force_constants = constants
     end = np.array([0.5, 0, 0])
     assert flexural_exponent(phonon, end) == pytest.approx(2.0, abs=0.02)

@@ -14,6 +14,7 @@ from flatforce.cli import app
 from flatforce.core.arrays import FloatArray
 from flatforce.core.results import read_arrays, read_record
 from flatforce.properties.phonons.spread import Member, calibration_of, spread
+from flatforce.properties.phonons.strain import follow_strain
 
 GRID = np.arange(0.0, 12.0, 0.02)
 """THz."""
@@ -69,6 +70,42 @@ def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> Non
     deviations = rng.uniform(0.5, 2.0, size=20000)
     errors = 3.0 * deviations * rng.normal(size=20000)
     assert calibration_of(errors, deviations) == pytest.approx(3.0, rel=0.05)
+
+
+def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) -> None:
+    vectors = np.linalg.qr(rng.normal(size=(12, 3)))[0]
+    strains = np.array([-0.02, 0.0, 0.01])
+    members = []
+    for strain in strains:
+        frequencies = np.array([4.0, 6.0, 6.3]) + strain * np.array([-10.0, 40.0, -10.0])
+        order = np.argsort(frequencies)
+        members.append(member(frequencies**2, vectors, [[int(k)] for k in order]))
+    found = follow_strain(strains, members)
+    assert found.reference == 1
+    assert found.slopes == pytest.approx([-0.1, 0.4, -0.1])
+    assert found.metrics["largest_change"] > 0.1
+    np.testing.assert_allclose(found.overlap, 1)
+
+
+def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    (tmp_path / "c.yaml").write_text(
+        "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
+    )
+    words = ["defect", "strain", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "4"]
+    words += ["--strain", "0.0", "--strain", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
+    CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")], catch_exceptions=False)
+    record, arrays = read_record(tmp_path / "out" / "strain"), read_arrays(tmp_path / "out" / "strain")
+    cells = [read_arrays(tmp_path / "out" / name / "defect")["lattice"] for name in record["inputs"]]
+    np.testing.assert_allclose(cells[1][:, 0], 1.02 * cells[0][:, 0], atol=1e-9)
+    np.testing.assert_allclose(cells[1][:, 1], cells[0][:, 1], atol=1e-9)
+    assert arrays["strain"].tolist() == [0.0, 0.02]
+    assert record["metrics"]["largest_change"] > 0.01
+    page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
+    assert page.exit_code == 0
+    assert any("strain-series" in path.name for path in (tmp_path / "out").rglob("*.png"))
+    refused = CliRunner().invoke(app, [*words, "--kind", "xz", "-o", str(tmp_path / "bad")])
+    assert "no strain" in str(refused.exception)
 
 
 def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:

@@ -125,6 +125,45 @@ def phonons(
 
 
 @app.command()
+def strain(
+    model: Model,
+    structure: Structure,
+    defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
+    output: Output,
+    strains: Annotated[list[float], typer.Option("--strain", help="0.01 is one per cent; repeat.")],
+    kind: Annotated[str, typer.Option(help="biaxial, x or y.")] = "biaxial",
+    size: Annotated[int | None, typer.Option("--size", "-n", help="n of the n × n supercell.")] = None,
+    config: Settings = None,
+    device: Device = "auto",
+) -> None:
+    """Phonons of a defect in a strained sheet, strain by strain."""
+    from flatforce.core.errors import ConfigError
+    from flatforce.core.progress import reporting
+    from flatforce.properties.phonons.defect import DefectPhononConfig
+    from flatforce.studies.strain_stages import COMPONENTS, strain_series
+
+    if kind not in COMPONENTS:
+        raise ConfigError(f"There is no strain {kind!r}.", fix=f"choose one of {', '.join(COMPONENTS)}")
+    settings = settings_from(DefectPhononConfig, config, supercell=None if size is None else (size, size))
+    found = strain_series(
+        model,
+        structure,
+        defect,
+        strains,
+        settings,
+        output,
+        kind=kind,  # type: ignore[arg-type]  # one of the names
+        device=device,
+        report=reporting,
+    )
+    show(f"{defect} under strain", found["strain"]["metrics"], found["strain"]["units"], output / "strain")
+    finish(
+        converged=all(result["converged"] for result in found.values()),
+        warnings=[f"{name}: {text}" for name, result in found.items() for text in result["warnings"]],
+    )
+
+
+@app.command()
 def lineshape(
     embedded: Annotated[Path, typer.Argument(help="Result folder of `defect phonons --embed`.")],
     forces: Annotated[

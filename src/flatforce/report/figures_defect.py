@@ -236,6 +236,77 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
     )
 
 
+def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
+    """Draw the change of the vibrational free energy, and mean-square displacements near the defect.
+
+    Parameters
+    ----------
+    arrays
+        Of a `defect phonons` folder.
+    radii
+        Å, of the shells.
+
+    Returns
+    -------
+    Three panels against temperature.
+    """
+    temperature, kelvin = arrays["temperature"], "temperature (K)"
+    change = arrays["free_energy"][1] - arrays["free_energy"][0]
+
+    def panel(axis: int, title: str) -> Panel:
+        near = arrays["displacement"][:, axis, 0]
+        lines = (
+            Series(temperature, near[0], name="pristine", colour=GREY),
+            Series(temperature, near[1], name="defect", colour=COLOURS[1]),
+        )
+        return Panel(lines, kelvin, f"⟨u²⟩ {title} (Å²)", title=f"within {radii[0]:g} Å")
+
+    return Figure(
+        "defect-thermal",
+        "Left: vibrational free energy of the defect cell less that of the pristine one, zero-point energy included. "
+        "Middle and right: mean-square displacement of an average atom near the defect, in the plane (per axis) and "
+        "along the normal; modes below 0.1 THz are left out, without which a sheet has none.",
+        (
+            Panel((Series(temperature, change),), kelvin, "ΔF (eV)"),
+            panel(0, "in plane"),
+            panel(1, "normal"),
+        ),
+        height=2.3,
+    )
+
+
+def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw the local DOS near the defect, and its modes, at several strains.
+
+    Parameters
+    ----------
+    arrays
+        Of a `strain series` folder.
+
+    Returns
+    -------
+    Two panels.
+    """
+    strains = 100 * arrays["strain"]
+    dos = tuple(
+        Series(arrays["frequency"], one, name=f"{value:+.2g} %", colour=COLOURS[k % len(COLOURS)])
+        for k, (value, one) in enumerate(zip(strains, arrays["near_dos"], strict=True))
+    )
+    modes = tuple(
+        Series(strains, one, colour=COLOURS[k % len(COLOURS)]) for k, one in enumerate(arrays["modes"].T)
+    )
+    return Figure(
+        "strain-series",
+        "Left: density of states of an average site near the defect. Right: modes near the defect, followed by their "
+        "vectors.",
+        (
+            Panel(dos, THZ, "DOS of a site (1/THz)", width=1.4),
+            Panel(modes, "strain (%)", THZ),
+        ),
+        height=2.8,
+    )
+
+
 def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
     """Draw the local DOS with its error bar, and each member's.
 

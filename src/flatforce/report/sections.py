@@ -187,6 +187,8 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
         figures_defect.difference(arrays),
         figures_defect.radial(arrays, result["config"]["shells"]),
     ]
+    if "free_energy" in arrays:  # results of 0.1.0.dev had none
+        figures.append(figures_defect.thermal(arrays, result["config"]["shells"]))
     title = f"{result['config']['defect']} in {'×'.join(str(n) for n in result['config']['supercell'])}"
     view = scene(arrays, modes) if modes else None
     return _section(title, result, name, tables=tables, figures=figures, scene=view)
@@ -212,7 +214,38 @@ def said_of(mode: dict[str, Any]) -> str:
 def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_defect.sizes(read_arrays(folder))]
     title = f"{result['config']['defect']}: supercell size"
-    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    rows = [
+        [
+            f"{mode['frequency']:.3f}",
+            mode["irrep"],
+            " → ".join("–" if one is None else f"{one:.1f}" for one in mode["participating"]),
+            "–" if mode["growth"] is None else f"{mode['growth']:.2f}",
+            mode["verdict"],
+        ]
+        for mode in result["details"].get("modes", [])
+    ]
+    columns = ["THz", "irrep", "atoms taking part, by size", "growth with N", "verdict"]
+    tables = [metrics_table(result), Table(columns, rows, "Modes of the largest cell, through the sizes")]
+    return _section(title, result, name, tables=tables, figures=figures)
+
+
+def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
+    figures = [figures_defect.strain(read_arrays(folder))]
+    rows = [
+        [
+            f"{mode['frequency']:.3f}",
+            mode["irrep"],
+            "–" if mode["slope"] is None else f"{mode['slope']:.4f}",
+            f"{mode['least_overlap']:.2f}",
+        ]
+        for mode in result["details"]["modes"]
+    ]
+    tables = [
+        metrics_table(result),
+        Table(["THz", "irrep", "THz per %", "least overlap"], rows, "Modes near the defect"),
+    ]
+    title = f"{result['config']['defect']} under {result['config']['kind']} strain"
+    return _section(title, result, name, tables=tables, figures=figures)
 
 
 def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -289,6 +322,7 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "dilute limit": _dilute,
     "unfolded bands": _unfolded,
     "committee": _committee,
+    "strain series": _strain,
     "finite size": _sizes,
     "line shape": _line_shape,
 }

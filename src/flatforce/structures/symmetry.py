@@ -40,6 +40,12 @@ class Symmetry:
     number: int
     point_group: str
 
+    @property
+    def pure_translations(self) -> int:
+        """How many primitive cells the cell holds."""
+        identity = np.eye(3, dtype=self.rotations.dtype)
+        return int((self.rotations == identity).all(axis=(1, 2)).sum())
+
     def turns(self, cell: FloatArray) -> list[FloatArray]:
         """Turn the rotations into Cartesian ones.
 

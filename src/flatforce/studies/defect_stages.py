@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,23 +142,25 @@ def defect_sizes(
     -------
     Name of each folder → content of its `result.json`; `finite_size` where there are two sizes or more.
     """
-    from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size
+    from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size, verdicts
+    from flatforce.properties.phonons.localisation import Mode
 
     found: dict[str, dict[str, Any]] = {}
-    spectra = []
+    spectra, listed = [], []
     for config in configs:
         name = f"{config.supercell[0]}x{config.supercell[1]}"
         inside = folder / name
         found[name] = defect_phonons(spec, structure, defect, config, inside, device=device, report=report)
         arrays = read_arrays(inside)
-        modes = found[name]["details"]["modes"]
+        modes = [Mode(**mode) for mode in found[name]["details"]["modes"]]
+        listed.append((len(arrays["numbers"]), modes))
         spectra.append(
             SizeSpectrum(
                 name,
                 len(arrays["numbers"]),
                 arrays["frequency"],
                 arrays["shell_dos"][1, 0] / arrays["shell_sites"][1, 0],
-                np.array([mode["frequency"] for mode in modes if mode["outside_bands"]]),
+                np.array([mode.frequency for mode in modes if mode.outside_bands]),
             )
         )
     if embedding is not None:
@@ -181,7 +184,9 @@ def defect_sizes(
         size = finite_size(spectra)
         inside = folder / "finite_size"
         inputs = {name: result["key"] for name, result in found.items()}
-        record = Record("finite size", {"defect": defect}, size.metrics, size.units, inputs)
+        followed = verdicts(listed) if len(listed) > 1 else []
+        details = {"modes": [asdict(one) for one in followed]}
+        record = Record("finite size", {"defect": defect}, size.metrics, size.units, inputs, details=details)
         arrays = {
             "names": np.array(size.names),
             "n_atoms": np.array(size.n_atoms),

@@ -128,7 +128,7 @@ def defect_phonons(
     free = relaxed
     relaxed, symmetry = with_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
     pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
-    phonon = make_phonopy(relaxed, (1, 1), primitive="P")
+    phonon = make_phonopy(relaxed, (1, 1))
     filled = fill_force_constants(
         phonon,
         potential,
@@ -162,7 +162,7 @@ def _pristine_supercell(
 
     The frequencies of a dense mesh come along: they tell bands from gaps.
     """
-    small = make_phonopy(primitive, config.supercell, primitive="auto")
+    small = make_phonopy(primitive, config.supercell)
     fill_force_constants(
         small,
         potential,
@@ -172,7 +172,7 @@ def _pristine_supercell(
         progress=progress,
     )
     apply_rules(small, enforce=config.sum_rules, huang=False)
-    whole = make_phonopy(to_ase(small.supercell), (1, 1), primitive="P")
+    whole = make_phonopy(to_ase(small.supercell), (1, 1))
     whole.force_constants = np.asarray(small.force_constants)
     found = small.run_mesh((BAND_MESH, BAND_MESH, 1), is_gamma_center=True)
     return whole, np.asarray(found.frequencies)

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flatforce.core.arrays import FloatArray
+    from flatforce.properties.phonons.localisation import Mode
+
+
+SAME = 0.15
+"""THz. A set of another size with the same representation within this counts as the same mode: twice the broadening."""
+
+LOCAL, EXTENDED = 0.25, 0.75
+"""Growth below which a mode counts as local, above which as extended; a local mode has 0, an extended one 1."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,57 @@ def finite_size(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
         change,
         np.array(shifts),
     )
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One degenerate set of the largest cell, found again in the smaller ones."""
+
+    frequency: float
+    """THz."""
+    irrep: str
+    participating: list[float | None]
+    """Atoms taking part, by size; None where no such set was found."""
+    growth: float | None
+    """d ln(atoms taking part) / d ln N: 0 for a local mode, 1 for an extended one; None if found in one size only."""
+    verdict: str
+    """`local`, `resonance` or `extended`; empty if found in one size only."""
+
+
+def verdicts(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[Followed]:
+    """Tell local modes from resonances and extended ones by how they grow with the supercell.
+
+    Parameters
+    ----------
+    sizes
+        Atoms and listed modes of each supercell.
+
+    Returns
+    -------
+    One entry a set of the largest cell.
+    """
+    ordered = sorted(sizes, key=lambda size: size[0])
+    return [_judged(mode, ordered) for mode in ordered[-1][1]]
+
+
+def _judged(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> Followed:
+    found: list[float | None] = []
+    for _, modes in sizes[:-1]:
+        same = [
+            one for one in modes if one.irrep == mode.irrep and abs(one.frequency - mode.frequency) < SAME
+        ]
+        near = min(same, key=lambda one: abs(one.frequency - mode.frequency), default=None)
+        found.append(None if near is None else near.participating)
+    found.append(mode.participating)
+    known = [(count, p) for (count, _), p in zip(sizes, found, strict=True) if p is not None]
+    growth, verdict = None, ""
+    if len(known) > 1:
+        counts, taking_part = np.log(np.array(known)).T
+        growth = float(np.polyfit(counts, taking_part, 1)[0])
+        verdict = "local" if growth < LOCAL else "extended" if growth > EXTENDED else "resonance"
+    if mode.outside_bands:
+        verdict = "local"
+    return Followed(mode.frequency, mode.irrep, found, growth, verdict)
 
 
 def _folded(one: SizeSpectrum, grid: FloatArray) -> FloatArray:

@@ -18,6 +18,7 @@ from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fi
 from flatforce.properties.phonons.paths import standard_path
 from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
+from flatforce.structures.symmetry import find_symmetry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,11 +205,12 @@ def pristine_phonons(
     sheet = padded(atoms, potential.cutoff)
     membrane = potential.evaluate([sheet])[0].membrane_stress
     stress = float("nan") if membrane is None else float(np.abs(membrane).max())
-    phonon = make_phonopy(sheet, config.supercell, primitive="auto")
+    phonon = make_phonopy(sheet, config.supercell)
     check_size(to_ase(phonon.supercell), potential.cutoff)
-    if len(phonon.primitive) != len(atoms):
+    primitive = len(atoms) // find_symmetry(sheet).pure_translations
+    if primitive != len(atoms):
         raise GeometryError(
-            f"The sheet has {len(atoms)} atoms, its primitive cell {len(phonon.primitive)}.",
+            f"The sheet has {len(atoms)} atoms, its primitive cell {primitive}.",
             why="bands of a supercell would be folded without a word",
             fix="give the primitive cell and choose the supercell with --supercell",
         )

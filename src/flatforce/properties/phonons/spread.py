@@ -153,15 +153,8 @@ def spread(members: Sequence[Member], *, calibration: float = 1.0) -> Spread:
     -------
     Mean and deviation of everything.
     """
-    step = min(float(one.frequency[1] - one.frequency[0]) for one in members)
-    low = min(float(one.frequency[0]) for one in members)
-    grid = np.arange(low, max(float(one.frequency[-1]) for one in members) + step, step)
-
-    def on_grid(one: Member, values: FloatArray) -> FloatArray:
-        return np.array([np.interp(grid, one.frequency, row, left=0.0, right=0.0) for row in values])
-
-    near = np.array([on_grid(one, one.near_dos) for one in members])
-    dos = np.array([on_grid(one, one.dos) for one in members])
+    grid, near = on_grid(members, [one.near_dos for one in members])
+    _, dos = on_grid(members, [one.dos for one in members])
     bands = np.array([one.bands for one in members])
     return Spread(
         grid,
@@ -178,15 +171,56 @@ def _mean_and_deviation(each: FloatArray, calibration: float) -> FloatArray:
     return np.array([each.mean(axis=0), calibration * each.std(axis=0, ddof=1)])
 
 
+def on_grid(members: Sequence[Member], values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Bring spectra on one grid.
+
+    Parameters
+    ----------
+    members
+        Whose grids they are on.
+    values
+        (K, G) of each member.
+
+    Returns
+    -------
+    (G) THz, and (members, K, G).
+    """
+    step = min(float(one.frequency[1] - one.frequency[0]) for one in members)
+    low = min(float(one.frequency[0]) for one in members)
+    grid = np.arange(low, max(float(one.frequency[-1]) for one in members) + step, step)
+    found = [
+        [np.interp(grid, one.frequency, row, left=0.0, right=0.0) for row in rows]
+        for one, rows in zip(members, values, strict=True)
+    ]
+    return grid, np.array(found)
+
+
+def same_set(vectors: FloatArray, member: Member) -> tuple[int | None, float]:
+    """Find a degenerate set again.
+
+    Parameters
+    ----------
+    vectors
+        (d, 3N) orthonormal.
+    member
+        Where it is looked for.
+
+    Returns
+    -------
+    Which of its sets, None if none overlaps enough; and the largest overlap.
+    """
+    shares = [float(((vectors @ other.T) ** 2).sum()) / len(vectors) for other in member.set_vectors]
+    best = int(np.argmax(shares))
+    return (best if shares[best] > SAME_MODE else None), shares[best]
+
+
 def _followed(k: int, members: Sequence[Member], calibration: float) -> ModeSpread:
-    vectors = members[0].set_vectors[k]
     frequencies, least = [float(members[0].set_frequency[k])], 1.0
     for one in members[1:]:
-        shares = [float(((vectors @ other.T) ** 2).sum()) / len(vectors) for other in one.set_vectors]
-        best = int(np.argmax(shares))
-        least = min(least, shares[best])
-        if shares[best] > SAME_MODE:
-            frequencies.append(float(one.set_frequency[best]))
+        place, share = same_set(members[0].set_vectors[k], one)
+        least = min(least, share)
+        if place is not None:
+            frequencies.append(float(one.set_frequency[place]))
     deviation = float(np.std(frequencies, ddof=1)) if len(frequencies) > 1 else float("nan")
     return ModeSpread(float(np.mean(frequencies)), calibration * deviation, len(frequencies), least)
 

@@ -67,17 +67,15 @@ def check_size(atoms: Atoms, cutoff: float) -> None:
         )
 
 
-def make_phonopy(cell: Atoms, repeats: tuple[int, int], *, primitive: str) -> Phonopy:
+def make_phonopy(cell: Atoms, repeats: tuple[int, int]) -> Phonopy:
     """Hand a sheet to phonopy.
 
     Parameters
     ----------
     cell
-        A sheet with vacuum.
+        A sheet with vacuum; it counts as primitive as it is, and keeps its axes.
     repeats
         n, m of the supercell.
-    primitive
-        `auto`, or `P` for a cell that is to stay whole, such as one with a defect.
 
     Returns
     -------
@@ -92,7 +90,7 @@ def make_phonopy(cell: Atoms, repeats: tuple[int, int], *, primitive: str) -> Ph
     return Phonopy(
         unit,
         supercell_matrix=np.diag([*repeats, 1]),
-        primitive_matrix=primitive,  # type: ignore[arg-type]  # one of phonopy's letters
+        primitive_matrix="P",
         symprec=SYMPREC,
     )
 

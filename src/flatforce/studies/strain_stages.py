@@ -1,0 +1,120 @@
+"""A defect in a strained sheet, strain by strain."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from flatforce.core.errors import ConfigError
+from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
+from flatforce.data.frames import read_structure, write_frames
+from flatforce.properties.relax import RelaxConfig
+from flatforce.structures.strain import strained
+from flatforce.studies import defect_stages, stages
+from flatforce.studies.inputs import Reporter, unreported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from flatforce.properties.phonons.defect import DefectPhononConfig
+
+StrainKind: TypeAlias = Literal["biaxial", "x", "y"]
+"""In both directions, or in one with the other length held."""
+
+COMPONENTS: Final[dict[str, dict[str, float]]] = {
+    "biaxial": {"xx": 1.0, "yy": 1.0},
+    "x": {"xx": 1.0},
+    "y": {"yy": 1.0},
+}
+
+
+def strain_series(
+    spec: str,
+    structure: Path,
+    defect: str,
+    strains: Sequence[float],
+    config: DefectPhononConfig,
+    folder: Path,
+    *,
+    kind: StrainKind = "biaxial",
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, dict[str, Any]]:
+    """Compute a defect at several strains, `strain_+0.010/` each, and compare them in `strain/`.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    structure
+        File of the relaxed primitive cell.
+    defect
+        Name of the defect.
+    strains
+        Two or more; 0.01 is one per cent.
+    config
+        Settings of every cell.
+    folder
+        Parent of the result folders.
+    kind
+        Which lengths change.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    Name of each folder → content of its `result.json`.
+
+    Raises
+    ------
+    ConfigError
+        If fewer than two strains are given.
+    """
+    from flatforce.properties.phonons.spread import read_member
+    from flatforce.properties.phonons.strain import follow_strain
+
+    if len(set(strains)) < 2:
+        raise ConfigError("A strain series needs two strains or more.", fix="repeat --strain")
+    ordered = sorted(set(strains))
+    sheet = read_structure(structure)
+    found: dict[str, dict[str, Any]] = {}
+    for strain in ordered:
+        inside = folder / f"strain_{strain:+.4f}"
+        inside.mkdir(parents=True, exist_ok=True)
+        start = inside / "start.extxyz"
+        if not start.is_file():
+            write_frames(start, [strained(sheet, **{k: v * strain for k, v in COMPONENTS[kind].items()})])
+        held = RelaxConfig(relax_cell=False)
+        stages.relax(spec, start, held, inside / "relax", device=device, report=report)
+        found[inside.name] = defect_stages.defect_phonons(
+            spec,
+            inside / "relax" / "relaxed.extxyz",
+            defect,
+            config,
+            inside / "defect",
+            device=device,
+            report=report,
+        )
+    inside = folder / "strain"
+    settings = {"defect": defect, "kind": kind, "supercell": list(config.supercell)}
+    inputs = {name: result["key"] for name, result in found.items()}
+    if claim_folder(inside, settings, inputs):
+        begun = time.perf_counter()
+        members = [read_member(read_arrays(folder / name / "defect")) for name in found]
+        series = follow_strain(np.array(ordered), members)
+        reference = list(found.values())[series.reference]["details"]["modes"]
+        modes = [
+            {"irrep": mode["irrep"], "frequency": mode["frequency"]} | said
+            for mode, said in zip(reference, series.plain(), strict=True)
+        ]
+        record = Record(
+            "strain series", settings, series.metrics, series.units, inputs, details={"modes": modes}
+        )
+        write_record(inside, record.taking(time.perf_counter() - begun), series.arrays())
+    found["strain"] = read_record(inside)
+    return found
