@@ -16,6 +16,7 @@ from flatforce.core.units import FREQUENCY_FACTOR, THZ_IN_INVERSE_CM
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.paths import standard_path
+from flatforce.properties.phonons.polar import PolarConfig, born_charges, polar_term
 from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 from flatforce.structures.symmetry import find_symmetry
@@ -57,6 +58,8 @@ class PhononConfig(Config):
     """Å, of finite displacements. 2e-4 eV/Å² of truncation, above the noise of float64."""
     sum_rules: bool = True
     """Whether translation, rotation and, on a sheet without stress, Huang conditions are enforced."""
+    polar: PolarConfig | None = None
+    """Born charges and screening of a polar sheet; its bands then have the slope of the longitudinal optical modes."""
     points_per_segment: PositiveInt = 51
     """q points on each part of the path."""
     mesh: PositiveInt = 48
@@ -240,6 +243,8 @@ def _spectra(
     labels = ["$\\Gamma$" if name == "Γ" else name for name in path.labels]
     band = phonon.run_band_structure(path.segments(config.points_per_segment), labels=labels)
     bands = np.concatenate(band.frequencies)
+    if config.polar is not None:
+        bands = _polar_bands(phonon, np.concatenate(path.segments(config.points_per_segment)), config.polar)
     distance = np.concatenate(band.distances)
     ticks = np.array([0.0, *(part[-1] for part in band.distances)])
     mesh = phonon.run_mesh(
@@ -277,6 +282,15 @@ def _spectra(
         filled=filled,
         membrane_stress=stress,
     )
+
+
+def _polar_bands(phonon: Phonopy, q: FloatArray, config: PolarConfig) -> FloatArray:
+    cell = to_ase(phonon.primitive)
+    matrices = np.asarray(phonon.run_qpoints(q, with_dynamical_matrices=True).dynamical_matrices)
+    charges = born_charges(config, len(cell))
+    squares = np.linalg.eigvalsh(matrices + polar_term(q, cell, charges, config.screening_length))
+    found: FloatArray = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
+    return found
 
 
 def flexural_exponent(phonon: Phonopy, end: FloatArray) -> float:
