@@ -43,6 +43,17 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     for atom in near:
         assert constants.atoms.symbols[int(atom)] == "W"
         assert np.abs(dos[atom] - arrays["shell_dos"][0]).sum() / dos[atom].sum() < 1e-3
+    symbols = np.array(constants.atoms.get_chemical_symbols())
+    for symbol in ("Se", "W"):
+        wanted = dos[symbols == symbol].mean(axis=0)
+        mean, error = arrays[f"dos_{symbol}"]
+        assert mean.sum() == pytest.approx(wanted.sum(), rel=1e-3)
+        away = np.sqrt(((mean - wanted) ** 2).sum() / (error**2).sum())
+        assert away < 3
+        assert error.sum() < 0.2 * wanted.sum()
+    normal = (vectors.reshape(74, 3, -1)[near, 2] ** 2).mean(axis=0)
+    wanted = gaussian_dos(frequencies[None], normal[None], grid, 0.08)
+    assert np.abs(wanted - arrays["shell_normal"][0]).sum() / wanted.sum() < 1e-3
     size = read_record(tmp_path / "out" / "finite_size")
     assert "change_3x3_embedded_5x5" in size["metrics"]
     _line_shape(tmp_path / "out", vectors, frequencies, constants)

@@ -224,14 +224,22 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
         )
         for k, dos in enumerate(arrays["shell_dos"])
     )
+    elements = tuple(
+        Series(arrays["frequency"], arrays[name][0], name=name.removeprefix("dos_"), colour=COLOURS[2 + k])
+        for k, name in enumerate(sorted(name for name in arrays if name.startswith("dos_")))
+    )
+    panels = [
+        Panel((change,), "distance (Å)", "‖ΔΦ‖ (eV/Å²)", log_y=True),
+        Panel(lines, THZ, "DOS of a site (1/THz)", width=1.4),
+    ]
+    if elements:  # results of 0.1.0.dev had none
+        panels.append(Panel(elements, THZ, "DOS of an atom (1/THz)"))
     return Figure(
         "embedding",
         "Left: change of an atom's force constants against the pristine sheet, by distance from the defect; the last "
-        "points lie beyond the radius of exact rows. Right: density of states of an average site in each shell.",
-        (
-            Panel((change,), "distance (Å)", "‖ΔΦ‖ (eV/Å²)", log_y=True),
-            Panel(lines, THZ, "DOS of a site (1/THz)", width=1.6),
-        ),
+        "points lie beyond the radius of exact rows. Middle: density of states of an average site in each shell. "
+        "Right: of an average atom of each species in the whole cell, by random vectors.",
+        tuple(panels),
         height=2.8,
     )
 

@@ -9,6 +9,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validat
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
 from flatforce.properties.phonons.defect import DefectPhononConfig
+from flatforce.properties.phonons.dilute import DiluteConfig
+from flatforce.properties.phonons.embedding import EmbedConfig
 from flatforce.properties.phonons.pristine import PhononConfig
 from flatforce.properties.relax import RelaxConfig
 
@@ -44,6 +46,16 @@ class DefectConfig(Config):
     """n of the n × n supercells; two or more are compared."""
     phonons: DefectPhononConfig = DefectPhononConfig()
     """Settings for every size; its `supercell` is not used."""
+    embed: EmbedConfig | None = None
+    """Embedding of the largest size into a larger cell."""
+    dilute: DiluteConfig | None = None
+    """Limit of an infinite sheet, from the embedding."""
+
+    @model_validator(mode="after")
+    def _dilute_needs_embedding(self) -> Self:
+        if self.dilute is not None and self.embed is None:
+            raise ValueError("`dilute` is taken from an embedding: give `embed`")
+        return self
 
 
 class StudyConfig(Config):

@@ -92,7 +92,15 @@ def run_study(
     for one in config.defects:
         name = f"defects/{re.sub(r'[^A-Za-z0-9]+', '_', one.defect).strip('_')}"
         found = defect_stages.defect_sizes(
-            spec, relaxed, one.defect, _sizes(one), folder / name, device=device, report=report
+            spec,
+            relaxed,
+            one.defect,
+            _sizes(one),
+            folder / name,
+            embedding=one.embed,
+            dilution=one.dilute,
+            device=device,
+            report=report,
         )
         done |= {f"{name}/{size}": result for size, result in found.items()}
     write_report(folder, folder / "report")

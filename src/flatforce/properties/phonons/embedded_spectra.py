@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.core.arrays import BoolArray, FloatArray, IntArray
     from flatforce.properties.phonons.embedding import Embedded
+
+
+RANDOM: Final = 6
+"""Random vectors a species: the error of the mean falls like 1 / √(6 N)."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,13 @@ class EmbeddedSpectra:
     """(G) THz."""
     shell_dos: FloatArray
     """(S, G) states/THz of one site of each shell, mean over the shell; integral 3."""
+    shell_normal: FloatArray
+    """(S, G) states/THz of the motion along the normal alone; integral 1."""
     shell_sites: IntArray
     """(S) atoms in each shell."""
+    element_dos: dict[str, FloatArray]
+    """Species → (2, G) states/THz of one of its atoms, mean over the whole cell, and its standard error: random vectors
+    instead of all atoms."""
     steps: int
     """Of the Lanczos chains."""
     unconverged: float
@@ -70,7 +79,9 @@ class EmbeddedSpectra:
         return {
             "frequency": self.frequency,
             "shell_dos": self.shell_dos,
+            "shell_normal": self.shell_normal,
             "shell_sites": self.shell_sites,
+            **{f"dos_{symbol}": pair for symbol, pair in self.element_dos.items()},
             "row_distance": self.embedded.distance,
             "row_change": self.embedded.change,
             "small_atom": self.embedded.small_atom,
@@ -107,11 +118,39 @@ def embedded_spectra(
     distinct, which = np.unique(embedded.orbit[inner], return_inverse=True)
     vectors = np.zeros((matrix.shape[0], 3 * len(distinct)))
     vectors[(3 * distinct[:, None] + np.arange(3)).ravel(), np.arange(vectors.shape[1])] = 1.0
+    symbols = np.array(embedded.cell.atoms.get_chemical_symbols())
+    elements = sorted(set(symbols.tolist()))
+    random = [_random_vectors(symbols == symbol) for symbol in elements]
     top = highest_frequency(matrix)
     steps = steps_for(broadening, top=top)
-    chains = lanczos(matrix, vectors, steps, threads=os.cpu_count() or 1, progress=progress)
+    both = np.concatenate([vectors, *random], axis=1)
+    chains = lanczos(matrix, both, steps, threads=os.cpu_count() or 1, progress=progress)
     grid = np.arange(-5 * broadening, top + 5 * broadening, broadening / 5)
-    of_atom = chains.dos(grid, broadening).reshape(len(distinct), 3, -1).sum(axis=1)[which]
+    of_chain = chains.dos(grid, broadening)
+    of_axis = of_chain[: vectors.shape[1]].reshape(len(distinct), 3, -1)[which]
+    of_atom = of_axis.sum(axis=1)
     counts = np.array([int((shells == s).sum()) for s in range(len(radii))])
-    dos = np.array([of_atom[shells[inner] == s].mean(axis=0) for s in range(len(radii))])
-    return EmbeddedSpectra(grid, dos, counts, steps, chains.unconverged(grid, broadening), embedded)
+    members = [shells[inner] == s for s in range(len(radii))]
+    found = of_chain[vectors.shape[1] :].reshape(len(elements), RANDOM, -1)
+    errors = found.std(axis=1, ddof=1) / np.sqrt(RANDOM)
+    return EmbeddedSpectra(
+        frequency=grid,
+        shell_dos=np.array([of_atom[some].mean(axis=0) for some in members]),
+        shell_normal=np.array([of_axis[some, 2].mean(axis=0) for some in members]),
+        shell_sites=counts,
+        element_dos={
+            symbol: np.array([mean, error])
+            for symbol, mean, error in zip(elements, found.mean(axis=1), errors, strict=True)
+        },
+        steps=steps,
+        unconverged=chains.unconverged(grid, broadening),
+        embedded=embedded,
+    )
+
+
+def _random_vectors(chosen: BoolArray) -> FloatArray:
+    """(3N, RANDOM) of random signs on some atoms, ⟨v|v⟩ = 3 as of one atom's three axes."""
+    rng = np.random.default_rng(int(chosen.sum()))
+    signs = rng.choice([-1.0, 1.0], size=(3 * len(chosen), RANDOM))
+    vectors: FloatArray = signs * np.repeat(chosen, 3)[:, None] / np.sqrt(chosen.sum())
+    return vectors
