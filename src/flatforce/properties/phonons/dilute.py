@@ -21,11 +21,12 @@ from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lu_factor, lu_solve
 
 from flatforce.core.config import Config
-from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.defect_cell import defect_shells
+from flatforce.properties.phonons.green_function import LatticeGreen, broadened, log_det
 from flatforce.properties.phonons.lanczos import highest_frequency
+from flatforce.properties.phonons.perturbation import lattice_places, perturbation, site_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +46,6 @@ STEP: Final = 1 / 3
 
 WIDTHS: Final = 8.0
 """Standard deviations of the kernel that are summed over."""
-
-IMAGINARY: Final = 0.05
-"""THz. A mode more imaginary than this is an instability, not round-off."""
 
 MARGIN: Final = 5.0
 """Standard deviations by which the spectrum's grid goes beyond the highest frequency."""
@@ -146,216 +144,47 @@ def dilute_limit(
     Returns
     -------
     The spectra.
-
-    Raises
-    ------
-    GeometryError
-        If the change reaches over the border of the supercell.
     """
-    bands = _Bands(host, config.mesh)
-    highest = max(bands.top, highest_frequency(constants.dynamical()))
-    top = PARKED * highest
-    count = len(cell.pristine)
+    lattice = LatticeGreen(host, config.mesh)
+    highest = max(lattice.top, highest_frequency(constants.dynamical()))
+    parked = PARKED * highest
     shells = defect_shells(cell, list(radii))
-    place = _index_of(cell)
+    place = site_numbers(cell)
     near = place[shells < len(radii)]
-    sites, change = perturbation(constants, cell, host, near, parked=top, tolerance=config.tolerance)
-    cells = _cells(sites[sites < count], cell, host)
+    sites, change = perturbation(constants, cell, host, near, parked=parked, tolerance=config.tolerance)
+    on_lattice = sites < len(cell.pristine)
+    places = lattice_places(sites[on_lattice], cell, host)
     wanted = [np.flatnonzero(np.isin(sites, place[shells == s])) for s in range(len(radii))]
     watched = np.concatenate(wanted)
-    columns = (3 * watched[:, None] + np.arange(3)).ravel()
+
     height = HEIGHT * broadening
     line = np.arange(0.5, (highest + (MARGIN + WIDTHS) * broadening) / (STEP * height)) * STEP * height
     local = np.empty((2, len(line), len(watched)), dtype=complex)
-    log_det = np.empty(len(line), dtype=complex)
-    loose = (count <= sites).nonzero()[0]
+    phase = np.empty(len(line), dtype=complex)
     for k, frequency in enumerate(line):
         z = (frequency + 1j * height) ** 2 / FREQUENCY_FACTOR**2
-        green = np.zeros((len(change), len(change)), dtype=complex)
-        inner = 3 * len(cells)
-        green[:inner, :inner] = bands.green(z, cells)
-        for site in loose:
-            green[3 * site : 3 * site + 3, 3 * site : 3 * site + 3] = np.eye(3) / (
-                z - top**2 / FREQUENCY_FACTOR**2
-            )
-        factors = lu_factor(np.eye(len(change)) - green @ change, check_finite=False)
-        found = lu_solve(factors, green[:, columns], check_finite=False)
-        both = (green[columns, columns], found[columns, np.arange(len(columns))])
-        local[:, k] = [one.reshape(-1, 3).sum(axis=1) for one in both]
-        log_det[k] = _log_det(factors)
+        loose = np.where(np.repeat(on_lattice, 3), 0.0, 1 / (z - parked**2 / FREQUENCY_FACTOR**2))
+        green = np.diag(loose)
+        inner = 3 * len(places)
+        green[:inner, :inner] = lattice.among(z, places)
+        local[:, k], phase[k] = _dyson(green, change, watched)
         progress(k + 1, len(line), "frequencies of the dilute limit")
-    log_det = log_det.real + 1j * np.unwrap(log_det.imag)
-    log_det -= 2j * np.pi * np.round(log_det.imag[0] / (2 * np.pi))
+    phase = phase.real + 1j * np.unwrap(phase.imag)
+    phase -= 2j * np.pi * np.round(phase.imag[0] / (2 * np.pi))
+
     grid = np.arange(0.0, highest + MARGIN * broadening, broadening / 5)
     local *= 2 * (line + 1j * height)[:, None] / FREQUENCY_FACTOR**2
     spectra = [-broadened(one, line, height, grid, broadening).imag / np.pi for one in local]
-    slope = broadened(log_det[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
+    slope = broadened(phase[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
     starts = np.cumsum([0, *(len(part) for part in wanted)])
     dos = [[one[:, a:b].mean(axis=1) for a, b in pairwise(starts)] for one in spectra]
     return Dilute(grid, np.array(dos), -slope / np.pi, len(sites))
 
 
-def perturbation(
-    constants: SparseForceConstants,
-    cell: DefectCell,
-    host: Host,
-    near: IntArray,
-    *,
-    parked: float,
-    tolerance: float,
-) -> tuple[IntArray, FloatArray]:
-    """Take the pristine dynamical matrix from that of the defect.
-
-    Parameters
-    ----------
-    constants
-        Of the defect in a large supercell.
-    cell
-        That supercell.
-    host
-        The pristine sheet.
-    near
-        (K,) sites that are taken in, changed or not.
-    parked
-        THz, where loose sites are put.
-    tolerance
-        eV/Å²; sites that change by less are left out.
-
-    Returns
-    -------
-    (S,) sites of the pristine supercell, added atoms numbered on beyond them, and (3S, 3S) V in eV/Å²/amu.
-    """
-    count = len(cell.pristine)
-    place = _index_of(cell)
-    total = max(count, int(place.max()) + 1)
-    size = round(np.sqrt(count / len(host.primitive)))
-    pristine = host.constants(size)
-    masses = np.ones(total)
-    masses[:count] = cell.pristine.get_masses()
-    changed = masses.copy()
-    changed[place] = cell.atoms.get_masses()
-    first, second = constants.pairs
-    before = pristine.pairs
-    plus = constants.blocks / np.sqrt(changed[place[first]] * changed[place[second]])[:, None, None]
-    minus = pristine.blocks / np.sqrt(masses[before[0]] * masses[before[1]])[:, None, None]
-    places = np.concatenate([place[first] * total + place[second], before[0] * total + before[1]])
-    pairs, which = np.unique(places, return_inverse=True)
-    blocks = np.zeros((len(pairs), 3, 3))
-    np.add.at(blocks, which, np.concatenate([plus, -minus]))
-    rows, columns = pairs // total, pairs % total
-    weight = np.sqrt(changed[rows] * changed[columns])
-    kept = np.abs(blocks).max(axis=(1, 2)) * weight > tolerance
-    rows, columns, blocks = rows[kept], columns[kept], blocks[kept]
-    vacant = cell.vacant
-    sites = np.unique(np.concatenate([rows, vacant, near, np.arange(count, total)]))
-    local = np.full(total, -1)
-    local[sites] = np.arange(len(sites))
-    whole = np.zeros((len(sites), 3, len(sites), 3))
-    whole[local[rows], :, local[columns], :] = blocks
-    matrix: FloatArray = whole.reshape(3 * len(sites), 3 * len(sites))
-    square = parked**2 / FREQUENCY_FACTOR**2
-    for site in local[vacant]:
-        matrix[3 * site : 3 * site + 3, 3 * site : 3 * site + 3] += square * np.eye(3)
-    for site in local[count:total]:
-        matrix[3 * site : 3 * site + 3, 3 * site : 3 * site + 3] -= square * np.eye(3)
-    return sites, (matrix + matrix.T) / 2
-
-
-def broadened(
-    values: ComplexArray,
-    line: FloatArray,
-    height: float,
-    grid: FloatArray,
-    width: float,
-    *,
-    slope: bool = False,
-) -> ComplexArray:
-    """Carry a function from a line above the real axis to the axis, with Gaussian broadening.
-
-    Parameters
-    ----------
-    values
-        (L, K) at line + i height, of functions with f(−z*) = −f(z)*, or f(−z*) = f(z)* for a slope.
-    line
-        (L) THz, evenly spaced from half a step.
-    height
-        THz.
-    grid
-        (G) THz.
-    width
-        THz, standard deviation.
-    slope
-        Whether the derivative is wanted.
-
-    Returns
-    -------
-    (G, K).
-    """
-    sign = 1.0 if slope else -1.0
-    points = np.concatenate([-line[::-1], line])
-    whole = np.concatenate([sign * values[::-1].conj(), values])
-    offset = grid[:, None] - points - 1j * height
-    kernel = np.exp(-0.5 * (offset / width) ** 2) / (width * np.sqrt(2 * np.pi))
-    if slope:
-        kernel = -kernel * offset / width**2
-    found: ComplexArray = kernel @ whole * (line[1] - line[0])
-    return found
-
-
-class _Bands:
-    """Green function of the pristine lattice from its bands."""
-
-    def __init__(self, host: Host, mesh: int) -> None:
-        self.mesh, self.basis = mesh, len(host.primitive)
-        steps = np.arange(mesh) / mesh
-        q = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-        self.squares, self.vectors = np.linalg.eigh(host.dynamical(q))
-        if self.squares.min() < -((IMAGINARY / FREQUENCY_FACTOR) ** 2):
-            raise GeometryError(
-                "The pristine sheet has imaginary modes.",
-                why="a spectrum is defined about a minimum of the energy",
-                fix="relax it, or use a force field for which it is stable",
-            )
-        self.top = float(np.sqrt(self.squares.max())) * FREQUENCY_FACTOR
-
-    def green(self, z: complex, cells: IntArray) -> ComplexArray:
-        """(3S, 3S) Å² amu/eV among sites given as (S, 3) of cell x, cell y and sublattice."""
-        size = 3 * self.basis
-        spectral = (self.vectors / (z - self.squares)[:, None, :]) @ self.vectors.conj().transpose(0, 2, 1)
-        lattice = np.fft.ifft2(spectral.reshape(self.mesh, self.mesh, size, size), axes=(0, 1))
-        lattice = lattice.reshape(self.mesh, self.mesh, self.basis, 3, self.basis, 3)
-        x, y, kind = cells.T
-        dx = (x[:, None] - x[None]) % self.mesh
-        dy = (y[:, None] - y[None]) % self.mesh
-        found: ComplexArray = lattice[dx, dy, kind[:, None], :, kind[None], :].transpose(0, 2, 1, 3)
-        return found.reshape(3 * len(cells), 3 * len(cells))
-
-
-def _cells(sites: IntArray, cell: DefectCell, host: Host) -> IntArray:
-    """(S, 3) cell x, cell y and sublattice of each site, cells counted from the defect."""
-    basis = len(host.primitive)
-    size = round(np.sqrt(len(cell.pristine) / basis))
-    cells = sites // basis
-    centre = cell.centre @ np.linalg.inv(host.primitive.cell.array)
-    at = np.column_stack([cells // size, cells % size]) - np.floor(centre[:2]).astype(int)
-    at = (at + size // 2) % size - size // 2
-    if len(at) and np.abs(at).max() > (size - 1) // 2 - 1:
-        raise GeometryError(
-            "What the defect changes reaches over the border of the supercell.",
-            fix="embed in a larger one, or take a smaller radius",
-        )
-    return np.column_stack([at, sites % basis])
-
-
-def _index_of(cell: DefectCell) -> IntArray:
-    """(N,) site of each atom, added atoms numbered on beyond the sites."""
-    site_of = cell.site_of.copy()
-    added = site_of < 0
-    site_of[added] = len(cell.pristine) + np.arange(int(added.sum()))
-    return site_of
-
-
-def _log_det(factors: tuple[ComplexArray, IntArray]) -> complex:
-    diagonal, pivots = np.diagonal(factors[0]), factors[1]
-    swaps = int((pivots != np.arange(len(pivots))).sum())
-    return complex(np.log(diagonal.astype(complex)).sum() + 1j * np.pi * swaps)
+def _dyson(green: ComplexArray, change: FloatArray, watched: IntArray) -> tuple[list[ComplexArray], complex]:
+    """Traces over the axes of g₀ and of (1 − g₀V)⁻¹ g₀ at some sites, and ln det(1 − g₀V)."""
+    columns = (3 * watched[:, None] + np.arange(3)).ravel()
+    factors = lu_factor(np.eye(len(change)) - green @ change, check_finite=False)
+    found = lu_solve(factors, green[:, columns], check_finite=False)
+    both = (green[columns, columns], found[columns, np.arange(len(columns))])
+    return [one.reshape(-1, 3).sum(axis=1) for one in both], log_det(factors)
