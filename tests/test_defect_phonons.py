@@ -297,6 +297,25 @@ def test_free_energy_and_displacements_are_those_of_phonopy(vacancy: DefectPhono
     assert found[1].max() > found[0].max() > 1e-4
 
 
+def test_projected_dos_is_that_of_phonopy(vacancy: DefectPhonons) -> None:
+    phonon = vacancy_phonopy(vacancy)
+    phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
+    grid = vacancy.frequency
+    theirs = phonon.run_projected_dos(
+        freq_min=grid[0],
+        freq_max=grid[-1],
+        freq_pitch=grid[1] - grid[0],
+        sigma=0.08,
+        use_tetrahedron_method=False,
+    )
+    assert np.asarray(theirs.frequency_points)[: len(grid)] == pytest.approx(grid)
+    projected = np.asarray(theirs.projected_dos)[:, : len(grid)]
+    symbols = np.array(vacancy.relaxed.get_chemical_symbols())
+    for symbol in ("W", "Se"):
+        wanted = projected[symbols == symbol].sum(axis=0)
+        np.testing.assert_allclose(vacancy.element_dos[symbol][1], wanted, atol=1e-6 * wanted.max())
+
+
 def test_isotopes_shift_frequencies_and_nothing_else(
     potential: Potential, unit: Atoms, tmp_path: Path
 ) -> None:

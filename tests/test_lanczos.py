@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from flatforce.core.arrays import FloatArray
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.models.products import torch_product
 from flatforce.properties.phonons.lanczos import lanczos, steps_for
 from flatforce.properties.phonons.spectra import gaussian_dos
 
@@ -43,6 +44,20 @@ def test_moments_are_exact(rng: np.random.Generator) -> None:
         assert (weights * squares**k).sum() == pytest.approx(power[7, 7], rel=1e-9)
     power = power @ matrix
     assert (weights * squares**12).sum() != pytest.approx(power[7, 7], rel=1e-6)
+
+
+def test_product_by_torch_is_the_same(rng: np.random.Generator) -> None:
+    """What runs on a GPU, run here; `auto` takes it only where there is one."""
+    matrix, vectors = chain(300, 0.3), rng.normal(size=(300, 4))
+    product = torch_product(matrix, "cpu")
+    assert product is not None
+    np.testing.assert_allclose(product(vectors), matrix @ vectors, atol=1e-13)
+    first, second = (lanczos(matrix, vectors, 40, product=one) for one in (None, product))
+    np.testing.assert_allclose(first.alpha, second.alpha, atol=1e-12)
+    np.testing.assert_allclose(first.beta, second.beta, atol=1e-12)
+    import torch
+
+    assert (torch_product(matrix) is None) is not torch.cuda.is_available()
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from flatforce.core.progress import Progress, silent
+from flatforce.models.products import torch_product
 from flatforce.properties.phonons.defect_cell import defect_shells
 from flatforce.properties.phonons.lanczos import highest_frequency, lanczos, steps_for
 
@@ -123,8 +124,9 @@ def embedded_spectra(
     random = [_random_vectors(symbols == symbol) for symbol in elements]
     top = highest_frequency(matrix)
     steps = steps_for(broadening, top=top)
+    product = torch_product(matrix)
     both = np.concatenate([vectors, *random], axis=1)
-    chains = lanczos(matrix, both, steps, threads=os.cpu_count() or 1, progress=progress)
+    chains = lanczos(matrix, both, steps, threads=os.cpu_count() or 1, product=product, progress=progress)
     grid = np.arange(-5 * broadening, top + 5 * broadening, broadening / 5)
     of_chain = chains.dos(grid, broadening)
     of_axis = of_chain[: vectors.shape[1]].reshape(len(distinct), 3, -1)[which]

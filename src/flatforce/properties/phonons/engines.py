@@ -84,7 +84,7 @@ def fill_force_constants(
     if engine != "displacements":
         rows = _fill_by_rows(phonon, potential, scratch, progress)
         if rows is not None:
-            why = f"rows of {len(rows.centres)} atoms, each from the atoms within its reach: {rows.how}"
+            why = f"rows of {len(rows.centres)} atoms: {rows.how}"
             return Filled(why, at_rest, len(rows.centres), 0, rows.largest_difference)
         if engine == "rows":
             raise ConfigError(

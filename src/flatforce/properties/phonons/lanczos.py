@@ -22,6 +22,7 @@ from flatforce.properties.phonons.spectra import gaussian_dos
 
 if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
+    from flatforce.models.products import Product
 
 EXHAUSTED = 1e-12
 """A chain whose next vector is shorter than this, in units of the first α, has seen its whole subspace."""
@@ -124,6 +125,7 @@ def lanczos(
     steps: int,
     *,
     threads: int = 1,
+    product: Product | None = None,
     progress: Progress = silent,
 ) -> Chains:
     """Run Lanczos chains side by side.
@@ -138,6 +140,8 @@ def lanczos(
         Length of the chains.
     threads
         Of the product of matrix and vectors, which is cut by rows.
+    product
+        Multiplies by the matrix instead, such as `models.products.torch_product`.
     progress
         Told after each step.
 
@@ -152,16 +156,21 @@ def lanczos(
     with ThreadPoolExecutor(threads) as pool:
         parts = [part for part in np.array_split(np.arange(matrix.shape[0]), threads) if len(part)]
         slabs = [matrix[part[0] : part[-1] + 1] for part in parts]
+
+        def by_rows(right: FloatArray) -> FloatArray:
+            return np.concatenate(list(pool.map(lambda slab: slab @ right, slabs)))
+
+        multiply = product or by_rows
         for step in range(steps):
-            product = np.concatenate(list(pool.map(lambda slab, right=now: slab @ right, slabs)))
+            new = multiply(now)
             if step:
-                product -= beta[step - 1] * before
-            alpha[step] = (product * now).sum(axis=0)
-            product -= alpha[step] * now
-            length = np.sqrt((product**2).sum(axis=0))
+                new -= beta[step - 1] * before
+            alpha[step] = (new * now).sum(axis=0)
+            new -= alpha[step] * now
+            length = np.sqrt((new**2).sum(axis=0))
             alive = length > EXHAUSTED * np.abs(alpha[0])
             beta[step] = np.where(alive, length, 0.0)
-            before, now = now, np.where(alive, product / np.where(alive, length, 1.0), 0.0)
+            before, now = now, np.where(alive, new / np.where(alive, length, 1.0), 0.0)
             progress(step + 1, steps, "Lanczos steps")
     return Chains(alpha, beta, weight)
 

@@ -46,7 +46,7 @@ class Rows:
     blocks: list[FloatArray]
     """(M, 3, 3) eV/Å² of each row."""
     how: str
-    """In what way they were computed."""
+    """In what way they were computed, from how much of the cell, and where."""
     largest_difference: float | None
     """eV/Å², of the row that was computed from the whole cell as well; None where that is too large."""
 
@@ -101,7 +101,9 @@ def local_rows(
     if len(cell) <= CHECKED_ATOMS:
         one = int(np.random.default_rng(len(cell)).integers(len(centres)))
         difference = _difference(hessian, centres[one], atoms[one], blocks[one], potential.dtype)
-    return Rows(list(centres), atoms, blocks, hessian.how, difference)
+    reach = max(hessian.reach(centre) for centre in centres)
+    how = f"{hessian.how}, each from {reach} of {len(cell)} atoms at most, on {potential.device}"
+    return Rows(list(centres), atoms, blocks, how, difference)
 
 
 def _difference(hessian: HessianRows, centre: int, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:

@@ -18,6 +18,7 @@ from pydantic import PositiveFloat, PositiveInt
 from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.models.products import torch_product
 from flatforce.properties.phonons.lanczos import highest_frequency, lanczos, steps_for
 from flatforce.properties.phonons.paths import standard_path
 
@@ -132,13 +133,14 @@ def unfolded(
     matrix = constants.dynamical()
     top = highest_frequency(matrix)
     steps = steps_for(config.broadening, top=top)
+    product = torch_product(matrix)
     grid = np.arange(-5 * config.broadening, top + 5 * config.broadening, config.broadening / 5)
     weight = np.empty((len(points), len(grid)))
     for first in range(0, len(points), TOGETHER):
         some = points[first : first + TOGETHER]
         vectors = np.concatenate([_plane_waves(k, cell, basis, size) for k in some], axis=1)
         there = np.flatnonzero(np.abs(vectors).max(axis=0))
-        chains = lanczos(matrix, vectors[:, there], steps, threads=os.cpu_count() or 1)
+        chains = lanczos(matrix, vectors[:, there], steps, threads=os.cpu_count() or 1, product=product)
         owner = there // (vectors.shape[1] // len(some))
         dos = chains.dos(grid, config.broadening)
         for k in range(len(some)):
