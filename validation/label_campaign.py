@@ -84,7 +84,7 @@ def main(folder: Path) -> None:
     begun = sum(line.startswith("begun") for line in log.read_text().splitlines())
     counts = ended(log)
     labelled = len(read_frames(folder / "out.extxyz"))
-    print(  # noqa: T201  # the result of the script
+    print(
         f"{labelled} of {FRAMES} labelled, {before} before the driver died; {begun} begun, "
         f"{len(counts)} ended, most often {max(counts.values())} times; {time.perf_counter() - start:.0f} s"
     )
