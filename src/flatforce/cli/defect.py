@@ -116,7 +116,7 @@ def phonons(
         )
     for name, result in found.items():
         show(f"{defect} {name}", result["metrics"], result["units"], output / name)
-        if "modes" in result["details"]:
+        if result["kind"] == "defect phonons":
             show_modes(result)
     finish(
         converged=all(result["converged"] for result in found.values()),

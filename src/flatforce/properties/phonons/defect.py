@@ -73,7 +73,7 @@ class DefectPhononConfig(Config):
         return radii
 
     mesh: PositiveInt = 24
-    """q points along a reciprocal vector of the primitive cell; a supercell takes mesh / n."""
+    """q points along a reciprocal vector of the primitive cell; a supercell takes mesh / n, rounded up."""
     points_per_segment: PositiveInt = 15
     """q points on each part of the supercell's path."""
     band_atoms: PositiveInt = 600
@@ -193,7 +193,7 @@ def _compare(
     filled: Filled,
 ) -> DefectPhonons:
     pristine, defect = phonons
-    mesh = tuple(max(1, round(config.mesh / n)) for n in config.supercell)
+    mesh = tuple(int(np.ceil(config.mesh / n)) for n in config.supercell)
     modes = (modes_on_mesh(pristine, mesh), modes_on_mesh(defect, mesh))
     sites = to_ase(pristine.supercell)
     shells = (
