@@ -71,4 +71,4 @@ def embedded_springs(primitive: Atoms, size: int, defect: str) -> Embedded:
     one = np.ones(1)
     everyone = np.arange(len(cell.atoms))
     host = host_of(primitive, size)
-    return Embedded(constants, cell, host, one, one, 0.0, rules, rules, everyone, everyone, 0.0)
+    return Embedded(constants, cell, host, one, one, 0.0, rules, rules, False, everyone, everyone, 0.0)

@@ -73,6 +73,8 @@ def test_on_the_mesh_of_the_supercell_it_is_the_supercell(unit: Atoms, defect: s
         totals.append(folded(frequencies, np.ones_like(frequencies), found.frequency))
     np.testing.assert_allclose(found.difference, totals[1] - totals[0], atol=EXACT * totals[0].max())
     assert found.metrics["removed_states"] == pytest.approx(states, abs=0.01)
+    assert np.trapezoid(found.shell_dos, found.frequency, axis=2) == pytest.approx(3, abs=0.02)
+    assert found.problems == []
 
 
 def test_supercells_tend_to_it(unit: Atoms) -> None:
@@ -92,6 +94,20 @@ def test_supercells_tend_to_it(unit: Atoms) -> None:
 def test_a_defect_wider_than_its_cell_is_refused(unit: Atoms) -> None:
     with pytest.raises(GeometryError, match="over the border"):
         dilute(embedded_springs(unit, 4, "v_Se:top"), 16)
+
+
+def test_an_unstable_defect_is_told(unit: Atoms) -> None:
+    """A W atom beside the vacancy is pushed off its site: imaginary, and too slow to show in the count of states."""
+    embedded = embedded_springs(unit, 7, "v_Se:top")
+    atom = int(np.flatnonzero(defect_shells(embedded.cell, RADII) == 0)[0])
+    first, second = embedded.force_constants.pairs
+    (place,) = np.flatnonzero((first == atom) & (second == atom))
+    embedded.force_constants.blocks[place] -= 12.0 * np.eye(3)
+    squares = np.linalg.eigvalsh(embedded.force_constants.dynamical().toarray())
+    assert squares.min() < -((0.1 / FREQUENCY_FACTOR) ** 2)
+    found = dilute(embedded, 7)
+    assert found.lowest == pytest.approx(-np.sqrt(-squares.min()) * FREQUENCY_FACTOR, rel=1e-3)
+    assert any("imaginary" in text for text in found.problems)
 
 
 def test_an_unstable_sheet_has_no_spectrum(unit: Atoms) -> None:

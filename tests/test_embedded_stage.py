@@ -59,7 +59,7 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     _line_shape(tmp_path / "out", vectors, frequencies, constants)
     page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
     assert page.exit_code == 0
-    for figure in ("embedding", "line-shape"):
+    for figure in ("embedding", "line-shape", "defect-thermal"):
         assert any(figure in path.name for path in (tmp_path / "out").rglob("*.png"))
 
 

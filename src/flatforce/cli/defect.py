@@ -82,12 +82,18 @@ def phonons(
     device: Device = "auto",
 ) -> None:
     """Relax a defect and compare its phonons with the pristine sheet, for one supercell size or several."""
+    from flatforce.core.errors import ConfigError
     from flatforce.core.progress import reporting
+    from flatforce.models.spec import committee_members
     from flatforce.properties.phonons.defect import DefectPhononConfig
     from flatforce.properties.phonons.dilute import DiluteConfig
     from flatforce.properties.phonons.embedding import EmbedConfig
     from flatforce.studies import committee_stages, defect_stages
 
+    if calibrate is not None and not committee:
+        raise ConfigError("Only error bars can be calibrated.", fix="add --committee")
+    if committee and len(committee_members(model)) < 2:
+        raise ConfigError(f"{model} is no committee.", fix="write committee:a.model,b.model,c.model")
     sizes = [(n, n) for n in sorted(size)] if size else [None]
     configs = [settings_from(DefectPhononConfig, config, supercell=given) for given in sizes]
     found = defect_stages.defect_sizes(

@@ -103,7 +103,7 @@ class ClusterHessian:
         graph, positions = self.graph, self.slab.positions
         place = np.full(positions.shape, np.nan)
         place[atoms[0]] = positions[atoms[0]]
-        for step in range(int(steps.max())):
+        for step in range(min(int(steps.max()) + 1, 2 * self.backend.layers)):
             edges = graph.edges_of(atoms[steps == step])
             sender, receiver = graph.sender[edges], graph.receiver[edges]
             reached = place[receiver] - (positions[receiver] - positions[sender] + graph.shift[edges])

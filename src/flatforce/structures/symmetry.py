@@ -62,7 +62,7 @@ class Symmetry:
         return [np.asarray(cell.T @ rotation @ inverse.T) for rotation in self.rotations]
 
 
-def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
+def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC, cell_strain: float = CELL_STRAIN) -> Symmetry:
     """Find the symmetry of a sheet, operations that move it along its normal left out.
 
     Parameters
@@ -71,6 +71,8 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
         A sheet.
     symprec
         Å, tolerance.
+    cell_strain
+        Largest strain by which an operation may change the cell.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
     if data is None:
         raise GeometryError("The symmetry of the structure was not found.", fix="are two atoms at one place?")
     rotations = np.asarray(data.rotations, dtype=np.int64)
-    keep = [_is_of_a_sheet(r, atoms.cell.array) for r in rotations]
+    keep = [_is_of_a_sheet(r, atoms.cell.array, cell_strain) for r in rotations]
     rotations, translations = rotations[keep], np.asarray(data.translations, dtype=float)[keep]
     permutations = np.array(
         [_permutation(atoms, r, t, symprec) for r, t in zip(rotations, translations, strict=True)]
@@ -96,12 +98,12 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC) -> Symmetry:
     )
 
 
-def _is_of_a_sheet(rotation: IntArray, cell: FloatArray) -> bool:
+def _is_of_a_sheet(rotation: IntArray, cell: FloatArray, strain: float) -> bool:
     """Whether an operation keeps the normal apart from the plane, and lengths as they are."""
     if rotation[2, :2].any() or rotation[:2, 2].any():
         return False
     turned = np.linalg.inv(cell) @ rotation.T @ cell
-    return bool(np.abs(turned @ turned.T - np.eye(3)).max() < 2 * CELL_STRAIN)
+    return bool(np.abs(turned @ turned.T - np.eye(3)).max() < 2 * strain)
 
 
 def _permutation(atoms: Atoms, rotation: IntArray, translation: FloatArray, symprec: float) -> IntArray:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.core.errors import ConfigError
-from flatforce.core.hashing import hash_file
+from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import FORCES, read_labelled
 from flatforce.models import load
-from flatforce.models.spec import committee_members
+from flatforce.models.spec import committee_members, model_files
 from flatforce.properties.relax import RelaxConfig
 from flatforce.studies import defect_stages, stages
 from flatforce.studies.inputs import Reporter, unreported
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from flatforce.properties.phonons.defect import DefectPhononConfig
 
 
@@ -50,7 +53,8 @@ def defect_committee(
         Parent of the result folders.
     frames
         Labelled frames, or name of a bundled dataset: deviations are multiplied by what they lack on the forces of
-        these. Not calibrated if not given.
+        these. Frames that a member was trained on, as the split beside it tells, are left out. Not calibrated if not
+        given.
     device
         `cpu`, `cuda`, or `auto`.
     report
@@ -74,7 +78,7 @@ def defect_committee(
     size = f"{config.supercell[0]}x{config.supercell[1]}"
     for k, member in enumerate(members):
         inside = folder / f"member_{k}"
-        stages.relax(
+        found[f"member_{k}/relax"] = stages.relax(
             member, structure, RelaxConfig(keep_symmetry=True), inside / "relax", device=device, report=report
         )
         relaxed = inside / "relax" / "relaxed.extxyz"
@@ -89,9 +93,11 @@ def defect_committee(
     if claim_folder(inside, settings, inputs):
         start = time.perf_counter()
         calibration = 1.0 if frames is None else _calibration(spec, frames, device=device, report=report)
-        parts = [read_member(read_arrays(folder / name)) for name in found]
-        compared = spread(parts, calibration=calibration)
-        first = next(iter(found.values()))["details"]["modes"]
+        cells = [f"member_{k}/{size}" for k in range(len(members))]
+        compared = spread(
+            [read_member(read_arrays(folder / name)) for name in cells], calibration=calibration
+        )
+        first = found[cells[0]]["details"]["modes"]
         modes = [mode | said for mode, said in zip(first, compared.plain(), strict=True)]
         record = Record(
             "committee", settings, compared.metrics, compared.units, inputs, details={"modes": modes}
@@ -104,7 +110,7 @@ def defect_committee(
 def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> float:
     from flatforce.properties.phonons.spread import calibration_of
 
-    labelled = read_labelled(dataset_path(frames))
+    labelled = _unknown_to(committee_members(spec), read_labelled(dataset_path(frames)))
     with report("calibration") as progress:
         said = load(spec, device=device).evaluate(labelled, stress=False, progress=progress)
     errors = np.concatenate(
@@ -112,3 +118,19 @@ def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> fl
     )
     deviations = np.concatenate([one.forces_std for one in said if one.forces_std is not None])
     return calibration_of(errors, deviations)
+
+
+def _unknown_to(members: list[str], frames: list[Atoms]) -> list[Atoms]:
+    """Keep frames that no member has learnt, as far as their splits tell."""
+    for member in members:
+        for path in model_files(member):
+            beside = (path.with_suffix(".split.json"), path.parent / "split.json")
+            for split in (one for one in beside if one.is_file()):
+                parts = json.loads(split.read_text(encoding="utf-8"))
+                learnt = {key for name, keys in parts.items() if name != "test" for key in keys}
+                frames = [frame for frame in frames if hash_structure(frame) not in learnt]
+    if not frames:
+        raise DataError(
+            "The committee was trained on every frame that is to calibrate it.", fix="give frames held out"
+        )
+    return frames

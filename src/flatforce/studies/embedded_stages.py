@@ -102,7 +102,8 @@ def embedded_defect(
                 made, radii=config.shells, broadening=config.broadening, progress=progress
             )
         made.force_constants.save(inside / "force_constants.hdf5")
-        record = Record("embedded defect", settings, found.metrics, found.units, inputs)
+        said = found.problems
+        record = Record("embedded defect", settings, found.metrics, found.units, inputs, not said, said)
         write_frames(inside / "primitive.extxyz", [primitive])
         arrays = found.arrays() | made.host.arrays()
         write_record(inside, record.taking(time.perf_counter() - start), arrays)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from flatforce.core.errors import ConfigError
+from flatforce.core.errors import ConfigError, ResultError
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
 from flatforce.data.frames import read_structure, write_frames
 from flatforce.properties.relax import RelaxConfig
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ase import Atoms
+
     from flatforce.properties.phonons.defect import DefectPhononConfig
 
 StrainKind: TypeAlias = Literal["biaxial", "x", "y"]
 """In both directions, or in one with the other length held."""
+
+SAME_CELL: Final = 1e-6
+"""Å. Extended XYZ keeps 8 digits."""
 
 COMPONENTS: Final[dict[str, dict[str, float]]] = {
     "biaxial": {"xx": 1.0, "yy": 1.0},
@@ -43,7 +48,7 @@ def strain_series(
     device: str = "auto",
     report: Reporter = unreported,
 ) -> dict[str, dict[str, Any]]:
-    """Compute a defect at several strains, `strain_+0.010/` each, and compare them in `strain/`.
+    """Compute a defect at several strains, `strain_x_+0.0100/` each, and compare them in `strain/`.
 
     Parameters
     ----------
@@ -78,20 +83,22 @@ def strain_series(
     from flatforce.properties.phonons.spread import read_member
     from flatforce.properties.phonons.strain import follow_strain
 
-    if len(set(strains)) < 2:
-        raise ConfigError("A strain series needs two strains or more.", fix="repeat --strain")
     ordered = sorted(set(strains))
+    names = [f"strain_{kind}_{strain:+.4f}" for strain in ordered]
+    if len(set(names)) < max(2, len(ordered)):
+        raise ConfigError(
+            "A strain series needs two strains or more.", fix="repeat --strain; 0.0001 is the finest step"
+        )
     sheet = read_structure(structure)
     found: dict[str, dict[str, Any]] = {}
-    for strain in ordered:
-        inside = folder / f"strain_{strain:+.4f}"
-        inside.mkdir(parents=True, exist_ok=True)
+    for strain, name in zip(ordered, names, strict=True):
+        inside = folder / name
         start = inside / "start.extxyz"
-        if not start.is_file():
-            write_frames(start, [strained(sheet, **{k: v * strain for k, v in COMPONENTS[kind].items()})])
+        _write_start(start, strained(sheet, **{k: v * strain for k, v in COMPONENTS[kind].items()}))
         held = RelaxConfig(relax_cell=False)
-        stages.relax(spec, start, held, inside / "relax", device=device, report=report)
-        found[inside.name] = defect_stages.defect_phonons(
+        relaxed = stages.relax(spec, start, held, inside / "relax", device=device, report=report)
+        found[f"{name}/relax"] = relaxed
+        found[f"{name}/defect"] = defect_stages.defect_phonons(
             spec,
             inside / "relax" / "relaxed.extxyz",
             defect,
@@ -105,9 +112,9 @@ def strain_series(
     inputs = {name: result["key"] for name, result in found.items()}
     if claim_folder(inside, settings, inputs):
         begun = time.perf_counter()
-        members = [read_member(read_arrays(folder / name / "defect")) for name in found]
+        members = [read_member(read_arrays(folder / name / "defect")) for name in names]
         series = follow_strain(np.array(ordered), members)
-        reference = list(found.values())[series.reference]["details"]["modes"]
+        reference = found[f"{names[series.reference]}/defect"]["details"]["modes"]
         modes = [
             {"irrep": mode["irrep"], "frequency": mode["frequency"]} | said
             for mode, said in zip(reference, series.plain(), strict=True)
@@ -118,3 +125,14 @@ def strain_series(
         write_record(inside, record.taking(time.perf_counter() - begun), series.arrays())
     found["strain"] = read_record(inside)
     return found
+
+
+def _write_start(path: Path, sheet: Atoms) -> None:
+    """Write the strained sheet; one that stands there from another structure is not taken for it."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_frames(path, [sheet])
+    elif not np.allclose(read_structure(path).cell.array, sheet.cell.array, atol=SAME_CELL):
+        raise ResultError(
+            f"{path} belongs to another structure.", fix="choose another folder with -o, or delete that one"
+        )

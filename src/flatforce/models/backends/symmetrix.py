@@ -50,13 +50,17 @@ def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceB
         return torch_backend
     try:
         from symmetrix import Symmetrix
-
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
-            warnings.simplefilter("ignore")
-            calculator = Symmetrix(model_path(name), dtype=dtype, streamed_edges=execution())
-    except (ImportError, RuntimeError):  # the latter says that it does not support the architecture
+    except ImportError:
         return torch_backend
-    return SymmetrixBackend(torch_backend, calculator)
+    for way in dict.fromkeys([execution(), "non-compiled"]):
+        try:
+            with warnings.catch_warnings(), redirect_stdout(StringIO()):
+                warnings.simplefilter("ignore")
+                calculator = Symmetrix(model_path(name), dtype=dtype, streamed_edges=way)
+        except RuntimeError:  # no such architecture, or the kernel was not compiled
+            continue
+        return SymmetrixBackend(torch_backend, calculator)
+    return torch_backend
 
 
 def execution() -> str:

@@ -116,10 +116,12 @@ def defect_phonons(
     made = build_defect(primitive, config.supercell, defect)
     with_masses(made.atoms, config.masses)
     potential.check([made.atoms])
-    if not (defect_shells(made, config.shells) == 0).any():
+    empty = set(range(len(config.shells))) - set(defect_shells(made, config.shells).tolist())
+    if empty:
+        inner = [0.0, *config.shells][min(empty)]
         raise GeometryError(
-            f"No atom lies within {config.shells[0]} Å of the defect.",
-            fix="make the first of `shells` larger",
+            f"No atom lies between {inner} and {config.shells[min(empty)]} Å from the defect.",
+            fix="choose other `shells`",
         )
     check_size(made.pristine, potential.cutoff)
     relaxed, gain, converged = relax_once(
@@ -255,18 +257,20 @@ def _compare(
         free_energy=np.array([free_energy(one, TEMPERATURES) for one in modes]),
         displacement=np.array(
             [
-                _displacements(one, cell.get_masses(), shell, n_shells)
-                for one, cell, shell in zip(modes, (sites, relaxed), shells, strict=True)
+                _displacements(one, cell.get_masses(), np.where(both, shell, -1), n_shells)
+                for one, cell, shell, both in zip(
+                    modes, (sites, relaxed), shells, (matched, made.site_of >= 0), strict=True
+                )
             ]
         ),
     )
 
 
 def _displacements(modes: ModeSet, masses: FloatArray, shells: IntArray, n_shells: int) -> FloatArray:
-    """(2, S, T) Å²; NaN where a shell holds no atom."""
+    """(2, S, T) Å²; NaN where a shell holds no atom, -1 being no shell."""
     each = mean_square_displacements(modes, masses, TEMPERATURES)
     found = np.full((2, n_shells, len(TEMPERATURES)), np.nan)
-    for shell in np.unique(shells):
+    for shell in np.unique(shells[shells >= 0]):
         mean = each[:, shells == shell].mean(axis=1)
         found[0, shell], found[1, shell] = mean[:, :2].mean(axis=1), mean[:, 2]
     return found

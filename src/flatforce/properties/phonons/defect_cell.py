@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TOLERANCES: Final = (RELAXED_SYMPREC, RELAXED_SYMPREC / 3, RELAXED_SYMPREC / 10, RELAXED_SYMPREC / 30)
 """Å, tried in turn."""
 
+KEPT_STRAIN: Final = 1e-4
+"""A strain of the cell beyond this is meant, and no operation that undoes it is restored."""
+
 CALM: Final = 5.0
 """Times the relaxation's own limit that forces may reach when the symmetry is restored."""
 
@@ -85,7 +88,7 @@ def with_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tupl
     """
     limit = max(limit, 2 * _largest_force(potential, relaxed))
     for symprec in TOLERANCES:
-        symmetry = find_symmetry(relaxed, symprec=symprec)
+        symmetry = find_symmetry(relaxed, symprec=symprec, cell_strain=KEPT_STRAIN)
         restored = symmetrised(relaxed, symmetry)
         if _largest_force(potential, restored) < limit:
             break

@@ -86,7 +86,8 @@ class DefectPhonons:
     free_energy: FloatArray
     """(2, T) eV per supercell, of the vibrations, zero-point energy included."""
     displacement: FloatArray
-    """(2, 2, S, T) Å², mean-square displacement of an atom of each shell, in the plane (per axis) and along the normal."""
+    """(2, 2, S, T) Å², mean-square displacement of an atom of each shell, in the plane (per axis) and along the normal,
+    over the sites that both cells have."""
 
     @property
     def removed_states(self) -> float:
@@ -153,6 +154,9 @@ class DefectPhonons:
             "lattice": self.relaxed.cell.array,
             "centre": self.cell.centre,
             "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), len(self.relaxed), 3),
+            "temperature": self.temperature,
+            "free_energy": self.free_energy,
+            "displacement": self.displacement,
             "set_of": set_owner(groups),
             "set_vectors": self.gamma.vectors[0].real.T[np.concatenate([[], *groups]).astype(int)],
             "mode_frequencies": self.gamma.frequencies[0][chosen],

@@ -24,8 +24,8 @@ from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.defect_cell import defect_shells
-from flatforce.properties.phonons.green_function import LatticeGreen, broadened, log_det
-from flatforce.properties.phonons.lanczos import highest_frequency
+from flatforce.properties.phonons.green_function import IMAGINARY, LatticeGreen, broadened, log_det
+from flatforce.properties.phonons.lanczos import highest_frequency, lowest_frequency
 from flatforce.properties.phonons.perturbation import lattice_places, perturbation, site_numbers
 
 if TYPE_CHECKING:
@@ -79,28 +79,32 @@ class Dilute:
     """(G) states/THz, what the defect adds to the whole spectrum."""
     n_sites: int
     """Sites at which the defect changes force constants."""
+    lowest: float
+    """THz, lowest mode near the defect, imaginary as negative."""
 
     @property
     def metrics(self) -> dict[str, float]:
         """Flat numbers for the record."""
         return {
             "n_sites": float(self.n_sites),
+            "lowest_frequency": self.lowest,
             "removed_states": float(np.trapezoid(self.difference, self.frequency)),
         }
 
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        return {"n_sites": "1", "removed_states": "states"}
+        return {"n_sites": "1", "lowest_frequency": "THz", "removed_states": "states"}
 
     @property
     def problems(self) -> list[str]:
         """What is wrong with the physics."""
-        states = np.trapezoid(self.shell_dos[1], self.frequency, axis=1)
-        worst = float(states[np.abs(states - 3).argmax()])
-        if abs(worst - 3) < STATES:
-            return []
-        return [f"the local DOS integrates to {worst:.3f}, not 3: the defect has imaginary modes"]
+        states = np.trapezoid(self.shell_dos, self.frequency, axis=2)
+        worst = float(states.ravel()[np.abs(states - 3).argmax()])
+        said = [] if abs(worst - 3) < STATES else [f"a local DOS integrates to {worst:.3f} states, not 3"]
+        if self.lowest < -IMAGINARY:
+            said.append(f"the defect has imaginary modes, {self.lowest:.3f} THz: its spectrum means nothing")
+        return said
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.
@@ -146,7 +150,8 @@ def dilute_limit(
     The spectra.
     """
     lattice = LatticeGreen(host, config.mesh)
-    highest = max(lattice.top, highest_frequency(constants.dynamical()))
+    matrix = constants.dynamical()
+    highest = max(lattice.top, highest_frequency(matrix))
     parked = PARKED * highest
     shells = defect_shells(cell, list(radii))
     place = site_numbers(cell)
@@ -177,8 +182,13 @@ def dilute_limit(
     spectra = [-broadened(one, line, height, grid, broadening).imag / np.pi for one in local]
     slope = broadened(phase[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
     starts = np.cumsum([0, *(len(part) for part in wanted)])
-    dos = [[one[:, a:b].mean(axis=1) for a, b in pairwise(starts)] for one in spectra]
-    return Dilute(grid, np.array(dos), -slope / np.pi, len(sites))
+    pristine = [a + np.flatnonzero(on_lattice[watched[a:b]]) for a, b in pairwise(starts)]
+    dos = [
+        [spectra[0][:, part].mean(axis=1) for part in pristine],
+        [spectra[1][:, a:b].mean(axis=1) for a, b in pairwise(starts)],
+    ]
+    lowest = lowest_frequency(matrix, np.flatnonzero(shells < len(radii)))
+    return Dilute(grid, np.array(dos), -slope / np.pi, len(sites), lowest)
 
 
 def _dyson(green: ComplexArray, change: FloatArray, watched: IntArray) -> tuple[list[ComplexArray], complex]:

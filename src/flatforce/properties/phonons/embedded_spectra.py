@@ -11,6 +11,7 @@ import numpy as np
 from flatforce.core.progress import Progress, silent
 from flatforce.models.products import torch_product
 from flatforce.properties.phonons.defect_cell import defect_shells
+from flatforce.properties.phonons.green_function import IMAGINARY
 from flatforce.properties.phonons.lanczos import highest_frequency, lanczos, steps_for
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import BoolArray, FloatArray, IntArray
     from flatforce.properties.phonons.embedding import Embedded
 
+
+UNCONVERGED: Final = 0.01
+"""Largest change of a spectrum over the last quarter of the chains that counts as converged."""
+
+RULES: Final = 1e-8
+"""eV/Å² and eV/Å, largest residual of a rule that counts as none."""
 
 RANDOM: Final = 6
 """Random vectors a species: the error of the mean falls like 1 / √(6 N)."""
@@ -43,6 +50,8 @@ class EmbeddedSpectra:
     instead of all atoms."""
     steps: int
     """Of the Lanczos chains."""
+    lowest: float
+    """THz, lowest mode that the shells see, imaginary as negative."""
     unconverged: float
     """L1 change of a spectrum over the last quarter of the steps, relative to its integral."""
     embedded: Embedded
@@ -60,13 +69,29 @@ class EmbeddedSpectra:
             "left_translation": self.embedded.left_residuals.translation,
             "left_rotation": self.embedded.left_residuals.rotation,
             "lanczos_steps": float(self.steps),
+            "lowest_frequency": self.lowest,
             "unconverged": self.unconverged,
         }
 
     @property
+    def problems(self) -> list[str]:
+        """What is wrong with the physics, or with its numbers."""
+        said = []
+        if self.lowest < -IMAGINARY:
+            said.append(f"imaginary modes down to {self.lowest:.3f} THz")
+        if self.unconverged > UNCONVERGED:
+            said.append(
+                f"the Lanczos chains are too short: the spectrum still changes by {self.unconverged:.1%}"
+            )
+        left = self.embedded.left_residuals
+        if self.embedded.ruled and max(left.translation, left.rotation) > RULES:
+            said.append(f"the sum rules are left at {max(left.translation, left.rotation):.1e}")
+        return said
+
+    @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        named = {"rim_error": "eV/Å²", "border_shift": "Å"}
+        named = {"rim_error": "eV/Å²", "border_shift": "Å", "lowest_frequency": "THz"}
         rules = {"translation": "eV/Å²", "rotation": "eV/Å"}
         return {name: named.get(name) or rules.get(name.partition("_")[2], "1") for name in self.metrics}
 
@@ -145,6 +170,7 @@ def embedded_spectra(
             for symbol, mean, error in zip(elements, found.mean(axis=1), errors, strict=True)
         },
         steps=steps,
+        lowest=min(float(chains.nodes(k)[0].min()) for k in range(vectors.shape[1])),
         unconverged=chains.unconverged(grid, broadening),
         embedded=embedded,
     )

@@ -21,6 +21,7 @@ from flatforce.properties.phonons.host import Host, size_for
 from flatforce.properties.phonons.rows import Rows, local_rows, spread
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, residuals
+from flatforce.properties.phonons.supercell import in_circle_radius
 from flatforce.structures.defects import DefectCell, build_defect
 from flatforce.structures.symmetry import find_symmetry
 
@@ -38,9 +39,6 @@ IMAGES: Final = np.array([[a, b, 0] for a in (-1, 0, 1) for b in (-1, 0, 1)])
 
 SITE_TOLERANCE: Final = 1e-3
 """Å between a site of the small cell and the same of the large one."""
-
-IN_CIRCLE: Final = 0.86
-"""Radius of the in-circle of a hexagon over that of its corners, √3 / 2, less a little."""
 
 RIM: Final = 3.0
 """Å. Width of the outermost ring of the small cell, which is taken not to have moved on average."""
@@ -77,6 +75,8 @@ class Embedded:
     raw_residuals: Residuals
     """Before the sum rules were enforced."""
     left_residuals: Residuals
+    ruled: bool
+    """Whether they were enforced."""
     orbit: IntArray
     """(N,) first of the atoms that the site group makes equal; itself where the group was not followed."""
     small_atom: IntArray
@@ -132,8 +132,10 @@ def embed(
     order = np.argsort(lateral, kind="stable")
     near = int(np.searchsorted(lateral[order], config.radius, side="right"))
     wanted = [int(i) for i in order[: near + config.rim_rows]]
-    turns, images = _site_group(relaxed, vectors, lateral[wanted[-1]] + 2 * potential.interaction_range)
-    compact = min(config.size, size_for(primitive, 2 * potential.interaction_range))
+    turns, images = _site_group(
+        relaxed, large, vectors, lateral[wanted[-1]] + 2 * potential.interaction_range
+    )
+    compact = size_for(primitive, 2 * potential.interaction_range)  # no row meets its own image there
     host_cell = primitive.repeat((compact, compact, 1))
     basis = range(len(primitive))
     host_rows = local_rows(potential, host_cell, basis, scratch=scratch, progress=progress)
@@ -168,6 +170,7 @@ def embed(
         ),
         raw,
         residuals(constants),
+        config.sum_rules,
         np.min(images, axis=0),
         small_atom,
         border,
@@ -186,7 +189,9 @@ def _ordered(rows: Rows, wanted: list[int]) -> Rows:
     )
 
 
-def _site_group(relaxed: Atoms, vectors: FloatArray, reach: float) -> tuple[list[FloatArray], list[IntArray]]:
+def _site_group(
+    relaxed: Atoms, large: Atoms, vectors: FloatArray, reach: float
+) -> tuple[list[FloatArray], list[IntArray]]:
     """Carry the operations of the small cell over to the large one, as they act about the defect.
 
     The identity alone is given where they would reach across the border.
@@ -194,15 +199,15 @@ def _site_group(relaxed: Atoms, vectors: FloatArray, reach: float) -> tuple[list
     symmetry = find_symmetry(relaxed)
     lateral = np.linalg.norm(vectors[:, :2], axis=1)
     everything = np.arange(len(vectors))
-    if reach > lateral.max() * IN_CIRCLE:
+    if reach > in_circle_radius(large):
         return [np.eye(3)], [everything]
     tree = cKDTree(vectors)
     inner = np.flatnonzero(lateral <= reach)
     turns, images = [], []
     for turn in symmetry.turns(relaxed.cell.array):
         distance, found = tree.query(vectors[inner] @ turn.T)
-        if distance.max() > SITE_TOLERANCE:
-            raise GeometryError("The large cell lacks a symmetry of the small one.")
+        if distance.max() > SITE_TOLERANCE:  # it does not keep the defect in its place
+            continue
         image = everything.copy()
         image[inner] = found
         turns.append(turn)
@@ -310,4 +315,4 @@ def _assemble(
         blocks += [share, share.transpose(0, 2, 1)]
     return SparseForceConstants.from_blocks(
         made.atoms, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
-    )
+    ).symmetrised()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SAME = 0.15
 """THz. A set of another size with the same representation within this counts as the same mode: twice the broadening."""
 
+LEAK = 0.4
+"""THz, five times the usual broadening: a DOS further below zero is that of imaginary modes, and stays there."""
+
 LOCAL, EXTENDED = 0.25, 0.75
 """Growth below which a mode counts as local, above which as extended; a local mode has 0, an extended one 1."""
 
@@ -154,10 +157,8 @@ def _judged(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> Followed
 
 def _folded(one: SizeSpectrum, grid: FloatArray) -> FloatArray:
     """Fold what the broadening has put below zero back; the infinite sheet has a DOS there."""
-    both = [
-        np.interp(sign * grid, one.frequency, one.near_dos, left=0.0, right=0.0)
-        for sign in (1, -1)
-        if sign > 0 or one.frequency[0] < 0
-    ]
-    found: FloatArray = np.sum(both, axis=0)
+    found: FloatArray = np.interp(grid, one.frequency, one.near_dos, left=0.0, right=0.0)
+    if one.frequency[0] < 0:
+        leaked = np.interp(-grid, one.frequency, one.near_dos, left=0.0, right=0.0)
+        found = found + np.where(grid < LEAK, leaked, 0.0)
     return found

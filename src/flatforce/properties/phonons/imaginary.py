@@ -38,10 +38,14 @@ class Followed:
     """Å, largest displacement of an atom."""
     relaxed: Atoms
     """The lower of the two ends."""
+    converged: bool
+    """Whether both ends, and the start, came to rest."""
 
     @property
     def text(self) -> str:
         """What is to be told."""
+        if not self.converged:
+            return f"the mode at {self.frequency:.3f} THz was followed, but a relaxation did not converge"
         if self.saddle:
             return (
                 f"the mode at {self.frequency:.3f} THz leads downhill by {1e3 * self.gain:.1f} meV: "
@@ -82,13 +86,14 @@ def follow(
     """
     shift = vector / np.sqrt(cell.get_masses())[:, None]
     shift *= PUSH / np.linalg.norm(shift, axis=1).max()
-    before = potential.evaluate([cell], stress=False)[0].energy
+    before = relax(potential, cell, config, progress=progress)  # what rest is left is no gain
     ends = []
     for sign in (1, -1):
         pushed = cell.copy()
         pushed.positions += sign * shift
         ends.append(relax(potential, pushed, config, progress=progress))
     lower = min(ends, key=lambda end: end.energy)
-    gain = before - lower.energy
-    moved = lower.atoms.positions - cell.positions
-    return Followed(frequency, gain, gain > GAIN, float(np.linalg.norm(moved, axis=1).max()), lower.atoms)
+    gain = before.energy - lower.energy
+    moved = np.linalg.norm(lower.atoms.positions - before.atoms.positions, axis=1)
+    converged = all(one.converged for one in (before, *ends))
+    return Followed(frequency, gain, gain > GAIN, float(moved.max()), lower.atoms, converged)

@@ -21,7 +21,7 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.spectra import gaussian_dos
 
 if TYPE_CHECKING:
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.products import Product
 
 EXHAUSTED = 1e-12
@@ -190,3 +190,24 @@ def highest_frequency(matrix: sp.csr_matrix) -> float:
     start = np.random.default_rng(0).normal(size=(matrix.shape[0], 1))
     frequencies, _ = lanczos(matrix, start, 30).nodes(0)
     return 1.01 * float(np.abs(frequencies).max())
+
+
+def lowest_frequency(matrix: sp.csr_matrix, atoms: IntArray) -> float:
+    """Find the lowest mode that lives near some atoms, by a chain of 200 steps.
+
+    Parameters
+    ----------
+    matrix
+        (3N, 3N) eV/Å²/amu, a dynamical matrix.
+    atoms
+        (K,) where the chain starts.
+
+    Returns
+    -------
+    THz, imaginary as negative; from above, and exact for an imaginary mode bound to these atoms.
+    """
+    start = np.zeros((matrix.shape[0], 1))
+    places = (3 * atoms[:, None] + np.arange(3)).ravel()
+    start[places, 0] = np.random.default_rng(0).normal(size=len(places))
+    frequencies, _ = lanczos(matrix, start, 200).nodes(0)
+    return float(frequencies.min())

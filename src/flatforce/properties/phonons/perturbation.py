@@ -68,7 +68,7 @@ def perturbation(
     kept = np.abs(blocks).max(axis=(1, 2)) * weight > tolerance
     rows, columns, blocks = rows[kept], columns[kept], blocks[kept]
     vacant = cell.vacant
-    sites = np.unique(np.concatenate([rows, vacant, near, np.arange(count, total)]))
+    sites = np.unique(np.concatenate([rows, columns, vacant, near, np.arange(count, total)]))
     local = np.full(total, -1)
     local[sites] = np.arange(len(sites))
     whole = np.zeros((len(sites), 3, len(sites), 3))

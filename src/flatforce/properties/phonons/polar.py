@@ -1,8 +1,9 @@
 """Long-range dipole term of a polar sheet: longitudinal optical modes leave Γ with a slope, not with a gap.
 
-D_κκ'(q) = Σ_G 2π e²/A · (K·Z_κ)(K·Z_κ') / (|K| (1 + r_eff |K|)) / √(m_κ m_κ'), K = q + G in the plane. A force field of
-finite range has all but this near Γ; the term is damped towards the zone's border, where the range of the force field
-covers it. Source: T. Sohier et al., Nano Lett. 17, 3758 (2017).
+D_κκ'(q) = Σ_G 2π e²/A · (K·Z_κ)(K·Z_κ') / (|K| (1 + r_eff |K|)) / √(m_κ m_κ'), K = q + G in the plane, damped towards
+the zone's border. Force constants of a supercell hold it at the wave vectors of that supercell; it is taken out of them
+there, and put back at every wave vector. Source: T. Sohier et al., Nano Lett. 17, 3758 (2017); the way of taking it out:
+X. Gonze, C. Lee, Phys. Rev. B 55, 10355 (1997).
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from ase import units
-from pydantic import NonNegativeFloat
+from pydantic import NonNegativeFloat, field_validator
 
 from flatforce.core.config import Config
 from flatforce.core.errors import ConfigError
+from flatforce.properties.phonons.supercell import to_ase
 
 if TYPE_CHECKING:
     from ase import Atoms
+    from phonopy import Phonopy
 
     from flatforce.core.arrays import ComplexArray, FloatArray
 
@@ -36,6 +39,14 @@ class PolarConfig(Config):
 
     born: list[list[list[float]]]
     """e. Born effective charge tensor of each atom: first index displacement, second field."""
+
+    @field_validator("born")
+    @classmethod
+    def _tensors(cls, born: list[list[list[float]]]) -> list[list[list[float]]]:
+        if any(len(tensor) != 3 or any(len(row) != 3 for row in tensor) for tensor in born):
+            raise ValueError("a Born charge is a 3 × 3 tensor")
+        return born
+
     screening_length: NonNegativeFloat
     """Å, r_eff = 2π α, α the in-plane polarisability per area; about ε_∥ t / 2 of a slab of thickness t."""
 
@@ -57,7 +68,7 @@ def born_charges(config: PolarConfig, count: int) -> FloatArray:
     Raises
     ------
     ConfigError
-        If there are as many tensors as atoms, or they do not sum to zero.
+        If there are not as many tensors as atoms, or they do not sum to zero.
     """
     charges = np.array(config.born, dtype=float)
     if charges.shape != (count, 3, 3):
@@ -103,6 +114,37 @@ def polar_term(q: FloatArray, cell: Atoms, charges: FloatArray, screening_length
         found[:, atom, :, atom] -= on_site[atom]
     found /= root[:, None, None, None] * root[:, None]
     return found.reshape(len(q), 3 * count, 3 * count)
+
+
+def polar_constants(phonon: Phonopy, charges: FloatArray, screening_length: float) -> FloatArray:
+    """Turn the term at the wave vectors of a supercell into force constants.
+
+    Parameters
+    ----------
+    phonon
+        Phonopy's object, whose primitive cell is its unit cell.
+    charges
+        (N, 3, 3) e.
+    screening_length
+        Å.
+
+    Returns
+    -------
+    (N, S, 3, 3) eV/Å², from the primitive cell's atoms to those of the supercell.
+    """
+    cell = to_ase(phonon.primitive)
+    n, m = (int(size) for size in np.diag(phonon.supercell_matrix)[:2])
+    q = np.array([(i / n, j / m, 0.0) for i in range(n) for j in range(m)])
+    terms = polar_term(q, cell, charges, screening_length).reshape(len(q), len(cell), 3, len(cell), 3)
+    kinds = [phonon.primitive.p2p_map[int(atom)] for atom in phonon.primitive.s2p_map]
+    places = to_ase(phonon.supercell).positions @ np.linalg.inv(cell.cell.array)
+    root = np.sqrt(cell.get_masses())
+    found = np.empty((len(cell), len(kinds), 3, 3))
+    for atom, first in enumerate(phonon.primitive.p2s_map):
+        phases = np.exp(-2j * np.pi * (places - places[int(first)]) @ q.T) / len(q)
+        blocks = np.einsum("sq,qasb->sab", phases, terms[:, atom][:, :, kinds])
+        found[atom] = blocks.real * (root[atom] * root[kinds])[:, None, None]
+    return found
 
 
 def _sum_over_images(

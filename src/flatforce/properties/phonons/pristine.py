@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
@@ -16,7 +17,7 @@ from flatforce.core.units import FREQUENCY_FACTOR, THZ_IN_INVERSE_CM
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.paths import standard_path
-from flatforce.properties.phonons.polar import PolarConfig, born_charges, polar_term
+from flatforce.properties.phonons.polar import PolarConfig, born_charges, polar_constants, polar_term
 from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 from flatforce.structures.symmetry import find_symmetry
@@ -205,6 +206,8 @@ def pristine_phonons(
     The phonons.
     """
     potential.check([atoms])
+    if config.polar is not None:
+        born_charges(config.polar, len(atoms))
     sheet = padded(atoms, potential.cutoff)
     membrane = potential.evaluate([sheet])[0].membrane_stress
     stress = float("nan") if membrane is None else float(np.abs(membrane).max())
@@ -285,9 +288,15 @@ def _spectra(
 
 
 def _polar_bands(phonon: Phonopy, q: FloatArray, config: PolarConfig) -> FloatArray:
+    """At the wave vectors of the supercell, bands are what its force constants say; between them and Γ the term counts."""
     cell = to_ase(phonon.primitive)
-    matrices = np.asarray(phonon.run_qpoints(q, with_dynamical_matrices=True).dynamical_matrices)
     charges = born_charges(config, len(cell))
+    repeats = np.diag(phonon.supercell_matrix)[:2]
+    short = make_phonopy(cell, (int(repeats[0]), int(repeats[1])))
+    compact = polar_constants(short, charges, config.screening_length)
+    whole = np.asarray(phonon.force_constants) - compact_fc_to_full_fc(short.primitive, compact)
+    short.force_constants = whole
+    matrices = np.asarray(short.run_qpoints(q, with_dynamical_matrices=True).dynamical_matrices)
     squares = np.linalg.eigvalsh(matrices + polar_term(q, cell, charges, config.screening_length))
     found: FloatArray = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     return found

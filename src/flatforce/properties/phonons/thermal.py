@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
     from flatforce.properties.phonons.spectra import ModeSet
 
+RIGID: Final = 1e-3
+"""THz. Modes below are the rigid translations, with no free energy of vibration."""
+
 CUTOFF: Final = 0.1
-"""THz. Modes below count as rigid. A free sheet has no mean-square displacement: it grows with the cell, and with a
-lower cutoff; differences between defect and pristine sheet at the same cutoff do not."""
+"""THz. Slower modes are left out of displacements: those of a free sheet grow with the cell, and with a lower cutoff.
+Compare them only between defect and pristine sheet, at one cutoff and size."""
 
 TEMPERATURES: Final = np.arange(0.0, 1001.0, 50.0)
 """K."""
 
 
 def free_energy(modes: ModeSet, temperatures: FloatArray) -> FloatArray:
-    """Sum the Helmholtz free energy of all modes above the cutoff.
+    """Sum the Helmholtz free energy of all modes but the rigid ones.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def free_energy(modes: ModeSet, temperatures: FloatArray) -> FloatArray:
     (T,) eV per supercell, zero-point energy included.
     """
     quantum = HBAR * modes.frequencies / FREQUENCY_FACTOR
-    weight = modes.weights[:, None] * (modes.frequencies > CUTOFF)
+    weight = modes.weights[:, None] * (modes.frequencies > RIGID)
     found = np.empty(len(temperatures))
     for k, temperature in enumerate(temperatures):
         energy = quantum / 2
