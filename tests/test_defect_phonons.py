@@ -381,7 +381,7 @@ def test_growth_with_the_cell_tells_local_from_extended() -> None:
         for k in (16, 4, 9)
     ]
     found = verdicts(sizes)
-    assert [one.verdict for one in found] == ["local", "extended", "resonance", "", "local"]
+    assert [one.verdict for one in found] == ["resonance", "extended", "resonance", "", "local"]
     growth = [one.growth for one in found]
     assert growth[:3] == pytest.approx([0, 1, 0.5])
     assert growth[3] is None

@@ -96,7 +96,8 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     words += ["--strain", "0.0", "--strain", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
     CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")], catch_exceptions=False)
     record, arrays = read_record(tmp_path / "out" / "strain"), read_arrays(tmp_path / "out" / "strain")
-    cells = [read_arrays(tmp_path / "out" / name / "defect")["lattice"] for name in record["inputs"]]
+    names = [name for name in record["inputs"] if name.endswith("/defect")]
+    cells = [read_arrays(tmp_path / "out" / name)["lattice"] for name in names]
     np.testing.assert_allclose(cells[1][:, 0], 1.02 * cells[0][:, 0], atol=1e-9)
     np.testing.assert_allclose(cells[1][:, 1], cells[0][:, 1], atol=1e-9)
     assert arrays["strain"].tolist() == [0.0, 0.02]
@@ -104,6 +105,11 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
     assert page.exit_code == 0
     assert any("strain-series" in path.name for path in (tmp_path / "out").rglob("*.png"))
+    wider = unit.copy()
+    wider.set_cell(wider.cell.array * [[1.01], [1.01], [1.0]], scale_atoms=True)
+    write(tmp_path / "unit.extxyz", wider, format="extxyz")
+    other = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")])
+    assert "another structure" in str(other.exception)
     refused = CliRunner().invoke(app, [*words, "--kind", "xz", "-o", str(tmp_path / "bad")])
     assert "no strain" in str(refused.exception)
 

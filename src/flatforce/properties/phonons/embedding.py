@@ -21,7 +21,6 @@ from flatforce.properties.phonons.host import Host, size_for
 from flatforce.properties.phonons.rows import Rows, local_rows, spread
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.sum_rules import Residuals, enforce_sum_rules, residuals
-from flatforce.properties.phonons.supercell import in_circle_radius
 from flatforce.structures.defects import DefectCell, build_defect
 from flatforce.structures.symmetry import find_symmetry
 
@@ -199,7 +198,8 @@ def _site_group(
     symmetry = find_symmetry(relaxed)
     lateral = np.linalg.norm(vectors[:, :2], axis=1)
     everything = np.arange(len(vectors))
-    if reach > in_circle_radius(large):
+    shortest = np.linalg.norm(np.delete(IMAGES, 4, axis=0) @ large.cell.array, axis=1).min()
+    if reach > shortest / 2:
         return [np.eye(3)], [everything]
     tree = cKDTree(vectors)
     inner = np.flatnonzero(lateral <= reach)

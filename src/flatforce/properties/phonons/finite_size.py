@@ -21,8 +21,8 @@ SAME = 0.15
 LEAK = 0.4
 """THz, five times the usual broadening: a DOS further below zero is that of imaginary modes, and stays there."""
 
-LOCAL, EXTENDED = 0.25, 0.75
-"""Growth below which a mode counts as local, above which as extended; a local mode has 0, an extended one 1."""
+EXTENDED = 0.75
+"""Growth above which a mode counts as extended: an extended one has 1, what is bound for a while has less."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,13 @@ class Followed:
     participating: list[float | None]
     """Atoms taking part, by size; None where no such set was found."""
     growth: float | None
-    """d ln(atoms taking part) / d ln N: 0 for a local mode, 1 for an extended one; None if found in one size only."""
+    """d ln(atoms taking part) / d ln N: 0 for a bound mode, 1 for an extended one; None if found in one size only."""
     verdict: str
-    """`local`, `resonance` or `extended`; empty if found in one size only."""
+    """`local` outside the bands, `resonance` or `extended` within; empty if found in one size only."""
 
 
 def verdicts(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[Followed]:
-    """Tell local modes from resonances and extended ones by how they grow with the supercell.
+    """Tell local modes from resonances and extended ones, by the bands and by how they grow with the supercell.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ def _judged(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> Followed
     if len(known) > 1:
         counts, taking_part = np.log(np.array(known)).T
         growth = float(np.polyfit(counts, taking_part, 1)[0])
-        verdict = "local" if growth < LOCAL else "extended" if growth > EXTENDED else "resonance"
-    if mode.outside_bands:
+        verdict = "extended" if growth > EXTENDED else "resonance"
+    if mode.outside_bands:  # only there nothing can carry it away
         verdict = "local"
     return Followed(mode.frequency, mode.irrep, found, growth, verdict)
 
