@@ -179,23 +179,31 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    One panel.
+    Two panels.
     """
-    lines = [
-        Series(
-            arrays["frequency"],
-            dos,
-            name=f"{name} ({n:.0f} atoms)" if np.isfinite(n) else str(name),
-            colour=COLOURS[k % len(COLOURS)],
+    frequency, dos = arrays["frequency"], arrays["near_dos"]
+    away = dos - dos[-1]
+    change = np.abs(away).sum(axis=1) * (frequency[1] - frequency[0]) / 3
+    last = str(arrays["names"][-1]).replace("_", " ")
+
+    def lines(values: FloatArray, texts: list[str]) -> tuple[Series, ...]:
+        return tuple(
+            Series(frequency, one, name=text, colour=COLOURS[k % len(COLOURS)])
+            for k, (one, text) in enumerate(zip(values, texts, strict=True))
         )
-        for k, (name, n, dos) in enumerate(
-            zip(arrays["names"], arrays["n_atoms"], arrays["near_dos"], strict=True)
-        )
+
+    names = [
+        f"{str(name).replace('_', ' ')}: {100 * x:.2g} %"
+        for name, x in zip(arrays["names"][:-1], change, strict=False)
     ]
     return Figure(
         "finite-size",
-        "Density of states of an average site near the defect, by supercell.",
-        (Panel(tuple(lines), THZ, "DOS of a site (1/THz)"),),
+        f"Left: density of states of an average site near the defect, by supercell. Right: the same less that of {last}, "
+        "with ∫|Δ| / 3.",
+        (
+            Panel(lines(dos, [""] * len(dos)), THZ, "DOS of a site (1/THz)"),
+            Panel(lines(away[:-1], names), THZ, "difference (1/THz)"),
+        ),
         height=2.8,
     )
 
