@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
-from flatforce.report.figures_phonons import THZ, as_line, ticks_of
+from flatforce.report.figures_phonons import MARKED, THZ, as_line, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
-
-MARKED: Final = 6000
-"""Points of the bands that are coloured, those of the largest weight: a browser stays quick."""
-
-SMALLEST_CHANGE: Final = 1e-6
-"""eV/Å²; a smaller change is drawn here, since a logarithmic axis has no zero."""
 
 
 def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
@@ -169,89 +163,6 @@ def radial(arrays: dict[str, NDArray[Any]], radii: list[float]) -> Figure:
     )
 
 
-def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the local DOS near the defect for each supercell.
-
-    Parameters
-    ----------
-    arrays
-        Of a `finite size` folder.
-
-    Returns
-    -------
-    Two panels.
-    """
-    frequency, dos = arrays["frequency"], arrays["near_dos"]
-    away = dos - dos[-1]
-    change = np.abs(away).sum(axis=1) * (frequency[1] - frequency[0]) / 3
-    last = str(arrays["names"][-1]).replace("_", " ")
-
-    def lines(values: FloatArray, texts: list[str]) -> tuple[Series, ...]:
-        return tuple(
-            Series(frequency, one, name=text, colour=COLOURS[k % len(COLOURS)])
-            for k, (one, text) in enumerate(zip(values, texts, strict=True))
-        )
-
-    names = [
-        f"{str(name).replace('_', ' ')}: {100 * x:.2g} %"
-        for name, x in zip(arrays["names"][:-1], change, strict=False)
-    ]
-    return Figure(
-        "finite-size",
-        f"Left: density of states of an average site near the defect, by supercell. Right: the same less that of {last}, "
-        "with ∫|Δ| / 3.",
-        (
-            Panel(lines(dos, [""] * len(dos)), THZ, "DOS of a site (1/THz)"),
-            Panel(lines(away[:-1], names), THZ, "difference (1/THz)"),
-        ),
-        height=2.8,
-    )
-
-
-def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
-    """Draw how force constants change near the defect, and the local DOS in the large cell.
-
-    Parameters
-    ----------
-    arrays
-        Of an `embedded defect` folder.
-    radii
-        Å, of the shells.
-
-    Returns
-    -------
-    Two panels.
-    """
-    change = Series(
-        arrays["row_distance"], np.maximum(arrays["row_change"], SMALLEST_CHANGE), style="points", width=3.0
-    )
-    inner = (0.0, *radii)
-    lines = tuple(
-        Series(
-            arrays["frequency"], dos, name=f"{inner[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)]
-        )
-        for k, dos in enumerate(arrays["shell_dos"])
-    )
-    elements = tuple(
-        Series(arrays["frequency"], arrays[name][0], name=name.removeprefix("dos_"), colour=COLOURS[2 + k])
-        for k, name in enumerate(sorted(name for name in arrays if name.startswith("dos_")))
-    )
-    panels = [
-        Panel((change,), "distance (Å)", "‖ΔΦ‖ (eV/Å²)", log_y=True),
-        Panel(lines, THZ, "DOS of a site (1/THz)", width=1.4),
-    ]
-    if elements:  # results of 0.1.0.dev had none
-        panels.append(Panel(elements, THZ, "DOS of an atom (1/THz)"))
-    return Figure(
-        "embedding",
-        "Left: change of an atom's force constants against the pristine sheet, by distance from the defect; the last "
-        "points lie beyond the radius of exact rows. Middle: density of states of an average site in each shell. "
-        "Right: of an average atom of each species in the whole cell, by random vectors.",
-        tuple(panels),
-        height=2.8,
-    )
-
-
 def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
     """Draw the change of the vibrational free energy, and mean-square displacements near the defect.
 
@@ -288,180 +199,4 @@ def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
             panel(1, "normal"),
         ),
         height=2.3,
-    )
-
-
-def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the local DOS near the defect, and its modes, at several strains.
-
-    Parameters
-    ----------
-    arrays
-        Of a `strain series` folder.
-
-    Returns
-    -------
-    Two panels.
-    """
-    strains = 100 * arrays["strain"]
-    dos = tuple(
-        Series(arrays["frequency"], one, name=f"{value:+.2g} %", colour=COLOURS[k % len(COLOURS)])
-        for k, (value, one) in enumerate(zip(strains, arrays["near_dos"], strict=True))
-    )
-    modes = tuple(
-        Series(strains, one, colour=COLOURS[k % len(COLOURS)]) for k, one in enumerate(arrays["modes"].T)
-    )
-    return Figure(
-        "strain-series",
-        "Left: density of states of an average site near the defect. Right: modes near the defect, followed by their "
-        "vectors.",
-        (
-            Panel(dos, THZ, "DOS of a site (1/THz)", width=1.4),
-            Panel(modes, "strain (%)", THZ),
-        ),
-        height=2.8,
-    )
-
-
-def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the local DOS with its error bar, and each member's.
-
-    Parameters
-    ----------
-    arrays
-        Of a `committee` folder.
-
-    Returns
-    -------
-    Two panels.
-    """
-    frequency = arrays["frequency"]
-    lines = [Series(frequency, dos, colour=GREY, width=0.6) for dos in arrays["each"]]
-    for (mean, deviation), name, colour in zip(
-        arrays["near_dos"], ("pristine", "defect"), (COLOURS[0], COLOURS[1]), strict=True
-    ):
-        lines.append(Series(frequency, mean, name=name, colour=colour))
-        lines += [
-            Series(frequency, mean + sign * deviation, colour=colour, width=0.7, dashed=True)
-            for sign in (1, -1)
-        ]
-    mean, deviation = arrays["bands"].reshape(2, -1)
-    order = np.argsort(mean)
-    parts = np.array_split(order, min(60, len(order)))
-    middle = np.array([mean[part].mean() for part in parts])
-    width = np.array([np.sqrt((deviation[part] ** 2).mean()) for part in parts])
-    return Figure(
-        "committee",
-        "Left: density of states of an average site near the defect, mean over the committee and one standard "
-        "deviation (dashed); grey, each member with the defect. Right: deviation of the bands, by frequency.",
-        (
-            Panel(tuple(lines), THZ, "DOS of a site (1/THz)", width=1.4),
-            Panel((Series(middle, width),), THZ, "deviation (THz)"),
-        ),
-        height=2.8,
-    )
-
-
-def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
-    """Draw the local DOS of an isolated defect, and what it adds to the DOS of the whole sheet.
-
-    Parameters
-    ----------
-    arrays
-        Of a `dilute limit` folder.
-    radii
-        Å, of the shells.
-
-    Returns
-    -------
-    Two panels.
-    """
-    frequency, (pristine, defect) = arrays["frequency"], arrays["shell_dos"]
-    inner = (0.0, *radii)
-    lines = [
-        Series(frequency, dos, name=f"{inner[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)])
-        for k, dos in enumerate(defect)
-    ]
-    lines.append(Series(frequency, pristine[0], name="the innermost, pristine", colour=GREY, dashed=True))
-    zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6)
-    change = Series(frequency, arrays["difference"], colour=COLOURS[1])
-    return Figure(
-        "dilute-limit",
-        "Left: density of states of an average site around one defect in an infinite sheet. Right: what the defect "
-        "adds to the density of states of the whole sheet.",
-        (
-            Panel(tuple(lines), THZ, "DOS of a site (1/THz)", width=1.3),
-            Panel((zero, change), THZ, "ΔDOS (states/THz)"),
-        ),
-        height=2.8,
-    )
-
-
-def unfolded(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the spectral function along the path of the primitive cell over the pristine bands.
-
-    Parameters
-    ----------
-    arrays
-        Of an `unfolded bands` folder.
-
-    Returns
-    -------
-    One panel.
-    """
-    weight, distance = arrays["weight"], arrays["distance"]
-    x, y = as_line(distance, arrays["bands"])
-    places = np.broadcast_to(distance[:, None], weight.shape)
-    heights = np.broadcast_to(arrays["frequency"], weight.shape)
-    strongest = np.argsort(weight.ravel())[-MARKED:]
-    marked = Series(
-        places.ravel()[strongest],
-        heights.ravel()[strongest],
-        style="points",
-        width=2.4,
-        value=np.log10(weight.ravel()[strongest]),
-        value_name="log₁₀ A (states/THz)",
-    )
-    return Figure(
-        "unfolded-bands",
-        "Spectral function of the sheet with the defect at the wave vectors of the primitive cell; lines, the pristine "
-        "bands.",
-        (
-            Panel(
-                (Series(x, y, colour=GREY, width=0.6), marked),
-                "",
-                THZ,
-                x_range=(float(distance[0]), float(distance[-1])),
-                x_ticks=ticks_of(arrays),
-            ),
-        ),
-        height=3.4,
-    )
-
-
-def emission(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the spectral function of the Huang–Rhys factors, and the line shape.
-
-    Parameters
-    ----------
-    arrays
-        Of a `line shape` folder.
-
-    Returns
-    -------
-    Two panels.
-    """
-    return Figure(
-        "line-shape",
-        "Left: Huang–Rhys factors by energy of the vibration. Right: emission, counted from the zero-phonon line.",
-        (
-            Panel((Series(arrays["quanta"], arrays["spectral_function"]),), "ħω (meV)", "S(ħω) (1/meV)"),
-            Panel(
-                (Series(-arrays["energy"], arrays["shape"]),),
-                "E − E_ZPL (meV)",
-                "intensity (1/meV)",
-                width=1.6,
-            ),
-        ),
-        height=2.8,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 THZ = "frequency (THz)"
+
+MARKED: Final = 6000
+"""Points of the bands that are coloured, those of the largest weight: a browser stays quick."""
 
 
 def relaxation(trajectory: Sequence[Atoms]) -> Figure:

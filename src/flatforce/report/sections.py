@@ -12,7 +12,14 @@ from ase.io import read
 
 from flatforce.core.results import read_arrays
 from flatforce.core.units import THZ_IN_INVERSE_CM
-from flatforce.report import figures_data, figures_defect, figures_model, figures_phonons
+from flatforce.report import (
+    figures_data,
+    figures_defect,
+    figures_embedded,
+    figures_model,
+    figures_phonons,
+    figures_series,
+)
 from flatforce.report.figure import Figure
 from flatforce.report.viewer import scene
 
@@ -212,7 +219,7 @@ def said_of(mode: dict[str, Any]) -> str:
 
 
 def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [figures_defect.sizes(read_arrays(folder))]
+    figures = [figures_series.sizes(read_arrays(folder))]
     title = f"{result['config']['defect']}: supercell size"
     rows = [
         [
@@ -230,7 +237,7 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 
 def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [figures_defect.strain(read_arrays(folder))]
+    figures = [figures_series.strain(read_arrays(folder))]
     rows = [
         [
             f"{mode['frequency']:.3f}",
@@ -249,7 +256,7 @@ def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 
 def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [figures_defect.embedding(read_arrays(folder), result["config"]["shells"])]
+    figures = [figures_embedded.embedding(read_arrays(folder), result["config"]["shells"])]
     size = result["config"]["size"]
     title = f"{result['config']['defect']} embedded in {size}×{size}"
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
@@ -270,25 +277,25 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     columns = ["THz", "± THz", "irrep", "degeneracy", "atoms taking part", "members that know it", ""]
     tables = [metrics_table(result), Table(columns, rows, "Modes at Γ near the defect")]
-    figures = [figures_defect.committee(read_arrays(folder))]
+    figures = [figures_series.committee(read_arrays(folder))]
     title = f"{result['config']['defect']}: error bars"
     return _section(title, result, name, tables=tables, figures=figures)
 
 
 def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [figures_defect.dilute(read_arrays(folder), result["config"]["shells"])]
+    figures = [figures_embedded.dilute(read_arrays(folder), result["config"]["shells"])]
     title = f"{result['config']['defect']} in an infinite sheet"
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _unfolded(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [figures_defect.unfolded(read_arrays(folder))]
+    figures = [figures_embedded.unfolded(read_arrays(folder))]
     title = f"{result['config']['defect']}: unfolded bands"
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _line_shape(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [figures_defect.emission(read_arrays(folder))]
+    figures = [figures_embedded.emission(read_arrays(folder))]
     title = f"Line shape at {result['config']['temperature']:g} K"
     return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
 

@@ -58,8 +58,8 @@ def defect_phonons(
     The content of `result.json`.
     """
     from flatforce.properties.phonons.defect import defect_phonons as run
-    from flatforce.properties.phonons.defect_result import IMAGINARY
     from flatforce.properties.phonons.imaginary import follow
+    from flatforce.properties.phonons.spectra import IMAGINARY
 
     settings = config.model_dump(mode="json") | {"defect": defect}
     inputs = input_hashes(spec, structure)
@@ -96,6 +96,7 @@ def defect_phonons(
             "row_difference": found.filled.difference,
         }
         write_frames(folder / "relaxed.extxyz", [found.relaxed])
+        found.constants.save(folder / "force_constants.hdf5")
         record = Record(
             "defect phonons", settings, found.metrics, found.units, inputs, not said, said, details
         )

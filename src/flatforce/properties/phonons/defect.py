@@ -17,6 +17,7 @@ from flatforce.properties.phonons.defect_result import DefectPhonons
 from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.irreps import irreps
 from flatforce.properties.phonons.localisation import localised_modes
+from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.spectra import (
     ModeSet,
     PathModes,
@@ -253,6 +254,7 @@ def _compare(
         left_residuals=residual[1],
         symmetry_shift=symmetry_shift,
         filled=filled,
+        constants=SparseForceConstants.from_dense(relaxed, np.asarray(defect.force_constants)),
         temperature=TEMPERATURES,
         free_energy=np.array([free_energy(one, TEMPERATURES) for one in modes]),
         displacement=np.array(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from flatforce.properties.phonons.spectra import IMAGINARY
 from flatforce.properties.phonons.spread import set_owner
 
 if TYPE_CHECKING:
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.phonons.engines import Filled
     from flatforce.properties.phonons.localisation import Mode
+    from flatforce.properties.phonons.sparse import SparseForceConstants
     from flatforce.properties.phonons.spectra import ModeSet
     from flatforce.properties.phonons.sum_rules import Residuals
     from flatforce.structures.defects import DefectCell
-
-IMAGINARY: Final = -0.05
-"""THz. A frequency below is an instability, not round-off."""
 
 METRIC_UNITS: Final = {
     "n_atoms": "1",
@@ -81,6 +80,8 @@ class DefectPhonons:
     """Å, largest shift of an atom when the site symmetry was restored."""
     filled: Filled
     """How its force constants were obtained."""
+    constants: SparseForceConstants
+    """Of the defect cell, rules enforced where asked for."""
     temperature: FloatArray
     """(T) K."""
     free_energy: FloatArray

@@ -24,9 +24,10 @@ from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.defect_cell import defect_shells
-from flatforce.properties.phonons.green_function import IMAGINARY, LatticeGreen, broadened, log_det
+from flatforce.properties.phonons.green_function import LatticeGreen, broadened, log_det
 from flatforce.properties.phonons.lanczos import highest_frequency, lowest_frequency
 from flatforce.properties.phonons.perturbation import lattice_places, perturbation, site_numbers
+from flatforce.properties.phonons.spectra import IMAGINARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,7 @@ class Dilute:
         states = np.trapezoid(self.shell_dos, self.frequency, axis=2)
         worst = float(states.ravel()[np.abs(states - 3).argmax()])
         said = [] if abs(worst - 3) < STATES else [f"a local DOS integrates to {worst:.3f} states, not 3"]
-        if self.lowest < -IMAGINARY:
+        if self.lowest < IMAGINARY:
             said.append(f"the defect has imaginary modes, {self.lowest:.3f} THz: its spectrum means nothing")
         return said
 

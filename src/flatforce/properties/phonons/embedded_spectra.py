@@ -11,8 +11,8 @@ import numpy as np
 from flatforce.core.progress import Progress, silent
 from flatforce.models.products import torch_product
 from flatforce.properties.phonons.defect_cell import defect_shells
-from flatforce.properties.phonons.green_function import IMAGINARY
 from flatforce.properties.phonons.lanczos import highest_frequency, lanczos, steps_for
+from flatforce.properties.phonons.spectra import IMAGINARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ class EmbeddedSpectra:
     def problems(self) -> list[str]:
         """What is wrong with the physics, or with its numbers."""
         said = []
-        if self.lowest < -IMAGINARY:
+        if self.lowest < IMAGINARY:
             said.append(f"imaginary modes down to {self.lowest:.3f} THz")
         if self.unconverged > UNCONVERGED:
             said.append(

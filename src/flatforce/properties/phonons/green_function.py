@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.spectra import IMAGINARY
 
 if TYPE_CHECKING:
     from flatforce.core.arrays import ComplexArray, FloatArray, IntArray
     from flatforce.properties.phonons.host import Host
-
-IMAGINARY: Final = 0.05
-"""THz. A mode more imaginary than this is an instability, not round-off."""
 
 
 class LatticeGreen:

@@ -18,6 +18,7 @@ from flatforce.models.potential import padded
 from flatforce.properties.phonons.engines import Engine, Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.paths import standard_path
 from flatforce.properties.phonons.polar import PolarConfig, born_charges, polar_constants, polar_term
+from flatforce.properties.phonons.spectra import IMAGINARY
 from flatforce.properties.phonons.sum_rules import Residuals
 from flatforce.properties.phonons.supercell import check_size, make_phonopy, to_ase
 from flatforce.structures.symmetry import find_symmetry
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 ZA_RANGE: Final = (0.02, 0.10)
 """Part of Γ–M over which the flexural exponent is fitted: above round-off, below the quartic term."""
-
-IMAGINARY: Final = -0.05
-"""THz. A frequency below is an instability, not round-off."""
 
 SLACK: Final = 0.02
 """N/m. A membrane stress below counts as none: twice what a relaxation leaves by default."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
 
     from flatforce.core.arrays import ComplexArray, FloatArray, IntArray
+
+
+IMAGINARY: Final = -0.05
+"""THz. A frequency below is an instability, not round-off."""
 
 
 @dataclass(frozen=True)
