@@ -62,7 +62,7 @@ def test_figures_are_written_for_print(demo: Path) -> None:
     stems = {path.stem for path in figures.glob("*.pdf")}
     assert {"phonons-pristine-bands", "phonons-pristine-pdos", "evaluate-parity"} <= stems
     defect = {name.removeprefix("defects-v_Se_top-4x4-") for name in stems if name.startswith("defects")}
-    assert defect == {"defect-bands", "defect-difference", "radial-dos"}
+    assert defect == {"defect-bands", "defect-difference", "defect-thermal", "radial-dos"}
     for path in figures.glob("*.p*"):
         head = path.read_bytes()[:5]
         assert head == (b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG\r")
