@@ -16,7 +16,7 @@ from flatforce.models import Potential, load
 from flatforce.models.potential import Prediction
 from flatforce.properties.phonons import supercell
 from flatforce.properties.phonons.defect import DefectPhononConfig, defect_phonons
-from flatforce.properties.phonons.defect_cell import with_symmetry
+from flatforce.properties.phonons.defect_cell import defect_shells, with_symmetry
 from flatforce.properties.phonons.defect_result import DefectPhonons
 from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size, verdicts
 from flatforce.properties.phonons.imaginary import follow
@@ -37,7 +37,10 @@ from flatforce.properties.phonons.spectra import (
 )
 from flatforce.properties.phonons.thermal import CUTOFF, RIGID, free_energy, mean_square_displacements
 from flatforce.properties.relax import RelaxConfig
+from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
+from hessians import whole_rows
+from springs import springs
 
 THREE = (3, 3)
 
@@ -126,7 +129,7 @@ def test_irreps_of_the_pristine_sheet(potential: Potential, unit: Atoms) -> None
     """D3h: translations are E' + A2'', and the optical modes what every textbook says of 2H."""
     hessian = potential.hessian(unit)
     assert hessian is not None
-    matrix = np.array([hessian.full_rows(k) for k in range(3)]).transpose(0, 2, 1, 3).reshape(9, 9)
+    matrix = np.array([whole_rows(hessian, k) for k in range(3)]).transpose(0, 2, 1, 3).reshape(9, 9)
     masses = np.repeat(unit.get_masses(), 3)
     squares, vectors = np.linalg.eigh((matrix + matrix.T) / 2 / np.sqrt(np.outer(masses, masses)))
     symmetry = find_symmetry(unit)
@@ -229,11 +232,32 @@ def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:
     rng = np.random.default_rng(1)
     constants = rng.normal(size=(27, 27, 3, 3))
     phonon.force_constants = constants + constants.transpose(1, 0, 3, 2)
-    modes = modes_on_mesh(phonon, (3, 3))
+    modes = modes_on_mesh(phonon, (3, 3), np.eye(3, dtype=int)[None])
     squares = np.sign(modes.frequencies) * (modes.frequencies / FREQUENCY_FACTOR) ** 2
     moments = np.einsum("qm,qmi->i", squares, site_weights(modes)) / len(modes.weights)
     own = np.einsum("iiaa->i", np.asarray(phonon.force_constants)) / unit.repeat((3, 3, 1)).get_masses()
     np.testing.assert_allclose(moments, own, atol=1e-8)
+
+
+def test_one_q_of_each_orbit_gives_the_sums_of_the_whole_mesh(unit: Atoms) -> None:
+    """Shells about a vacancy with C3v, and a single atom, of which it is not right."""
+    made = build_defect(unit, (3, 3), "v_Se:top")
+    phonon = supercell.make_phonopy(made.atoms, (1, 1))
+    phonon.force_constants = springs(made.atoms).dense()
+    symmetry = find_symmetry(made.atoms)
+    shells = defect_shells(made, [3.0, 5.0])
+    grid, sums, counts = np.arange(0.0, 12.0, 0.02), [], []
+    for rotations in (np.eye(3, dtype=int)[None], symmetry.rotations):
+        modes = modes_on_mesh(phonon, (4, 4), rotations)
+        assert modes.weights.sum() == pytest.approx(1)
+        weights = site_weights(modes)
+        chosen = [shells == s for s in range(3)] + [np.arange(len(shells)) == 5]
+        summed = [weights[:, :, one].sum(axis=2) for one in chosen]
+        sums.append([gaussian_dos(modes.frequencies, one, grid, 0.1) for one in summed])
+        counts.append(len(modes.weights))
+    assert counts == [10, 4]
+    np.testing.assert_allclose(sums[1][:3], sums[0][:3], atol=1e-9)
+    assert np.abs(sums[1][3] - sums[0][3]).max() > 1e-3
 
 
 def test_shells_are_checked(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
@@ -254,6 +278,18 @@ def test_small_real_distortion_survives_the_symmetry(potential: Potential, unit:
     restored, symmetry = with_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
     assert len(symmetry.rotations) < len(find_symmetry(cell).rotations)
     assert np.abs(restored.positions - moved.positions).max() < 1e-3
+
+
+def test_a_strain_is_not_undone_by_symmetry(potential: Potential, unit: Atoms) -> None:
+    stretched = unit.copy()
+    deformed = unit.cell.array @ np.diag([1.0005, 1.0, 1.0])
+    stretched.set_cell(deformed, scale_atoms=True)
+    assert len(find_symmetry(stretched, symprec=RELAXED_SYMPREC).rotations) == len(
+        find_symmetry(unit).rotations
+    )
+    restored, symmetry = with_symmetry(_Frozen(potential, stretched), stretched, limit=1e-3)
+    assert len(symmetry.rotations) == len(find_symmetry(unit).rotations) // 3
+    np.testing.assert_allclose(restored.cell.array, deformed, atol=1e-12)
 
 
 class _Frozen(Potential):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
 from flatforce.models.potential import padded
+from flatforce.properties.phonons.embedded_spectra import embedded_spectra
 from flatforce.properties.phonons.embedding import (
     EmbedConfig,
     Embedded,
+    _site_group,
     embed,
     nearest_vectors,
 )
@@ -24,6 +27,7 @@ from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.supercell import make_phonopy
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import find_symmetry
+from springs import embedded_springs
 
 ROUND_OFF = 1e-9
 """eV/Å²; blocks are of order 10."""
@@ -142,3 +146,34 @@ def test_what_does_not_fit_is_refused(potential: Potential, unit: Atoms, tmp_pat
     wider.set_cell(wider.cell.array * [[1.02], [1.02], [1.0]], scale_atoms=True)
     with pytest.raises(GeometryError, match="does not fit"):
         embed(potential, wider, small, small.atoms, EmbedConfig(size=8), scratch=tmp_path)
+
+
+def test_operations_are_those_that_keep_the_defect(potential: Potential, unit: Atoms) -> None:
+    """The pristine cell has D3h, the vacancy C3v of it; a reach to the border leaves the identity alone."""
+    primitive = padded(unit, potential.cutoff)
+    relaxed = primitive.repeat((3, 3, 1))
+    made = build_defect(primitive, (8, 8), "v_Se:top")
+    vectors = nearest_vectors(made.atoms.positions, made.centre, made.atoms.cell.array)
+    turns, images = _site_group(relaxed, made.atoms, vectors, 6.0)
+    assert len({tuple(turn.round(6).ravel() + 0.0) for turn in turns}) == 6
+    assert len(find_symmetry(primitive).rotations) == 12
+    for turn, image in zip(turns, images, strict=True):
+        inner = np.linalg.norm(vectors[:, :2], axis=1) <= 6.0
+        np.testing.assert_allclose(vectors[image][inner], vectors[inner] @ turn.T, atol=1e-6)
+    assert len(_site_group(relaxed, made.atoms, vectors, 14.0)[0]) == 1
+
+
+def test_problems_are_told(unit: Atoms) -> None:
+    found = embedded_spectra(embedded_springs(unit, 6, "v_Se:top"), radii=[4.0], broadening=0.3)
+    assert found.problems == []
+    rules = replace(found.embedded.left_residuals, rotation=1e-6)
+    bad = replace(
+        found,
+        lowest=-0.4,
+        unconverged=0.02,
+        embedded=replace(found.embedded, left_residuals=rules, ruled=True),
+    )
+    said = " ".join(bad.problems)
+    assert "-0.400 THz" in said
+    assert "2.0%" in said
+    assert "1.0e-06" in said

@@ -23,6 +23,7 @@ from flatforce.structures.defects import build_defect
 from flatforce.structures.hops import hop_ball, neighbour_graph
 from flatforce.structures.strain import rattled
 from flatforce.structures.symmetry import find_symmetry
+from hessians import whole_rows
 
 ROUND_OFF = 1e-10
 """Of the largest block, in float64."""
@@ -45,7 +46,7 @@ def vacancy(potential: Potential, unit: Atoms) -> Atoms:
 def whole(potential: Potential, cell: Atoms, centre: int) -> FloatArray:
     hessian = potential.hessian(cell)
     assert hessian is not None
-    return hessian.full_rows(centre)
+    return whole_rows(hessian, centre)
 
 
 def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.Generator) -> None:
@@ -57,7 +58,7 @@ def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.
     for centre in (40, len(cell) - 1):
         atoms, blocks = hessian.rows(centre)
         assert len(atoms) == hessian.reach(centre) < len(cell)
-        wanted = hessian.full_rows(centre)
+        wanted = whole_rows(hessian, centre)
         found = np.zeros_like(wanted)
         found[atoms] = blocks
         np.testing.assert_allclose(found, wanted, atol=ROUND_OFF * np.abs(wanted).max())
@@ -147,6 +148,24 @@ def test_a_model_that_reaches_further_than_it_says_is_found(
         local_rows(potential, vacancy, [0], scratch=tmp_path)
 
 
+def test_rows_at_once_are_those_one_by_one(potential: Potential, vacancy: Atoms) -> None:
+    import torch
+
+    hessian = potential.hessian(vacancy)
+    assert hessian is not None
+    before, centres = torch.get_num_threads(), [5, 2, 40]
+    torch.set_num_threads(3)
+    try:
+        found = list(hessian.rows_of(centres))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    for centre, (atoms, blocks) in zip(centres, found, strict=True):
+        expected_atoms, expected = hessian.rows(centre)
+        np.testing.assert_array_equal(atoms, expected_atoms)
+        np.testing.assert_allclose(blocks, expected, atol=ROUND_OFF * np.abs(expected).max())
+
+
 def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_path: Path) -> None:
     """Two models, the second with all weights of the last readout doubled."""
     import torch
@@ -165,7 +184,7 @@ def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_pa
     found = np.zeros_like(wanted)
     found[atoms] = blocks
     np.testing.assert_allclose(found, wanted, atol=ROUND_OFF * np.abs(wanted).max())
-    np.testing.assert_allclose(both.full_rows(3), wanted, atol=ROUND_OFF * np.abs(wanted).max())
+    np.testing.assert_allclose(whole_rows(both, 3), wanted, atol=ROUND_OFF * np.abs(wanted).max())
 
 
 def test_a_model_of_unknown_reach_goes_by_displacements(unit: Atoms, tmp_path: Path) -> None:
@@ -192,7 +211,7 @@ def test_clusters_give_the_rows_of_the_whole_cell(
     assert (hessian.reach(centre) < len(cell)) is not wraps
     found = np.zeros((len(cell), 3, 3))
     found[atoms] = blocks
-    differences = hessian.full_rows(centre)
+    differences = whole_rows(hessian, centre)
     np.testing.assert_allclose(found, differences, atol=DIFFERENCES * np.abs(differences).max())
     analytic = whole(potential, cell, centre)
     assert np.abs(found - analytic).max() < COARSE * np.abs(analytic).max()
@@ -201,10 +220,10 @@ def test_clusters_give_the_rows_of_the_whole_cell(
 def test_a_cluster_that_is_cut_too_small_is_wrong(potential: Potential, unit: Atoms) -> None:
     cell = build_defect(padded(unit, potential.cutoff), (11, 11), "v_Se:top").atoms
     hessian = ClusterHessian(potential.backend, cell)
-    true = hessian.full_rows(0)
+    true = whole_rows(hessian, 0)
     atoms, _ = hop_ball(hessian.graph, 0, 2)
     cluster = cell[atoms]
-    differences = ClusterHessian(potential.backend, cluster).full_rows(0)
+    differences = whole_rows(ClusterHessian(potential.backend, cluster), 0)
     assert np.abs(differences - true[atoms]).max() > 100 * DIFFERENCES * np.abs(true).max()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ from typer.testing import CliRunner
 
 from flatforce.cli import app
 from flatforce.core.arrays import FloatArray
+from flatforce.core.errors import DataError
+from flatforce.core.hashing import hash_structure
 from flatforce.core.results import read_arrays, read_record
 from flatforce.properties.phonons.spread import Member, calibration_of, spread
 from flatforce.properties.phonons.strain import follow_strain
+from flatforce.studies.committee_stages import held_out
 
 GRID = np.arange(0.0, 12.0, 0.02)
 """THz."""
@@ -70,6 +74,20 @@ def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> Non
     deviations = rng.uniform(0.5, 2.0, size=20000)
     errors = 3.0 * deviations * rng.normal(size=20000)
     assert calibration_of(errors, deviations) == pytest.approx(3.0, rel=0.05)
+
+
+def test_calibration_leaves_out_what_a_member_has_learnt(frames: list[Atoms], tmp_path: Path) -> None:
+    keys = [hash_structure(frame) for frame in frames]
+    names = [tmp_path / f"{k}.model" for k in range(2)]
+    for k, path in enumerate(names):
+        path.touch()
+        split = {"train": keys[k : k + 2], "valid": [keys[4 + k]], "test": keys[6:8]}
+        path.with_suffix(".split.json").write_text(json.dumps(split))
+    spec = "committee:" + ",".join(map(str, names))
+    found = held_out(spec, frames[:8])
+    assert [hash_structure(frame) for frame in found] == [keys[3], *keys[6:8]]
+    with pytest.raises(DataError, match="every frame"):
+        held_out(spec, frames[:2])
 
 
 def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) -> None:

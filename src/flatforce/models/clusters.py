@@ -15,6 +15,8 @@ from ase import Atoms
 from flatforce.structures.hops import hop_ball, neighbour_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.potential import Backend
 
@@ -74,29 +76,38 @@ class ClusterHessian:
         atoms, steps = hop_ball(self.graph, centre, 2 * self.backend.layers)
         places = self._places(atoms, steps)
         if places is None:
-            return atoms, self._differences(self.slab, centre)[atoms]
-        wall = 2 * (self.backend.cutoff + MARGIN)
-        cluster = Atoms(
-            self.slab.numbers[atoms],
-            positions=places,
-            cell=np.diag(np.ptp(places, axis=0) + wall),
-            pbc=True,
-        )
-        return atoms, self._differences(cluster, 0)
+            return atoms, self._differences(centre, range(3))[atoms]
+        return atoms, self._side_by_side(atoms, places)
 
-    def full_rows(self, centre: int) -> FloatArray:
-        """Compute the three rows of one atom from the whole cell: the check of `rows`.
+    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Compute the rows of several atoms, one after the other.
+
+        Parameters
+        ----------
+        centres
+            Atoms.
+
+        Yields
+        ------
+        What `rows` returns, in their order.
+        """
+        yield from map(self.rows, centres)
+
+    def whole_row(self, centre: int, axis: int) -> FloatArray:
+        """Compute one row of one atom from the whole cell: the check of `rows`.
 
         Parameters
         ----------
         centre
             An atom.
+        axis
+            0, 1 or 2.
 
         Returns
         -------
-        (N, 3, 3) eV/Å².
+        (N, 3) eV/Å².
         """
-        return self._differences(self.slab, centre)
+        return self._differences(centre, (axis,))[:, 0]
 
     def _places(self, atoms: IntArray, steps: IntArray) -> FloatArray | None:
         """Place each atom where the edges lead to; None where they disagree, the cluster being wrapped."""
@@ -114,20 +125,44 @@ class ClusterHessian:
         found: FloatArray = place[atoms]
         return found
 
-    def _differences(self, cell: Atoms, centre: int) -> FloatArray:
-        """(N, 3, 3) eV/Å²."""
+    def _side_by_side(self, atoms: IntArray, places: FloatArray) -> FloatArray:
+        """(M, 3, 3) eV/Å² of the first atom. All displaced clusters are one frame, evaluated by one call."""
+        moves = _moves(range(3))
+        lengths = np.ptp(places, axis=0) + 2 * (self.backend.cutoff + MARGIN)
+        clusters = np.tile(places, (len(moves), 1, 1))
+        clusters[:, 0] += moves
+        clusters[:, :, 0] += lengths[0] * np.arange(len(moves))[:, None]
+        frame = Atoms(
+            np.tile(self.slab.numbers[atoms], len(moves)),
+            positions=clusters.reshape(-1, 3),
+            cell=np.diag(lengths * [len(moves), 1, 1]),
+            pbc=True,
+        )
+        (said,) = self.backend.predict([frame], stress=False)
+        return _central(said.forces.reshape(len(moves), len(atoms), 3))
+
+    def _differences(self, centre: int, axes: Sequence[int]) -> FloatArray:
+        """(N, len(axes), 3) eV/Å² of an atom of the whole cell."""
         moved = []
-        for axis in range(3):
-            for sign in (1, -1):
-                one = cell.copy()
-                one.positions[centre, axis] += sign * DISPLACEMENT
-                moved.append(one)
-        batch = max(1, self.backend.batch_atoms // len(cell))
+        for move in _moves(axes):
+            one = self.slab.copy()
+            one.positions[centre] += move
+            moved.append(one)
+        batch = max(1, self.backend.batch_atoms // len(self.slab))
         forces = [
             said.forces
             for first in range(0, len(moved), batch)
             for said in self.backend.predict(moved[first : first + batch], stress=False)
         ]
-        each = np.array(forces).reshape(3, 2, len(cell), 3)
-        found: FloatArray = ((each[:, 1] - each[:, 0]) / (2 * DISPLACEMENT)).transpose(1, 0, 2)
-        return found
+        return _central(np.array(forces))
+
+
+def _moves(axes: Sequence[int]) -> FloatArray:
+    """(2 len(axes), 3) Å, there and back along each axis."""
+    return np.array([sign * DISPLACEMENT * np.eye(3)[axis] for axis in axes for sign in (1, -1)])
+
+
+def _central(forces: FloatArray) -> FloatArray:
+    """(N, A, 3) eV/Å² from (2 A, N, 3) forces, in the order of `_moves`."""
+    found: FloatArray = ((forces[1::2] - forces[::2]) / (2 * DISPLACEMENT)).transpose(1, 0, 2)
+    return found

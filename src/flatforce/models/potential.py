@@ -149,17 +149,33 @@ class HessianRows(Protocol):
         """
         ...
 
-    def full_rows(self, centre: int) -> FloatArray:
-        """Compute the same from the whole cell.
+    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Compute the rows of several atoms.
+
+        Parameters
+        ----------
+        centres
+            Atoms.
+
+        Yields
+        ------
+        What `rows` returns, in their order.
+        """
+        ...
+
+    def whole_row(self, centre: int, axis: int) -> FloatArray:
+        """Compute one of the rows of one atom from the whole cell.
 
         Parameters
         ----------
         centre
             An atom.
+        axis
+            0, 1 or 2.
 
         Returns
         -------
-        (N, 3, 3) eV/Å².
+        (N, 3) eV/Å², ∂²E / ∂r_centre,axis ∂r_atom,b.
         """
         ...
 

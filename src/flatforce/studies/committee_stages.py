@@ -110,7 +110,7 @@ def defect_committee(
 def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> float:
     from flatforce.properties.phonons.spread import calibration_of
 
-    labelled = _unknown_to(committee_members(spec), read_labelled(dataset_path(frames)))
+    labelled = held_out(spec, read_labelled(dataset_path(frames)))
     with report("calibration") as progress:
         said = load(spec, device=device).evaluate(labelled, stress=False, progress=progress)
     errors = np.concatenate(
@@ -120,9 +120,26 @@ def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> fl
     return calibration_of(errors, deviations)
 
 
-def _unknown_to(members: list[str], frames: list[Atoms]) -> list[Atoms]:
-    """Keep frames that no member has learnt, as far as their splits tell."""
-    for member in members:
+def held_out(spec: str, frames: list[Atoms]) -> list[Atoms]:
+    """Keep frames that no member of a committee has learnt, as far as the splits beside them tell.
+
+    Parameters
+    ----------
+    spec
+        `committee:a.model,b.model`.
+    frames
+        Labelled frames.
+
+    Returns
+    -------
+    Those that are left.
+
+    Raises
+    ------
+    DataError
+        If none is left.
+    """
+    for member in committee_members(spec):
         for path in model_files(member):
             beside = (path.with_suffix(".split.json"), path.parent / "split.json")
             for split in (one for one in beside if one.is_file()):

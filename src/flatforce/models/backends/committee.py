@@ -12,7 +12,7 @@ from flatforce.models.spec import Precision, committee_members
 from flatforce.models.spec import load as load_one
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
@@ -166,19 +166,35 @@ class CommitteeHessian:
             blocks[np.searchsorted(atoms, members)] += found / len(each)
         return atoms, blocks
 
-    def full_rows(self, centre: int) -> FloatArray:
-        """Average the rows of one atom, computed from the whole cell.
+    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Compute the rows of several atoms, one after the other.
+
+        Parameters
+        ----------
+        centres
+            Atoms.
+
+        Yields
+        ------
+        What `rows` returns, in their order.
+        """
+        yield from map(self.rows, centres)
+
+    def whole_row(self, centre: int, axis: int) -> FloatArray:
+        """Average one row of one atom, computed from the whole cell.
 
         Parameters
         ----------
         centre
             An atom.
+        axis
+            0, 1 or 2.
 
         Returns
         -------
-        (N, 3, 3) eV/Å².
+        (N, 3) eV/Å².
         """
-        found: FloatArray = np.mean([member.full_rows(centre) for member in self.members], axis=0)
+        found: FloatArray = np.mean([member.whole_row(centre, axis) for member in self.members], axis=0)
         return found
 
 

@@ -7,14 +7,17 @@ receivers within 2 T − t steps, and only atoms within 2 T steps have an entry.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from flatforce.structures.hops import hop_ball, neighbour_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
@@ -26,6 +29,10 @@ CHECKED = (
     "RealAgnosticDensityResidualInteractionBlock",
 )
 """Interaction blocks of mace-torch 0.3.16 that cut receivers off after the sum over senders."""
+
+
+AT_ONCE: Final = 8
+"""Rows that are computed at once at most: each takes about %s GiB."""
 
 
 def is_checked(model: Any) -> bool:
@@ -116,19 +123,45 @@ class MaceHessian:
         (M,) atoms within reach, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
         """
         cluster = self._cluster(centre)
-        return cluster.atom, self._differentiate(cluster)
+        return cluster.atom, self._differentiate(cluster, range(3))
 
-    def full_rows(self, centre: int) -> FloatArray:
-        """Compute the three rows of one atom from the whole cell: the check of `rows`.
+    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Compute the rows of several atoms, on a CPU one a thread.
+
+        Parameters
+        ----------
+        centres
+            Atoms.
+
+        Yields
+        ------
+        What `rows` returns, in their order.
+        """
+        torch = self.torch
+        threads = torch.get_num_threads() if self.device == "cpu" else 1
+        if threads == 1:
+            yield from map(self.rows, centres)
+            return
+        torch.set_num_threads(1)  # a row is too small for several
+        try:
+            with ThreadPoolExecutor(min(threads, AT_ONCE)) as pool:
+                yield from pool.map(self.rows, centres)
+        finally:
+            torch.set_num_threads(threads)
+
+    def whole_row(self, centre: int, axis: int) -> FloatArray:
+        """Compute one row of one atom from the whole cell: the check of `rows`.
 
         Parameters
         ----------
         centre
             An atom.
+        axis
+            0, 1 or 2.
 
         Returns
         -------
-        (N, 3, 3) eV/Å².
+        (N, 3) eV/Å².
         """
         count = len(self.positions)
         order = np.concatenate([[centre], np.delete(np.arange(count), centre)])
@@ -144,8 +177,8 @@ class MaceHessian:
             sender[by_receiver],
             receiver[by_receiver],
         )
-        found = np.empty((count, 3, 3))
-        found[order] = self._differentiate(whole)
+        found = np.empty((count, 3))
+        found[order] = self._differentiate(whole, (axis,))[:, 0]
         return found
 
     def _cluster(self, centre: int) -> _Cluster:
@@ -161,7 +194,8 @@ class MaceHessian:
         edges = [int(np.searchsorted(receiver, nodes[t + 1])) for t in range(self.layers)]
         return _Cluster(atom, nodes, edges, edge, place[self.graph.sender[edge]], receiver)
 
-    def _differentiate(self, cluster: _Cluster) -> FloatArray:
+    def _differentiate(self, cluster: _Cluster, axes: Sequence[int]) -> FloatArray:
+        """(M, len(axes), 3) eV/Å² of the first atom."""
         torch = self.torch
         positions = torch.tensor(
             self.positions[cluster.atom], dtype=self.dtype, device=self.device, requires_grad=True
@@ -169,8 +203,7 @@ class MaceHessian:
         energy = self._energy(cluster, positions)
         gradient = torch.autograd.grad(energy, positions, create_graph=True)[0][0]
         rows = [
-            torch.autograd.grad(component, positions, retain_graph=a < 2)[0]
-            for a, component in enumerate(gradient)
+            torch.autograd.grad(gradient[axis], positions, retain_graph=axis != axes[-1])[0] for axis in axes
         ]
         found: FloatArray = torch.stack(rows, dim=1).detach().cpu().numpy().astype(float)
         return found

@@ -7,9 +7,11 @@ that needs none is taken, and without symmetrix-xl mace-torch itself.
 
 from __future__ import annotations
 
+import logging
+import os
 import shutil
 import warnings
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +23,7 @@ from flatforce.models.potential import RawPrediction
 from flatforce.models.spec import model_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
@@ -48,19 +50,32 @@ def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceB
     torch_backend = mace.load(name, device=device, dtype=dtype)
     if torch_backend.device != "cpu":
         return torch_backend
+    os.environ.setdefault("OMP_PROC_BIND", "false")  # its default, said: Kokkos warns otherwise
     try:
         from symmetrix import Symmetrix
     except ImportError:
         return torch_backend
     for way in dict.fromkeys([execution(), "non-compiled"]):
         try:
-            with warnings.catch_warnings(), redirect_stdout(StringIO()):
-                warnings.simplefilter("ignore")
+            with _quiet():
                 calculator = Symmetrix(model_path(name), dtype=dtype, streamed_edges=way)
         except RuntimeError:  # no such architecture, or the kernel was not compiled
             continue
         return SymmetrixBackend(torch_backend, calculator)
     return torch_backend
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to itself what the reading of a model says about its format."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
 
 
 def execution() -> str:

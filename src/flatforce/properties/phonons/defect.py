@@ -73,7 +73,7 @@ class DefectPhononConfig(Config):
             raise ValueError("radii of shells grow, and there is one at least")
         return radii
 
-    mesh: PositiveInt = 24
+    mesh: PositiveInt = 72
     """q points along a reciprocal vector of the primitive cell; a supercell takes mesh / n, rounded up."""
     points_per_segment: PositiveInt = 15
     """q points on each part of the supercell's path."""
@@ -197,12 +197,13 @@ def _compare(
 ) -> DefectPhonons:
     pristine, defect = phonons
     mesh = tuple(int(np.ceil(config.mesh / n)) for n in config.supercell)
-    modes = (modes_on_mesh(pristine, mesh), modes_on_mesh(defect, mesh))
     sites = to_ase(pristine.supercell)
     shells = (
         shell_of(sites.positions, made.centre, sites.cell.array, config.shells),
         defect_shells(made, config.shells),
     )
+    same_shell = (shells[1][symmetry.permutations] == shells[1]).all(axis=1)
+    modes = [modes_on_mesh(one, mesh, symmetry.rotations[same_shell]) for one in phonons]
     weights = [site_weights(one) for one in modes]
     top = max(float(one.frequencies.max()) for one in modes) + 5 * config.broadening
     low = min(0.0, *(float(one.frequencies.min()) for one in modes)) - 5 * config.broadening
@@ -217,7 +218,7 @@ def _compare(
     everything = [np.ones(len(one), dtype=bool) for one in symbols]
     matched = np.ones(len(sites), dtype=bool)
     matched[_sites_like(sites, made.pristine.positions[made.vacant])] = False
-    gamma = modes[1] if mesh == (1, 1) else modes_on_mesh(defect, (1, 1))
+    gamma = modes[1] if mesh == (1, 1) else modes_on_mesh(defect, (1, 1), symmetry.rotations)
     path = PathModes(("Γ",), np.zeros(1), np.zeros(1), gamma)
     if len(relaxed) <= config.band_atoms:
         path = modes_on_path(defect, config.points_per_segment)

@@ -126,7 +126,11 @@ class DefectPhonons:
     def problems(self) -> list[str]:
         """What is wrong with the physics."""
         lowest = self.metrics["min_frequency"]
-        said = [] if lowest > IMAGINARY else [f"imaginary modes down to {lowest:.3f} THz"]
+        said = []
+        if lowest < IMAGINARY:
+            here = self.gamma.frequencies.min() < IMAGINARY
+            where = "" if here else ", none with the period of this cell: follow them in a larger one"
+            said.append(f"imaginary modes down to {lowest:.3f} THz{where}")
         return said + ([] if self.relaxation_converged else ["the relaxation did not converge"])
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.models.potential import HessianRows, Potential
+    from flatforce.models.potential import Potential
     from flatforce.structures.symmetry import Symmetry
 
 CHECKED_ATOMS = 1500
@@ -87,27 +87,30 @@ def local_rows(
     if hessian is None:
         return None
     key = hash_value([potential.spec, potential.dtype, hash_structure(cell)])[:10]
+    paths = {centre: scratch / f"row-{key}-{centre:06d}.npz" for centre in centres}
+    missing = [centre for centre, path in paths.items() if not path.is_file()]
+    done = len(paths) - len(missing)
+    for centre, (members, found) in zip(missing, hessian.rows_of(missing), strict=True):
+        write_arrays(paths[centre], {"atoms": members, "blocks": found})
+        done += 1
+        progress(done, len(paths), "rows of force constants")
     atoms, blocks = [], []
-    for done, centre in enumerate(centres, start=1):
-        path = scratch / f"row-{key}-{centre:06d}.npz"
-        if not path.is_file():
-            members, found = hessian.rows(centre)
-            write_arrays(path, {"atoms": members, "blocks": found})
-        with np.load(path) as stored:
+    for centre in centres:
+        with np.load(paths[centre]) as stored:
             atoms.append(stored["atoms"])
             blocks.append(stored["blocks"])
-        progress(done, len(centres), "rows of force constants")
     difference = None
     if len(cell) <= CHECKED_ATOMS:
-        one = int(np.random.default_rng(len(cell)).integers(len(centres)))
-        difference = _difference(hessian, centres[one], atoms[one], blocks[one], potential.dtype)
+        rng = np.random.default_rng(len(cell))
+        one, axis = int(rng.integers(len(centres))), int(rng.integers(3))
+        whole = hessian.whole_row(centres[one], axis)
+        difference = _difference(whole, atoms[one], blocks[one][:, axis], potential.dtype)
     reach = max(hessian.reach(centre) for centre in centres)
     how = f"{hessian.how}, each from {reach} of {len(cell)} atoms at most, on {potential.device}"
     return Rows(list(centres), atoms, blocks, how, difference)
 
 
-def _difference(hessian: HessianRows, centre: int, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:
-    whole = hessian.full_rows(centre)
+def _difference(whole: FloatArray, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:
     largest = float(np.abs(whole).max())
     whole[atoms] -= blocks
     difference = float(np.abs(whole).max())

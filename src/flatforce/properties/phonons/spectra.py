@@ -43,8 +43,8 @@ class PathModes:
     modes: ModeSet
 
 
-def modes_on_mesh(phonon: Phonopy, mesh: Sequence[int]) -> ModeSet:
-    """Diagonalise on a Γ-centred mesh, q and −q counted once.
+def modes_on_mesh(phonon: Phonopy, mesh: Sequence[int], rotations: IntArray) -> ModeSet:
+    """Diagonalise on a Γ-centred mesh, at one q of each orbit.
 
     Parameters
     ----------
@@ -52,22 +52,29 @@ def modes_on_mesh(phonon: Phonopy, mesh: Sequence[int]) -> ModeSet:
         Phonopy's object, force constants set.
     mesh
         q points along the two reciprocal vectors.
+    rotations
+        (R, 3, 3) of the operations, fractional, a group, that what is made of the modes does not tell apart: weights of single
+        atoms are those of one q, and only sums over the atoms that the operations exchange are right. Time reversal is
+        always among them.
 
     Returns
     -------
-    The modes.
+    The modes, weighted by the size of the orbits.
     """
-    points: dict[tuple[int, int], float] = {}
-    n, m = int(mesh[0]), int(mesh[1])
-    for i in range(n):
-        for j in range(m):
-            key = min((i, j), (-i % n, -j % m))
-            points[key] = points.get(key, 0.0) + 1 / (n * m)
-    q = np.array([(i / n, j / m, 0.0) for i, j in points])
+    shape = np.array([int(mesh[0]), int(mesh[1])])
+    points = np.array([(i, j) for i in range(shape[0]) for j in range(shape[1])])
+    least = np.arange(len(points))
+    for rotation in rotations[:, :2, :2]:
+        turned = points / shape @ np.linalg.inv(rotation) * shape  # R⁻ᵀ q
+        onto = np.rint(turned).astype(int)
+        if np.abs(turned - onto).max() > 1e-6:  # this operation does not keep the mesh
+            continue
+        for image in (onto % shape, -onto % shape):
+            least = np.minimum(least, image[:, 0] * shape[1] + image[:, 1])
+    orbits, sizes = np.unique(least, return_counts=True)
+    q = np.pad(points[orbits] / shape, ((0, 0), (0, 1)))
     found = phonon.run_qpoints(q, with_eigenvectors=True)
-    return ModeSet(
-        np.asarray(found.frequencies), np.asarray(found.eigenvectors), np.array(list(points.values()))
-    )
+    return ModeSet(np.asarray(found.frequencies), np.asarray(found.eigenvectors), sizes / len(points))
 
 
 def modes_on_path(phonon: Phonopy, points_each: int) -> PathModes:

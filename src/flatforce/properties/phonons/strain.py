@@ -31,7 +31,7 @@ class StrainSeries:
     modes: FloatArray
     """(S, M) THz of the sets that the reference lists; NaN where a strain knows no such set."""
     overlap: FloatArray
-    """(M,) least overlap with the reference."""
+    """(M,) least overlap with the reference, over the strains that know the set."""
     reference: int
     """Which strain is the smallest."""
 
@@ -83,8 +83,14 @@ class StrainSeries:
         What goes into `result.json`.
         """
         return [
-            {"slope": float(slope) if np.isfinite(slope) else None, "least_overlap": float(least)}
-            for slope, least in zip(self.slopes, self.overlap, strict=True)
+            {
+                "slope": float(slope) if np.isfinite(slope) else None,
+                "strains": int(known),
+                "least_overlap": float(least),
+            }
+            for slope, known, least in zip(
+                self.slopes, np.isfinite(self.modes).sum(axis=0), self.overlap, strict=True
+            )
         ]
 
 
@@ -109,7 +115,7 @@ def follow_strain(strains: FloatArray, members: Sequence[Member]) -> StrainSerie
     for k, vectors in enumerate(sets):
         for s, one in enumerate(members):
             place, share = same_set(vectors, one)
-            overlap[k] = min(overlap[k], share)
             if place is not None:
                 modes[s, k] = one.set_frequency[place]
+                overlap[k] = min(overlap[k], share)
     return StrainSeries(strains, grid, near[:, 0], modes, overlap, reference)
