@@ -157,8 +157,8 @@ class HessianRows(Protocol):
         centres
             Atoms.
 
-        Yields
-        ------
+        Returns
+        -------
         What `rows` returns, in their order.
         """
         ...

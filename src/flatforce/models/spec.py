@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from flatforce.core.errors import ModelError
+from flatforce.models.isolated.client import IsolatedBackend
+from flatforce.models.isolated.environments import PACKAGES, environment_for
 from flatforce.models.potential import Potential
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ Precision = Literal["float64", "float32"]
 BACKENDS: Final[dict[str, str]] = {
     "mace": "flatforce.models.backends.mace",
     "symmetrix": "flatforce.models.backends.symmetrix",
+    "sevennet": "flatforce.models.backends.sevennet",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
 }
@@ -49,8 +52,32 @@ def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Po
         If the kind is unknown, or the model cannot be loaded.
     """
     kind, name = split_spec(spec)
+    return Potential(f"{kind}:{name}", load_backend(spec, device=device, dtype=dtype))
+
+
+def load_backend(spec: str, *, device: str, dtype: str) -> Backend:
+    """Load a backend, in an environment of its own where its package is not installed here.
+
+    Parameters
+    ----------
+    spec
+        Its name.
+    device
+        `cpu`, `cuda`, or `auto`.
+    dtype
+        `float64` or `float32`.
+
+    Returns
+    -------
+    The backend.
+    """
+    kind, name = split_spec(spec)
+    if kind in PACKAGES:
+        environment = environment_for(kind)
+        if environment is not None:
+            return IsolatedBackend(environment.python, spec, device=device, dtype=dtype)
     loader: Callable[..., Backend] = import_module(BACKENDS[kind]).load
-    return Potential(f"{kind}:{name}", loader(name, device=device, dtype=dtype))
+    return loader(name, device=device, dtype=dtype)
 
 
 def split_spec(spec: str) -> tuple[str, str]:

@@ -1,0 +1,157 @@
+"""Force fields in environments of their own; the interpreter of the tests plays the other environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import graphene
+from typer.testing import CliRunner
+
+from flatforce.cli import app
+from flatforce.core.errors import ModelError
+from flatforce.models import load
+from flatforce.models.isolated import environments
+from flatforce.models.isolated.client import IsolatedBackend
+from flatforce.structures.strain import rattled
+
+MODULE = """
+import os
+import time
+from ase.calculators.emt import EMT
+
+
+class Talkative(EMT):
+    def calculate(self, *args, **kwargs):
+        print("a package that writes to standard output")
+        super().calculate(*args, **kwargs)
+
+
+class Mortal(EMT):
+    def calculate(self, atoms=None, *args, **kwargs):
+        if len(atoms) > 10:
+            print("out of memory", flush=True)
+            os._exit(9)
+        super().calculate(atoms, *args, **kwargs)
+
+
+class Picky(EMT):
+    def calculate(self, atoms=None, *args, **kwargs):
+        raise ZeroDivisionError("no such thing")
+
+
+class Slow(EMT):
+    def calculate(self, *args, **kwargs):
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def sheet(rng: np.random.Generator) -> Atoms:
+    made = graphene(vacuum=10.0)
+    made.pbc = True
+    return rattled(made, amplitude=0.05, rng=rng)
+
+
+@pytest.fixture
+def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
+    """Makes backends of the classes above; their module is found through the working directory."""
+    (tmp_path / "moods.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+
+    class Made(IsolatedBackend):
+        def __init__(self, name: str) -> None:
+            super().__init__(Path(sys.executable), f"ase:moods:{name}", device="cpu", dtype="float64")
+
+    return Made
+
+
+def test_numbers_are_those_of_the_same_process(isolated: type, sheet: Atoms) -> None:
+    frames = [sheet, sheet.repeat((2, 2, 1))]
+    here = load("ase:ase.calculators.emt:EMT").backend.predict(frames, stress=False)
+    there = isolated("Talkative").predict(frames, stress=False)
+    for one, other in zip(here, there, strict=True):
+        assert one.energy == other.energy
+        np.testing.assert_array_equal(one.forces, other.forces)
+        assert other.forces.dtype == np.float64
+
+
+def test_a_worker_that_dies_is_replaced(isolated: type, sheet: Atoms) -> None:
+    backend = isolated("Mortal")
+    first = backend.worker.pid
+    before = backend.predict([sheet], stress=False)[0].energy
+    backend.worker.kill()
+    backend.worker.wait()
+    assert backend.predict([sheet], stress=False)[0].energy == before
+    assert backend.worker.pid != first
+    with pytest.raises(ModelError, match="died with status 9") as caught:
+        backend.predict([sheet.repeat((3, 3, 1))], stress=False)
+    assert "out of memory" in caught.value.why
+    assert backend.predict([sheet], stress=False)[0].energy == before
+
+
+def test_errors_come_back_readable(isolated: type, sheet: Atoms) -> None:
+    backend = isolated("Picky")
+    with pytest.raises(ModelError, match="ZeroDivisionError: no such thing"):
+        backend.predict([sheet], stress=False)
+    assert backend.worker.poll() is None
+    with pytest.raises(ModelError, match="could not be made"):
+        isolated("Nobody")
+
+
+def test_none_is_left_behind(isolated: type) -> None:
+    backend = isolated("Talkative")
+    worker = backend.worker
+    del backend
+    assert worker.poll() is not None
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "from ase.build import graphene\n"
+        "from flatforce.models.isolated.client import IsolatedBackend\n"
+        "b = IsolatedBackend(Path(sys.executable), 'ase:moods:Slow', device='cpu', dtype='float64')\n"
+        "print(b.worker.pid, flush=True)\n"
+        "b.predict([graphene(vacuum=10)], stress=False)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert _lives(pid)
+        time.sleep(1.0)  # now it is asleep over its frame
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        for _ in range(100):
+            if not _lives(pid):
+                return
+            time.sleep(0.1)
+    pytest.fail("the worker outlived its parent")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0]
+    except FileNotFoundError:
+        return False
+    return state != "Z" and os.getpgid(pid) >= 0
+
+
+def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path))
+    with pytest.raises(ModelError, match="not installed") as caught:
+        load("sevennet:7net-0")
+    assert caught.value.fix == "flatforce env create sevennet"
+    (tmp_path / "sevennet").mkdir()
+    listed = CliRunner().invoke(app, ["env", "list"], catch_exceptions=False)
+    assert "sevennet: incomplete" in listed.stdout
+    environments.remove("sevennet")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ModelError, match="no environment"):
+        environments.remove("sevennet")
+    with pytest.raises(ModelError, match="no environment"):
+        environments.create("gaussian")
