@@ -128,6 +128,14 @@ def test_calculator_agrees(potential: Potential, sheet: Atoms) -> None:
     np.testing.assert_allclose(sheet.get_stress(voigt=False), found.stress, atol=1e-12)
 
 
+def test_committee_knows_what_all_members_know(model_file: Path) -> None:
+    known = load(f"mace:{model_file}").elements
+    anything = "ase:ase.calculators.lj:LennardJones"
+    assert load(f"committee:{model_file},{anything}").elements == known
+    with pytest.raises(ModelError, match="in common"):
+        load(f"committee:{model_file},{anything}?elements=Cu")
+
+
 def test_committee_of_one_model_twice_has_no_spread(
     model_file: Path, potential: Potential, sheet: Atoms
 ) -> None:

@@ -39,15 +39,15 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
     Raises
     ------
     ModelError
-        If there are fewer than two, or they know different elements.
+        If there are fewer than two, or they have no element in common.
     """
     specs = committee_members(f"committee:{name}")
     members = [load_one(one, device=device, dtype=dtype) for one in specs]
     if len(members) < 2:
         raise ModelError("A committee needs two models or more.", fix="join their paths by commas")
-    if len({member.elements for member in members}) > 1:
+    if not frozenset.intersection(*(member.elements for member in members)):
         raise ModelError(
-            "The members of the committee know different elements.", fix="train them on the same frames"
+            "The members of the committee have no element in common.", fix="choose models of one material"
         )
     return CommitteeBackend(members)
 
@@ -63,7 +63,7 @@ class CommitteeBackend:
 
     def __init__(self, members: Sequence[Potential]) -> None:
         self.members = list(members)
-        self.elements = members[0].elements
+        self.elements = frozenset.intersection(*(member.elements for member in members))
         self.cutoff = max(member.cutoff for member in members)
         self.layers = max(member.backend.layers for member in members)
         self.local = all(member.backend.local for member in members)
