@@ -20,6 +20,7 @@ Precision = Literal["float64", "float32"]
 BACKENDS: Final[dict[str, str]] = {
     "mace": "flatforce.models.backends.mace",
     "symmetrix": "flatforce.models.backends.symmetrix",
+    "chgnet": "flatforce.models.backends.chgnet",
     "sevennet": "flatforce.models.backends.sevennet",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
