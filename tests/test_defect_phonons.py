@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,8 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
     assert np.abs(found.dos[1] - found.dos[0]).sum() * step < 1e-4
     assert np.abs(found.shell_dos[1] - found.shell_dos[0]).sum() * step < 1e-4
     assert np.abs(found.site_difference).sum() * step < 1e-4
+    unstable = replace(found, lowest=-0.2)  # on the mesh alone
+    assert "-0.200 THz, none with the period of this cell" in unstable.problems[0]
 
 
 def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:

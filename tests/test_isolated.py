@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from flatforce.models import load
 from flatforce.models.isolated import environments
 from flatforce.models.isolated.client import IsolatedBackend
 from flatforce.structures.strain import rattled
+from flatforce.studies.inputs import input_hashes
 
 MODULE = """
 import os
@@ -106,6 +109,22 @@ def test_errors_come_back_readable(isolated: type, sheet: Atoms) -> None:
         isolated("Nobody")
 
 
+def test_an_answer_that_nobody_read_is_not_taken_for_the_next(
+    isolated: type, sheet: Atoms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, other = isolated("Talkative"), rattled(sheet, amplitude=0.2, rng=np.random.default_rng(1))
+    expected = backend.predict([other], stress=False)[0].energy
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "_answer", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            backend.predict([sheet], stress=False)
+    assert backend.predict([other], stress=False)[0].energy == expected
+
+
 def test_none_is_left_behind(isolated: type) -> None:
     backend = isolated("Talkative")
     worker = backend.worker
@@ -139,6 +158,49 @@ def _lives(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z" and os.getpgid(pid) >= 0
+
+
+@pytest.mark.parametrize(
+    ("said", "fits"),
+    [("warning: invariance: mirror z: failed", True), ("Traceback\nRuntimeError: no", False)],
+)
+def test_a_self_test_that_crashed_is_no_judgement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, *, fits: bool
+) -> None:
+    """The steps are played; what they say is judged."""
+
+    def played(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        versions = json.dumps({"flatforce": metadata.version("flatforce")})
+        if "doctor" in command:
+            return subprocess.CompletedProcess(command, 1, "", said)
+        return subprocess.CompletedProcess(command, 0, versions, "")
+
+    monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path))
+    (tmp_path / "sevennet").mkdir()
+    monkeypatch.setattr(subprocess, "run", played)
+    if fits:
+        found = environments.create("sevennet")
+        assert found.complete
+        assert found.failed == [said]
+        marker = tmp_path / "sevennet" / environments.COMPLETE
+        marker.write_text(marker.read_text().replace(metadata.version("flatforce"), "0.0.1"))
+        assert not environments.environments()[0].complete  # of another version
+    else:
+        with pytest.raises(ModelError, match="self-test failed"):
+            environments.create("sevennet")
+        assert not environments.environments()[0].complete
+
+
+def test_force_fields_without_a_file_are_told_apart(tmp_path: Path) -> None:
+    member, checkpoint = "mace:wse2-pbe", tmp_path / "my.pth"
+    alone, mixed = (input_hashes(spec)["model"] for spec in (member, f"committee:{member},sevennet:7net-0"))
+    other = input_hashes(f"committee:{member},chgnet:0.3.0")["model"]
+    assert len({alone, mixed, other}) == 3
+    keys = set()
+    for content in (b"first", b"second"):
+        checkpoint.write_bytes(content)
+        keys.add(input_hashes(f"sevennet:{checkpoint}")["model"])
+    assert len(keys) == 2
 
 
 def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
     mpirun -np 2 gpaw python validation/born_charges_wse2.py relaxed.extxyz
 
-Each phase is kept in `born/`. D3h leaves four independent numbers; the sum over the atoms, which must vanish, is a check.
+Each phase is kept in `born/`. The cell is periodic along the normal, 15 Å high, without a dipole correction: charges along the normal are those of a
+stack of sheets, which exceed those of one sheet; nothing uses them. D3h leaves four independent numbers; the sum over the atoms, which must vanish, is a check.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from gpaw import GPAW, PW, FermiDirac
 from gpaw.berryphase import polarization_phase
 from gpaw.borncharges import displace_atom
 
+from flatforce.core.hashing import hash_structure
+
 STEP = 0.01
 """Å."""
 
@@ -26,8 +29,8 @@ def main() -> None:
     sheet.set_cell([*sheet.cell[:2], [0, 0, 15]])
     sheet.center(axis=2)
     sheet.pbc = True
-    folder = Path("born")
-    folder.mkdir(exist_ok=True)
+    folder = Path("born") / hash_structure(sheet)[:10]
+    folder.mkdir(exist_ok=True, parents=True)
     for atom, axis in ((0, 0), (0, 2), (1, 0), (1, 2)):
         phases = []
         for sign in (1, -1):

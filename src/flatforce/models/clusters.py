@@ -15,13 +15,16 @@ from ase import Atoms
 from flatforce.structures.hops import hop_ball, neighbour_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.potential import Backend
 
 DISPLACEMENT: Final = 0.005
 """Å. Central differences then err by some 1e-5 eV/Å² of truncation, and round-off of float64 by 1e-11."""
+
+TOGETHER: Final = 1500
+"""Atoms of displaced clusters in one frame: enough to keep compiled kernels busy, and little memory."""
 
 MARGIN: Final = 1.0
 """Å beyond the cutoff between a cluster and its images."""
@@ -79,7 +82,7 @@ class ClusterHessian:
             return atoms, self._differences(centre, range(3))[atoms]
         return atoms, self._side_by_side(atoms, places)
 
-    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+    def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
         """Compute the rows of several atoms, one after the other.
 
         Parameters
@@ -126,20 +129,24 @@ class ClusterHessian:
         return found
 
     def _side_by_side(self, atoms: IntArray, places: FloatArray) -> FloatArray:
-        """(M, 3, 3) eV/Å² of the first atom. All displaced clusters are one frame, evaluated by one call."""
+        """(M, 3, 3) eV/Å² of the first atom. Several displaced clusters are one frame, evaluated by one call."""
         moves = _moves(range(3))
         lengths = np.ptp(places, axis=0) + 2 * (self.backend.cutoff + MARGIN)
-        clusters = np.tile(places, (len(moves), 1, 1))
-        clusters[:, 0] += moves
-        clusters[:, :, 0] += lengths[0] * np.arange(len(moves))[:, None]
-        frame = Atoms(
-            np.tile(self.slab.numbers[atoms], len(moves)),
-            positions=clusters.reshape(-1, 3),
-            cell=np.diag(lengths * [len(moves), 1, 1]),
-            pbc=True,
-        )
-        (said,) = self.backend.predict([frame], stress=False)
-        return _central(said.forces.reshape(len(moves), len(atoms), 3))
+        count = max(1, min(len(moves), TOGETHER // len(atoms)))
+        forces = []
+        for some in np.array_split(moves, -(-len(moves) // count)):
+            clusters = np.tile(places, (len(some), 1, 1))
+            clusters[:, 0] += some
+            clusters[:, :, 0] += lengths[0] * np.arange(len(some))[:, None]
+            frame = Atoms(
+                np.tile(self.slab.numbers[atoms], len(some)),
+                positions=clusters.reshape(-1, 3),
+                cell=np.diag(lengths * [len(some), 1, 1]),
+                pbc=True,
+            )
+            (said,) = self.backend.predict([frame], stress=False)
+            forces.append(said.forces.reshape(len(some), len(atoms), 3))
+        return _central(np.concatenate(forces))
 
     def _differences(self, centre: int, axes: Sequence[int]) -> FloatArray:
         """(N, len(axes), 3) eV/Å² of an atom of the whole cell."""

@@ -14,7 +14,7 @@ from flatforce.models.clusters import ClusterHessian
 from flatforce.structures.sheet import as_slab, check_sheet, thickness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from ase import Atoms
 
@@ -149,7 +149,7 @@ class HessianRows(Protocol):
         """
         ...
 
-    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+    def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
         """Compute the rows of several atoms.
 
         Parameters

@@ -72,11 +72,31 @@ def load_backend(spec: str, *, device: str, dtype: str) -> Backend:
     -------
     The backend.
     """
-    kind, name = split_spec(spec)
+    kind, _ = split_spec(spec)
     if kind in PACKAGES:
         environment = environment_for(kind)
         if environment is not None:
             return IsolatedBackend(environment.python, spec, device=device, dtype=dtype)
+    return load_here(spec, device=device, dtype=dtype)
+
+
+def load_here(spec: str, *, device: str, dtype: str) -> Backend:
+    """Load a backend in this process.
+
+    Parameters
+    ----------
+    spec
+        Its name.
+    device
+        `cpu`, `cuda`, or `auto`.
+    dtype
+        `float64` or `float32`.
+
+    Returns
+    -------
+    The backend.
+    """
+    kind, name = split_spec(spec)
     loader: Callable[..., Backend] = import_module(BACKENDS[kind]).load
     return loader(name, device=device, dtype=dtype)
 
@@ -141,7 +161,10 @@ def model_files(spec: str) -> list[Path]:
     kind, name = split_spec(spec)
     if kind == "committee":
         return [path for member in committee_members(spec) for path in model_files(member)]
-    return [model_path(name)] if kind in {"mace", "symmetrix"} else []
+    if kind in {"mace", "symmetrix"}:
+        return [model_path(name)]
+    path = Path(name.partition("@")[0])
+    return [path] if kind != "ase" and path.is_file() else []
 
 
 def model_path(name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
-from flatforce.models.spec import model_files
+from flatforce.models.spec import committee_members, model_files, split_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +63,11 @@ def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
     """
     found = {path.name: hash_file(path) for path in files if path.is_file()}
     if spec is not None:
-        hashes = [hash_file(path) for path in model_files(spec)]
-        found["model"] = ",".join(hashes) or spec
+        found["model"] = ",".join(map(_model, committee_members(spec)))
     return found
+
+
+def _model(spec: str) -> str:
+    """Hash the file of a single force field; one without a file is known by its name."""
+    hashes = [hash_file(path) for path in model_files(spec)]
+    return f"{split_spec(spec)[0]}:{hashes[0]}" if hashes else spec

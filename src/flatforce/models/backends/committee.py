@@ -12,7 +12,7 @@ from flatforce.models.spec import Precision, committee_members
 from flatforce.models.spec import load as load_one
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from ase import Atoms
 
@@ -166,7 +166,7 @@ class CommitteeHessian:
             blocks[np.searchsorted(atoms, members)] += found / len(each)
         return atoms, blocks
 
-    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+    def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
         """Compute the rows of several atoms, one after the other.
 
         Parameters

@@ -16,7 +16,7 @@ import numpy as np
 from flatforce.structures.hops import hop_ball, neighbour_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from ase import Atoms
 
@@ -125,7 +125,7 @@ class MaceHessian:
         cluster = self._cluster(centre)
         return cluster.atom, self._differentiate(cluster, range(3))
 
-    def rows_of(self, centres: Sequence[int]) -> Iterator[tuple[IntArray, FloatArray]]:
+    def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
         """Compute the rows of several atoms, on a CPU one a thread.
 
         Parameters
@@ -145,7 +145,12 @@ class MaceHessian:
         torch.set_num_threads(1)  # a row is too small for several
         try:
             with ThreadPoolExecutor(min(threads, AT_ONCE)) as pool:
-                yield from pool.map(self.rows, centres)
+                coming = [pool.submit(self.rows, centre) for centre in centres]
+                try:
+                    for one in coming:
+                        yield one.result()
+                finally:  # left alone, the pool would go on to the last row
+                    pool.shutdown(cancel_futures=True)
         finally:
             torch.set_num_threads(threads)
 

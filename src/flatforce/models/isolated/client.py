@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 import weakref
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.models.isolated.wire import receive, send
@@ -51,8 +55,8 @@ class IsolatedBackend:
 
     def __init__(self, python: Path, spec: str, *, device: str, dtype: str) -> None:
         self.command = [str(python), "-m", "flatforce.models.isolated.worker", spec, device, dtype]
-        self.spec = spec
-        self.worker: subprocess.Popen[bytes] | None = None
+        self.spec, self.lock = spec, threading.Lock()
+        self.ending: weakref.finalize[[subprocess.Popen[bytes], IO[bytes]], Any] | None = None
         said = self._start()
         self.elements: frozenset[str] = said["elements"]
         self.cutoff: float = said["cutoff"]
@@ -82,19 +86,25 @@ class IsolatedBackend:
             If the worker dies of these frames twice.
         """
         asked = [(one.numbers, one.positions, one.cell.array, _plain(one.info)) for one in frames], stress
-        for _ in range(ATTEMPTS):
-            if self.worker is None or self.worker.poll() is not None:
-                self._start()
-            assert self.worker is not None  # noqa: S101  # `_start` made it, or raised
-            assert self.worker.stdin is not None  # noqa: S101  # it is a pipe
-            try:
-                send(self.worker.stdin, asked)
-            except BrokenPipeError:
-                continue
-            answer = self._answer()
-            if answer is not None:
-                found: list[RawPrediction] = answer
-                return found
+        with self.lock:
+            for _ in range(ATTEMPTS):
+                if self.worker.poll() is not None:
+                    self._start()
+                try:
+                    assert self.worker.stdin is not None  # noqa: S101  # it is a pipe
+                    send(self.worker.stdin, asked)
+                    answer: list[RawPrediction] | None = self._answer()
+                except BrokenPipeError:
+                    answer = None
+                except FlatforceError:  # an answer, too
+                    raise
+                except BaseException:  # an answer that nobody read would be taken for the next one
+                    self.worker.kill()
+                    raise
+                if answer is not None:
+                    return answer
+                self.worker.kill()
+                self.worker.wait()
         raise self._death()
 
     def _start(self) -> dict[str, Any]:
@@ -103,7 +113,9 @@ class IsolatedBackend:
         self.worker = subprocess.Popen(
             self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=clean
         )
-        weakref.finalize(self, _end, self.worker, self.log)
+        before, self.ending = self.ending, weakref.finalize(self, _end, self.worker, self.log)
+        if before is not None:
+            before()
         said: dict[str, Any] | None = self._answer()
         if said is None:
             raise self._death()
@@ -111,7 +123,6 @@ class IsolatedBackend:
 
     def _answer(self) -> Any:
         """Read what the worker says; None if it died."""
-        assert self.worker is not None  # noqa: S101  # as above
         assert self.worker.stdout is not None  # noqa: S101  # as above
         try:
             answer = receive(self.worker.stdout)
@@ -125,7 +136,6 @@ class IsolatedBackend:
     def _death(self) -> ModelError:
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
-        assert self.worker is not None  # noqa: S101  # as above
         return ModelError(
             f"The worker of {self.spec} died with status {self.worker.poll()}.",
             why=" | ".join(lines[-TOLD:]),
@@ -133,16 +143,17 @@ class IsolatedBackend:
         )
 
 
-def _plain(info: dict[str, Any]) -> dict[str, float | int]:
+def _plain(info: dict[str, Any]) -> dict[str, Any]:
     """Keep what a force field may ask for, such as a charge."""
-    return {key: value for key, value in info.items() if isinstance(value, float | int)}
+    return {key: value for key, value in info.items() if isinstance(value, float | int | np.number)}
 
 
 def _end(worker: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     """Let a worker end; it does when its input closes."""
     for pipe in (worker.stdin, worker.stdout):
         if pipe is not None:
-            pipe.close()
+            with suppress(OSError):  # what it did not take before it died
+                pipe.close()
     try:
         worker.wait(PATIENCE)
     except subprocess.TimeoutExpired:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from importlib import metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from flatforce.core.errors import ModelError
+from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
 
 PACKAGES: Final = {"sevennet": "sevenn"}
@@ -94,7 +95,7 @@ def environment_for(kind: str) -> Environment | None:
     if not found.complete:
         raise ModelError(
             f"{kind} is not installed.",
-            why="it cannot be installed beside MACE, so it needs an environment of its own",
+            why="it cannot be installed beside MACE, so it needs an environment of its own, built for this version",
             fix=f"flatforce env create {kind}",
         )
     return found
@@ -125,17 +126,20 @@ def create(name: str, *, progress: Progress = silent) -> Environment:
     if found.complete:
         return found
     found.folder.parent.mkdir(parents=True, exist_ok=True)
-    pins = str(resources.files("flatforce.models.isolated") / "requirements" / f"{name}.txt")
     uv = shutil.which("uv")
-    make = [uv, "venv", "-q", "--python", sys.executable] if uv else [sys.executable, "-m", "venv"]
+    make = (
+        [uv, "venv", "-q", "--allow-existing", "--python", sys.executable]
+        if uv
+        else [sys.executable, "-m", "venv"]
+    )
     install = (
         [uv, "pip", "install", "-q", "--python", str(found.python)]
         if uv
         else [str(found.python), "-m", "pip", "install", "-q"]
     )
-    steps = {} if found.python.exists() else {"an empty environment": [*make, str(found.folder)]}
-    steps |= {
-        f"{name} and what it needs": [*install, "-r", pins],
+    steps = {
+        "an empty environment": [*make, str(found.folder)],  # what stands there already is kept
+        f"{name} and what it needs": [*install, "-r", str(_pins(name))],
         "the core of this package": [*install, *_ourselves()],
     }
     log = found.folder.with_suffix(".log")
@@ -143,12 +147,18 @@ def create(name: str, *, progress: Progress = silent) -> Environment:
         progress(done, len(steps), what)
         _run(command, log, what)
     listed = [str(found.python), "-m", "flatforce.models.isolated.environments", PACKAGES[name]]
-    content = {"versions": json.loads(_run(listed, log, "its versions").stdout), "failed": []}
+    content: dict[str, Any] = {
+        "pins": hash_file(_pins(name)),
+        "versions": json.loads(_run(listed, log, "its versions").stdout),
+        "failed": [],
+    }
     if name in SELF_TESTS:
         progress(len(steps), len(steps), f"self-test of {SELF_TESTS[name]}")
         test = [str(found.python), "-m", "flatforce", "doctor", SELF_TESTS[name]]
         said = _run(test, log, "its self-test", allowed=(0, PHYSICS_FAILED))
         content["failed"] = [line for line in said.stderr.splitlines() if line.startswith("warning: ")]
+        if said.returncode and not content["failed"]:  # a traceback ends with the same status
+            raise _broken("its self-test", said, log)
     (found.folder / COMPLETE).write_text(json.dumps(content), encoding="utf-8")
     return _read(found.folder)
 
@@ -176,9 +186,16 @@ def remove(name: str) -> None:
 def _read(folder: Path) -> Environment:
     kept = folder / COMPLETE
     content = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    return Environment(
-        folder.name, folder, kept.is_file(), content.get("versions", {}), content.get("failed", [])
+    versions = content.get("versions", {})
+    fits = (versions.get("flatforce"), content.get("pins")) == (
+        metadata.version("flatforce"),
+        hash_file(_pins(folder.name)),
     )
+    return Environment(folder.name, folder, fits, versions, content.get("failed", []))
+
+
+def _pins(name: str) -> Path:
+    return Path(str(resources.files("flatforce.models.isolated") / "requirements" / f"{name}.txt"))
 
 
 def _ourselves() -> list[str]:
@@ -186,7 +203,10 @@ def _ourselves() -> list[str]:
     text = metadata.distribution("flatforce").read_text("direct_url.json")
     origin = json.loads(text) if text else {}
     if "dir_info" not in origin:
-        return [f"flatforce=={metadata.version('flatforce')}"]
+        url = origin.get("url")
+        if "vcs_info" in origin:
+            url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+        return [f"flatforce @ {url}" if url else f"flatforce=={metadata.version('flatforce')}"]
     path = unquote(urlparse(origin["url"]).path)
     return ["-e", path] if origin["dir_info"].get("editable") else [path]
 
@@ -199,13 +219,15 @@ def _run(
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}\n")
     if done.returncode not in allowed:
-        lines = (done.stdout + done.stderr).strip().splitlines()
-        raise ModelError(
-            f"The environment could not be built: {what} failed.",
-            why=" | ".join(lines[-TOLD:]),
-            fix=f"see {log}",
-        )
+        raise _broken(what, done, log)
     return done
+
+
+def _broken(what: str, done: subprocess.CompletedProcess[str], log: Path) -> ModelError:
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return ModelError(
+        f"The environment could not be built: {what} failed.", why=" | ".join(lines[-TOLD:]), fix=f"see {log}"
+    )
 
 
 if __name__ == "__main__":

@@ -202,7 +202,8 @@ def _compare(
         shell_of(sites.positions, made.centre, sites.cell.array, config.shells),
         defect_shells(made, config.shells),
     )
-    same_shell = (shells[1][symmetry.permutations] == shells[1]).all(axis=1)
+    told_apart = 2 * shells[1] + (made.site_of >= 0)
+    same_shell = (told_apart[symmetry.permutations] == told_apart).all(axis=1)
     modes = [modes_on_mesh(one, mesh, symmetry.rotations[same_shell]) for one in phonons]
     weights = [site_weights(one) for one in modes]
     top = max(float(one.frequencies.max()) for one in modes) + 5 * config.broadening
@@ -256,6 +257,7 @@ def _compare(
         symmetry_shift=symmetry_shift,
         filled=filled,
         constants=SparseForceConstants.from_dense(relaxed, np.asarray(defect.force_constants)),
+        lowest=float(min(modes[1].frequencies.min(), gamma.frequencies.min())),
         temperature=TEMPERATURES,
         free_energy=np.array([free_energy(one, TEMPERATURES) for one in modes]),
         displacement=np.array(

@@ -7,6 +7,7 @@ otherwise. Other force fields go by finite displacements of the whole cell.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,10 +91,11 @@ def local_rows(
     paths = {centre: scratch / f"row-{key}-{centre:06d}.npz" for centre in centres}
     missing = [centre for centre, path in paths.items() if not path.is_file()]
     done = len(paths) - len(missing)
-    for centre, (members, found) in zip(missing, hessian.rows_of(missing), strict=True):
-        write_arrays(paths[centre], {"atoms": members, "blocks": found})
-        done += 1
-        progress(done, len(paths), "rows of force constants")
+    with closing(hessian.rows_of(missing)) as computed:
+        for centre, (members, found) in zip(missing, computed, strict=True):
+            write_arrays(paths[centre], {"atoms": members, "blocks": found})
+            done += 1
+            progress(done, len(paths), "rows of force constants")
     atoms, blocks = [], []
     for centre in centres:
         with np.load(paths[centre]) as stored:
