@@ -16,6 +16,9 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.core.results import read_arrays, read_record
+from flatforce.models.spec import model_path
+from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.run import load_data, write_split
 from flatforce.properties.phonons.spread import Member, calibration_of, spread
 from flatforce.properties.phonons.strain import follow_strain
 from flatforce.studies.committee_stages import held_out
@@ -77,17 +80,21 @@ def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> Non
 
 
 def test_calibration_leaves_out_what_a_member_has_learnt(frames: list[Atoms], tmp_path: Path) -> None:
-    keys = [hash_structure(frame) for frame in frames]
-    names = [tmp_path / f"{k}.model" for k in range(2)]
-    for k, path in enumerate(names):
-        path.touch()
-        split = {"train": keys[k : k + 2], "valid": [keys[4 + k]], "test": keys[6:8]}
-        path.with_suffix(".split.json").write_text(json.dumps(split))
-    spec = "committee:" + ",".join(map(str, names))
-    found = held_out(spec, frames[:8])
-    assert [hash_structure(frame) for frame in found] == [keys[3], *keys[6:8]]
+    """By the splits that training leaves, and by that of the bundled model."""
+    write(tmp_path / "data.extxyz", frames[:12], format="extxyz")
+    config = TrainConfig(data=[str(tmp_path / "data.extxyz")], test_fraction=0.3)
+    data = load_data(config)
+    (tmp_path / "my.model").touch()
+    write_split(tmp_path, config, data)
+    mine = {hash_structure(frame) for frame in data.test}
+    bundled = json.loads(model_path("wse2-pbe").with_suffix(".split.json").read_text())
+    assert len(bundled["learnt"]) + len(bundled["test"]) == len(frames)
+    both = f"committee:{tmp_path / 'my.model'},mace:wse2-pbe"
+    found = {hash_structure(frame) for frame in held_out(both, frames)}
+    assert found == set(bundled["test"]) - {hash_structure(frame) for frame in data.fit}
+    assert 0 < len(mine) < 12
     with pytest.raises(DataError, match="every frame"):
-        held_out(spec, frames[:2])
+        held_out(both, data.fit)
 
 
 def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) -> None:

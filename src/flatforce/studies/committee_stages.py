@@ -143,8 +143,7 @@ def held_out(spec: str, frames: list[Atoms]) -> list[Atoms]:
         for path in model_files(member):
             beside = (path.with_suffix(".split.json"), path.parent / "split.json")
             for split in (one for one in beside if one.is_file()):
-                parts = json.loads(split.read_text(encoding="utf-8"))
-                learnt = {key for name, keys in parts.items() if name != "test" for key in keys}
+                learnt = set(json.loads(split.read_text(encoding="utf-8"))["learnt"])
                 frames = [frame for frame in frames if hash_structure(frame) not in learnt]
     if not frames:
         raise DataError(

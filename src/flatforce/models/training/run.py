@@ -78,7 +78,7 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     if not claim_folder(folder, plain, data.hashes):
         return read_record(folder)
     _check_same_run(folder, plain, data.hashes)
-    _write_split(folder, config, data)
+    write_split(folder, config, data)
     start = time.perf_counter()
     cards = _members(config, data, folder, progress)
     metrics = {
@@ -150,11 +150,23 @@ def _check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str])
     write_text(marker, json.dumps(now, indent=1) + "\n")
 
 
-def _write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
+def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
+    """Write down which frames are held out, and which are learnt.
+
+    Parameters
+    ----------
+    folder
+        Gets `split.json`.
+    config
+        Settings.
+    data
+        The frames.
+    """
     content = {
         "seed": config.split_seed,
         "fraction": config.test_fraction,
         "test": {hash_structure(frame): describe(frame) for frame in data.test},
+        "learnt": [hash_structure(frame) for frame in data.fit],
     }
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
