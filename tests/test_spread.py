@@ -118,7 +118,7 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
     )
     words = ["defect", "strain", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "4"]
-    words += ["--strain", "0.0", "--strain", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
+    words += ["--strain", "0.0", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
     CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")], catch_exceptions=False)
     record, arrays = read_record(tmp_path / "out" / "strain"), read_arrays(tmp_path / "out" / "strain")
     names = [name for name in record["inputs"] if name.endswith("/defect")]
@@ -150,7 +150,7 @@ def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) ->
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
     )
     words = ["defect", "phonons", f"committee:{model_file},{tmp_path / 'other.model'}"]
-    words += [str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "4", "-n", "5", "--committee"]
+    words += [str(tmp_path / "unit.extxyz"), "v_Se:top", "--sizes", "4", "5", "--committee"]
     words += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
     CliRunner().invoke(app, words, catch_exceptions=False)
     verdicts = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]

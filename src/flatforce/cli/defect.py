@@ -12,6 +12,7 @@ from flatforce.cli.options import (
     Model,
     Output,
     Settings,
+    SeveralValues,
     Structure,
     finish,
     settings_from,
@@ -57,14 +58,15 @@ def build(
     typer.echo(f"{made.atoms.get_chemical_formula()} written to {output}")
 
 
-@app.command()
+@app.command(cls=SeveralValues)
 def phonons(
     model: Model,
     structure: Structure,
     defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
     output: Output,
     size: Annotated[
-        list[int] | None, typer.Option("--size", "-n", help="n of an n × n supercell; repeat.")
+        list[int] | None,
+        typer.Option("--sizes", "--size", "-n", help="n of n × n supercells, in a row or repeated."),
     ] = None,
     embed: Annotated[
         int | None, typer.Option(help="n of an n × n supercell to embed the largest relaxed cell in.")
@@ -130,13 +132,15 @@ def phonons(
     )
 
 
-@app.command()
+@app.command(cls=SeveralValues)
 def strain(
     model: Model,
     structure: Structure,
     defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
     output: Output,
-    strains: Annotated[list[float], typer.Option("--strain", help="0.01 is one per cent; repeat.")],
+    strains: Annotated[
+        list[float], typer.Option("--strain", help="0.01 is one per cent; in a row or repeated.")
+    ],
     kind: Annotated[str, typer.Option(help="biaxial, x or y.")] = "biaxial",
     size: Annotated[int | None, typer.Option("--size", "-n", help="n of the n × n supercell.")] = None,
     config: Settings = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,49 @@ Structure = Annotated[Path, typer.Argument(help="Structure, any format that ASE 
 Settings = Annotated[Path | None, typer.Option("--config", "-c", help="YAML with settings.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Supercell = Annotated[tuple[int, int] | None, typer.Option("--supercell", "-s", help="n m.")]
+
+
+class SeveralValues(TyperCommand):
+    """A command whose repeatable options take numbers in a row as well: `--sizes 6 9 12`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each number but the first.
+
+        Parameters
+        ----------
+        ctx
+            Typer's.
+        args
+            Words of the command line.
+
+        Returns
+        -------
+        What Typer makes of them.
+        """
+        repeatable = {
+            name
+            for one in self.params
+            if getattr(one, "multiple", False)
+            for name in getattr(one, "opts", [])
+        }
+        words: list[str] = []
+        option = ""
+        for word in args:
+            if option and words[-1] != option and _is_number(word):
+                words.append(option)
+            elif not (option and words[-1] == option):
+                option = word if word in repeatable else ""
+            words.append(word)
+        parsed: list[str] = super().parse_args(ctx, words)
+        return parsed
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> ConfigT:
