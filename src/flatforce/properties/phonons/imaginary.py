@@ -86,7 +86,10 @@ def follow(
     """
     shift = vector / np.sqrt(cell.get_masses())[:, None]
     shift *= PUSH / np.linalg.norm(shift, axis=1).max()
-    before = relax(potential, cell, config, progress=progress)  # what rest is left is no gain
+    still = config.model_copy(
+        update={"keep_symmetry": True}
+    )  # what rest is left is no gain, and it must not slide
+    before = relax(potential, cell, still, progress=progress)
     ends = []
     for sign in (1, -1):
         pushed = cell.copy()
