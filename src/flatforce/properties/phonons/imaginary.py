@@ -49,7 +49,7 @@ class Followed:
         if self.saddle:
             return (
                 f"the mode at {self.frequency:.3f} THz leads downhill by {1e3 * self.gain:.1f} meV: "
-                "start again from followed.extxyz"
+                "followed.extxyz holds the lower structure"
             )
         return f"the mode at {self.frequency:.3f} THz leads back: noise of the force constants"
 
