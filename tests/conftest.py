@@ -53,22 +53,21 @@ def sheet() -> Atoms:
 @pytest.fixture(scope="session")
 def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small MACE model with random weights, scaled to the data: exact laws hold, physics does not."""
-    from flatforce.models.backends.mace import import_mace
-    from flatforce.models.training.config import MaceArchitecture, TrainConfig
-    from flatforce.models.training.mace import build_model, labelled_graph
+    import torch
 
-    torch = import_mace()
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
+    from flatforce.models.training.architectures import MaceArchitecture
+    from flatforce.models.training.config import TrainConfig
+    from flatforce.models.training.run import default_dtype
+    from flatforce.models.training.start import begin
+
     shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=2, correlation=2)
     config = TrainConfig(model=shape, dtype="float64")
-    e0s = {"Se": -5.0, "W": -10.0}
-    graphs = [labelled_graph(frame, config, e0s) for frame in frames[:4]]
+    with default_dtype("float64"):
+        learner, _ = begin(config, frames[:4], [], seed=0, e0s={"Se": -5.0, "W": -10.0})
+        learner.module.scale_shift.scale *= 300  # forces of random weights are otherwise a few meV/Å
     path = tmp_path_factory.mktemp("model") / "random.model"
-    model = build_model(graphs, config, e0s)
-    model.scale_shift.scale *= 300  # forces of random weights are otherwise a few meV/Å
-    torch.save(model, path)
-    torch.set_default_dtype(torch.float32)
+    learner.save(path)
+    assert torch.get_default_dtype() == torch.float32
     return path
 
 

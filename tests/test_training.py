@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +12,11 @@ from ase.io import read, write
 
 from flatforce.core.errors import DataError, ModelError
 from flatforce.models import load
-from flatforce.models.training import mace as loop
-from flatforce.models.training import run
-from flatforce.models.training.config import MaceArchitecture, StageTwo, TrainConfig, Weights
-from flatforce.models.training.loss import sheet_loss
+from flatforce.models.training import epochs, run
+from flatforce.models.training.architectures import MaceArchitecture
+from flatforce.models.training.config import StageTwo, TrainConfig, Weights
+from flatforce.models.training.learners.base import Predicted
+from flatforce.models.training.loss import Truth, sheet_loss
 from flatforce.models.training.run import train
 from flatforce.models.training.targets import reference_energies, split_validation
 from flatforce.studies import stages
@@ -125,11 +125,12 @@ def test_stress_out_of_plane_has_no_influence(few_frames: Path, tmp_path: Path, 
 def test_huber_is_torchs_and_square_for_small_errors() -> None:
     torch = pytest.importorskip("torch")
     errors = torch.linspace(-0.1, 0.1, 41, dtype=torch.float64)
-    batch = SimpleNamespace(ptr=torch.tensor([0, 1]), energy=torch.zeros(1), forces=errors)
-    out = {"energy": torch.zeros(1), "forces": torch.zeros_like(errors)}
+    nothing = torch.zeros(1)
+    batch = Truth(nothing, errors, nothing, nothing, sizes=torch.ones(1), heights=nothing)
+    out = Predicted(nothing, torch.zeros_like(errors), None)
     weights = Weights(energy=0.0, forces=1.0, stress=0.0)
     found = sheet_loss(batch, out, weights, huber=0.03)
-    wanted = 2 * torch.nn.functional.huber_loss(errors, out["forces"], delta=0.03)  # torch halves the square
+    wanted = 2 * torch.nn.functional.huber_loss(errors, out.forces, delta=0.03)  # torch halves the square
     assert float(found) == pytest.approx(float(wanted))
     squares = float(errors.square().mean())
     assert float(sheet_loss(batch, out, weights, huber=1.0)) == pytest.approx(squares)
@@ -141,13 +142,13 @@ def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytes
     original = sheet_loss
     calls = 0
 
-    def explode(batch: object, out: dict[str, object], weights: object, huber: None) -> object:
+    def explode(batch: Truth, out: Predicted, weights: Weights, huber: None) -> object:
         nonlocal calls
         calls += 1
-        loss = original(batch, out, weights, huber=huber)  # type: ignore[arg-type]
+        loss = original(batch, out, weights, huber=huber)
         return loss * float("nan") if calls > 12 else loss
 
-    monkeypatch.setattr(loop, "sheet_loss", explode)
+    monkeypatch.setattr(epochs, "sheet_loss", explode)
     result = train(small(few_frames), tmp_path)
     assert not result["converged"]
     assert "diverged" in result["warnings"][0]

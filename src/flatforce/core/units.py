@@ -24,3 +24,6 @@ BOLTZMANN: Final = float(units.kB)
 
 EV_PER_A3_IN_KBAR: Final = float(units.m**3 / units.J / 1e8)
 """1 eV/Å³ = 1602.18 kbar."""
+
+EV_PER_A3_IN_GPA: Final = EV_PER_A3_IN_KBAR / 10
+"""1 eV/Å³ = 160.218 GPa."""

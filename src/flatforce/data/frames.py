@@ -37,7 +37,7 @@ class Labels:
     energy: float
     """eV."""
     forces: FloatArray
-    """(N, 3) eV/Å."""
+    """(N, 3) eV/Å; NaN where not computed, which most readers refuse."""
     stress: FloatArray | None
     """(3, 3) eV/Å³, tension positive; None where not computed."""
 
@@ -64,13 +64,15 @@ def attach_labels(atoms: Atoms, labels: Labels) -> Atoms:
     return frame
 
 
-def get_labels(frame: Atoms) -> Labels:
+def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
     """Read the labels of a frame.
 
     Parameters
     ----------
     frame
         A frame.
+    need_forces
+        Whether a frame without forces is refused; else they are NaN.
 
     Returns
     -------
@@ -82,16 +84,19 @@ def get_labels(frame: Atoms) -> Labels:
         If energy or forces are missing or not finite, or a shape is wrong.
     """
     name = describe(frame)
-    missing = [key for key, where in ((ENERGY, frame.info), (FORCES, frame.arrays)) if key not in where]
+    bare = not need_forces and FORCES not in frame.arrays
+    wanted = [(ENERGY, frame.info)] if bare else [(ENERGY, frame.info), (FORCES, frame.arrays)]
+    missing = [key for key, where in wanted if key not in where]
     if missing:
         raise DataError(
             f"{name} has no {' and no '.join(missing)}.",
             why=f"keys found: {', '.join(sorted([*frame.info, *frame.arrays]))}",
             fix=f"label it first, or rename the keys to {ENERGY} and {FORCES}",
         )
-    energy, forces = float(frame.info[ENERGY]), np.asarray(frame.arrays[FORCES], dtype=float)
+    energy = float(frame.info[ENERGY])
+    forces = np.full((len(frame), 3), np.nan) if bare else np.asarray(frame.arrays[FORCES], dtype=float)
     stress = _full_stress(frame.info[STRESS], name) if STRESS in frame.info else None
-    for key, value in ((ENERGY, energy), (FORCES, forces), (STRESS, stress)):
+    for key, value in ((ENERGY, energy), (FORCES, None if bare else forces), (STRESS, stress)):
         if value is not None and not np.isfinite(value).all():
             raise DataError(f"{key} of {name} is not finite.", fix="remove the frame or label it again")
     return Labels(energy=energy, forces=forces, stress=stress)
@@ -183,13 +188,15 @@ def _check_last_line(path: Path) -> None:
         )
 
 
-def read_labelled(path: Path) -> list[Atoms]:
+def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:
     """Read frames and make sure that each is labelled with finite numbers.
 
     Parameters
     ----------
     path
         Extended XYZ with REF keys.
+    need_forces
+        Whether a frame without forces is refused.
 
     Returns
     -------
@@ -197,7 +204,7 @@ def read_labelled(path: Path) -> list[Atoms]:
     """
     frames = read_frames(path)
     for frame in frames:
-        get_labels(frame)
+        get_labels(frame, need_forces=need_forces)
     return frames
 
 

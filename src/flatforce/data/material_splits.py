@@ -94,6 +94,40 @@ def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str,
     return content | {"hash": hash_value(content)}
 
 
+def hold_out_materials(frames: Sequence[Atoms], *, fraction: float, seed: int) -> list[int]:
+    """Choose materials that are held out with all their frames.
+
+    Parameters
+    ----------
+    frames
+        Frames with `material` in `info`.
+    fraction
+        Share held out, so that every element keeps about that share.
+    seed
+        Of the choice.
+
+    Returns
+    -------
+    Sorted indices of the frames held out; a material with an element that no other has is never among them.
+    """
+    parted = split_by_material(frames, SplitConfig(ratios=(1 - fraction, 0.0, fraction), seed=seed))
+    chosen = set(parted["parts"]["test"])
+    inside = [hash_structure(frame) in chosen for frame in frames]
+    learnt = {
+        symbol for frame, out in zip(frames, inside, strict=True) if not out for symbol in frame.symbols
+    }
+    lonely = {
+        frame.info.get("material", frame.get_chemical_formula())
+        for frame, out in zip(frames, inside, strict=True)
+        if out and not learnt >= set(frame.symbols)
+    }
+    return [
+        i
+        for i, (frame, out) in enumerate(zip(frames, inside, strict=True))
+        if out and frame.info.get("material", frame.get_chemical_formula()) not in lonely
+    ]
+
+
 def _parts(config: SplitConfig) -> tuple[list[str], list[float]]:
     if config.leave_out is not None:
         return ["train", "test"], [0.5, 0.5]

@@ -38,7 +38,7 @@ class Comparison:
     energy: FloatArray
     """(2, F) eV/atom: label, prediction."""
     forces: FloatArray
-    """(2, A, 3) eV/Å, all atoms of all frames."""
+    """(2, A, 3) eV/Å, all atoms of all frames; NaN where not labelled."""
     stress: FloatArray
     """(2, S, 3) N/m, components xx, yy, xy, frames with a stress label only."""
     frame_group: list[str]
@@ -65,7 +65,7 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
     -------
     Both, flat.
     """
-    labels = [get_labels(frame) for frame in frames]
+    labels = [get_labels(frame, need_forces=False) for frame in frames]
     energy = [
         (lab.energy / len(f), p.energy / len(f))
         for f, lab, p in zip(frames, labels, predictions, strict=True)
@@ -105,7 +105,7 @@ def error_metrics(found: Comparison, *, group: str | None = None) -> dict[str, f
 
     Returns
     -------
-    The names of `ERROR_UNITS`; stress only where labelled, R² only where labels vary.
+    The names of `ERROR_UNITS`; forces and stress only where labelled, R² only where labels vary.
     """
 
     def of(names: list[str]) -> list[int]:
@@ -119,7 +119,8 @@ def error_metrics(found: Comparison, *, group: str | None = None) -> dict[str, f
 
 
 def _three_errors(name: str, pair: FloatArray, scale: float) -> dict[str, float]:
-    if pair[0].size == 0:
+    pair = pair[:, np.isfinite(pair[0])]
+    if pair.size == 0:
         return {}
     error = pair[1] - pair[0]
     metrics = {
@@ -146,4 +147,5 @@ def element_force_errors(found: Comparison) -> dict[str, float]:
     """
     symbols = np.array(found.atom_symbol)
     error = np.abs(found.forces[1] - found.forces[0])
-    return {str(s): float(1e3 * error[symbols == s].mean()) for s in np.unique(symbols)}
+    known = np.isfinite(error).all(axis=1)
+    return {str(s): float(1e3 * error[known & (symbols == s)].mean()) for s in np.unique(symbols[known])}

@@ -21,6 +21,7 @@ BACKENDS: Final[dict[str, str]] = {
     "mace": "flatforce.models.backends.mace",
     "symmetrix": "flatforce.models.backends.symmetrix",
     "chgnet": "flatforce.models.backends.chgnet",
+    "matgl": "flatforce.models.backends.matgl",
     "sevennet": "flatforce.models.backends.sevennet",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",

@@ -36,6 +36,9 @@ class GpawSettings(Config):
     """SCF steps before a frame counts as unconverged."""
     remove_pulay: bool = True
     """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
+    use_symmetry: bool = False
+    """Whether k points and density follow the point group of the frame; faster for symmetric cells. Noise of the grid
+    then has the symmetry as well."""
 
 
 class AseSettings(Config):
@@ -177,4 +180,7 @@ def label_key(atoms: Atoms, settings: Settings) -> str:
     -------
     20 hexadecimal digits.
     """
-    return hash_value([hash_structure(atoms), settings.model_dump(mode="json")])
+    plain = settings.model_dump(mode="json")
+    if not plain.get("use_symmetry", True):
+        del plain["use_symmetry"]  # labels made before there was a choice keep their keys
+    return hash_value([hash_structure(atoms), plain])

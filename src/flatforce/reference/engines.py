@@ -119,7 +119,7 @@ def _gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:
         occupations=FermiDirac(settings.smearing),
         convergence={"density": settings.density_convergence},
         maxiter=settings.max_iterations,
-        symmetry={"point_group": False},
+        symmetry={"point_group": settings.use_symmetry},
         txt=log,
     )
     return calculator

@@ -106,7 +106,7 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
         ["elements", *(", ".join(card["elements"]) for card in cards)],
         ["reference energies (eV)", *(_named(card["e0s"], ".4f") for card in cards)],
         ["cutoff × layers", *(f"{card['cutoff']:g} Å × {card['layers']}" for card in cards)],
-        ["features", *(card["settings"]["model"]["hidden_irreps"] for card in cards)],
+        ["shape", *(_shape(card) for card in cards)],
         ["frames: training, validation, test", *(_counts(card) for card in cards)],
         ["data", *(_named(card["data"], "") for card in cards)],
         ["best epoch", *(f"{card['best_epoch'] + 1} of {card['epochs']}" for card in cards)],
@@ -129,6 +129,15 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 def _counts(card: dict[str, Any]) -> str:
     return f"{card['n_train']}, {card['n_valid']}, {card['n_test']}"
+
+
+def _shape(card: dict[str, Any]) -> str:
+    settings = card["settings"]
+    if settings.get("start_from"):
+        return f"trained further from {settings['start_from']}"
+    shape = settings["model"]
+    size = shape.get("hidden_irreps") or f"{shape.get('units') or shape.get('num_features')} features"
+    return f"{shape.get('kind', 'mace')}, {size}"
 
 
 def _named(values: dict[str, Any], style: str) -> str:

@@ -126,8 +126,8 @@ def _train(
     with report("train") as progress:
         result = train(settings, folder / "train", progress=progress)
     done["train"] = result
-    files = [str(folder / "train" / card["file"]) for card in result["details"]["cards"]]
-    return f"mace:{files[0]}" if len(files) == 1 else f"committee:{','.join(files)}"
+    specs = [f"{card['kind']}:{folder / 'train' / card['file']}" for card in result["details"]["cards"]]
+    return specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"
 
 
 def _sizes(one: DefectConfig) -> list[Any]:

@@ -12,21 +12,18 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ase import Atoms
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
-from flatforce.core.units import EV_PER_A3_IN_KBAR
+from flatforce.core.units import EV_PER_A3_IN_GPA
 from flatforce.models.potential import RawPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ase import Atoms
-
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
 """Atoms a batch."""
-
-KBAR_PER_GPA: Final = 10
 
 HEAVIEST: Final = 94
 """CHGNet was trained on every element up to plutonium but five."""
@@ -121,12 +118,9 @@ class ChgnetBackend:
         -------
         One prediction a frame.
         """
-        from pymatgen.io.ase import AseAtomsAdaptor
-
-        with _precision(self.dtype), warnings.catch_warnings():
+        with precision(self.dtype), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch of CHGNet's own sum over strains
-            structures = [AseAtomsAdaptor.get_structure(_plain(frame)) for frame in frames]
-            graphs = [self.model.graph_converter(one) for one in structures]
+            graphs = [make_graph(frame, self.model) for frame in frames]
             found = self.model.predict_graph(graphs, task="efs" if stress else "ef", batch_size=len(graphs))
         if len(frames) == 1 and isinstance(found, dict):
             found = [found]
@@ -134,7 +128,7 @@ class ChgnetBackend:
             RawPrediction(
                 float(one["e"]) * len(frame),
                 one["f"].astype(float),
-                one["s"].astype(float) * KBAR_PER_GPA / EV_PER_A3_IN_KBAR if stress else None,
+                one["s"].astype(float) / EV_PER_A3_IN_GPA if stress else None,
             )
             for one, frame in zip(found, frames, strict=True)
         ]
@@ -144,18 +138,39 @@ def _in_its_precision(module: Any, given: tuple[Any]) -> tuple[Any]:
     return (given[0].to(module.weight.dtype),)
 
 
-def _plain(frame: Atoms) -> Atoms:
-    """Drop labels, which pymatgen would carry along."""
-    bare = frame.copy()
-    bare.info, bare.calc = {}, None
-    for name in set(bare.arrays) - {"numbers", "positions"}:
-        del bare.arrays[name]
-    return bare
+def make_graph(slab: Atoms, model: Any) -> Any:
+    """Build CHGNet's graph of one cell.
+
+    Parameters
+    ----------
+    slab
+        A fully periodic cell.
+    model
+        Whose graph.
+
+    Returns
+    -------
+    The graph, in the precision that is set.
+    """
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    bare = Atoms(slab.numbers, slab.positions, cell=slab.cell, pbc=True)  # pymatgen would carry labels along
+    return model.graph_converter(AseAtomsAdaptor.get_structure(bare))
 
 
 @contextmanager
-def _precision(dtype: str) -> Iterator[None]:
-    """Set CHGNet's precision, which it keeps in several modules."""
+def precision(dtype: str) -> Iterator[None]:
+    """Set CHGNet's precision, which it keeps in several modules.
+
+    Parameters
+    ----------
+    dtype
+        `float64` or `float32`.
+
+    Yields
+    ------
+    Nothing.
+    """
     import torch
 
     modules: list[Any] = [sys.modules[name] for name in PLACES]

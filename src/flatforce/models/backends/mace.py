@@ -43,6 +43,25 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     Returns
     -------
     The backend.
+    """
+    torch = import_mace()
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return MaceBackend(load_module(name, device=where), device=where, dtype=dtype)
+
+
+def load_module(name: str, *, device: str) -> Any:
+    """Read a `.model` file.
+
+    Parameters
+    ----------
+    name
+        Path of the file, or a bundled model.
+    device
+        `cpu` or `cuda`.
+
+    Returns
+    -------
+    The torch module.
 
     Raises
     ------
@@ -51,16 +70,16 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     """
     torch = import_mace()
     path = model_path(name)
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        model = torch.load(path, map_location=where, weights_only=False)
-        return MaceBackend(model, device=where, dtype=dtype)
+        model = torch.load(path, map_location=device, weights_only=False)
+        float(model.r_max)
     except Exception as error:
         raise ModelError(
             f"{path} is no MACE model.",
             why=f"{type(error).__name__}: {error}",
             fix="was the file cut short, or made by another MACE version?",
         ) from error
+    return model
 
 
 def import_mace() -> Any:
@@ -191,15 +210,7 @@ def collate(
         torch.set_default_dtype(before)
 
 
-def make_graph(  # what a graph is made of
-    slab: Atoms,
-    *,
-    numbers: Sequence[int],
-    cutoff: float,
-    heads: Sequence[str],
-    properties: dict[str, Any] | None = None,
-    property_weights: dict[str, float] | None = None,
-) -> Any:
+def make_graph(slab: Atoms, *, numbers: Sequence[int], cutoff: float, heads: Sequence[str]) -> Any:
     """Build MACE's graph of one cell, in torch's default precision.
 
     Parameters
@@ -212,10 +223,6 @@ def make_graph(  # what a graph is made of
         Å.
     heads
         Names of the model's heads; the last is meant.
-    properties
-        Labels and their weights, under MACE's names.
-    property_weights
-        Labels and their weights, under MACE's names.
 
     Returns
     -------
@@ -227,8 +234,8 @@ def make_graph(  # what a graph is made of
     configuration = data.Configuration(
         atomic_numbers=slab.numbers,
         positions=slab.positions,
-        properties=properties or {},
-        property_weights=property_weights or {},
+        properties={},
+        property_weights={},
         cell=slab.cell.array,
         pbc=(True, True, True),
         head=heads[-1],

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
-
-
-class MaceArchitecture(Config):
-    """Shape of a MACE model."""
-
-    hidden_irreps: str = "32x0e + 32x1o"
-    """Features of a node, in e3nn's notation."""
-    r_max: PositiveFloat = 5.0
-    """Å. Cutoff of an edge."""
-    num_interactions: PositiveInt = 2
-    """Message-passing layers."""
-    correlation: PositiveInt = 3
-    """Body order of a message less one."""
-    max_ell: PositiveInt = 3
-    """Highest spherical harmonic of an edge."""
-    num_radial_basis: PositiveInt = 8
-    """Bessel functions."""
-    num_cutoff_basis: PositiveInt = 5
-    """Order of the polynomial cutoff."""
-    readout_irreps: str = "16x0e"
-    """Hidden layer of the last readout."""
+from flatforce.models.training.architectures import Architecture, MaceArchitecture
 
 
 class Weights(Config):
@@ -40,6 +20,11 @@ class Weights(Config):
     """Of each force component, (eV/Å)²."""
     stress: NonNegativeFloat = 10.0
     """Of each in-plane component of the membrane stress, (eV/Å²)²; out-of-plane components never enter."""
+
+    @property
+    def energy_only(self) -> bool:
+        """Whether neither forces nor stress are fitted."""
+        return self.forces == 0 and self.stress == 0
 
 
 class StageTwo(Config):
@@ -53,26 +38,53 @@ class StageTwo(Config):
     """First step of this part; falls along a half cosine to a hundredth of it."""
 
 
+class Replay(Config):
+    """Frames that remind a model of what it knew before."""
+
+    data: list[str]
+    """Files of frames, or names of bundled datasets; those that are held out stay out."""
+    count: PositiveInt = 100
+    """Frames taken, at random by `seed`; all if there are fewer."""
+    labels: Literal["model", "own"] = "model"
+    """Whether they carry what the model said of them before it was trained further, or their own labels."""
+
+
 class TrainConfig(Config):
     """A training run of one model or a committee."""
 
     name: str = Field("model", pattern=r"^[\w.-]+$")
-    """Name of the `.model` file."""
+    """Name of the model's file."""
 
     data: list[str] = ["wse2-pbe"]
     """Files of frames, or names of bundled datasets."""
     test_fraction: float = Field(0.12, ge=0.0, lt=1.0)
-    """Share of each config type held out for good, at least one frame of each with three or more."""
+    """Share held out for good; see `hold_out`."""
+    hold_out: Literal["config_type", "material"] = "config_type"
+    """Whether that share of each config type is held out, at least one frame of each with three or more, or that share of
+    the materials, each with all its frames; validation frames are chosen likewise."""
     split_seed: int = 0
     """Seed of that choice; kept apart from `seed` so that a committee shares one test set."""
     valid_fraction: float = Field(0.1, gt=0.0, lt=1.0)
     """Share of the rest that judges the epochs."""
     valid_file: str | None = None
     """Frames that judge the epochs instead."""
+    e_cut: float | None = None
+    """eV/atom. Steps of a relaxation (frames of one `material` with `step` in their info) that are learnt: those after
+    which the energy falls by more than this, the first and the last; null for all."""
+    n_frames: PositiveInt | None = None
+    """Training frames used, chosen by `seed`, for learning curves; null for all."""
     e0s: dict[str, float] | Literal["isolated", "least_squares"] = "least_squares"
     """Energies of single atoms (eV): given, from `IsolatedAtom` frames, or fitted."""
-    model: MaceArchitecture = MaceArchitecture()
-    """Shape of the model."""
+    model: Architecture = MaceArchitecture()
+    """Shape of the model; not read when one is trained further."""
+    start_from: str | None = None
+    """Model that is trained further, such as chgnet:0.3.0; null for random weights."""
+    realign: bool = True
+    """Whether its reference energies are first moved, by least squares over the species, to those of the frames."""
+    freeze: list[str] = []
+    """Weights that stay as they are, by name; * stands for anything, as in `interactions.0.*`."""
+    replay: Replay | None = None
+    """Frames of what the model knew before, learnt beside the new ones; null for none."""
     batch_size: PositiveInt = 4
     """Frames a step."""
     epochs: PositiveInt = 300
@@ -110,3 +122,23 @@ class TrainConfig(Config):
     """s between checkpoints."""
     executors: dict[str, Executor] = Field({}, exclude=True)
     """Parsl pools by name; members are trained side by side on `gpu`. No part of what makes a run the same."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _energies_alone(cls, values: Any) -> Any:
+        """Leave out stage two, which would bring forces back, where only energies are fitted and none is given."""
+        weights = values.get("weights") if isinstance(values, dict) else None
+        plain = weights.model_dump() if isinstance(weights, Weights) else weights or {}
+        alone = plain.get("forces") == 0 and plain.get("stress") == 0
+        return {"stage_two": None} | values if alone else values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        if self.start_from is None and (self.freeze or self.replay is not None):
+            raise ValueError("freeze and replay need start_from: random weights know nothing to keep")
+        return self
+
+    @property
+    def energy_only(self) -> bool:
+        """Whether neither stage fits forces or stress."""
+        return self.weights.energy_only and (self.stage_two is None or self.stage_two.weights.energy_only)

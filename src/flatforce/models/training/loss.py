@@ -2,23 +2,126 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from flatforce.data.frames import get_labels
+from flatforce.models.potential import padded
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
     from flatforce.models.training.config import Weights
+    from flatforce.models.training.learners.base import Learner, Predicted
 
 
-def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights, *, huber: float | None = None) -> Any:
+@dataclass(frozen=True)
+class Example:
+    """One labelled frame as it is learnt."""
+
+    graph: Any
+    """What the model takes."""
+    energy: float
+    """eV."""
+    forces: FloatArray
+    """(N, 3) eV/Å; NaN where there are none, which only a run that fits energies alone may read."""
+    membrane: FloatArray | None
+    """(3,) eV/Å², membrane stress xx, yy, xy; None where not labelled."""
+    height: float
+    """Å, of the cell that the model sees."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Labels of a batch; torch tensors."""
+
+    energy: Any
+    """(F,) eV."""
+    forces: Any
+    """(N, 3) eV/Å."""
+    membrane: Any
+    """(F, 3) eV/Å²; 0 where not labelled."""
+    labelled: Any
+    """(F,) 1 where the stress is labelled, else 0."""
+    sizes: Any
+    """(F,) atoms of each frame."""
+    heights: Any
+    """(F,) Å."""
+
+
+def example(frame: Atoms, learner: Learner, *, need_forces: bool = True) -> Example:
+    """Turn a labelled frame into what is learnt, in the cell that the model will see.
+
+    Parameters
+    ----------
+    frame
+        A labelled frame.
+    learner
+        Whose graph.
+    need_forces
+        Whether a frame without forces is refused.
+
+    Returns
+    -------
+    Graph and labels. Of the stress only the in-plane components are kept, times the cell height.
+    """
+    labels = get_labels(frame, need_forces=need_forces)
+    slab = padded(frame, learner.cutoff)
+    height = float(frame.cell[2, 2])
+    membrane = None
+    if labels.stress is not None and height > 0:
+        membrane = labels.stress[(0, 1, 0), (0, 1, 1)] * height
+    return Example(learner.graph(slab), labels.energy, labels.forces, membrane, float(slab.cell[2, 2]))
+
+
+def truth(examples: Sequence[Example], *, dtype: Any, device: str) -> Truth:
+    """Gather the labels of a batch.
+
+    Parameters
+    ----------
+    examples
+        The frames.
+    dtype
+        Of torch.
+    device
+        Where they are to be.
+
+    Returns
+    -------
+    The labels.
+    """
+    import torch
+
+    def tensor(values: Any) -> Any:
+        return torch.as_tensor(np.asarray(values), dtype=dtype, device=device)
+
+    membranes = [np.zeros(3) if one.membrane is None else one.membrane for one in examples]
+    return Truth(
+        energy=tensor([one.energy for one in examples]),
+        forces=tensor(np.concatenate([one.forces for one in examples])),
+        membrane=tensor(membranes),
+        labelled=tensor([one.membrane is not None for one in examples]),
+        sizes=tensor([len(one.forces) for one in examples]),
+        heights=tensor([one.height for one in examples]),
+    )
+
+
+def sheet_loss(wanted: Truth, found: Predicted, weights: Weights, *, huber: float | None = None) -> Any:
     """Compute the weighted mean of the squares, or of Huber's loss.
 
     Parameters
     ----------
-    batch
-        MACE's batch, with labels; `stress` holds the stress of the cell as the model sees it.
-    out
+    wanted
+        Labels.
+    found
         What the model says.
     weights
-        Of the three terms.
+        Of the three terms; a term without weight is not looked at.
     huber
         Error in the units of each term beyond which the loss is linear, 2 δ |x| − δ²; None for squares alone.
 
@@ -26,11 +129,11 @@ def sheet_loss(batch: Any, out: dict[str, Any], weights: Weights, *, huber: floa
     -------
     A scalar tensor. Only the xx, yy and xy components of the stress enter, times the cell height.
     """
-    sizes = batch.ptr[1:] - batch.ptr[:-1]
-    loss = weights.energy * _mean((batch.energy - out["energy"]) / sizes, huber)
-    loss = loss + weights.forces * _mean(batch.forces - out["forces"], huber)
+    loss = weights.energy * _mean((wanted.energy - found.energy) / wanted.sizes, huber)
+    if weights.forces > 0:
+        loss = loss + weights.forces * _mean(wanted.forces - found.forces, huber)
     if weights.stress > 0:
-        loss = loss + weights.stress * _mean(membrane_error(batch, out["stress"]), huber)
+        loss = loss + weights.stress * _mean(membrane_error(wanted, found), huber)
     return loss
 
 
@@ -41,20 +144,19 @@ def _mean(error: Any, huber: float | None) -> Any:
     return (error.square() - (size - huber).clamp(min=0).square()).mean()  # 2 δ |x| − δ² beyond δ
 
 
-def membrane_error(batch: Any, stress: Any) -> Any:
+def membrane_error(wanted: Truth, found: Predicted) -> Any:
     """Compare membrane stresses.
 
     Parameters
     ----------
-    batch
-        MACE's batch, with labels.
-    stress
-        (F, 3, 3) eV/Å³, what the model says.
+    wanted
+        Labels.
+    found
+        What the model says.
 
     Returns
     -------
     (F, 3) eV/Å², label less model, of xx, yy and xy; 0 for a frame without stress.
     """
-    height = batch.cell.view(-1, 3, 3)[:, 2, 2]
-    error = (batch.stress - stress)[:, (0, 1, 0), (0, 1, 1)] * height[:, None]
-    return error * batch.stress_weight[:, None]
+    membrane = found.stress[:, (0, 1, 0), (0, 1, 1)] * wanted.heights[:, None]
+    return (wanted.membrane - membrane) * wanted.labelled[:, None]

@@ -5,34 +5,34 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from flatforce.core.errors import DataError, ModelError
 from flatforce.core.execution.pools import parsl_pool
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import (
-    Record,
-    claim_folder,
-    read_record,
-    versions,
-    write_atomically,
-    write_record,
-    write_text,
-)
+from flatforce.core.results import Record, claim_folder, read_record, versions, write_record, write_text
 from flatforce.data.bundled import dataset_path
+from flatforce.data.curation.run import CurationConfig, curate
 from flatforce.data.frames import ISOLATED, config_type, describe, read_labelled
+from flatforce.data.material_splits import hold_out_materials
 from flatforce.data.splits import hold_out
-from flatforce.models.backends.mace import MaceBackend, import_mace
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
+from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.potential import Potential
-from flatforce.models.training.mace import CHECKPOINT, Trained, train_mace
+from flatforce.models.spec import split_spec
+from flatforce.models.training.elsewhere import train_isolated
+from flatforce.models.training.epochs import CHECKPOINT, fit
+from flatforce.models.training.start import begin
 from flatforce.models.training.targets import reference_energies, split_validation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
@@ -51,8 +51,8 @@ class TrainingData:
 
     fit: list[Atoms]
     test: list[Atoms]
-    e0s: dict[str, float]
-    """Species → eV."""
+    isolated: list[Atoms]
+    """Single atoms, for reference energies."""
     hashes: dict[str, str]
     """Name of each file → hash."""
 
@@ -73,6 +73,9 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     -------
     The content of `result.json`; `converged` is False when a member diverged.
     """
+    elsewhere = _environment(config)
+    if elsewhere is not None:
+        return train_isolated(elsewhere, config, folder, progress=progress)
     data = load_data(config)
     plain = config.model_dump(mode="json")
     if not claim_folder(folder, plain, data.hashes):
@@ -121,20 +124,30 @@ def load_data(config: TrainConfig) -> TrainingData:
         If nothing is left to train on.
     """
     paths = [dataset_path(name) for name in config.data]
-    frames = [frame for path in paths for frame in read_labelled(path)]
-    chosen = set(hold_out(frames, fraction=config.test_fraction, seed=config.split_seed))
+    frames = [frame for path in paths for frame in _read(path, config)]
+    split = hold_out_materials if config.hold_out == "material" else hold_out
+    chosen = set(split(frames, fraction=config.test_fraction, seed=config.split_seed))
     fit = [f for i, f in enumerate(frames) if i not in chosen]
-    if sum(config_type(f) != ISOLATED for f in fit) < 2:
+    isolated = [f for f in fit if config_type(f) == ISOLATED]
+    fit = [f for f in fit if config_type(f) != ISOLATED]
+    if config.e_cut is not None:
+        fit = curate(fit, CurationConfig(outliers=None, duplicates=None, e_cut=config.e_cut)).frames
+    if len(fit) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
     hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
     if config.valid_file is not None:
         hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
-    return TrainingData(
-        [f for f in fit if config_type(f) != ISOLATED],
-        [frames[i] for i in sorted(chosen)],
-        reference_energies(fit, config),
-        hashes,
-    )
+    return TrainingData(fit, [frames[i] for i in sorted(chosen)], isolated, hashes)
+
+
+def _read(path: Path, config: TrainConfig) -> list[Atoms]:
+    return read_labelled(path, need_forces=not config.energy_only)
+
+
+def _environment(config: TrainConfig) -> Environment | None:
+    """Find where the model's package lives, if not here."""
+    kind = config.model.kind if config.start_from is None else split_spec(config.start_from)[0]
+    return environment_for(kind) if kind in PACKAGES else None
 
 
 def _check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) -> None:
@@ -214,37 +227,44 @@ def _member(
         card: dict[str, Any] = json.loads(card_file.read_text(encoding="utf-8"))
         return card
     inside = folder if single else folder / name
+    inside.mkdir(exist_ok=True)
     seed = config.seed + k
-    if config.valid_file is None:
-        fit, valid = split_validation(data.fit, fraction=config.valid_fraction, seed=seed)
-    else:
-        fit, valid = data.fit, read_labelled(dataset_path(config.valid_file))
-    done = train_mace(fit, valid, config=config, seed=seed, e0s=data.e0s, folder=inside, progress=progress)
+    fit_frames, valid = _parts(config, data, seed)
+    species = {symbol for frame in (*data.fit, *data.test) for symbol in frame.get_chemical_symbols()}
+    e0s = reference_energies([*data.isolated, *fit_frames, *valid], config, species=sorted(species))
+    with default_dtype(config.dtype):
+        learner, replayed = begin(config, fit_frames, data.test, seed=seed, e0s=e0s)
+        learnt = [*fit_frames, *replayed]
+        done = fit(learner, learnt, valid, config=config, seed=seed, folder=inside, progress=progress)
     if done.best_epoch < 0:
         raise ModelError(
             "The training diverged before its first epoch was over; there is no model.",
             why="the loss is not finite",
             fix="lower learning_rate, or look for broken frames",
         )
-    torch = import_mace()
-    model_file = folder / f"{name}.model"
-    write_atomically(model_file, lambda part: torch.save(done.model.cpu(), part))
-    test = _test_errors(done, data.test or valid, f"mace:{name}")
+    model_file = folder / f"{name}{learner.suffix}"
+    learner.save(model_file)
+    spec = f"{learner.loads_as}:{model_file}"
+    best = next(row for row in done.history if row["epoch"] == done.best_epoch)  # patience leaves epochs out
+    test = _test_errors(Potential(spec, learner.backend()), data.test or valid)
     card = {
         "file": model_file.name,
-        "elements": sorted(data.e0s),
-        "e0s": data.e0s,
-        "cutoff": config.model.r_max,
-        "layers": config.model.num_interactions,
+        "kind": learner.loads_as,
+        "elements": sorted(e0s),
+        "e0s": e0s,
+        "cutoff": learner.cutoff,
+        "layers": learner.layers,
         "settings": config.model_dump(mode="json"),
         "seed": seed,
         "data": data.hashes,
-        "n_train": len(fit),
+        "n_train": len(fit_frames),
+        "n_replayed": len(replayed),
         "n_valid": len(valid),
         "n_test": len(data.test),
         "best_epoch": done.best_epoch,
         "epochs": int(done.history[-1]["epoch"]) + 1,
         "diverged": done.diverged,
+        "valid": {name: value for name, value in best.items() if name.startswith("valid_")},
         "test": test,
         "units": ERROR_UNITS,
         "versions": versions(),
@@ -255,8 +275,45 @@ def _member(
     return card
 
 
-def _test_errors(done: Trained, frames: Sequence[Atoms], name: str) -> dict[str, Any]:
-    potential = Potential(name, MaceBackend(done.model, device="cpu", dtype="float64"))
+@contextmanager
+def default_dtype(dtype: str) -> Iterator[None]:
+    """Let torch make numbers of that precision.
+
+    Parameters
+    ----------
+    dtype
+        `float32` or `float64`.
+
+    Yields
+    ------
+    Nothing.
+    """
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, dtype))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _parts(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
+    if config.valid_file is None:
+        learnt, valid = split_validation(
+            data.fit, fraction=config.valid_fraction, seed=seed, by=config.hold_out
+        )
+    else:
+        learnt, valid = data.fit, _read(dataset_path(config.valid_file), config)
+    if config.n_frames is None:
+        return learnt, valid
+    if config.n_frames > len(learnt):
+        raise DataError(f"n_frames is {config.n_frames}, but there are {len(learnt)} training frames.")
+    chosen = np.random.default_rng([seed, 2]).permutation(len(learnt))[: config.n_frames]
+    return [learnt[i] for i in sorted(chosen)], valid
+
+
+def _test_errors(potential: Potential, frames: Sequence[Atoms]) -> dict[str, Any]:
     found = compare(frames, potential.evaluate(frames))
     groups = {group: error_metrics(found, group=group) for group in sorted(set(found.frame_group))}
     return {"all": error_metrics(found), "config_type": groups, "force_mae_of": element_force_errors(found)}

@@ -8,6 +8,7 @@ import numpy as np
 
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, get_labels
+from flatforce.data.material_splits import hold_out_materials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from flatforce.models.training.config import TrainConfig
 
 
-def reference_energies(frames: Sequence[Atoms], config: TrainConfig) -> dict[str, float]:
+def reference_energies(
+    frames: Sequence[Atoms], config: TrainConfig, *, species: Sequence[str] | None = None
+) -> dict[str, float]:
     """Decide on the energies of single atoms.
 
     Parameters
@@ -26,6 +29,8 @@ def reference_energies(frames: Sequence[Atoms], config: TrainConfig) -> dict[str
         Labelled frames.
     config
         `e0s` says how.
+    species
+        Those that are wanted; of the frames if not given.
 
     Returns
     -------
@@ -36,38 +41,55 @@ def reference_energies(frames: Sequence[Atoms], config: TrainConfig) -> dict[str
     DataError
         If a species is missing, or isolated atoms are asked for and absent.
     """
-    species = sorted({symbol for frame in frames for symbol in frame.get_chemical_symbols()})
+    wanted = sorted(species or {symbol for frame in frames for symbol in frame.get_chemical_symbols()})
     if isinstance(config.e0s, dict):
         found = dict(config.e0s)
     elif config.e0s == "isolated":
         found = {
-            frame.get_chemical_symbols()[0]: get_labels(frame).energy
+            frame.get_chemical_symbols()[0]: get_labels(frame, need_forces=False).energy
             for frame in frames
             if config_type(frame) == ISOLATED and len(frame) == 1
         }
     else:
-        found = _least_squares(frames, species)
-    missing = [symbol for symbol in species if symbol not in found]
+        energies = [get_labels(frame, need_forces=False).energy for frame in frames]
+        found = fit_energies(frames, energies, wanted)
+    missing = [symbol for symbol in wanted if symbol not in found]
     if missing:
         raise DataError(
             f"There is no reference energy for {', '.join(missing)}.",
             fix=f"name them under e0s, add frames with config_type {ISOLATED}, or use e0s: least_squares",
         )
-    return {symbol: found[symbol] for symbol in species}
+    return {symbol: found[symbol] for symbol in wanted}
 
 
-def _least_squares(frames: Sequence[Atoms], species: Sequence[str]) -> dict[str, float]:
+def fit_energies(
+    frames: Sequence[Atoms], energies: Sequence[float], species: Sequence[str]
+) -> dict[str, float]:
+    """Fit energies of species to those of frames, by least squares of the energy per atom.
+
+    Parameters
+    ----------
+    frames
+        Structures.
+    energies
+        (F) eV.
+    species
+        Those that may occur.
+
+    Returns
+    -------
+    Species → eV, the smallest that fit; 0 for a species that does not occur.
+    """
     counts = np.array([[frame.get_chemical_symbols().count(s) for s in species] for frame in frames], float)
-    energies = np.array([get_labels(frame).energy for frame in frames])
     size = counts.sum(axis=1, keepdims=True)
-    fitted, *_ = np.linalg.lstsq(counts / size, energies / size[:, 0], rcond=None)
+    fitted, *_ = np.linalg.lstsq(counts / size, np.asarray(energies) / size[:, 0], rcond=None)
     return dict(zip(species, fitted.tolist(), strict=True))
 
 
 def split_validation(
-    frames: Sequence[Atoms], *, fraction: float, seed: int
+    frames: Sequence[Atoms], *, fraction: float, seed: int, by: str = "config_type"
 ) -> tuple[list[Atoms], list[Atoms]]:
-    """Set frames aside to judge the epochs, within each config type.
+    """Set frames aside to judge the epochs, within each config type or by material.
 
     A config type of few frames gives none: the model would lose what it knows of it, and the epochs would be
     judged by one frame that nothing was learnt for.
@@ -80,6 +102,8 @@ def split_validation(
         Share of each config type, rounded; at least one frame in all.
     seed
         Of the choice.
+    by
+        `config_type`, or `material` for whole materials.
 
     Returns
     -------
@@ -92,6 +116,9 @@ def split_validation(
     """
     if len(frames) < 2:
         raise DataError("Training takes two frames or more.", fix="add labelled frames")
+    if by == "material":
+        aside = set(hold_out_materials(frames, fraction=fraction, seed=seed))
+        return [f for i, f in enumerate(frames) if i not in aside], [frames[i] for i in sorted(aside)]
     rng = np.random.default_rng(seed)
     groups: dict[str, list[int]] = {}
     for i, frame in enumerate(frames):

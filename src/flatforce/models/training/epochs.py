@@ -1,23 +1,18 @@
-"""The epochs of a MACE model, resumable so that a killed run ends with the same weights."""
+"""The epochs of a model, resumable so that a killed run ends with the same weights."""
 
 from __future__ import annotations
 
 import time
-import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.data import atomic_numbers
 
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import write_atomically
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
-from flatforce.data.frames import get_labels
-from flatforce.models.backends.mace import import_mace, make_graph
-from flatforce.models.potential import padded
-from flatforce.models.training.loss import membrane_error, sheet_loss
+from flatforce.models.training.loss import Example, Truth, example, membrane_error, sheet_loss, truth
 from flatforce.models.training.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -27,6 +22,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.training.config import TrainConfig, Weights
+    from flatforce.models.training.learners.base import Learner, Predicted
 
 DIVERGED = 1e4
 """A validation loss this many times the best one means that the run has run away."""
@@ -53,27 +49,27 @@ class Progression:
 class Trained:
     """A finished run."""
 
-    model: Any
-    """The torch module with the best weights."""
     best_epoch: int
     history: list[dict[str, float]]
     diverged: bool
 
 
-def train_mace(
+def fit(
+    learner: Learner,
     train: Sequence[Atoms],
     valid: Sequence[Atoms],
     *,
     config: TrainConfig,
     seed: int,
-    e0s: dict[str, float],
     folder: Path,
     progress: Progress = silent,
 ) -> Trained:
-    """Fit a MACE model.
+    """Fit a model to frames.
 
     Parameters
     ----------
+    learner
+        The model; it has the best weights in the end.
     train
         Labelled frames.
     valid
@@ -81,9 +77,7 @@ def train_mace(
     config
         Settings.
     seed
-        Of weights and batches.
-    e0s
-        Species → eV.
+        Of the batches.
     folder
         Where checkpoint and metrics stand; a checkpoint found there is gone on from.
     progress
@@ -91,52 +85,45 @@ def train_mace(
 
     Returns
     -------
-    The model and its history.
+    The history.
     """
-    torch = import_mace()
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, config.dtype))
     monitor = Monitor(folder, config.monitor, config.model_dump(mode="json"))
     try:
-        run = _Run(train, valid, config=config, seed=seed, e0s=e0s, folder=folder, monitor=monitor)
+        run = _Run(learner, train, valid, config=config, seed=seed, folder=folder, monitor=monitor)
         return run.finish(progress)
     finally:
         monitor.close()
-        torch.set_default_dtype(before)
 
 
 class _Run:
     def __init__(  # private; one caller
         self,
+        learner: Learner,
         train: Sequence[Atoms],
         valid: Sequence[Atoms],
         *,
         config: TrainConfig,
         seed: int,
-        e0s: dict[str, float],
         folder: Path,
         monitor: Monitor,
     ) -> None:
-        self.torch = torch = import_mace()
+        import torch
         from torch_ema import ExponentialMovingAverage
 
+        self.torch = torch
         self.config, self.seed, self.folder, self.monitor = config, seed, folder, monitor
         auto = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = auto if config.device == "auto" else config.device
-        self.train = [labelled_graph(frame, config, e0s) for frame in train]
-        self.valid = [labelled_graph(frame, config, e0s) for frame in valid]
-        torch.manual_seed(seed)
-        self.model = build_model(self.train, config, e0s).to(self.device)
+        self.learner, self.model = learner, learner.module.to(self.device)
+        bare = config.energy_only
+        self.train = [example(frame, learner, need_forces=not bare) for frame in train]
+        self.valid = [example(frame, learner, need_forces=not bare) for frame in valid]
+        free = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            amsgrad=config.amsgrad,
+            free, lr=config.learning_rate, weight_decay=config.weight_decay, amsgrad=config.amsgrad
         )
         self.ema = (
-            None
-            if config.ema_decay is None
-            else ExponentialMovingAverage(self.model.parameters(), decay=config.ema_decay)
+            None if config.ema_decay is None else ExponentialMovingAverage(free, decay=config.ema_decay)
         )
         self.state = Progression()
         self.stage_two_start = (
@@ -154,8 +141,8 @@ class _Run:
             self._judge(row)
             state.epoch += 1
             self.monitor.write(state.history)
-            text = f"force MAE {row['valid_force_mae']:.1f} meV/Å, energy MAE {row['valid_energy_mae']:.2f} meV/atom"
-            progress(state.epoch, config.epochs, text)
+            force = f"force MAE {row['valid_force_mae']:.1f} meV/Å, " if "valid_force_mae" in row else ""
+            progress(state.epoch, config.epochs, f"{force}energy MAE {row['valid_energy_mae']:.2f} meV/atom")
             state.stopped = self._out_of_patience()
             if time.monotonic() - saved > config.checkpoint_seconds:
                 self._save()
@@ -163,7 +150,7 @@ class _Run:
         self._save()
         if state.best_weights is not None:
             self.model.load_state_dict(state.best_weights)
-        return Trained(self.model, state.best_epoch, state.history, state.diverged)
+        return Trained(state.best_epoch, state.history, state.diverged)
 
     def _enter_stage_two(self) -> None:
         state = self.state
@@ -196,10 +183,10 @@ class _Run:
         order = np.random.default_rng([self.seed, self.state.epoch]).permutation(len(self.train))
         self.model.train()
         for first in range(0, len(order), self.config.batch_size):
-            batch = self._batch([self.train[i] for i in order[first : first + self.config.batch_size]])
+            batch = [self.train[i] for i in order[first : first + self.config.batch_size]]
             self.optimizer.zero_grad(set_to_none=True)
-            out = self.model(batch.to_dict(), training=True, compute_stress=weights.stress > 0)
-            loss = sheet_loss(batch, out, weights, huber=self.config.huber)
+            found = self._predict(batch, forces=weights.forces > 0, stress=weights.stress > 0)
+            loss = sheet_loss(self._truth(batch), found, weights, huber=self.config.huber)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_gradient)
             self.optimizer.step()
@@ -221,23 +208,28 @@ class _Run:
 
     def _errors(self, weights: Weights) -> dict[str, float]:
         self.model.eval()
+        bare = self.config.energy_only
         losses, energy, forces, stress = [], [], [], []
         for first in range(0, len(self.valid), 2 * self.config.batch_size):
-            batch = self._batch(self.valid[first : first + 2 * self.config.batch_size])
-            out = self.model(batch.to_dict(), compute_stress=True)
-            losses.append(float(sheet_loss(batch, out, weights, huber=self.config.huber).detach()))
-            sizes = batch.ptr[1:] - batch.ptr[:-1]
-            energy.append(((batch.energy - out["energy"]) / sizes).detach().abs())
-            forces.append((batch.forces - out["forces"]).detach().abs().flatten())
-            labelled = batch.stress_weight > 0
-            stress.append(membrane_error(batch, out["stress"])[labelled].detach().abs().flatten())
-        cat = self.torch.cat
-        found = cat(stress)
-        return {
+            batch = self.valid[first : first + 2 * self.config.batch_size]
+            wanted, found = self._truth(batch), self._predict(batch, forces=not bare, stress=not bare)
+            losses.append(float(sheet_loss(wanted, found, weights, huber=self.config.huber).detach()))
+            energy.append(((wanted.energy - found.energy) / wanted.sizes).detach().abs())
+            if not bare:
+                forces.append((wanted.forces - found.forces).detach().abs().flatten())
+                stress.append(membrane_error(wanted, found)[wanted.labelled > 0].detach().abs().flatten())
+        row = {
             "valid_loss": float(np.mean(losses)),
-            "valid_energy_mae": 1e3 * float(cat(energy).mean()),
-            "valid_force_mae": 1e3 * float(cat(forces).mean()),
-            "valid_stress_mae": EV_PER_A2_IN_N_PER_M * float(found.mean()) if len(found) else float("nan"),
+            "valid_energy_mae": 1e3 * float(self.torch.cat(energy).mean()),
+        }
+        if bare:
+            return row
+        tension = self.torch.cat(stress)
+        return row | {
+            "valid_force_mae": 1e3 * float(self.torch.cat(forces).mean()),
+            "valid_stress_mae": EV_PER_A2_IN_N_PER_M * float(tension.mean())
+            if len(tension)
+            else float("nan"),
         }
 
     def _judge(self, row: dict[str, float]) -> None:
@@ -249,10 +241,12 @@ class _Run:
             with self._averaged():
                 state.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
-    def _batch(self, graphs: Sequence[Any]) -> Any:
-        from mace.tools import torch_geometric
+    def _truth(self, batch: Sequence[Example]) -> Truth:
+        return truth(batch, dtype=getattr(self.torch, self.config.dtype), device=self.device)
 
-        return torch_geometric.Batch.from_data_list(list(graphs)).to(self.device)
+    def _predict(self, batch: Sequence[Example], *, forces: bool, stress: bool) -> Predicted:
+        graphs = [one.graph for one in batch]
+        return self.learner.predict(graphs, device=self.device, forces=forces, stress=stress)
 
     def _save(self) -> None:
         content = {
@@ -277,89 +271,3 @@ class _Run:
 
 def _fall(part: float) -> float:
     return float(0.01 + 0.99 * (1 + np.cos(np.pi * part)) / 2)
-
-
-def labelled_graph(frame: Atoms, config: TrainConfig, e0s: dict[str, float]) -> Any:
-    """Turn a labelled frame into MACE's graph, in the cell that the model will see.
-
-    Parameters
-    ----------
-    frame
-        A labelled frame.
-    config
-        Cutoff and precision.
-    e0s
-        The species known.
-
-    Returns
-    -------
-    The graph; a frame without stress has stress weight 0.
-    """
-    labels = get_labels(frame)
-    slab = padded(frame, config.model.r_max)
-    has_stress = labels.stress is not None and frame.cell[2, 2] > 0
-    stress = np.zeros((3, 3))
-    if labels.stress is not None and has_stress:
-        stress = labels.stress * frame.cell[2, 2] / slab.cell[2, 2]
-    return make_graph(
-        slab,
-        numbers=sorted(atomic_numbers[symbol] for symbol in e0s),
-        cutoff=config.model.r_max,
-        heads=["Default"],
-        properties={"energy": labels.energy, "forces": labels.forces, "stress": stress},
-        property_weights={"energy": 1.0, "forces": 1.0, "stress": float(has_stress)},
-    )
-
-
-def build_model(graphs: Sequence[Any], config: TrainConfig, e0s: dict[str, float]) -> Any:
-    """Make an untrained model, scaled to the data.
-
-    Parameters
-    ----------
-    graphs
-        Training graphs: neighbours and forces are counted on them.
-    config
-        Shape of the model.
-    e0s
-        Species → eV.
-
-    Returns
-    -------
-    The torch module.
-    """
-    torch = import_mace()
-    from e3nn import o3
-    from mace import modules
-
-    shape = config.model
-    numbers = sorted(atomic_numbers[symbol] for symbol in e0s)
-    by_number = {atomic_numbers[symbol]: energy for symbol, energy in e0s.items()}
-    energies = np.array([[by_number[z] for z in numbers]])
-    neighbours = sum(g.edge_index.shape[1] for g in graphs) / sum(g.num_nodes for g in graphs)
-    forces = torch.cat([g.forces.flatten() for g in graphs])
-    e0_of = torch.tensor(energies[0], dtype=torch.get_default_dtype())
-    shifts = [float((g.energy - (g.node_attrs @ e0_of).sum()) / g.num_nodes) for g in graphs]
-    block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
-    with warnings.catch_warnings():  # e3nn 0.4.4 compiles by a TorchScript that warns of itself
-        warnings.simplefilter("ignore")
-        return modules.ScaleShiftMACE(
-            r_max=shape.r_max,
-            num_bessel=shape.num_radial_basis,
-            num_polynomial_cutoff=shape.num_cutoff_basis,
-            max_ell=shape.max_ell,
-            interaction_cls=block,
-            interaction_cls_first=block,
-            num_interactions=shape.num_interactions,
-            num_elements=len(numbers),
-            hidden_irreps=o3.Irreps(shape.hidden_irreps),
-            MLP_irreps=o3.Irreps(shape.readout_irreps),
-            gate=torch.nn.functional.silu,
-            atomic_energies=energies,
-            avg_num_neighbors=neighbours,
-            atomic_numbers=numbers,
-            correlation=shape.correlation,
-            radial_type="bessel",
-            atomic_inter_scale=float(forces.square().mean().sqrt()),
-            atomic_inter_shift=float(np.mean(shifts)),
-            heads=["Default"],
-        )

@@ -1,0 +1,140 @@
+"""CHGNet in training: from the weights that come with its package, or from a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ase.data import atomic_numbers
+
+from flatforce.core.errors import ConfigError
+from flatforce.core.results import write_atomically
+from flatforce.core.units import EV_PER_A3_IN_GPA
+from flatforce.models.backends.chgnet import ChgnetBackend, load, make_graph, precision
+from flatforce.models.training.learners.base import Predicted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+
+def pretrained(name: str, *, dtype: str) -> ChgnetLearner:
+    """Load a model to be trained further.
+
+    Parameters
+    ----------
+    name
+        `0.3.0`, `0.2.0`, `r2scan`, or path of a file.
+    dtype
+        Arithmetic.
+
+    Returns
+    -------
+    The model.
+    """
+    return ChgnetLearner(load(name, device="cpu", dtype=dtype).model, dtype)
+
+
+class ChgnetLearner:
+    """A CHGNet model in training.
+
+    Parameters
+    ----------
+    module
+        The torch module.
+    dtype
+        Arithmetic.
+    """
+
+    suffix, loads_as = ".pth.tar", "chgnet"
+    elements = ChgnetBackend.elements
+
+    def __init__(self, module: Any, dtype: str) -> None:
+        self.module, self.dtype = module, dtype
+        self.cutoff, self.layers = float(module.graph_converter.atom_graph_cutoff), int(module.n_conv)
+
+    def graph(self, slab: Atoms) -> Any:
+        """Turn a fully periodic cell into CHGNet's graph.
+
+        Parameters
+        ----------
+        slab
+            The cell.
+
+        Returns
+        -------
+        The graph.
+        """
+        with precision(self.dtype):
+            return make_graph(slab, self.module)
+
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
+        """Evaluate a batch so that it can be differentiated.
+
+        Parameters
+        ----------
+        graphs
+            Of the cells.
+        device
+            Where the module is.
+        forces
+            Whether forces are wanted.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        Tensors.
+        """
+        import torch
+
+        task = "efs" if stress else "ef" if forces else "e"
+        with precision(self.dtype):
+            found = self.module([graph.to(device) for graph in graphs], task=task)
+        sizes = torch.tensor([len(graph.atomic_number) for graph in graphs], device=device)
+        tension = torch.stack(found["s"]) / EV_PER_A3_IN_GPA if stress else None
+        return Predicted(found["e"] * sizes, torch.cat(found["f"]) if forces else None, tension)
+
+    def shift(self, energies: dict[str, float]) -> None:
+        """Move the reference energies.
+
+        Parameters
+        ----------
+        energies
+            Species → eV, to be added for each atom.
+
+        Raises
+        ------
+        ConfigError
+            If this model has none.
+        """
+        composition = getattr(self.module.composition_model, "fc", None)
+        if composition is None:
+            raise ConfigError("This CHGNet has no reference energies to move.", fix="set realign: false")
+        for symbol, energy in energies.items():
+            composition.weight.data[0, atomic_numbers[symbol] - 1] += energy
+
+    def save(self, path: Path) -> None:
+        """Write a file that CHGNet reads.
+
+        Parameters
+        ----------
+        path
+            Where.
+        """
+        import torch
+
+        content = {"model": self.module.cpu().as_dict()}
+        write_atomically(path, lambda part: torch.save(content, part))
+
+    def backend(self) -> ChgnetBackend:
+        """Make a backend of the weights as they are.
+
+        Returns
+        -------
+        The backend, on the CPU in float64.
+        """
+        import torch
+
+        return ChgnetBackend(self.module.cpu().to(torch.float64), device="cpu", dtype="float64")

@@ -1,0 +1,185 @@
+"""MACE in training."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import atomic_numbers, chemical_symbols
+
+from flatforce.core.results import write_atomically
+from flatforce.models.backends.mace import MaceBackend, import_mace, load_module, make_graph
+from flatforce.models.training.learners.base import Predicted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.models.training.architectures import MaceArchitecture
+    from flatforce.models.training.learners.base import Scale
+
+
+def pretrained(name: str, *, dtype: str) -> MaceLearner:
+    """Load a model to be trained further.
+
+    Parameters
+    ----------
+    name
+        Path of a `.model` file, or a bundled model.
+    dtype
+        Arithmetic.
+
+    Returns
+    -------
+    The model.
+    """
+    torch = import_mace()
+    module = load_module(name, device="cpu").to(getattr(torch, dtype))
+    for parameter in module.parameters():
+        parameter.requires_grad_(True)
+    return MaceLearner(module)
+
+
+def build(shape: MaceArchitecture, scale: Scale, *, neighbours: float, dtype: str) -> MaceLearner:
+    """Make an untrained model.
+
+    Parameters
+    ----------
+    shape
+        Of the model.
+    scale
+        What it is scaled to.
+    neighbours
+        Mean number of neighbours of an atom.
+    dtype
+        Arithmetic; torch's default is set to it.
+
+    Returns
+    -------
+    The model.
+    """
+    torch = import_mace()
+    from e3nn import o3
+    from mace import modules
+
+    by_number = {atomic_numbers[symbol]: energy for symbol, energy in scale.e0s.items()}
+    numbers = sorted(by_number)
+    block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
+    with warnings.catch_warnings():  # e3nn 0.4.4 compiles by a TorchScript that warns of itself
+        warnings.simplefilter("ignore")
+        module = modules.ScaleShiftMACE(
+            r_max=shape.r_max,
+            num_bessel=shape.num_radial_basis,
+            num_polynomial_cutoff=shape.num_cutoff_basis,
+            max_ell=shape.max_ell,
+            interaction_cls=block,
+            interaction_cls_first=block,
+            num_interactions=shape.num_interactions,
+            num_elements=len(numbers),
+            hidden_irreps=o3.Irreps(shape.hidden_irreps),
+            MLP_irreps=o3.Irreps(shape.readout_irreps),
+            gate=torch.nn.functional.silu,
+            atomic_energies=np.array([[by_number[z] for z in numbers]]),
+            avg_num_neighbors=neighbours,
+            atomic_numbers=numbers,
+            correlation=shape.correlation,
+            radial_type="bessel",
+            atomic_inter_scale=scale.force,
+            atomic_inter_shift=scale.shift,
+            heads=["Default"],
+        )
+    return MaceLearner(module.to(getattr(torch, dtype)))
+
+
+class MaceLearner:
+    """A MACE model in training.
+
+    Parameters
+    ----------
+    module
+        The torch module.
+    """
+
+    suffix, loads_as = ".model", "mace"
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.cutoff, self.layers = float(module.r_max), int(module.num_interactions)
+        self.numbers = [int(z) for z in module.atomic_numbers]
+        self.elements = frozenset(chemical_symbols[z] for z in self.numbers)
+        self.heads = list(getattr(module, "heads", None) or ["Default"])
+
+    def graph(self, slab: Atoms) -> Any:
+        """Turn a fully periodic cell into MACE's graph.
+
+        Parameters
+        ----------
+        slab
+            The cell.
+
+        Returns
+        -------
+        The graph.
+        """
+        return make_graph(slab, numbers=self.numbers, cutoff=self.cutoff, heads=self.heads)
+
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
+        """Evaluate a batch so that it can be differentiated.
+
+        Parameters
+        ----------
+        graphs
+            Of the cells.
+        device
+            Where the module is.
+        forces
+            Whether forces are wanted.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        Tensors.
+        """
+        from mace.tools import torch_geometric
+
+        batch = torch_geometric.Batch.from_data_list(list(graphs)).to(device)
+        out = self.module(
+            batch.to_dict(), training=self.module.training, compute_force=forces, compute_stress=stress
+        )
+        return Predicted(out["energy"], out["forces"] if forces else None, out["stress"] if stress else None)
+
+    def shift(self, energies: dict[str, float]) -> None:
+        """Move the reference energies.
+
+        Parameters
+        ----------
+        energies
+            Species → eV, to be added for each atom.
+        """
+        table = self.module.atomic_energies_fn.atomic_energies
+        for symbol, energy in energies.items():
+            table.data[..., self.numbers.index(atomic_numbers[symbol])] += energy
+
+    def save(self, path: Path) -> None:
+        """Write a `.model` file.
+
+        Parameters
+        ----------
+        path
+            Where.
+        """
+        torch = import_mace()
+        write_atomically(path, lambda part: torch.save(self.module.cpu(), part))
+
+    def backend(self) -> MaceBackend:
+        """Make a backend of the weights as they are.
+
+        Returns
+        -------
+        The backend, on the CPU in float64.
+        """
+        return MaceBackend(self.module.cpu(), device="cpu", dtype="float64")

@@ -1,0 +1,191 @@
+"""M3GNet, TensorNet and the other models of MatGL in training."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from flatforce.models.backends.matgl import (
+    MatglBackend,
+    blocks,
+    evaluate,
+    import_matgl,
+    load_module,
+    make_graph,
+    precision,
+)
+from flatforce.models.training.learners.base import Predicted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.models.training.architectures import M3GNetArchitecture, TensorNetArchitecture
+    from flatforce.models.training.learners.base import Scale
+
+
+def pretrained(name: str, *, dtype: str) -> MatglLearner:
+    """Load a model to be trained further.
+
+    Parameters
+    ----------
+    name
+        Folder of a model, or a name on MatGL's hub.
+    dtype
+        Arithmetic.
+
+    Returns
+    -------
+    The model.
+    """
+    return MatglLearner(load_module(name), dtype)
+
+
+def build(
+    shape: M3GNetArchitecture | TensorNetArchitecture, scale: Scale, *, neighbours: float, dtype: str
+) -> MatglLearner:
+    """Make an untrained model.
+
+    Parameters
+    ----------
+    shape
+        Of the model.
+    scale
+        What it is scaled to; the shift is added to the energies of the species.
+    neighbours
+        Not used: these models do not normalise by it.
+    dtype
+        Arithmetic.
+
+    Returns
+    -------
+    The model.
+    """
+    del neighbours
+    import_matgl()
+    from matgl.apps.pes import Potential
+    from matgl.models import M3GNet, TensorNet
+
+    species = tuple(sorted(scale.e0s))
+    with precision(dtype):
+        if shape.kind == "m3gnet":
+            model = M3GNet(
+                element_types=species,
+                is_intensive=False,
+                cutoff=shape.r_max,
+                threebody_cutoff=shape.threebody_cutoff,
+                nblocks=shape.num_interactions,
+                units=shape.units,
+                dim_node_embedding=shape.units,
+                dim_edge_embedding=shape.units,
+                use_smooth=True,
+            )
+        else:
+            model = TensorNet(
+                element_types=species,
+                is_intensive=False,
+                cutoff=shape.r_max,
+                nblocks=shape.num_interactions,
+                units=shape.units,
+                num_rbf=shape.num_radial_basis,
+                use_warp=False,
+            )
+        references = [scale.e0s[symbol] + scale.shift for symbol in species]
+        return MatglLearner(Potential(model, data_std=scale.force, element_refs=references), dtype)
+
+
+class MatglLearner:
+    """A potential of MatGL in training.
+
+    Parameters
+    ----------
+    module
+        MatGL's `Potential`.
+    dtype
+        Arithmetic.
+    """
+
+    suffix, loads_as = "", "matgl"
+
+    def __init__(self, module: Any, dtype: str) -> None:
+        torch = import_matgl()
+        self.module, self.dtype = module.to(getattr(torch, dtype)), dtype
+        self.cutoff, self.layers = float(module.model.cutoff), blocks(module.model)
+        self.elements = frozenset(module.model.element_types)
+
+    def graph(self, slab: Atoms) -> Any:
+        """Turn a fully periodic cell into MatGL's graph.
+
+        Parameters
+        ----------
+        slab
+            The cell.
+
+        Returns
+        -------
+        Graph and lattice.
+        """
+        with precision(self.dtype):
+            return make_graph(slab, self.module)
+
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
+        """Evaluate a batch so that it can be differentiated.
+
+        Parameters
+        ----------
+        graphs
+            Of the cells.
+        device
+            Where the module is.
+        forces
+            Whether forces are wanted.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        Tensors.
+        """
+        with precision(self.dtype):
+            energy, found, tension = evaluate(
+                self.module, graphs, device=device, forces=forces, stress=stress
+            )
+        return Predicted(energy, found if forces else None, tension)
+
+    def shift(self, energies: dict[str, float]) -> None:
+        """Move the reference energies.
+
+        Parameters
+        ----------
+        energies
+            Species → eV, to be added for each atom.
+        """
+        table = self.module.element_refs.property_offset
+        for symbol, energy in energies.items():
+            table[..., self.module.model.element_types.index(symbol)] += energy
+        self.module._init_args["element_refs"] = table.tolist()  # noqa: SLF001  # MatGL writes them twice
+
+    def save(self, path: Path) -> None:
+        """Write a folder that MatGL reads.
+
+        Parameters
+        ----------
+        path
+            Where.
+        """
+        part = path.with_name(f".{path.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        self.module.cpu().save(part)
+        shutil.rmtree(path, ignore_errors=True)
+        part.rename(path)
+
+    def backend(self) -> MatglBackend:
+        """Make a backend of the weights as they are.
+
+        Returns
+        -------
+        The backend, on the CPU in float64.
+        """
+        return MatglBackend(self.module.cpu(), device="cpu", dtype="float64")

@@ -1,0 +1,243 @@
+"""DFT relaxations of small monolayers of many kinds, each from a perturbed start: the bundled dataset `2d-pbe-mini`.
+
+    python validation/pbe_2d_mini.py relax CACHE OUT.extxyz [--workers 2] [--steps 8]
+    python validation/pbe_2d_mini.py assemble OUT.extxyz src/flatforce/data/files/pbe_2d_mini.extxyz
+
+Start: lattice constant and thickness near the literature's, each off by up to 4 %. Path: BFGS of ASE on positions and
+in-plane cell, the symmetry kept, every step a label; then one frame a material rattled by 0.06 Å in a cell strained by
+up to 2 %. A killed run goes on from its cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.data.frames import get_labels, read_labelled, write_frames
+from flatforce.reference.config import GpawSettings, LabelConfig, label_key
+from flatforce.reference.label import label
+from flatforce.reference.tasks import read_outcome
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.sheet import IN_PLANE
+from flatforce.structures.strain import rattled, strained
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SETTINGS = GpawSettings(k_length=24.0, gamma_centred=True, smearing=0.1, use_symmetry=True)
+"""For speed: 8×8 k points for a = 3.2 Å, Fermi 0.1 eV, spins not polarised, c = 13 Å."""
+
+DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.1 eV, k_length 24 Å with Γ, no spin, c = 13 Å, free energy"
+
+HEIGHT = 13.0
+MAX_FORCE, MAX_STRESS = 0.03, 0.1
+"""eV/Å and N/m: where a relaxation ends."""
+
+MX2 = {  # Å: lattice constant, X–X distance
+    "2H": {
+        "MoS2": (3.18, 3.13), "MoSe2": (3.32, 3.34), "MoTe2": (3.55, 3.61), "WS2": (3.18, 3.14),
+        "WSe2": (3.32, 3.36), "WTe2": (3.55, 3.62), "NbS2": (3.34, 3.13), "NbSe2": (3.47, 3.36),
+        "NbTe2": (3.70, 3.68), "TaS2": (3.34, 3.12), "TaSe2": (3.47, 3.35), "TaTe2": (3.70, 3.66),
+        "VS2": (3.17, 2.98), "VSe2": (3.33, 3.20), "VTe2": (3.59, 3.50), "TiS2": (3.33, 3.02),
+        "TiSe2": (3.48, 3.24), "TiTe2": (3.73, 3.58), "ZrS2": (3.56, 3.13), "ZrSe2": (3.70, 3.37),
+        "HfS2": (3.52, 3.12), "HfSe2": (3.65, 3.35), "ZrTe2": (3.92, 3.74), "HfTe2": (3.88, 3.72),
+    },
+    "1T": {
+        "TiS2": (3.42, 2.84), "TiSe2": (3.54, 3.08), "TiTe2": (3.75, 3.45), "ZrS2": (3.68, 2.90),
+        "ZrSe2": (3.79, 3.16), "ZrTe2": (3.97, 3.52), "HfS2": (3.64, 2.90), "HfSe2": (3.76, 3.15),
+        "HfTe2": (3.97, 3.50), "VS2": (3.17, 2.94), "VSe2": (3.34, 3.15), "NbS2": (3.37, 3.12),
+        "NbSe2": (3.48, 3.38), "TaS2": (3.38, 3.10), "TaSe2": (3.50, 3.35), "MoS2": (3.18, 3.15),
+        "WS2": (3.19, 3.15), "MoSe2": (3.28, 3.45), "WSe2": (3.29, 3.45), "SnS2": (3.70, 2.95),
+        "SnSe2": (3.87, 3.19), "PtS2": (3.57, 2.47), "PtSe2": (3.74, 2.66), "CdI2": (4.32, 3.45),
+        "CdCl2": (3.88, 2.66), "MgCl2": (3.64, 2.70), "MgBr2": (3.84, 2.93), "PbI2": (4.66, 3.72),
+    },
+}  # fmt: skip
+
+PAIRS = {  # Å: lattice constant, buckling
+    "BN": (2.51, 0.0), "CC": (2.47, 0.0), "SiC": (3.10, 0.0), "BP": (3.21, 0.0), "AlN": (3.13, 0.0),
+    "SiSi": (3.87, 0.45), "GeGe": (4.06, 0.69), "AsAs": (3.61, 1.40), "SbSb": (4.12, 1.64), "PP": (3.28, 1.24),
+}  # fmt: skip
+
+LAYERS = {"GaS": (3.63, 2.47, 4.64), "GaSe": (3.82, 2.47, 4.83), "InSe": (4.09, 2.81, 5.38)}
+"""Å: lattice constant, metal–metal and chalcogen–chalcogen distance."""
+
+
+def materials() -> list[Atoms]:
+    """List the unperturbed starts."""
+    found = []
+    for prototype, members in MX2.items():
+        for formula, (a, thickness) in members.items():
+            metal, other = dict.fromkeys(Atoms(formula).symbols)
+            sheet = monolayer((metal, other), prototype=prototype, a=a, thickness=thickness, height=HEIGHT)
+            found.append(named(sheet, f"{formula}-{prototype}"))
+    for formula, (a, buckling) in PAIRS.items():
+        symbols = list(Atoms(formula).symbols)
+        sheet = monolayer((symbols[0], symbols[1]), prototype="honeycomb", a=a, height=HEIGHT)
+        sheet.positions[0, 2] += buckling
+        element = symbols[0] == symbols[1]
+        found.append(
+            named(sheet, f"{symbols[0] if element else formula}-{'buckled' if buckling else 'honeycomb'}")
+        )
+    for formula, (a, inner, outer) in LAYERS.items():
+        metal, other = Atoms(formula).symbols
+        half = monolayer((metal, other), prototype="2H", a=a, thickness=outer, height=HEIGHT)
+        sheet = half + Atoms([metal], positions=[half.positions[0]])
+        sheet.positions[[0, 3], 2] += np.array([1, -1]) * inner / 2
+        found.append(named(sheet, f"{formula}-layer"))
+    for element, cell, y, z in (("P", (3.30, 4.62), 0.081, 1.06),):
+        scaled = [(0, -y), (0.5, 0.5 + y), (0.5, 0.5 - y), (0, y)]
+        heights = np.array([1, 1, -1, -1]) * z
+        positions = [
+            (u * cell[0], v * cell[1], HEIGHT / 2 + h) for (u, v), h in zip(scaled, heights, strict=True)
+        ]
+        sheet = Atoms([element] * 4, positions=positions, cell=[*cell, HEIGHT], pbc=True)
+        found.append(named(sheet, f"{element}-black"))
+    return found
+
+
+def named(sheet: Atoms, material: str) -> Atoms:
+    sheet.info = {"material": material}
+    return sheet
+
+
+def start(sheet: Atoms) -> Atoms:
+    """Perturb lattice constant and thickness, the symmetry kept."""
+    rng = np.random.default_rng([20261121, *sheet.info["material"].encode()])
+    stretch, squeeze = rng.uniform(-0.04, 0.04, size=2)
+    moved = strained(sheet, xx=stretch, yy=stretch)
+    moved.positions[:, 2] = HEIGHT / 2 + (1 + squeeze) * (moved.positions[:, 2] - HEIGHT / 2)
+    return moved
+
+
+class MissingLabel(Exception):  # noqa: N818  # no error: it asks for work
+    def __init__(self, frame: Atoms) -> None:
+        super().__init__("not labelled yet")
+        self.frame = frame
+
+
+class FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
+    """Labels that are known; what is not raises `MissingLabel`."""
+
+    implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, cache: Path) -> None:
+        super().__init__()
+        self.cache = cache
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        outcome = read_outcome(self.cache / f"{label_key(atoms, SETTINGS)}.json")
+        if outcome is None:
+            raise MissingLabel(atoms.copy())
+        if outcome["status"] != "done":
+            raise ArithmeticError(outcome["reason"])
+        stress = np.array(outcome["stress"])
+        self.results = {
+            "energy": outcome["energy"],
+            "free_energy": outcome["energy"],
+            "forces": np.array(outcome["forces"]),
+            "stress": full_3x3_to_voigt_6_stress(stress),
+        }
+
+
+def walk(sheet: Atoms, cache: Path, steps: int) -> tuple[list[Atoms], Atoms | None, bool]:
+    """Follow the relaxation as far as it is known.
+
+    Returns
+    -------
+    The path, the frame that is to be labelled next (None at its end), and whether it ended relaxed.
+    """
+    atoms = start(sheet)
+    atoms.calc = FromCache(cache)
+    path: list[Atoms] = []
+    try:
+        optimizer = BFGS(FrechetCellFilter(atoms, mask=list(IN_PLANE)), logfile=None, maxstep=0.1)
+        for _ in optimizer.irun(fmax=0.0, steps=steps):
+            path.append(bare(atoms, sheet.info["material"], len(path)))
+            force = np.linalg.norm(atoms.get_forces(), axis=1).max()
+            membrane = atoms.get_stress(voigt=False)[:2, :2] * HEIGHT * EV_PER_A2_IN_N_PER_M
+            if force < MAX_FORCE and np.abs(membrane).max() < MAX_STRESS:
+                return path, None, True
+    except MissingLabel as missing:
+        return path, bare(missing.frame, sheet.info["material"], len(path)), False
+    except ArithmeticError:
+        pass
+    return path, None, False
+
+
+def bare(atoms: Atoms, material: str, step: int) -> Atoms:
+    copy = atoms.copy()
+    copy.calc = None
+    copy.info = {
+        "material": material,
+        "config_type": "relaxation",
+        "step": step,
+        "name": f"{material}-{step:02d}",
+    }
+    return copy
+
+
+def shaken(end: Atoms) -> Atoms:
+    """Rattle and strain the end of a path."""
+    material = end.info["material"]
+    rng = np.random.default_rng([20261122, *material.encode()])
+    xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
+    frame = rattled(strained(end, xx=xx, yy=yy, xy=xy / 2), amplitude=0.06, rng=rng)
+    frame.info = {"material": material, "config_type": "rattled", "name": f"{material}-rattled"}
+    return frame
+
+
+def relax_all(cache: Path, out: Path, *, workers: int, steps: int) -> None:
+    config = LabelConfig(settings=SETTINGS, workers=workers)
+    sheets = materials()
+    while True:
+        walks = [walk(sheet, cache, steps) for sheet in sheets]
+        wanted = [frame for _, frame, _ in walks if frame is not None]
+        print(
+            f"{sum(w[2] for w in walks)} of {len(sheets)} relaxed, {len(wanted)} to be labelled", flush=True
+        )
+        if not wanted:
+            break
+        label(wanted, config, cache=cache)
+    ends = [path[-1] for path, _, relaxed in walks if relaxed]
+    for end in ends:
+        end.info["relaxed"] = True
+    frames: Sequence[Atoms] = [frame for path, _, _ in walks for frame in path] + [
+        shaken(end) for end in ends
+    ]
+    done = label(frames, config, cache=cache)
+    write_frames(out, done.frames)
+    print(f"{len(done.frames)} frames, {len(done.failures)} failures: {done.failures}")
+
+
+def assemble(source: Path, target: Path) -> None:
+    frames = read_labelled(source)
+    for frame in frames:
+        frame.info["dft"] = DFT
+        stress = get_labels(frame).stress
+        assert stress is not None
+        frame.info["REF_stress"] = stress.reshape(9)
+    write_frames(target, frames)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["relax", "assemble"])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=8)
+    given = parser.parse_args()
+    if given.what == "relax":
+        relax_all(given.source, given.target, workers=given.workers, steps=given.steps)
+    else:
+        assemble(given.source, given.target)
