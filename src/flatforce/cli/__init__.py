@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flatforce.cli import data, defect, env, label, model, structure, study
+from flatforce.cli import benchmark, data, defect, env, label, model, structure, study
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("phonons")(structure.phonons)
 app.command("report")(study.report)
 app.add_typer(data.app, name="data")
 app.add_typer(defect.app, name="defect")
+app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(env.app, name="env")
 
 

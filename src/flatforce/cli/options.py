@@ -114,6 +114,29 @@ def show(title: str, metrics: Mapping[str, float | None], units: dict[str, str],
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
+def show_models(result: dict[str, Any], folder: Path) -> None:
+    """Print force fields side by side.
+
+    Parameters
+    ----------
+    result
+        `result.json` of a comparison.
+    folder
+        Where the rest is.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from flatforce.report.sections import COMPARED
+
+    table = Table("", *COMPARED.values())
+    for name, row in result["details"]["models"].items():
+        table.add_row(name, *("–" if row.get(key) is None else f"{row[key]:.4g}" for key in COMPARED))
+    console = Console()
+    console.print(table)
+    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
 def show_modes(result: dict[str, Any]) -> None:
     """Print the localised modes of a defect.
 

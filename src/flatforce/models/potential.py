@@ -241,6 +241,11 @@ class Potential:
         """Where it runs."""
         return self.backend.device
 
+    @property
+    def batch_atoms(self) -> int:
+        """Atoms that are best evaluated at once."""
+        return self.backend.batch_atoms
+
     def hessian(self, frame: Atoms) -> HessianRows | None:
         """Prepare rows of the Hessian of a sheet: analytic ones, or by differences in finite clusters.
 

@@ -165,6 +165,8 @@ def model_files(spec: str) -> list[Path]:
     if kind in {"mace", "symmetrix"}:
         return [model_path(name)]
     path = Path(name.partition("@")[0])
+    if kind == "matgl" and path.is_dir():
+        return sorted(path.glob("*.pt"))
     return [path] if kind != "ase" and path.is_file() else []
 
 

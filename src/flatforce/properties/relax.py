@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixSymmetry
-from ase.filters import FrechetCellFilter
+from ase.filters import UnitCellFilter
 from ase.optimize import FIRE, LBFGS
+from ase.stress import full_3x3_to_voigt_6_stress
 from pydantic import PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
+from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.core.progress import Progress, silent
-from flatforce.core.units import EV_PER_A2_IN_N_PER_M
-from flatforce.models.calculator import SheetCalculator
 from flatforce.models.potential import padded
 from flatforce.structures.sheet import IN_PLANE, area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Potential
+    from flatforce.models.potential import Potential, Prediction
+
+RUNAWAY = 2.5
+"""Factor by which an area may change before a relaxation is given up."""
 
 
 class RelaxConfig(Config):
@@ -49,7 +56,7 @@ class Relaxation:
 
     atoms: Atoms
     trajectory: list[Atoms]
-    """Every step, with its labels under the calculator keys."""
+    """Every step, with its labels under the calculator keys; empty where many were relaxed at once."""
     energy: float
     """eV."""
     max_force: float
@@ -83,6 +90,13 @@ class Relaxation:
     }
 
 
+@dataclass(frozen=True)
+class FailedRelaxation:
+    """A sheet that could not be relaxed."""
+
+    error: FlatforceError
+
+
 def relax(
     potential: Potential, atoms: Atoms, config: RelaxConfig, *, progress: Progress = silent
 ) -> Relaxation:
@@ -102,49 +116,160 @@ def relax(
     Returns
     -------
     The relaxation; `converged` only when both criteria of the settings hold.
+
+    Raises
+    ------
+    FlatforceError
+        If the model does not know a species, returns NaN, or drives the sheet apart.
     """
-    potential.check([atoms])
-    sheet = padded(atoms, potential.cutoff)
-    if config.keep_symmetry:
-        sheet = symmetrised(sheet, find_symmetry(sheet, symprec=RELAXED_SYMPREC))
-        sheet.set_constraint(FixSymmetry(sheet))
-    sheet.calc = SheetCalculator(potential)
-    target: Any = sheet
-    if config.relax_cell:
-        target = FrechetCellFilter(sheet, mask=list(IN_PLANE))
-    optimizer = {"FIRE": FIRE, "LBFGS": LBFGS}[config.optimizer](target, logfile=None)
-    trajectory: list[Atoms] = []
-    for _ in optimizer.irun(fmax=0.0, steps=config.max_steps):
-        trajectory.append(_snapshot(sheet))
-        force, stress = _residuals(sheet)
-        progress(optimizer.nsteps, config.max_steps, f"max force {force:.4f} eV/Å")
-        if force < config.max_force and (not config.relax_cell or np.abs(stress).max() < config.max_stress):
-            break
-    force, stress = _residuals(sheet)
-    calm = force < config.max_force
-    slack = not config.relax_cell or bool(np.abs(stress).max() < config.max_stress)
-    energy = float(sheet.get_potential_energy())
-    final = sheet.copy()
-    final.set_constraint()
-    return Relaxation(final, trajectory, energy, force, stress, optimizer.nsteps, calm and slack)
+
+    def told(walk: _Walk) -> None:
+        progress(walk.n_steps, config.max_steps, f"max force {walk.force:.4f} eV/Å")
+
+    (found,) = _relax(potential, [atoms], config, keep_path=True, after_step=told)
+    if isinstance(found, FailedRelaxation):
+        raise found.error
+    return found
 
 
-def _residuals(sheet: Atoms) -> tuple[float, FloatArray]:
-    forces = sheet.get_forces(apply_constraint=False)
-    stress = sheet.get_stress(voigt=False, apply_constraint=False)
-    membrane: FloatArray = stress[:2, :2] * sheet.cell[2, 2] * EV_PER_A2_IN_N_PER_M
-    return float(np.linalg.norm(forces, axis=1).max()), membrane
+def relax_many(
+    potential: Potential, sheets: Sequence[Atoms], config: RelaxConfig, *, progress: Progress = silent
+) -> list[Relaxation | FailedRelaxation]:
+    """Relax sheets side by side: as many at a time as fill a batch, a finished one replaced by the next.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    sheets
+        Sheets, each of any size.
+    config
+        Settings.
+    progress
+        Told after each sheet.
+
+    Returns
+    -------
+    One for each sheet, as `relax` would have found it, without its trajectory; a failure stops no other.
+    """
+    return _relax(potential, sheets, config, keep_path=False, progress=progress)
+
+
+def _relax(
+    potential: Potential,
+    sheets: Sequence[Atoms],
+    config: RelaxConfig,
+    *,
+    keep_path: bool,
+    after_step: Callable[[_Walk], None] | None = None,
+    progress: Progress = silent,
+) -> list[Relaxation | FailedRelaxation]:
+    done: dict[int, Relaxation | FailedRelaxation] = {}
+    waiting = deque(enumerate(sheets))
+    active: dict[int, _Walk] = {}
+    while waiting or active:
+        while waiting and _room(active, waiting[0][1], potential.batch_atoms):
+            number, atoms = waiting.popleft()
+            try:
+                potential.check([atoms])
+                active[number] = _Walk(padded(atoms, potential.cutoff), config, keep_path=keep_path)
+            except FlatforceError as error:
+                done[number] = FailedRelaxation(error)
+        for number, found in _evaluated(potential, active).items():
+            walk = active[number]
+            ended = found if isinstance(found, FailedRelaxation) else walk.advance(found)
+            if after_step is not None and walk.evaluated:
+                after_step(walk)
+            if ended is not None:
+                del active[number]
+                done[number] = ended
+                progress(len(done), len(sheets), f"{sheets[number].get_chemical_formula()}: {_told(ended)}")
+    return [done[number] for number in range(len(sheets))]
+
+
+def _told(ended: Relaxation | FailedRelaxation) -> str:
+    if isinstance(ended, FailedRelaxation):
+        return "failed"
+    return f"{ended.n_steps} steps" if ended.converged else "not converged"
+
+
+def _room(active: dict[int, _Walk], atoms: Atoms, batch_atoms: int) -> bool:
+    return not active or sum(len(walk.sheet) for walk in active.values()) + len(atoms) <= batch_atoms
+
+
+def _evaluated(potential: Potential, active: dict[int, _Walk]) -> dict[int, Prediction | FailedRelaxation]:
+    """Evaluate all in one batch; one by one if that fails, so that only what is broken fails."""
+    sheets = [walk.sheet for walk in active.values()]
+    try:
+        return dict(zip(active, potential.evaluate(sheets), strict=True))
+    except FlatforceError as error:
+        if len(active) == 1:
+            return dict.fromkeys(active, FailedRelaxation(error))
+    found: dict[int, Prediction | FailedRelaxation] = {}
+    for number, walk in active.items():
+        found |= _evaluated(potential, {number: walk})
+    return found
+
+
+class _Walk:
+    """One sheet on its way: ASE's optimiser, fed with numbers that were computed for many at once."""
+
+    def __init__(self, sheet: Atoms, config: RelaxConfig, *, keep_path: bool) -> None:
+        if config.keep_symmetry:
+            sheet = symmetrised(sheet, find_symmetry(sheet, symprec=RELAXED_SYMPREC))
+            sheet.set_constraint(FixSymmetry(sheet))
+        self.sheet, self.config, self.keep_path = sheet, config, keep_path
+        target: Any = UnitCellFilter(sheet, mask=list(IN_PLANE)) if config.relax_cell else sheet
+        self.optimizer = {"FIRE": FIRE, "LBFGS": LBFGS}[config.optimizer](target, logfile=None)
+        self.area, self.n_steps = area(sheet), 0
+        self.path: list[Atoms] = []
+        self.force, self.stress = float("inf"), np.full((2, 2), np.inf)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether its forces are known."""
+        return bool(np.isfinite(self.force))
+
+    def advance(self, found: Prediction) -> Relaxation | FailedRelaxation | None:
+        """Take a step, or end."""
+        sheet, config = self.sheet, self.config
+        assert found.stress is not None  # noqa: S101  # it is always asked for
+        assert found.membrane_stress is not None  # noqa: S101  # it comes with the stress
+        sheet.calc = SinglePointCalculator(
+            sheet,
+            energy=found.energy,
+            forces=found.forces,
+            stress=full_3x3_to_voigt_6_stress(found.stress),
+        )
+        if self.keep_path:
+            self.path.append(_snapshot(sheet))
+        self.force = float(np.linalg.norm(found.forces, axis=1).max())
+        self.stress = found.membrane_stress
+        calm = self.force < config.max_force
+        slack = not config.relax_cell or bool(np.abs(self.stress).max() < config.max_stress)
+        if (calm and slack) or self.n_steps == config.max_steps:
+            final = sheet.copy()
+            final.set_constraint()
+            path = self.path
+            return Relaxation(
+                final, path, found.energy, self.force, self.stress, self.n_steps, calm and slack
+            )
+        self.optimizer.step()
+        self.n_steps += 1
+        grown = area(sheet) / self.area
+        if not 1 / RUNAWAY < grown < RUNAWAY:
+            return FailedRelaxation(
+                ModelError(
+                    f"{sheet.get_chemical_formula()} runs away: its area is {grown:.2g} times what it was.",
+                    why="the force field has no minimum near this structure",
+                    fix="look at the structure; try `flatforce doctor` on the model",
+                )
+            )
+        return None
 
 
 def _snapshot(sheet: Atoms) -> Atoms:
-    from ase.calculators.singlepoint import SinglePointCalculator
-
     copy = sheet.copy()
     copy.set_constraint()
-    copy.calc = SinglePointCalculator(
-        copy,
-        energy=sheet.get_potential_energy(),
-        forces=sheet.get_forces(apply_constraint=False),
-        stress=sheet.get_stress(apply_constraint=False),
-    )
+    copy.calc = SinglePointCalculator(copy, **sheet.calc.results)
     return copy

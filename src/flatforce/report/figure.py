@@ -52,6 +52,8 @@ class Panel:
     y_range: tuple[float, float] | None = None
     x_ticks: tuple[tuple[float, str], ...] | None = None
     """Places and texts; a vertical rule stands at each."""
+    y_ticks: tuple[tuple[float, str], ...] | None = None
+    """Places and texts."""
     width: float = 1.0
     """Relative to the other panels."""
     log_y: bool = False

@@ -106,6 +106,9 @@ def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
         y |= {"visible": False, "scaleanchor": "x"}
     if panel.y_range:
         y["range"] = panel.y_range
+    if panel.y_ticks:
+        places, texts = zip(*panel.y_ticks, strict=True)
+        y |= {"tickvals": places, "ticktext": texts}
     if not panel.second_label:
         drawn.update_yaxes(row=1, col=column, **y)
         return

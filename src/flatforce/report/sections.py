@@ -13,6 +13,7 @@ from ase.io import read
 from flatforce.core.results import read_arrays
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.report import (
+    figures_benchmark,
     figures_data,
     figures_defect,
     figures_embedded,
@@ -22,6 +23,17 @@ from flatforce.report import (
 )
 from flatforce.report.figure import Figure
 from flatforce.report.viewer import scene
+
+COMPARED: Final = {
+    "energy_mae": "energy MAE (meV/atom)",
+    "energy_median_ae": "median",
+    "area_mae": "area MAE (Å²/atom)",
+    "area_median_ae": "median",
+    "converged_fraction": "converged",
+    "failed_fraction": "failed",
+    "mean_steps": "steps",
+}
+"""Metrics of a relaxation benchmark and how a table calls them."""
 
 MODE_COLUMNS: Final = ["THz", "cm⁻¹", "degeneracy", "irrep", "atoms taking part", "weight by shell", ""]
 
@@ -327,11 +339,43 @@ def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section("Dataset", result, name, tables=[metrics_table(result)], figures=figures)
 
 
+def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Section:
+    details = result["details"]
+    columns = ["", "materials", "failed", "energy MAE (meV/atom)", "area MAE (Å²/atom)"]
+    tables = [metrics_table(result)]
+    for key, title in (("space_group", "By space group"), ("element", "By element")):
+        rows = [
+            [
+                one,
+                f"{row['n']:.0f}",
+                f"{row['n_failed']:.0f}",
+                *(f"{row[what]:.3g}" if what in row else "–" for what in ("energy_mae", "area_mae")),
+            ]
+            for one, row in details[key].items()
+        ]
+        tables.append(Table(columns, rows, title))
+    figures = figures_benchmark.relaxations(read_arrays(folder), result["metrics"], details["element"])
+    return _section(f"Relaxations by {details['model']}", result, name, tables=tables, figures=figures)
+
+
+def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
+    del folder
+    rows = [
+        [model, *("–" if row.get(key) is None else f"{row[key]:.4g}" for key in COMPARED)]
+        for model, row in result["details"]["models"].items()
+    ]
+    figures = [figures_benchmark.side_by_side(result["details"]["models"])]
+    table = Table(["", *COMPARED.values()], rows)
+    return _section("Force fields side by side", result, name, tables=[table], figures=figures)
+
+
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "statistics": _statistics,
     "train": _train,
     "evaluate": _evaluate,
     "relax": _relax,
+    "relaxation benchmark": _relaxation_benchmark,
+    "benchmark comparison": _comparison,
     "phonons": _phonons,
     "defect phonons": _defect,
     "embedded defect": _embedded,

@@ -119,6 +119,8 @@ def _draw_panel(canvas: Canvas, ax: Any, panel: Panel) -> None:
         ax.set_xticks([place for place, _ in panel.x_ticks], [text for _, text in panel.x_ticks])
         for place, _ in panel.x_ticks:
             ax.axvline(place, color="0.7", lw=0.5, zorder=0)
+    if panel.y_ticks:
+        ax.set_yticks([place for place, _ in panel.y_ticks], [text for _, text in panel.y_ticks])
     if right is not None:
         right.set(ylabel=panel.second_label, ylim=(0, 1.02))
 

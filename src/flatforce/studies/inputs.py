@@ -68,6 +68,6 @@ def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
 
 
 def _model(spec: str) -> str:
-    """Hash the file of a single force field; one without a file is known by its name."""
+    """Hash the files of a single force field; one without a file is known by its name."""
     hashes = [hash_file(path) for path in model_files(spec)]
-    return f"{split_spec(spec)[0]}:{hashes[0]}" if hashes else spec
+    return f"{split_spec(spec)[0]}:{'+'.join(hashes)}" if hashes else spec

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ase.io import write
 
-from flatforce.core.errors import DataError
-from flatforce.core.hashing import hash_structure
 from flatforce.core.results import (
     Record,
     claim_folder,
@@ -24,6 +21,7 @@ from flatforce.data.frames import read_labelled, read_structure
 from flatforce.models import load
 from flatforce.models.potential import padded
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
+from flatforce.studies.splits import held_out_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,13 +65,7 @@ def evaluate(
     path = dataset_path(frames)
     labelled = read_labelled(path)
     if split is not None:
-        hashes = set(json.loads(split.read_text(encoding="utf-8"))["test"])
-        labelled = [frame for frame in labelled if hash_structure(frame) in hashes]
-        if not labelled:
-            raise DataError(
-                f"None of the frames of {path} was held out by {split}.",
-                fix="judge all of them: leave out --split, or set held_out: false in the study",
-            )
+        labelled = held_out_by(split, labelled, path)
     settings = {"frames": path.name, "held_out": split is not None}
     inputs = input_hashes(spec, path, *([split] if split else []))
     potential = load(spec, device=device)

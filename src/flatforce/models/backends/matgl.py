@@ -68,7 +68,7 @@ def import_matgl() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import matgl.ext.ase
+            import matgl.ext.ase  # noqa: F401  # what is needed of it
             import torch
     except ImportError as error:
         raise MissingDependencyError(

@@ -12,9 +12,9 @@ from flatforce.core.hashing import hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import Labels, attach_labels, get_labels, read_frames, read_labelled
 from flatforce.models.potential import padded
+from flatforce.models.references import fit_energies
 from flatforce.models.spec import load
 from flatforce.models.training.learners.base import Scale, mean_neighbours, pretrained, untrained
-from flatforce.models.training.targets import fit_energies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,7 @@ import numpy as np
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.data.material_splits import hold_out_materials
+from flatforce.models.references import fit_energies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,30 +61,6 @@ def reference_energies(
             fix=f"name them under e0s, add frames with config_type {ISOLATED}, or use e0s: least_squares",
         )
     return {symbol: found[symbol] for symbol in wanted}
-
-
-def fit_energies(
-    frames: Sequence[Atoms], energies: Sequence[float], species: Sequence[str]
-) -> dict[str, float]:
-    """Fit energies of species to those of frames, by least squares of the energy per atom.
-
-    Parameters
-    ----------
-    frames
-        Structures.
-    energies
-        (F) eV.
-    species
-        Those that may occur.
-
-    Returns
-    -------
-    Species → eV, the smallest that fit; 0 for a species that does not occur.
-    """
-    counts = np.array([[frame.get_chemical_symbols().count(s) for s in species] for frame in frames], float)
-    size = counts.sum(axis=1, keepdims=True)
-    fitted, *_ = np.linalg.lstsq(counts / size, np.asarray(energies) / size[:, 0], rcond=None)
-    return dict(zip(species, fitted.tolist(), strict=True))
 
 
 def split_validation(

@@ -1,0 +1,1 @@
+"""How good a force field is on many materials at once."""

@@ -1,0 +1,261 @@
+"""Relaxation of many materials by a force field, against where DFT relaxed them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from flatforce.core.config import Config
+from flatforce.core.errors import DataError
+from flatforce.core.progress import Progress, silent
+from flatforce.data.frames import get_labels
+from flatforce.models.references import fit_energies
+from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.structures.sheet import area
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+UNITS: Final = {
+    "energy_mae": "meV/atom",
+    "energy_median_ae": "meV/atom",
+    "energy_r2": "1",
+    "area_mae": "Å²/atom",
+    "area_median_ae": "Å²/atom",
+    "area_r2": "1",
+    "converged_fraction": "1",
+    "failed_fraction": "1",
+    "n_materials": "1",
+    "mean_steps": "1",
+}
+
+
+class RelaxationBenchmark(Config):
+    """Settings of a relaxation benchmark."""
+
+    relax: RelaxConfig = RelaxConfig(max_force=0.1, max_stress=0.5)
+    """Where each relaxation ends; ASE's cell filter at fmax = 0.1 eV/Å ends near the same stress."""
+    start: Literal["first", "relaxed"] = "first"
+    """Whether a relaxation starts at the first frame of the DFT relaxation, or at its end."""
+    align: str | None = None
+    """Labelled frames by which the reference energies of the species are fitted, for a force field trained on other
+    DFT settings; null for none. Take training frames, never those that are judged."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Where DFT began and ended."""
+
+    name: str
+    start: Atoms
+    relaxed: Atoms
+    """Labelled."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One material."""
+
+    material: str
+    elements: list[str]
+    space_group: str
+    """Of the sheet that DFT relaxed, international symbol."""
+    dft: tuple[float, float]
+    """Energy (eV/atom) and area (Å²/atom) by DFT."""
+    found: tuple[float, float] | None
+    """The same by the force field; None if it failed."""
+    converged: bool
+    n_steps: int
+    reason: str = ""
+    """Why it failed."""
+
+
+@dataclass(frozen=True)
+class RelaxationScore:
+    """The materials and what is to be said of them."""
+
+    rows: list[Row]
+    references: dict[str, float]
+    """Species → eV that was added to the force field's energies."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers. Means are over those that did not fail; medians count a failure as an infinite error."""
+        both = np.array([(row.dft, row.found) for row in self.rows if row.found is not None]).reshape(
+            -1, 2, 2
+        )
+        failed = len(self.rows) - len(both)
+        metrics: dict[str, float] = {}
+        for k, (name, scale) in enumerate((("energy", 1e3), ("area", 1.0))):
+            dft, found = both[:, 0, k], both[:, 1, k]
+            error = scale * np.abs(found - dft)
+            median = np.median(np.concatenate([error, np.full(failed, np.inf)]))
+            metrics[f"{name}_mae"] = float(error.mean()) if len(error) else float("nan")
+            metrics[f"{name}_median_ae"] = float(median)
+            spread = float(((dft - dft.mean()) ** 2).sum()) if len(dft) else 0.0
+            if spread > 0:
+                metrics[f"{name}_r2"] = float(1 - ((found - dft) ** 2).sum() / spread)
+        return metrics | {
+            "converged_fraction": float(np.mean([row.converged for row in self.rows])),
+            "failed_fraction": failed / len(self.rows),
+            "n_materials": float(len(self.rows)),
+            "mean_steps": float(np.mean([row.n_steps for row in self.rows])),
+        }
+
+    def by(self, key: Literal["element", "space_group"]) -> dict[str, dict[str, float]]:
+        """Average errors over the materials that share something.
+
+        Parameters
+        ----------
+        key
+            What they share.
+
+        Returns
+        -------
+        Element or space group → `energy_mae` (meV/atom), `area_mae` (Å²/atom), `n` and `n_failed`.
+        """
+        groups: dict[str, list[Row]] = {}
+        for row in self.rows:
+            for name in row.elements if key == "element" else [row.space_group]:
+                groups.setdefault(name, []).append(row)
+        table = {}
+        for name, rows in sorted(groups.items()):
+            errors = np.array(
+                [np.abs(np.subtract(row.found, row.dft)) for row in rows if row.found is not None]
+            )
+            table[name] = {"n": float(len(rows)), "n_failed": float(len(rows) - len(errors))}
+            if len(errors):
+                table[name] |= {
+                    "energy_mae": 1e3 * float(errors[:, 0].mean()),
+                    "area_mae": float(errors[:, 1].mean()),
+                }
+        return table
+
+    def arrays(self) -> dict[str, FloatArray | Any]:
+        """Numbers of every material.
+
+        Returns
+        -------
+        `material` (M), `dft` and `found` (M, 2): eV/atom and Å²/atom, NaN where it failed.
+        """
+        nothing = (np.nan, np.nan)
+        return {
+            "material": np.array([row.material for row in self.rows]),
+            "dft": np.array([row.dft for row in self.rows]),
+            "found": np.array([row.found or nothing for row in self.rows]),
+        }
+
+
+def score_relaxations(
+    potential: Potential,
+    materials: Sequence[Material],
+    config: RelaxationBenchmark,
+    *,
+    align: Sequence[Atoms] = (),
+    progress: Progress = silent,
+) -> RelaxationScore:
+    """Relax every material and compare with DFT.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    materials
+        What to relax.
+    config
+        Settings.
+    align
+        Labelled frames by which reference energies are fitted; none for no such fit.
+    progress
+        Told after each material.
+
+    Returns
+    -------
+    The score, materials in their order.
+    """
+    references = energy_references(potential, align)
+    starts = [one.relaxed if config.start == "relaxed" else one.start for one in materials]
+    found = relax_many(potential, starts, config.relax, progress=progress)
+    rows = []
+    for one, end in zip(materials, found, strict=True):
+        size = len(one.relaxed)
+        symbols = one.relaxed.get_chemical_symbols()
+        known = {
+            "material": one.name,
+            "elements": sorted(set(symbols)),
+            "space_group": find_symmetry(one.relaxed, symprec=RELAXED_SYMPREC).international,
+            "dft": (get_labels(one.relaxed).energy / size, area(one.relaxed) / size),
+        }
+        if isinstance(end, FailedRelaxation):
+            rows.append(Row(**known, found=None, converged=False, n_steps=0, reason=str(end.error.what)))
+            continue
+        energy = end.energy + sum(references.get(symbol, 0.0) for symbol in symbols)
+        pair = (energy / size, area(end.atoms) / size)
+        rows.append(Row(**known, found=pair, converged=end.converged, n_steps=end.n_steps))
+    return RelaxationScore(rows, references)
+
+
+def energy_references(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
+    """Fit what has to be added to a force field's energies so that they suit labels of other DFT settings.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    frames
+        Labelled frames.
+
+    Returns
+    -------
+    Species → eV; empty without frames.
+    """
+    known = [frame for frame in frames if potential.elements >= set(frame.get_chemical_symbols())]
+    if not known:
+        return {}
+    found = potential.evaluate(known, stress=False)
+    left = [get_labels(frame).energy - one.energy for frame, one in zip(known, found, strict=True)]
+    species = sorted({symbol for frame in known for symbol in frame.get_chemical_symbols()})
+    return fit_energies(known, left, species)
+
+
+def materials_of(frames: Sequence[Atoms]) -> list[Material]:
+    """Find where DFT began and ended with each material.
+
+    Parameters
+    ----------
+    frames
+        Labelled frames with `material` in their info, and `step` in those of a relaxation.
+
+    Returns
+    -------
+    By material. The end is the frame that says `relaxed`, else the last step.
+
+    Raises
+    ------
+    DataError
+        If no frame belongs to a relaxation.
+    """
+    paths: dict[str, list[Atoms]] = {}
+    for frame in frames:
+        if frame.info.get("step") is not None or frame.info.get("relaxed"):
+            paths.setdefault(str(frame.info.get("material", frame.get_chemical_formula())), []).append(frame)
+    if not paths:
+        raise DataError(
+            "None of the frames belongs to a relaxation.",
+            why="a relaxation is told by `step`, or by `relaxed`, in the info of its frames",
+            fix="import the relaxations with `flatforce data import`, which writes `step`",
+        )
+    found = []
+    for name, path in paths.items():
+        path.sort(key=lambda frame: int(frame.info.get("step", 0)))
+        ends = [frame for frame in path if frame.info.get("relaxed")] or path
+        found.append(Material(name, path[0], ends[-1]))
+    return found

@@ -1,0 +1,190 @@
+"""Benchmarks of force fields: files in, a result folder out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from flatforce.core.errors import ResultError
+from flatforce.core.hashing import hash_file
+from flatforce.core.results import Record, claim_folder, read_record, write_record, write_text
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import read_labelled
+from flatforce.models import load
+from flatforce.properties.benchmark.relaxation import UNITS, materials_of, score_relaxations
+from flatforce.studies.inputs import Reporter, input_hashes, unreported
+from flatforce.studies.splits import held_out_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from flatforce.properties.benchmark.relaxation import RelaxationBenchmark, RelaxationScore
+
+SHOWN = 5
+"""Materials that failed or did not converge, by name, in the warnings."""
+
+
+def benchmark_relax(
+    spec: str,
+    frames: str,
+    config: RelaxationBenchmark,
+    folder: Path,
+    *,
+    split: Path | None = None,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Relax the materials of a dataset and compare with DFT; `materials.csv` stands in the folder.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    frames
+        File of labelled relaxations, or name of a bundled dataset.
+    config
+        Settings.
+    folder
+        Result folder.
+    split
+        `split.json` of a training run: only materials that it held out are judged.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    path = dataset_path(frames)
+    labelled = read_labelled(path)
+    if split is not None:
+        labelled = held_out_by(split, labelled, path)
+    materials = materials_of(labelled)
+    align = [] if config.align is None else read_labelled(dataset_path(config.align))
+    settings = config.model_dump(mode="json") | {"frames": path.name, "held_out": split is not None}
+    others = [dataset_path(config.align)] if config.align is not None else []
+    inputs = input_hashes(spec, path, *others, *([split] if split else []))
+    potential = load(spec, device=device)
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        with report("benchmark relax") as progress:
+            found = score_relaxations(potential, materials, config, align=align, progress=progress)
+        write_text(folder / "materials.csv", _table(found))
+        details = {
+            "model": spec,
+            "element": found.by("element"),
+            "space_group": found.by("space_group"),
+            "references": found.references,
+        }
+        record = Record(
+            "relaxation benchmark", settings, found.metrics, UNITS, inputs, True, _warnings(found), details
+        )
+        write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
+    return read_record(folder)
+
+
+def _table(found: RelaxationScore) -> str:
+    buffer = io.StringIO()
+    columns = [
+        "material",
+        "space_group",
+        "dft_energy",
+        "energy",
+        "dft_area",
+        "area",
+        "converged",
+        "n_steps",
+        "reason",
+    ]
+    table = csv.DictWriter(buffer, columns, extrasaction="ignore")
+    table.writeheader()
+    for row in found.rows:
+        energy, area = row.found or ("", "")
+        more = {"dft_energy": row.dft[0], "dft_area": row.dft[1], "energy": energy, "area": area}
+        table.writerow(asdict(row) | more)
+    return buffer.getvalue()
+
+
+def _warnings(found: RelaxationScore) -> list[str]:
+    said = []
+    for what, chosen in (
+        ("failed", [f"{row.material} ({row.reason})" for row in found.rows if row.found is None]),
+        ("did not converge", [row.material for row in found.rows if row.found and not row.converged]),
+    ):
+        if chosen:
+            more = f" and {len(chosen) - SHOWN} more" if len(chosen) > SHOWN else ""
+            said.append(f"{len(chosen)} {what}: {', '.join(chosen[:SHOWN])}{more}")
+    return said
+
+
+def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
+    """Set relaxation benchmarks side by side.
+
+    Parameters
+    ----------
+    folders
+        Result folders of `benchmark relax` on the same materials.
+    folder
+        Result folder.
+
+    Returns
+    -------
+    The content of `result.json`; the metrics of each model stand in its details.
+
+    Raises
+    ------
+    ResultError
+        If a folder holds something else, or other materials were relaxed.
+    """
+    results = {path.name: read_record(path) for path in folders}
+    for name, result in results.items():
+        if result["kind"] != "relaxation benchmark":
+            raise ResultError(
+                f"{name} holds no relaxation benchmark.", fix="give folders of `benchmark relax`"
+            )
+    judged = {tuple(csv_materials(path / "materials.csv")) for path in folders}
+    if len(judged) > 1:
+        raise ResultError(
+            "These benchmarks relaxed different materials.", fix="give all the same frames and split"
+        )
+    inputs = {path.name: hash_file(path / "result.json") for path in folders}
+    settings = {"folders": [str(path) for path in folders]}
+    if claim_folder(folder, settings, inputs):
+        details = {
+            "models": {
+                name: {"model": result["details"]["model"], **result["metrics"]}
+                for name, result in results.items()
+            }
+        }
+        metrics = {
+            f"{name}: {key}": result["metrics"][key]
+            for name, result in results.items()
+            for key in ("energy_mae", "area_mae")
+        }
+        units = {name: UNITS[name.rpartition(" ")[2]] for name in metrics}
+        write_record(
+            folder, Record("benchmark comparison", settings, metrics, units, inputs, details=details)
+        )
+    return read_record(folder)
+
+
+def csv_materials(path: Path) -> list[str]:
+    """List the materials of a table.
+
+    Parameters
+    ----------
+    path
+        `materials.csv`.
+
+    Returns
+    -------
+    Their names, sorted.
+    """
+    with path.open(encoding="utf-8") as stream:
+        return sorted(row["material"] for row in csv.DictReader(stream))

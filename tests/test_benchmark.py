@@ -1,0 +1,141 @@
+"""Relaxation of many materials: side by side as one by one, failures counted, references aligned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.filters import UnitCellFilter
+from ase.io import write
+from ase.optimize import FIRE
+from typer.testing import CliRunner
+
+from flatforce.cli import app
+from flatforce.core.errors import DataError, ModelError
+from flatforce.data.frames import Labels, attach_labels
+from flatforce.models.calculator import SheetCalculator
+from flatforce.models.potential import Potential, padded
+from flatforce.properties.benchmark.relaxation import RelaxationBenchmark, materials_of, score_relaxations
+from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax, relax_many
+from flatforce.report.page import write_report
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.sheet import IN_PLANE
+from flatforce.structures.strain import rattled, strained
+
+CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
+
+
+@pytest.fixture(scope="module")
+def wse2() -> Potential:
+    from flatforce.models import load
+
+    return load("mace:wse2-pbe")
+
+
+@pytest.fixture(scope="module")
+def starts() -> list[Atoms]:
+    rng = np.random.default_rng(7)
+    unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
+    octahedral = monolayer(("W", "Se"), prototype="1T", a=3.28, thickness=3.4)
+    cells = [unit, unit.repeat((2, 1, 1)), octahedral, unit]
+    return [rattled(strained(cell, xx=0.02, yy=-0.01), amplitude=0.03, rng=rng) for cell in cells]
+
+
+def test_side_by_side_is_one_by_one_with_ase(wse2: Potential, starts: list[Atoms]) -> None:
+    together = relax_many(wse2, starts, CONFIG)
+    for start, found in zip(starts, together, strict=True):
+        assert not isinstance(found, FailedRelaxation)
+        alone = padded(start, wse2.cutoff)
+        alone.calc = SheetCalculator(wse2)
+        optimizer = FIRE(UnitCellFilter(alone, mask=list(IN_PLANE)), logfile=None)
+        for _ in optimizer.irun(fmax=0.0, steps=found.n_steps):
+            pass
+        assert found.converged
+        assert found.energy == pytest.approx(alone.get_potential_energy(), abs=1e-6)
+        np.testing.assert_allclose(found.atoms.positions, alone.positions, atol=1e-5)
+        assert found.max_force < CONFIG.max_force
+
+
+def test_one_failure_stops_no_other(wse2: Potential, starts: list[Atoms]) -> None:
+    collapsed = starts[0].copy()
+    collapsed.positions[1] = collapsed.positions[0]
+    stranger = monolayer(("Mo", "S"), prototype="2H", a=3.18, thickness=3.13)
+    found = relax_many(wse2, [starts[0], collapsed, stranger, starts[3]], CONFIG)
+    assert [isinstance(one, FailedRelaxation) for one in found] == [False, True, True, False]
+    with pytest.raises(ModelError, match="does not know Mo"):
+        relax(wse2, stranger, CONFIG)
+
+
+def labelled(potential: Potential, starts: list[Atoms]) -> list[Atoms]:
+    """Relaxations whose labels are the force field's own: nothing is wrong with it by construction."""
+    frames = []
+    for k, start in enumerate(starts):
+        path = relax(potential, start, CONFIG)
+        for step, atoms in ((0, path.trajectory[0]), (path.n_steps, path.atoms)):
+            said = potential.evaluate([atoms])[0]
+            frame = attach_labels(atoms, Labels(said.energy, said.forces, said.stress))
+            frame.info |= {"material": f"m{k}", "step": step, "relaxed": step > 0}
+            frame.calc = None
+            frames.append(frame)
+    return frames
+
+
+def test_references_of_other_settings_are_aligned(wse2: Potential, starts: list[Atoms]) -> None:
+    frames = labelled(wse2, starts[:3])
+    config = RelaxationBenchmark(relax=CONFIG)
+    plain = score_relaxations(wse2, materials_of(frames), config)
+    assert plain.metrics["energy_mae"] < 0.01
+    assert plain.metrics["area_mae"] < 1e-3
+    for frame in frames:
+        frame.info["REF_energy"] += sum({"W": 2.0, "Se": -0.5}[s] for s in frame.get_chemical_symbols())
+    moved = score_relaxations(wse2, materials_of(frames), config)
+    assert moved.metrics["energy_mae"] == pytest.approx(1e3 / 3, abs=0.1)
+    aligned = score_relaxations(wse2, materials_of(frames), config, align=frames)
+    assert aligned.metrics["energy_mae"] < 0.01
+
+
+def test_a_failure_stays_in_the_numbers(wse2: Potential, starts: list[Atoms]) -> None:
+    frames = labelled(wse2, starts[:2])
+    stranger = monolayer(("Mo", "S"), prototype="2H", a=3.18, thickness=3.13)
+    unknown = attach_labels(stranger, Labels(-20.0, np.zeros((3, 3)), np.zeros((3, 3))))
+    unknown.info |= {"material": "MoS2", "step": 0}
+    other = unknown.copy()
+    other.info["material"] = "MoS2 again"
+    found = score_relaxations(
+        wse2, materials_of([*frames, unknown, other]), RelaxationBenchmark(relax=CONFIG)
+    )
+    assert found.metrics["failed_fraction"] == 0.5
+    assert found.metrics["converged_fraction"] == 0.5
+    assert found.metrics["energy_median_ae"] == np.inf  # half of them failed
+    assert found.by("element")["Mo"] == {"n": 2.0, "n_failed": 2.0}
+    assert found.by("space_group")["P-6m2"]["n_failed"] == 2
+    assert "does not know" in found.rows[2].reason
+
+
+def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: Path) -> None:
+    write(tmp_path / "set.extxyz", labelled(wse2, starts[:2]), format="extxyz")
+    (tmp_path / "c.yaml").write_text("relax: {max_force: 0.02, max_stress: 0.1}\nstart: relaxed\n")
+    run = CliRunner()
+    for name in ("one", "two"):
+        words = ["benchmark", "relax", "mace:wse2-pbe", str(tmp_path / "set.extxyz"), "-o", str(tmp_path / name)]
+        done = run.invoke(app, [*words, "-c", str(tmp_path / "c.yaml")] if name == "two" else words)
+        assert done.exit_code == 0, done.output
+    done = run.invoke(
+        app, ["benchmark", "compare", str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "both")]
+    )
+    assert done.exit_code == 0, done.output
+    metrics = json.loads((tmp_path / "two" / "result.json").read_text())["metrics"]
+    assert {"energy_mae", "energy_median_ae", "area_mae", "area_median_ae", "converged_fraction"} <= set(metrics)
+    assert metrics["mean_steps"] == 0.0  # it started where it had ended
+    page = write_report(tmp_path, tmp_path / "page")
+    text = page.read_text()
+    assert "Force fields side by side" in text
+    assert (tmp_path / "page" / "figures" / "one-elements-area.png").is_file()
+
+
+def test_frames_without_relaxations_are_refused(starts: list[Atoms]) -> None:
+    with pytest.raises(DataError, match="belongs to a relaxation"):
+        materials_of(starts)
