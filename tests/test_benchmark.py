@@ -120,15 +120,25 @@ def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: P
     (tmp_path / "c.yaml").write_text("relax: {max_force: 0.02, max_stress: 0.1}\nstart: relaxed\n")
     run = CliRunner()
     for name in ("one", "two"):
-        words = ["benchmark", "relax", "mace:wse2-pbe", str(tmp_path / "set.extxyz"), "-o", str(tmp_path / name)]
+        words = [
+            "benchmark",
+            "relax",
+            "mace:wse2-pbe",
+            str(tmp_path / "set.extxyz"),
+            "-o",
+            str(tmp_path / name),
+        ]
         done = run.invoke(app, [*words, "-c", str(tmp_path / "c.yaml")] if name == "two" else words)
         assert done.exit_code == 0, done.output
     done = run.invoke(
-        app, ["benchmark", "compare", str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "both")]
+        app,
+        ["benchmark", "compare", str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "both")],
     )
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "two" / "result.json").read_text())["metrics"]
-    assert {"energy_mae", "energy_median_ae", "area_mae", "area_median_ae", "converged_fraction"} <= set(metrics)
+    assert {"energy_mae", "energy_median_ae", "area_mae", "area_median_ae", "converged_fraction"} <= set(
+        metrics
+    )
     assert metrics["mean_steps"] == 0.0  # it started where it had ended
     page = write_report(tmp_path, tmp_path / "page")
     text = page.read_text()

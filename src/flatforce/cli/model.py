@@ -1,4 +1,4 @@
-"""`flatforce train | evaluate | doctor`."""
+"""`flatforce train | finetune | sweep | evaluate | doctor`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flatforce.cli.options import (
     finish,
     settings_from,
     show,
+    show_rows,
 )
 
 
@@ -25,16 +26,48 @@ def train(
     n_models: Annotated[int | None, typer.Option(help="Members of a committee.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the first member.")] = None,
 ) -> None:
-    """Train a MACE force field or a committee; a killed run goes on where it stopped."""
+    """Train a force field or a committee; a killed run goes on where it stopped."""
+    _train(output, config, epochs=epochs, n_models=n_models, seed=seed)
+
+
+def finetune(
+    model: Model,
+    output: Output,
+    config: Settings = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="First step.")] = None,
+    n_frames: Annotated[int | None, typer.Option(help="Training frames used.")] = None,
+) -> None:
+    """Train a force field further on frames of one's own: `train` with `start_from`."""
+    given = {"epochs": epochs, "learning_rate": learning_rate, "n_frames": n_frames}
+    _train(output, config, start_from=model, **given)
+
+
+def _train(output: Path, config: Path | None, **given: object) -> None:
     from flatforce.core.progress import reporting
     from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.run import train as run
 
-    settings = settings_from(TrainConfig, config, epochs=epochs, n_models=n_models, seed=seed)
+    settings = settings_from(TrainConfig, config, **given)
     with reporting("train") as progress:
         result = run(settings, output, progress=progress)
     show("errors on held-out frames", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
+
+
+def sweep(
+    config: Annotated[Path, typer.Argument(help="YAML: a training run and the settings to vary.")],
+    output: Output,
+) -> None:
+    """Train once for each choice of settings; a killed sweep goes on where it stopped."""
+    from flatforce.core.progress import reporting
+    from flatforce.models.training.sweep import SweepConfig
+    from flatforce.models.training.sweep import sweep as run
+
+    with reporting("sweep") as progress:
+        result = run(SweepConfig.from_yaml(config), output, progress=progress)
+    show_rows(result["details"]["rows"], sort=result["config"]["objective"])
+    show("best", result["metrics"], result["units"], output)
 
 
 def evaluate(

@@ -114,6 +114,25 @@ def show(title: str, metrics: Mapping[str, float | None], units: dict[str, str],
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
+def show_rows(rows: list[dict[str, Any]], *, sort: str) -> None:
+    """Print rows of equal keys.
+
+    Parameters
+    ----------
+    rows
+        The rows.
+    sort
+        Key by which they are sorted.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0])
+    for row in sorted(rows, key=lambda one: one[sort]):
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console().print(table)
+
+
 def show_models(result: dict[str, Any], folder: Path) -> None:
     """Print force fields side by side.
 

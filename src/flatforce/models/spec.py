@@ -23,6 +23,7 @@ BACKENDS: Final[dict[str, str]] = {
     "chgnet": "flatforce.models.backends.chgnet",
     "matgl": "flatforce.models.backends.matgl",
     "sevennet": "flatforce.models.backends.sevennet",
+    "nequip": "flatforce.models.backends.nequip",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
 }

@@ -9,6 +9,8 @@ import numpy as np
 from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
@@ -19,6 +21,9 @@ QUANTITIES: Final = (
     ("stress", "stress", "stress_group", "N/m", 1.0, "N/m"),
 )
 """Name, array, array of groups, unit, scale and unit of the errors."""
+
+LOG_FROM: Final = 8
+"""Ratio of the ends of a setting from which its axis is logarithmic."""
 
 TAIL: Final = 99.0
 """Percentile of the errors up to which histograms reach."""
@@ -48,11 +53,55 @@ def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Fi
         name,
         "Errors on the validation frames while training, of the averaged weights.",
         (
-            panel("valid_force_mae", "force MAE (meV/Å)"),
-            panel("valid_energy_mae", "energy MAE (meV/atom)"),
-            panel("valid_stress_mae", "stress MAE (N/m)"),
+            *(
+                panel(column, label)
+                for column, label in (
+                    ("valid_force_mae", "force MAE (meV/Å)"),
+                    ("valid_energy_mae", "energy MAE (meV/atom)"),
+                    ("valid_stress_mae", "stress MAE (N/m)"),
+                )
+                if column in (history.dtype.names or ())
+            ),
         ),
         height=2.4,
+    )
+
+
+def sweep(rows: Sequence[dict[str, Any]], settings: Sequence[str], objective: str) -> Figure:
+    """Draw what a sweep minimised against each setting.
+
+    Parameters
+    ----------
+    rows
+        Of its record.
+    settings
+        Those that were varied.
+    objective
+        What was minimised.
+
+    Returns
+    -------
+    A panel a setting; a line joins the best run of each value.
+    """
+    values = np.array([float(row[objective]) for row in rows])
+    panels = []
+    for name in settings:
+        kinds = sorted({row[name] for row in rows}, key=lambda one: (isinstance(one, str), str(one), one)[:2])
+        number = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in kinds)
+        if number:
+            kinds = sorted(kinds)
+        place = {one: float(one) if number else float(k) for k, one in enumerate(kinds)}
+        x = np.array([place[row[name]] for row in rows])
+        ends = np.array([place[one] for one in kinds])
+        best = np.array([values[x == end].min() for end in ends])
+        log = number and ends.min() > 0 and ends.max() > LOG_FROM * ends.min()
+        ticks = None if number else tuple((place[one], str(one)) for one in kinds)
+        points = Series(x, values, style="points", width=4)
+        panels.append(
+            Panel((Series(ends, best, colour=GREY), points), name, objective, log_x=log, x_ticks=ticks)
+        )
+    return Figure(
+        "sweep", "Each point is a training run; the line joins the best of each value.", tuple(panels)
     )
 
 

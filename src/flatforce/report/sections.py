@@ -139,6 +139,19 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
     return _section("Force field", result, name, tables=tables, figures=figures)
 
 
+def _sweep(folder: Path, result: dict[str, Any], name: str) -> Section:
+    del folder
+    rows, objective = result["details"]["rows"], result["config"]["objective"]
+    ordered = sorted(rows, key=lambda row: row[objective])
+    texts = [
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()]
+        for row in ordered
+    ]
+    figures = [figures_model.sweep(rows, list(result["config"]["vary"]), objective)]
+    tables = [Table(list(rows[0]), texts, "Runs, the best first")]
+    return _section("Sweep", result, name, tables=tables, figures=figures)
+
+
 def _counts(card: dict[str, Any]) -> str:
     return f"{card['n_train']}, {card['n_valid']}, {card['n_test']}"
 
@@ -372,6 +385,7 @@ def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "statistics": _statistics,
     "train": _train,
+    "sweep": _sweep,
     "evaluate": _evaluate,
     "relax": _relax,
     "relaxation benchmark": _relaxation_benchmark,

@@ -18,11 +18,11 @@ from flatforce.core.errors import ModelError
 from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
 
-PACKAGES: Final = {"sevennet": "sevenn"}
+PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip"}
 """Kind of force field → package that must be importable where it runs."""
 
-SELF_TESTS: Final = {"sevennet": "sevennet:7net-0"}
-"""A model whose weights come with the package, by kind."""
+SELF_TESTS: Final = {"sevennet": "sevennet:7net-0", "nequip": "nequip:random"}
+"""A model that needs no download, by kind."""
 
 COMPLETE: Final = "flatforce.json"
 """Written last: an environment without it was cut short."""

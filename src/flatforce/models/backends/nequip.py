@@ -1,0 +1,271 @@
+"""NequIP models: files that `flatforce train` wrote, and NequIP's own packages and checkpoints."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from ase import Atoms
+
+from flatforce.core.errors import ModelError
+from flatforce.models.potential import RawPrediction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
+"""Atoms a batch."""
+
+RANDOM: Final = "random"
+"""Name of a small model with random weights, which obeys every exact law: for self-tests."""
+
+RANDOM_SHAPE: Final[dict[str, Any]] = {
+    "seed": 0,
+    "type_names": ["Se", "W"],
+    "r_max": 4.0,
+    "num_layers": 2,
+    "l_max": 1,
+    "parity": True,
+    "num_features": 8,
+    "avg_num_neighbors": 12.0,
+    "per_type_energy_scales": 5.0,
+    "per_type_energy_shifts": {"Se": -5.0, "W": -10.0},
+}
+
+
+def load(name: str, *, device: str, dtype: str) -> NequipBackend:
+    """Load a model.
+
+    Parameters
+    ----------
+    name
+        Path of a file, or `random`.
+    device
+        `cpu`, `cuda`, or `auto`.
+    dtype
+        `float64` or `float32`; NequIP's own packages keep theirs.
+
+    Returns
+    -------
+    The backend.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be loaded.
+    """
+    import torch
+
+    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    module, _ = load_module(name, dtype=dtype)
+    return NequipBackend(module, device=place)
+
+
+def load_module(name: str, *, dtype: str) -> tuple[Any, dict[str, Any]]:
+    """Read a model.
+
+    Parameters
+    ----------
+    name
+        Path of a file, or `random`.
+    dtype
+        `float64` or `float32`.
+
+    Returns
+    -------
+    NequIP's `GraphModel`, and what it was built from; empty for a package of NequIP's.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be loaded.
+    """
+    import torch
+
+    if name == RANDOM:
+        return build_module(RANDOM_SHAPE, dtype=dtype), RANDOM_SHAPE
+    path = Path(name)
+    if not path.is_file():
+        raise ModelError(f"There is no model {name}.", fix="give the path of a file")
+    try:
+        with quiet():
+            if path.suffix == ".zip":
+                from nequip.model.saved_models.package import ModelFromPackage
+
+                return ModelFromPackage(name)["sole_model"], {}
+            if path.suffix == ".ckpt":
+                from nequip.model.saved_models.checkpoint import ModelFromCheckpoint
+
+                return ModelFromCheckpoint(name)["sole_model"], {}
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            module = build_module(content["shape"], dtype=dtype)
+            module.load_state_dict(content["weights"])
+    except Exception as error:
+        raise ModelError(
+            f"{path} is no NequIP model.",
+            why=f"{type(error).__name__}: {error}",
+            fix="give a file that flatforce train wrote, or a .nequip.zip or .ckpt of NequIP",
+        ) from error
+    return module, content["shape"]
+
+
+def build_module(shape: dict[str, Any], *, dtype: str) -> Any:
+    """Build a model with random weights.
+
+    Parameters
+    ----------
+    shape
+        Arguments of `NequIPGNNModel`.
+    dtype
+        `float64` or `float32`.
+
+    Returns
+    -------
+    NequIP's `GraphModel`.
+    """
+    from nequip.model import NequIPGNNModel
+    from nequip.utils.global_state import set_global_state
+
+    with quiet():
+        set_global_state(allow_tf32=False)
+        return NequIPGNNModel(**shape, model_dtype=dtype)
+
+
+class NequipBackend:
+    """A NequIP model.
+
+    Parameters
+    ----------
+    module
+        NequIP's `GraphModel`.
+    device
+        `cpu` or `cuda`.
+    """
+
+    local = True
+
+    def __init__(self, module: Any, *, device: str) -> None:
+        self.module, self.device = module.to(device).eval(), device
+        for parameter in self.module.parameters():
+            parameter.requires_grad_(False)
+        self.dtype = str(module.model_dtype).removeprefix("torch.")
+        self.type_names = list(module.type_names)
+        self.elements = frozenset(self.type_names)
+        self.cutoff = float(module.metadata["r_max"])
+        self.layers = layers(module)
+        self.batch_atoms = BATCH_ATOMS[device]
+
+    def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        """Evaluate frames.
+
+        Parameters
+        ----------
+        frames
+            Fully periodic cells.
+        stress
+            Whether the stress is wanted.
+
+        Returns
+        -------
+        One prediction a frame.
+        """
+        graphs = [make_graph(frame, self.type_names, self.cutoff) for frame in frames]
+        found = evaluate(self.module, graphs, device=self.device)
+        energies, forces, tension = (
+            found[name].detach().cpu().numpy().astype(float) for name in ("total_energy", "forces", "stress")
+        )
+        ends = np.cumsum([len(frame) for frame in frames])[:-1]
+        return [
+            RawPrediction(float(energy), own, one if stress else None)
+            for energy, own, one in zip(energies.ravel(), np.split(forces, ends), tension, strict=True)
+        ]
+
+
+def layers(module: Any) -> int:
+    """Count message-passing layers.
+
+    Parameters
+    ----------
+    module
+        NequIP's `GraphModel`.
+
+    Returns
+    -------
+    How many.
+    """
+    return sum(type(one).__name__ == "ConvNetLayer" for one in module.modules())
+
+
+def make_graph(slab: Atoms, type_names: Sequence[str], cutoff: float) -> dict[str, Any]:
+    """Build NequIP's graph of one cell; NequIP keeps positions in float64 whatever the model.
+
+    Parameters
+    ----------
+    slab
+        A fully periodic cell.
+    type_names
+        Species of the model, in its order.
+    cutoff
+        Å.
+
+    Returns
+    -------
+    The graph.
+    """
+    import torch
+    from nequip.data import compute_neighborlist_, from_ase
+
+    bare = Atoms(slab.numbers, slab.positions, cell=slab.cell, pbc=True)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        graph: dict[str, Any] = compute_neighborlist_(from_ase(bare), cutoff)
+    finally:
+        torch.set_default_dtype(before)
+    graph["atom_types"] = torch.tensor([type_names.index(symbol) for symbol in slab.get_chemical_symbols()])
+    return graph
+
+
+def evaluate(module: Any, graphs: Sequence[dict[str, Any]], *, device: str) -> dict[str, Any]:
+    """Evaluate a batch of graphs.
+
+    Parameters
+    ----------
+    module
+        NequIP's `GraphModel`.
+    graphs
+        Of the cells.
+    device
+        Where the module is.
+
+    Returns
+    -------
+    NequIP's fields: (F, 1) `total_energy` in eV, (N, 3) `forces` in eV/Å, (F, 3, 3) `stress` in eV/Å³.
+    """
+    from nequip.data import AtomicDataDict
+
+    batch = AtomicDataDict.to_(AtomicDataDict.batched_from_list(list(graphs)), device)
+    found: dict[str, Any] = module(batch)
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep torch's default precision, which NequIP sets, and its warnings.
+
+    Yields
+    ------
+    Nothing.
+    """
+    import torch
+
+    before = torch.get_default_dtype()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_default_dtype(before)
