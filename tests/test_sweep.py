@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flatforce.core.errors import ConfigError
+from flatforce.models.training import run
 from flatforce.models.training import sweep as module
 from flatforce.models.training.sweep import SweepConfig, sweep
 from flatforce.report.page import write_report
@@ -26,7 +27,7 @@ def test_killed_grid_runs_every_choice_once(
     few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[float, int]] = []
-    original = module.train
+    original = run.train
 
     def counted(settings, folder):  # type: ignore[no-untyped-def]
         calls.append((settings.learning_rate, settings.batch_size))

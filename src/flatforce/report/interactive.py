@@ -88,8 +88,7 @@ def _spacing(figure: Figure) -> float:
 def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
     x: dict[str, Any] = {"title_text": panel.x_label, "mirror": True}
     if panel.x_ticks:
-        places, texts = zip(*panel.x_ticks, strict=True)
-        x |= {"tickvals": places, "ticktext": texts, "showgrid": True, "gridcolor": GREY}
+        x |= _ticks(panel.x_ticks) | {"showgrid": True, "gridcolor": GREY}
     if panel.log_x:
         x["type"] = "log"
     if panel.bare:
@@ -106,15 +105,17 @@ def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
         y |= {"visible": False, "scaleanchor": "x"}
     if panel.y_range:
         y["range"] = panel.y_range
-    if panel.y_ticks:
-        places, texts = zip(*panel.y_ticks, strict=True)
-        y |= {"tickvals": places, "ticktext": texts}
+    y |= _ticks(panel.y_ticks or ())
     if not panel.second_label:
         drawn.update_yaxes(row=1, col=column, **y)
         return
     drawn.update_yaxes(row=1, col=column, secondary_y=False, **y)
     right = {"title_text": panel.second_label, "range": (0, 1.02), "tickvals": (0, 0.25, 0.5, 0.75, 1)}
     drawn.update_yaxes(row=1, col=column, secondary_y=True, showgrid=False, **right)
+
+
+def _ticks(ticks: tuple[tuple[float, str], ...]) -> dict[str, Any]:
+    return {"tickvals": [x for x, _ in ticks], "ticktext": [text for _, text in ticks]} if ticks else {}
 
 
 def _trace(series: Series) -> go.Scatter:

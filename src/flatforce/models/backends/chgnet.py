@@ -67,10 +67,10 @@ def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
 
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        if Path(name).is_file():
-            model = CHGNet.from_file(name)
-        else:
-            with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()):  # it tells its number of parameters
+            if Path(name).is_file():
+                model = CHGNet.from_file(name)
+            else:
                 model = CHGNet.load(model_name=name, use_device=place, verbose=False)
     except Exception as error:
         raise ModelError(

@@ -198,7 +198,9 @@ def _study(config: SweepConfig, folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = optuna.create_study(storage=storage, study_name="sweep", load_if_exists=True)
-        study.sampler = sampler(seed=config.seed + len(study.trials))  # a run gone on must not repeat its choices
+        study.sampler = sampler(
+            seed=config.seed + len(study.trials)
+        )  # a run gone on must not repeat its choices
         if config.sampler == "grid":
             for values in product(*(v for v in config.vary.values() if isinstance(v, list))):
                 study.enqueue_trial(dict(zip(config.vary, values, strict=True)), skip_if_exists=True)

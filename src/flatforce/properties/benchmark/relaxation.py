@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -188,18 +189,19 @@ def score_relaxations(
     for one, end in zip(materials, found, strict=True):
         size = len(one.relaxed)
         symbols = one.relaxed.get_chemical_symbols()
-        known = {
-            "material": one.name,
-            "elements": sorted(set(symbols)),
-            "space_group": find_symmetry(one.relaxed, symprec=RELAXED_SYMPREC).international,
-            "dft": (get_labels(one.relaxed).energy / size, area(one.relaxed) / size),
-        }
+        row = partial(
+            Row,
+            material=one.name,
+            elements=sorted(set(symbols)),
+            space_group=find_symmetry(one.relaxed, symprec=RELAXED_SYMPREC).international,
+            dft=(get_labels(one.relaxed).energy / size, area(one.relaxed) / size),
+        )
         if isinstance(end, FailedRelaxation):
-            rows.append(Row(**known, found=None, converged=False, n_steps=0, reason=str(end.error.what)))
+            rows.append(row(found=None, converged=False, n_steps=0, reason=end.error.what))
             continue
         energy = end.energy + sum(references.get(symbol, 0.0) for symbol in symbols)
         pair = (energy / size, area(end.atoms) / size)
-        rows.append(Row(**known, found=pair, converged=end.converged, n_steps=end.n_steps))
+        rows.append(row(found=pair, converged=end.converged, n_steps=end.n_steps))
     return RelaxationScore(rows, references)
 
 

@@ -1,0 +1,93 @@
+"""Two hundred small sheets relaxed side by side, against ASE one by one with the same model.
+
+    python benchmarks/relaxation.py [MODEL] [--sheets 200] [--alone 40] [--dtype float64]
+
+MODEL is a MACE model. ASE: `MACECalculator`, FIRE, `FrechetCellFilter` masked to the plane, the same criteria; only the
+first `--alone` are relaxed one by one, and their time is scaled by the number of steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+from ase import Atoms
+from ase.filters import FrechetCellFilter
+from ase.optimize import FIRE
+
+from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.models import load
+from flatforce.models.backends.mace import import_mace
+from flatforce.models.potential import padded
+from flatforce.models.spec import model_path
+from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.sheet import IN_PLANE
+from flatforce.structures.strain import rattled, strained
+
+CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
+
+
+def starts(count: int) -> list[Atoms]:
+    rng = np.random.default_rng(20261121)
+    unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
+    found = []
+    for k in range(count):
+        cell = unit.repeat((2, 1, 1)) if k % 4 == 0 else unit
+        xx, yy = rng.uniform(-0.03, 0.03, size=2)
+        found.append(rattled(strained(cell, xx=xx, yy=yy), amplitude=0.05, rng=rng))
+    return found
+
+
+def alone(sheet: Atoms, calculator: object) -> tuple[float, int]:
+    sheet.calc = calculator
+    optimizer = FIRE(FrechetCellFilter(sheet, mask=list(IN_PLANE)), logfile=None)
+    for _ in optimizer.irun(fmax=0.0, steps=CONFIG.max_steps):
+        force = np.linalg.norm(sheet.get_forces(), axis=1).max()
+        stress = np.abs(sheet.get_stress(voigt=False)[:2, :2]).max() * sheet.cell[2, 2] * EV_PER_A2_IN_N_PER_M
+        if force < CONFIG.max_force and stress < CONFIG.max_stress:
+            break
+    return float(sheet.get_potential_energy()), int(optimizer.nsteps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default="wse2-pbe")
+    parser.add_argument("--sheets", type=int, default=200)
+    parser.add_argument("--alone", type=int, default=40)
+    parser.add_argument("--dtype", default="float64", choices=["float64", "float32"])
+    given = parser.parse_args()
+    torch = import_mace()
+    from mace.calculators import MACECalculator
+
+    sheets = starts(given.sheets)
+    potential = load(f"mace:{given.model}", dtype=given.dtype)
+    calculator = MACECalculator(
+        model_paths=str(model_path(given.model)), device=potential.device, default_dtype="float64"
+    )
+    potential.evaluate(sheets[:2])
+    alone(padded(sheets[0], potential.cutoff), calculator)  # both are warm
+    begin = time.perf_counter()
+    together = relax_many(potential, sheets, CONFIG)
+    ours = time.perf_counter() - begin
+    begin = time.perf_counter()
+    single = [alone(padded(sheet, potential.cutoff), calculator) for sheet in sheets[: given.alone]]
+    theirs = time.perf_counter() - begin
+    assert not any(isinstance(one, FailedRelaxation) for one in together)
+    steps = sum(one.n_steps for one in together if not isinstance(one, FailedRelaxation))
+    theirs *= steps / sum(n for _, n in single)
+    worst = max(
+        abs(one.energy - energy) / len(sheet)
+        for one, (energy, _), sheet in zip(together, single, sheets, strict=False)
+        if not isinstance(one, FailedRelaxation)
+    )
+    print(
+        f"{given.sheets} sheets of 3 and 6 atoms, {steps} steps, {torch.get_num_threads()} threads, {potential.device}: "
+        f"{ours:.1f} s side by side ({given.dtype}), {theirs:.1f} s one by one (float64), ratio {theirs / ours:.1f}, "
+        f"energies within {1e3 * worst:.3f} meV/atom"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Universal force fields for sheets in miniature: M3GNet, TensorNet, MACE and NequIP on the frames `2d-pbe-mini`, the
+materials that were held out relaxed by each, with pretrained CHGNet and SevenNet as further rows.
+
+    python validation/universal_2d.py FOLDER [--kinds m3gnet mace] [--epochs 80] [--data FILE]
+
+A killed run goes on. Writes FOLDER/tables.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ase.io import write
+
+from flatforce.core.hashing import hash_structure
+from flatforce.core.progress import reporting
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import read_labelled
+from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.run import train
+from flatforce.properties.benchmark.relaxation import RelaxationBenchmark
+from flatforce.studies.benchmark_stages import benchmark_relax, compare_benchmarks
+from flatforce.studies.stages import evaluate
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "m3gnet": {"model": {"kind": "m3gnet"}, "learning_rate": 2e-3},
+    "tensornet": {"model": {"kind": "tensornet"}, "learning_rate": 2e-3},
+    "mace": {"model": {"kind": "mace", "hidden_irreps": "32x0e + 32x1o"}, "learning_rate": 5e-3},
+    "nequip": {"model": {"kind": "nequip"}, "learning_rate": 5e-3},
+}
+
+PRETRAINED = {"chgnet": "chgnet:0.3.0", "sevennet": "sevennet:7net-0"}
+
+BENCHMARK = RelaxationBenchmark()
+
+
+def settings(kind: str, data: str, epochs: int) -> TrainConfig:
+    common = {
+        "name": kind,
+        "data": [data],
+        "hold_out": "material",
+        "test_fraction": 0.2,
+        "valid_fraction": 0.1,
+        "e_cut": 0.001,
+        "epochs": epochs,
+        "batch_size": 8,
+        "huber": 0.05,
+        "weights": {"energy": 10, "forces": 100, "stress": 10},
+    }
+    return TrainConfig.parse(common | SHAPES[kind])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kinds", nargs="*", default=list(SHAPES))
+    parser.add_argument("--pretrained", nargs="*", default=list(PRETRAINED))
+    parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--data", default="2d-pbe-mini")
+    given = parser.parse_args()
+    folder: Path = given.folder
+    rows: dict[str, str] = {}
+    for kind in given.kinds:
+        with reporting(kind) as progress:
+            result = train(
+                settings(kind, given.data, given.epochs), folder / "train" / kind, progress=progress
+            )
+        card = result["details"]["cards"][0]
+        rows[kind] = f"{card['kind']}:{folder / 'train' / kind / card['file']}"
+    split = folder / "train" / given.kinds[0] / "split.json"
+    rows |= {name: PRETRAINED[name] for name in given.pretrained}
+    align = learnt(split, given.data, folder)
+    folders, judged = [], {}
+    for name, spec in rows.items():
+        config = BENCHMARK.model_copy(update={"align": str(align)}) if name in PRETRAINED else BENCHMARK
+        benchmark_relax(spec, given.data, config, folder / name, split=split, report=reporting)
+        folders.append(folder / name)
+        judged[name] = evaluate(spec, given.data, folder / "evaluate" / name, split=split)["metrics"]
+    compared = compare_benchmarks(folders, folder / "side_by_side")
+    (folder / "tables.md").write_text(tables(compared["details"]["models"], judged), encoding="utf-8")
+    print((folder / "tables.md").read_text(encoding="utf-8"))
+
+
+def learnt(split: Path, data: str, folder: Path) -> Path:
+    """Write the training frames, to which the reference energies of pretrained models are fitted."""
+    hashes = set(json.loads(split.read_text(encoding="utf-8"))["learnt"])
+    frames = [frame for frame in read_labelled(dataset_path(data)) if hash_structure(frame) in hashes]
+    path = folder / "learnt.extxyz"
+    write(path, frames, format="extxyz")
+    return path
+
+
+def tables(relaxed: dict[str, Any], judged: dict[str, Any]) -> str:
+    lines = [
+        "| model | energy MAE (meV/atom) | median | area MAE (Å²/atom) | median | converged | failed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in relaxed.items():
+        lines.append(
+            f"| {name} | {row['energy_mae']:.1f} | {row['energy_median_ae']:.1f} | {row['area_mae']:.3f} "
+            f"| {row['area_median_ae']:.3f} | {100 * row['converged_fraction']:.0f} % | {100 * row['failed_fraction']:.0f} % |"
+        )
+    lines += [
+        "",
+        "| model | energy MAE (meV/atom) | force MAE (meV/Å) | stress MAE (N/m) |",
+        "|---|---|---|---|",
+    ]
+    for name, row in judged.items():
+        energy = f"{row['energy_mae']:.1f}" if name not in PRETRAINED else "other reference"
+        lines.append(f"| {name} | {energy} | {row['force_mae']:.0f} | {row['stress_mae']:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
