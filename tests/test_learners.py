@@ -12,6 +12,7 @@ from ase.io import read, write
 from flatforce.core.errors import ConfigError, ModelError
 from flatforce.data.frames import read_frames
 from flatforce.models import load
+from flatforce.models.isolated.environments import environment_for
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
 from flatforce.testing.checks import check_potential
@@ -46,9 +47,16 @@ def spec(result: dict[str, object], folder: Path) -> str:
     return f"{card['kind']}:{folder / card['file']}"
 
 
-@pytest.fixture(params=[*SHAPES, "chgnet"])
+@pytest.fixture(params=[*SHAPES, "chgnet", "nequip"])
 def start(request: pytest.FixtureRequest) -> dict[str, object]:
     """Settings that choose one kind of model."""
+    if request.param == "nequip":  # runs where `flatforce env create nequip` has been run
+        try:
+            environment_for("nequip")
+        except ModelError as missing:
+            pytest.skip(str(missing.what))
+        shape = {"kind": "nequip", "num_features": 4, "num_interactions": 1, "r_max": 4.0}
+        return {"model": shape, "learning_rate": 0.005}
     if request.param == "chgnet":
         pytest.importorskip("chgnet")
         return {"start_from": "chgnet:0.3.0", "learning_rate": 1e-4}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ModelError
 
@@ -54,39 +55,23 @@ class Predicted:
     """(F, 3, 3) eV/Å³, tension positive; None if not asked for."""
 
 
-class Learner(Protocol):
+class Learner(ABC):
     """A model in training."""
 
-    @property
-    def module(self) -> Any:
-        """The torch module with the weights."""
-        ...
+    module: Any
+    """The torch module with the weights."""
+    cutoff: float
+    """Å."""
+    layers: int
+    """Message-passing layers."""
+    elements: frozenset[str]
+    """Species the model knows."""
+    suffix: str
+    """How the name of its file ends."""
+    loads_as: str
+    """Kind under which `models.load` takes the file."""
 
-    @property
-    def cutoff(self) -> float:
-        """Å."""
-        ...
-
-    @property
-    def layers(self) -> int:
-        """Message-passing layers."""
-        ...
-
-    @property
-    def elements(self) -> frozenset[str]:
-        """Species the model knows."""
-        ...
-
-    @property
-    def suffix(self) -> str:
-        """How the name of its file ends."""
-        ...
-
-    @property
-    def loads_as(self) -> str:
-        """Kind under which `models.load` takes the file."""
-        ...
-
+    @abstractmethod
     def graph(self, slab: Atoms) -> Any:
         """Turn a fully periodic cell into what the model takes.
 
@@ -99,8 +84,8 @@ class Learner(Protocol):
         -------
         The graph, on the CPU.
         """
-        ...
 
+    @abstractmethod
     def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
         """Evaluate a batch so that it can be differentiated.
 
@@ -119,8 +104,8 @@ class Learner(Protocol):
         -------
         Tensors.
         """
-        ...
 
+    @abstractmethod
     def shift(self, energies: dict[str, float]) -> None:
         """Move the reference energies.
 
@@ -129,8 +114,8 @@ class Learner(Protocol):
         energies
             Species → eV, to be added for each atom.
         """
-        ...
 
+    @abstractmethod
     def save(self, path: Path) -> None:
         """Write the model.
 
@@ -139,8 +124,8 @@ class Learner(Protocol):
         path
             Where; replaced as a whole.
         """
-        ...
 
+    @abstractmethod
     def backend(self) -> Backend:
         """Make a backend of the weights as they are.
 
@@ -148,7 +133,6 @@ class Learner(Protocol):
         -------
         The backend, on the CPU in float64.
         """
-        ...
 
 
 def untrained(

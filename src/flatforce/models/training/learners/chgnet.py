@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ase.data import atomic_numbers
+from typing_extensions import override
 
 from flatforce.core.errors import ConfigError
 from flatforce.core.results import write_atomically
 from flatforce.core.units import EV_PER_A3_IN_GPA
 from flatforce.models.backends.chgnet import ChgnetBackend, load, make_graph, precision
-from flatforce.models.training.learners.base import Predicted
+from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def pretrained(name: str, *, dtype: str) -> ChgnetLearner:
     return ChgnetLearner(load(name, device="cpu", dtype=dtype).model, dtype)
 
 
-class ChgnetLearner:
+class ChgnetLearner(Learner):
     """A CHGNet model in training.
 
     Parameters
@@ -54,39 +55,13 @@ class ChgnetLearner:
         self.module, self.dtype = module, dtype
         self.cutoff, self.layers = float(module.graph_converter.atom_graph_cutoff), int(module.n_conv)
 
+    @override
     def graph(self, slab: Atoms) -> Any:
-        """Turn a fully periodic cell into CHGNet's graph.
-
-        Parameters
-        ----------
-        slab
-            The cell.
-
-        Returns
-        -------
-        The graph.
-        """
         with precision(self.dtype):
             return make_graph(slab, self.module)
 
+    @override
     def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
-        """Evaluate a batch so that it can be differentiated.
-
-        Parameters
-        ----------
-        graphs
-            Of the cells.
-        device
-            Where the module is.
-        forces
-            Whether forces are wanted.
-        stress
-            Whether the stress is wanted.
-
-        Returns
-        -------
-        Tensors.
-        """
         import torch
 
         task = "efs" if stress else "ef" if forces else "e"
@@ -96,45 +71,23 @@ class ChgnetLearner:
         tension = torch.stack(found["s"]) / EV_PER_A3_IN_GPA if stress else None
         return Predicted(found["e"] * sizes, torch.cat(found["f"]) if forces else None, tension)
 
+    @override
     def shift(self, energies: dict[str, float]) -> None:
-        """Move the reference energies.
-
-        Parameters
-        ----------
-        energies
-            Species → eV, to be added for each atom.
-
-        Raises
-        ------
-        ConfigError
-            If this model has none.
-        """
         composition = getattr(self.module.composition_model, "fc", None)
         if composition is None:
             raise ConfigError("This CHGNet has no reference energies to move.", fix="set realign: false")
         for symbol, energy in energies.items():
             composition.weight.data[0, atomic_numbers[symbol] - 1] += energy
 
+    @override
     def save(self, path: Path) -> None:
-        """Write a file that CHGNet reads.
-
-        Parameters
-        ----------
-        path
-            Where.
-        """
         import torch
 
         content = {"model": self.module.cpu().as_dict()}
         write_atomically(path, lambda part: torch.save(content, part))
 
+    @override
     def backend(self) -> ChgnetBackend:
-        """Make a backend of the weights as they are.
-
-        Returns
-        -------
-        The backend, on the CPU in float64.
-        """
         import torch
 
         return ChgnetBackend(self.module.cpu().to(torch.float64), device="cpu", dtype="float64")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
+from typing_extensions import override
 
 from flatforce.core.results import write_atomically
 from flatforce.models.backends.mace import MaceBackend, import_mace, load_module, make_graph
-from flatforce.models.training.learners.base import Predicted
+from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def build(shape: MaceArchitecture, scale: Scale, *, neighbours: float, dtype: st
     return MaceLearner(module.to(getattr(torch, dtype)))
 
 
-class MaceLearner:
+class MaceLearner(Learner):
     """A MACE model in training.
 
     Parameters
@@ -112,38 +113,12 @@ class MaceLearner:
         self.elements = frozenset(chemical_symbols[z] for z in self.numbers)
         self.heads = list(getattr(module, "heads", None) or ["Default"])
 
+    @override
     def graph(self, slab: Atoms) -> Any:
-        """Turn a fully periodic cell into MACE's graph.
-
-        Parameters
-        ----------
-        slab
-            The cell.
-
-        Returns
-        -------
-        The graph.
-        """
         return make_graph(slab, numbers=self.numbers, cutoff=self.cutoff, heads=self.heads)
 
+    @override
     def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
-        """Evaluate a batch so that it can be differentiated.
-
-        Parameters
-        ----------
-        graphs
-            Of the cells.
-        device
-            Where the module is.
-        forces
-            Whether forces are wanted.
-        stress
-            Whether the stress is wanted.
-
-        Returns
-        -------
-        Tensors.
-        """
         from mace.tools import torch_geometric
 
         batch = torch_geometric.Batch.from_data_list(list(graphs)).to(device)
@@ -152,34 +127,17 @@ class MaceLearner:
         )
         return Predicted(out["energy"], out["forces"] if forces else None, out["stress"] if stress else None)
 
+    @override
     def shift(self, energies: dict[str, float]) -> None:
-        """Move the reference energies.
-
-        Parameters
-        ----------
-        energies
-            Species → eV, to be added for each atom.
-        """
         table = self.module.atomic_energies_fn.atomic_energies
         for symbol, energy in energies.items():
             table.data[..., self.numbers.index(atomic_numbers[symbol])] += energy
 
+    @override
     def save(self, path: Path) -> None:
-        """Write a `.model` file.
-
-        Parameters
-        ----------
-        path
-            Where.
-        """
         torch = import_mace()
         write_atomically(path, lambda part: torch.save(self.module.cpu(), part))
 
+    @override
     def backend(self) -> MaceBackend:
-        """Make a backend of the weights as they are.
-
-        Returns
-        -------
-        The backend, on the CPU in float64.
-        """
         return MaceBackend(self.module.cpu(), device="cpu", dtype="float64")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from flatforce.models.backends.matgl import (
     MatglBackend,
     blocks,
@@ -14,7 +16,7 @@ from flatforce.models.backends.matgl import (
     make_graph,
     precision,
 )
-from flatforce.models.training.learners.base import Predicted
+from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +98,7 @@ def build(
         return MatglLearner(Potential(model, data_std=scale.force, element_refs=references), dtype)
 
 
-class MatglLearner:
+class MatglLearner(Learner):
     """A potential of MatGL in training.
 
     Parameters
@@ -115,77 +117,34 @@ class MatglLearner:
         self.cutoff, self.layers = float(module.model.cutoff), blocks(module.model)
         self.elements = frozenset(module.model.element_types)
 
+    @override
     def graph(self, slab: Atoms) -> Any:
-        """Turn a fully periodic cell into MatGL's graph.
-
-        Parameters
-        ----------
-        slab
-            The cell.
-
-        Returns
-        -------
-        Graph and lattice.
-        """
         with precision(self.dtype):
             return make_graph(slab, self.module)
 
+    @override
     def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
-        """Evaluate a batch so that it can be differentiated.
-
-        Parameters
-        ----------
-        graphs
-            Of the cells.
-        device
-            Where the module is.
-        forces
-            Whether forces are wanted.
-        stress
-            Whether the stress is wanted.
-
-        Returns
-        -------
-        Tensors.
-        """
         with precision(self.dtype):
             energy, found, tension = evaluate(
                 self.module, graphs, device=device, forces=forces, stress=stress
             )
         return Predicted(energy, found if forces else None, tension)
 
+    @override
     def shift(self, energies: dict[str, float]) -> None:
-        """Move the reference energies.
-
-        Parameters
-        ----------
-        energies
-            Species → eV, to be added for each atom.
-        """
         table = self.module.element_refs.property_offset
         for symbol, energy in energies.items():
             table[..., self.module.model.element_types.index(symbol)] += energy
         self.module._init_args["element_refs"] = table.tolist()  # noqa: SLF001  # MatGL writes them twice
 
+    @override
     def save(self, path: Path) -> None:
-        """Write a folder that MatGL reads.
-
-        Parameters
-        ----------
-        path
-            Where.
-        """
         part = path.with_name(f".{path.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         self.module.cpu().save(part)
         shutil.rmtree(path, ignore_errors=True)
         part.rename(path)
 
+    @override
     def backend(self) -> MatglBackend:
-        """Make a backend of the weights as they are.
-
-        Returns
-        -------
-        The backend, on the CPU in float64.
-        """
         return MatglBackend(self.module.cpu(), device="cpu", dtype="float64")

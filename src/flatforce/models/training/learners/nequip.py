@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from flatforce.core.errors import ModelError
 from flatforce.core.results import write_atomically
 from flatforce.models.backends.nequip import (
@@ -14,7 +16,7 @@ from flatforce.models.backends.nequip import (
     load_module,
     make_graph,
 )
-from flatforce.models.training.learners.base import Predicted
+from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +93,7 @@ def build(shape: NequIPArchitecture, scale: Scale, *, neighbours: float, dtype: 
     return NequipLearner(build_module(arguments, dtype=dtype), arguments)
 
 
-class NequipLearner:
+class NequipLearner(Learner):
     """A NequIP model in training.
 
     Parameters
@@ -110,38 +112,12 @@ class NequipLearner:
         self.elements = frozenset(self.type_names)
         self.cutoff, self.layers = float(shape["r_max"]), layers(module)
 
+    @override
     def graph(self, slab: Atoms) -> Any:
-        """Turn a fully periodic cell into NequIP's graph.
-
-        Parameters
-        ----------
-        slab
-            The cell.
-
-        Returns
-        -------
-        The graph.
-        """
         return make_graph(slab, self.type_names, self.cutoff)
 
+    @override
     def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
-        """Evaluate a batch so that it can be differentiated.
-
-        Parameters
-        ----------
-        graphs
-            Of the cells.
-        device
-            Where the module is.
-        forces
-            Whether forces are wanted.
-        stress
-            Whether the stress is wanted.
-
-        Returns
-        -------
-        Tensors.
-        """
         for one in self.module.modules():
             if hasattr(one, "do_derivatives"):
                 one.do_derivatives = forces or stress
@@ -152,38 +128,21 @@ class NequipLearner:
             found["stress"] if stress else None,
         )
 
+    @override
     def shift(self, energies: dict[str, float]) -> None:
-        """Move the reference energies.
-
-        Parameters
-        ----------
-        energies
-            Species → eV, to be added for each atom.
-        """
         tables = [one.shifts for one in self.module.modules() if hasattr(one, "has_shifts")]
         for symbol, energy in energies.items():
             tables[0].data[self.type_names.index(symbol)] += energy
 
+    @override
     def save(self, path: Path) -> None:
-        """Write weights and what the model is built from.
-
-        Parameters
-        ----------
-        path
-            Where.
-        """
         import torch
 
         content = {"shape": self.shape, "weights": self.module.cpu().state_dict()}
         write_atomically(path, lambda part: torch.save(content, part))
 
+    @override
     def backend(self) -> NequipBackend:
-        """Make a backend of the weights as they are.
-
-        Returns
-        -------
-        The backend, on the CPU in float64.
-        """
         exact = build_module(self.shape, dtype="float64")
         exact.load_state_dict(self.module.cpu().state_dict())
         return NequipBackend(exact, device="cpu")

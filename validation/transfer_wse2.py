@@ -1,0 +1,116 @@
+"""Does a universal model help where frames are few? M3GNet from random weights and from a universal M3GNet, on WSe2.
+
+    python validation/transfer_wse2.py UNIVERSAL FOLDER [--sizes 5 20 60] [--rates 1e-3 3e-4] [--epochs 60]
+
+UNIVERSAL is the folder of a model of `universal_2d.py`, FOLDER of whose run holds its `split.json`. Judged on the held-out
+frames of `wse2-pbe`, on the lattice constant and the Γ modes against PBE, and on what is left of the universal model's
+knowledge: relaxations of the materials it had held out. `replay` reminds it of its own training frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flatforce.core.progress import reporting
+from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.models import load
+from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.run import train
+from flatforce.properties.benchmark.relaxation import RelaxationBenchmark
+from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
+from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.structures.prototypes import monolayer
+from flatforce.studies.benchmark_stages import benchmark_relax
+
+PBE = np.array([168.7, 168.7, 239.6, 239.6, 242.2, 300.1])
+"""cm⁻¹, Γ modes of WSe2."""
+
+LATTICE = 3.317
+"""Å."""
+
+
+def settings(start: str | None, size: int, rate: float, epochs: int, replay: Path | None) -> TrainConfig:
+    values: dict[str, Any] = {
+        "name": "wse2",
+        "n_frames": size,
+        "epochs": epochs,
+        "batch_size": 4,
+        "learning_rate": rate,
+        "stage_two": None,
+        "huber": 0.05,
+        "weights": {"energy": 10, "forces": 100, "stress": 10},
+    }
+    if start is None:
+        values["model"] = {"kind": "m3gnet"}
+    else:
+        values["start_from"] = start
+    if replay is not None:
+        values["replay"] = {"data": [str(replay)], "count": 100}
+    return TrainConfig.parse(values)
+
+
+def gamma_modes(spec: str, scratch: Path) -> tuple[float, float]:
+    """Lattice constant (Å) and largest error of a Γ mode (%)."""
+    potential = load(spec)
+    unit = monolayer(("W", "Se"), prototype="2H", a=LATTICE, thickness=3.36)
+    relaxed = relax(potential, unit, RelaxConfig(keep_symmetry=True))
+    found = pristine_phonons(potential, relaxed.atoms, PhononConfig(supercell=(3, 3)), scratch=scratch)
+    modes = np.sort(found.gamma * THZ_IN_INVERSE_CM)[3:]
+    return relaxed.metrics["a"], float(np.abs(modes / PBE - 1).max() * 100)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("universal", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[5, 20, 60])
+    parser.add_argument("--rates", type=float, nargs="*", default=[1e-3, 3e-4])
+    parser.add_argument("--epochs", type=int, default=60)
+    given = parser.parse_args()
+    universal = next(path for path in given.universal.iterdir() if (path / "model.json").is_file())
+    spec, split = f"matgl:{universal}", given.universal / "split.json"
+    learnt = given.universal.parent.parent / "learnt.extxyz"
+    starts: dict[str, tuple[str | None, Path | None]] = {
+        "scratch": (None, None),
+        "transfer": (spec, None),
+        "transfer, replay": (spec, learnt),
+    }
+    lines = [
+        "| start | frames | learning rate | force MAE | energy MAE | a (Å) | worst Γ mode (%) | others |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, (start, replay) in starts.items():
+        for size in given.sizes:
+            for rate in given.rates:
+                inside = given.folder / f"{name.replace(', ', '-')}-{size}-{rate:g}"
+                with reporting(inside.name) as progress:
+                    result = train(
+                        settings(start, size, rate, given.epochs, replay), inside, progress=progress
+                    )
+                own = f"matgl:{inside / 'wse2'}"
+                try:
+                    a, worst = gamma_modes(own, inside / "forces")
+                    modes = f"{a:.3f} | {worst:.1f}"
+                except Exception as error:  # noqa: BLE001  # a model of five frames may relax to nothing
+                    modes = f"– | {type(error).__name__}"
+                kept = "–"
+                if start is not None:
+                    config = RelaxationBenchmark(align=str(learnt))
+                    judged = benchmark_relax(own, "2d-pbe-mini", config, inside / "others", split=split)
+                    kept = f"{judged['metrics']['energy_mae']:.0f}"
+                metrics = result["metrics"]
+                lines.append(
+                    f"| {name} | {size} | {rate:g} | {metrics['force_mae']:.0f} | {metrics['energy_mae']:.1f} "
+                    f"| {modes} | {kept} |"
+                )
+                (given.folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(json.dumps({"table": str(given.folder / "table.md")}))
+
+
+if __name__ == "__main__":
+    main()
