@@ -169,11 +169,15 @@ def test_materials_are_held_out_whole(tmp_path: Path, frames: list[Atoms]) -> No
     assert card["n_valid"] == 4
 
 
-def test_a_checkpoint_with_other_weights_is_refused(few_frames: Path, tmp_path: Path) -> None:
-    """MatGL itself fills the gaps with random numbers."""
+def test_nonsense_is_caught(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
+    """MatGL itself fills the gaps of a checkpoint with random numbers."""
     pytest.importorskip("matgl")
     torch = pytest.importorskip("torch")
     result = train(config(few_frames, model=SHAPES["tensornet"], epochs=1), tmp_path / "run")
+    nonsense = load(spec(result, tmp_path / "run"))
+    nonsense.backend.module.data_std *= 1e4  # type: ignore[attr-defined]  # MatGL's own
+    failed = [check.name for check in check_potential(nonsense, sheet) if not check.passed]
+    assert any("spread of energy" in name for name in failed)
     file = tmp_path / "run" / "model" / "state.pt"
     weights = torch.load(file, weights_only=True)
     name = next(name for name in weights if "linear" in name)

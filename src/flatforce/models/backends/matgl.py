@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
 """Atoms a batch."""
 
-FILES: Final = ("model.pt", "state.pt", "model.json")
-"""What a folder of MatGL holds."""
-
 STRICT: Final = {"M3GNet": 0, "TensorNet": 1}
 """Hops that a model reaches beyond its blocks, where it is known that it reaches no further."""
 
@@ -96,10 +93,12 @@ def load_module(name: str) -> Any:
     """
     import_matgl()
     import matgl
+    from matgl.utils import io
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            files = io._get_file_paths(Path(name), str_path=name)  # noqa: SLF001  # local, else from the hub
             module = matgl.load_model(name)
     except Exception as error:
         root = error.__cause__ or error
@@ -110,16 +109,15 @@ def load_module(name: str) -> Any:
         ) from error
     if not hasattr(module, "calc_stresses"):
         raise ModelError(f"{name} is no force field but a {type(module).__name__}.")
-    if all((Path(name) / file).is_file() for file in FILES):
-        _check_weights(name, module)
+    _check_weights(name, Path(files["state.pt"]), module)
     return module
 
 
-def _check_weights(name: str, module: Any) -> None:
+def _check_weights(name: str, state: Path, module: Any) -> None:
     """Refuse a checkpoint whose weights do not fit, which MatGL reads without a word."""
     import torch
 
-    kept = set(torch.load(Path(name) / "state.pt", map_location="cpu", weights_only=True))
+    kept = set(torch.load(state, map_location="cpu", weights_only=True))
     wanted = set(module.state_dict())
     odd = sorted(kept ^ wanted)
     if odd:
