@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.filters import UnitCellFilter
-from ase.io import write
+from ase.io import read, write
 from ase.optimize import FIRE
 from typer.testing import CliRunner
 
 from flatforce.cli import app
-from flatforce.core.errors import DataError, ModelError
+from flatforce.core.errors import DataError, ModelError, ResultError
+from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.potential import Potential, padded
@@ -24,6 +25,7 @@ from flatforce.report.page import write_report
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import IN_PLANE
 from flatforce.structures.strain import rattled, strained
+from flatforce.studies.benchmark_stages import benchmark_relax
 
 CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
 
@@ -101,7 +103,7 @@ def test_a_failure_stays_in_the_numbers(wse2: Potential, starts: list[Atoms]) ->
     frames = labelled(wse2, starts[:2])
     stranger = monolayer(("Mo", "S"), prototype="2H", a=3.18, thickness=3.13)
     unknown = attach_labels(stranger, Labels(-20.0, np.zeros((3, 3)), np.zeros((3, 3))))
-    unknown.info |= {"material": "MoS2", "step": 0}
+    unknown.info |= {"material": "MoS2", "step": 0, "relaxed": True}
     other = unknown.copy()
     other.info["material"] = "MoS2 again"
     found = score_relaxations(
@@ -115,11 +117,45 @@ def test_a_failure_stays_in_the_numbers(wse2: Potential, starts: list[Atoms]) ->
     assert "does not know" in found.rows[2].reason
 
 
+def test_only_materials_left_out_whole_are_judged(
+    wse2: Potential, starts: list[Atoms], tmp_path: Path
+) -> None:
+    frames = labelled(wse2, starts[:3])
+    write(tmp_path / "set.extxyz", frames, format="extxyz")
+    frames = read(tmp_path / "set.extxyz", ":")
+    split = tmp_path / "split.json"
+    out = [hash_structure(frame) for frame in (frames[0], frames[2], frames[3])]  # m0 in part, m1 whole
+    split.write_text(json.dumps({"test": dict.fromkeys(out, "")}))
+    given = str(tmp_path / "set.extxyz")
+    found = benchmark_relax("mace:wse2-pbe", given, RelaxationBenchmark(), tmp_path / "b", split=split)
+    assert found["metrics"]["n_materials"] == 1
+    assert (tmp_path / "b" / "materials.csv").read_text().splitlines()[1].startswith("m1,")
+    split.write_text(json.dumps({"test": {out[0]: ""}}))
+    with pytest.raises(DataError, match="None of the materials"):
+        benchmark_relax("mace:wse2-pbe", given, RelaxationBenchmark(), tmp_path / "c", split=split)
+
+
+def test_errors_of_any_kind_stop_no_other(wse2: Potential, starts: list[Atoms]) -> None:
+    class Fussy:
+        """Refuses one structure the way a package would: with an error of its own."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(wse2.backend, name)
+
+        def predict(self, frames: list[Atoms], *, stress: bool) -> object:
+            if any(len(frame) == 6 for frame in frames):
+                raise ValueError("isolated atom")
+            return wse2.backend.predict(frames, stress=stress)
+
+    found = relax_many(Potential("fussy", Fussy()), starts[:3], CONFIG)  # type: ignore[arg-type]  # a stand-in
+    assert [isinstance(one, FailedRelaxation) for one in found] == [False, True, False]
+
+
 def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: Path) -> None:
     write(tmp_path / "set.extxyz", labelled(wse2, starts[:2]), format="extxyz")
     (tmp_path / "c.yaml").write_text("relax: {max_force: 0.02, max_stress: 0.1}\nstart: relaxed\n")
     run = CliRunner()
-    for name in ("one", "two"):
+    for name in ("one", "two", "three"):
         words = [
             "benchmark",
             "relax",
@@ -128,13 +164,17 @@ def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: P
             "-o",
             str(tmp_path / name),
         ]
-        done = run.invoke(app, [*words, "-c", str(tmp_path / "c.yaml")] if name == "two" else words)
+        done = run.invoke(app, [*words, "-c", str(tmp_path / "c.yaml")] if name != "three" else words)
         assert done.exit_code == 0, done.output
     done = run.invoke(
         app,
         ["benchmark", "compare", str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "both")],
     )
     assert done.exit_code == 0, done.output
+    unlike = [str(tmp_path / name) for name in ("one", "three")]
+    assert isinstance(
+        run.invoke(app, ["benchmark", "compare", *unlike, "-o", str(tmp_path / "no")]).exception, ResultError
+    )
     metrics = json.loads((tmp_path / "two" / "result.json").read_text())["metrics"]
     assert {"energy_mae", "energy_median_ae", "area_mae", "area_median_ae", "converged_fraction"} <= set(
         metrics

@@ -9,12 +9,16 @@ import pytest
 from ase import Atoms
 from ase.io import read, write
 
-from flatforce.core.errors import ConfigError, ModelError
+from flatforce.core.errors import ConfigError, DataError, ModelError
 from flatforce.data.frames import read_frames
+from flatforce.data.material_splits import hold_out_materials
 from flatforce.models import load
 from flatforce.models.isolated.environments import environment_for
+from flatforce.models.training import run
 from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.learners.base import Learner
 from flatforce.models.training.run import train
+from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 
 SHAPES = {
@@ -127,35 +131,52 @@ def test_frozen_weights_stay_and_others_move(few_frames: Path, tmp_path: Path) -
 
 
 def test_replayed_frames_carry_what_the_model_said(
-    few_frames: Path, tmp_path: Path, frames: list[Atoms]
+    few_frames: Path, tmp_path: Path, frames: list[Atoms], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(config(few_frames, model=SHAPES["mace"], epochs=1), tmp_path / "first")
+    before = spec(first, tmp_path / "first")
     others = tmp_path / "others.extxyz"
     bare = [frame.copy() for frame in frames[-6:]]
     for frame in bare:
         del frame.info["REF_energy"], frame.arrays["REF_forces"], frame.info["REF_stress"]
-    write(others, bare, format="extxyz")
-    given = {"data": [str(others)], "count": 4}
-    result = train(
-        config(few_frames, start_from=spec(first, tmp_path / "first"), replay=given), tmp_path / "further"
-    )
-    assert result["details"]["cards"][0]["n_replayed"] == 4
+    write(
+        others, [*bare, *read_frames(few_frames)], format="extxyz"
+    )  # the last are learnt, judged or held out
+    seen: list[Atoms] = []
+    original = run.fit
+
+    def noted(learner: Learner, learnt: list[Atoms], *rest: object, **more: object) -> object:
+        seen.extend(learnt)
+        return original(learner, learnt, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "fit", noted)
+    given = {"data": [str(others)], "count": 100}
+    result = train(config(few_frames, start_from=before, replay=given, realign=False), tmp_path / "further")
+    card = result["details"]["cards"][0]
+    assert (card["n_replayed"], len(seen)) == (6, card["n_train"] + 6)
+    said = load(before, dtype="float32").evaluate(seen[-6:])
+    for frame, one in zip(seen[-6:], said, strict=True):
+        assert frame.info["REF_energy"] == pytest.approx(one.energy, abs=1e-4)
+        np.testing.assert_allclose(frame.arrays["REF_forces"], one.forces, atol=1e-4)
     with pytest.raises(ValueError, match="start_from"):
         config(few_frames, replay=given)
 
 
-def test_energies_alone_need_no_forces(few_frames: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", SHAPES)
+def test_energies_alone_need_no_forces(kind: str, few_frames: Path, tmp_path: Path) -> None:
+    if kind != "mace":
+        pytest.importorskip("matgl")
     bare = read_frames(few_frames)
     for frame in bare:
         del frame.arrays["REF_forces"], frame.info["REF_stress"]
     data = tmp_path / "bare.extxyz"
     write(data, bare, format="extxyz")
     weights = {"energy": 1.0, "forces": 0.0, "stress": 0.0}
-    result = train(config(data, model=SHAPES["mace"], weights=weights, epochs=5), tmp_path / "run")
+    result = train(config(data, model=SHAPES[kind], weights=weights, e_cut=0.001), tmp_path / "run")
     assert "energy_mae" in result["metrics"]
     assert "force_mae" not in result["metrics"]
-    with pytest.raises(Exception, match="no REF_forces"):
-        train(config(data, model=SHAPES["mace"]), tmp_path / "forces")
+    with pytest.raises(DataError, match="no REF_forces"):
+        train(config(data, model=SHAPES[kind]), tmp_path / "forces")
 
 
 def test_materials_are_held_out_whole(tmp_path: Path, frames: list[Atoms]) -> None:
@@ -169,6 +190,40 @@ def test_materials_are_held_out_whole(tmp_path: Path, frames: list[Atoms]) -> No
     assert card["n_valid"] == 4
 
 
+def test_elements_that_one_material_has_are_never_held_out() -> None:
+    def of(formula: str, count: int) -> list[Atoms]:
+        made = [
+            monolayer(tuple(formula.split()), prototype="2H", a=3.2 + 0.01 * k, thickness=3.1)
+            for k in range(count)
+        ]  # type: ignore[arg-type]
+        return [frame for frame in made if not frame.info.update(material=formula)]
+
+    shared = [frame for name in ("Mo S", "W S", "Mo Se", "W Se", "Nb S") for frame in of(name, 2)]
+    for seed in range(4):
+        out = hold_out_materials(shared, fraction=0.2, seed=seed)
+        assert out
+        assert all(shared[i].info["material"] != "Nb S" for i in out)
+    lonely = [frame for name in ("Mo S", "W S", "Nb S", "Ta S") for frame in of(name, 2)]
+    with pytest.raises(DataError, match="an element that no other has"):
+        hold_out_materials(lonely, fraction=0.2, seed=0)
+
+
+def test_validation_frames_do_not_hang_on_e_cut(tmp_path: Path, frames: list[Atoms]) -> None:
+    some = [frame.copy() for frame in frames[:12]]
+    for k, frame in enumerate(some):
+        frame.info |= {"material": "one", "step": k}
+    data = tmp_path / "path.extxyz"
+    write(data, some, format="extxyz")
+    cards = [
+        train(config(data, model=SHAPES["mace"], epochs=1, e_cut=cut), tmp_path / str(cut))["details"][
+            "cards"
+        ][0]
+        for cut in (-1.0, 1e3)
+    ]
+    assert cards[0]["n_valid"] == cards[1]["n_valid"]
+    assert cards[0]["n_train"] > cards[1]["n_train"] == 3
+
+
 def test_nonsense_is_caught(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
     """MatGL itself fills the gaps of a checkpoint with random numbers."""
     pytest.importorskip("matgl")
@@ -178,7 +233,7 @@ def test_nonsense_is_caught(few_frames: Path, tmp_path: Path, sheet: Atoms) -> N
     nonsense.backend.module.data_std *= 1e4  # type: ignore[attr-defined]  # MatGL's own
     failed = [check.name for check in check_potential(nonsense, sheet) if not check.passed]
     assert any("spread of energy" in name for name in failed)
-    file = tmp_path / "run" / "model" / "state.pt"
+    file = tmp_path / "run" / "model.matgl" / "state.pt"
     weights = torch.load(file, weights_only=True)
     name = next(name for name in weights if "linear" in name)
     torch.save({(f"old.{k}" if k == name else k): v for k, v in weights.items()}, file)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flatforce.core.errors import ConfigError
+from flatforce.core.errors import ConfigError, ModelError
 from flatforce.models.training import run
 from flatforce.models.training import sweep as module
 from flatforce.models.training.sweep import SweepConfig, sweep
@@ -54,11 +54,37 @@ def test_killed_grid_runs_every_choice_once(
 def test_ranges_reach_into_parts_and_whole_numbers(few_frames: Path, tmp_path: Path) -> None:
     vary = {"model.r_max": {"low": 3.5, "high": 4.5}, "batch_size": {"low": 2, "high": 5}}
     result = sweep(config(few_frames, vary=vary, sampler="tpe", trials=2), tmp_path)
-    assert all(3.5 <= row["model.r_max"] <= 4.5 for row in result["details"]["rows"])
+    for row in result["details"]["rows"]:
+        assert 3.5 <= row["model.r_max"] <= 4.5
+        assert row["batch_size"] in {2, 3, 4, 5}  # what was trained, not what was drawn
+
+
+def test_a_run_that_fails_is_counted_and_not_repeated(few_frames: Path, tmp_path: Path) -> None:
+    result = sweep(config(few_frames, vary={"n_frames": [4, 4000]}), tmp_path)
+    assert result["metrics"]["n_failed"] == 1
+    assert "4000" in result["details"]["rows"][-1]["failed"]
+    with pytest.raises(ModelError, match="No run"):
+        sweep(config(few_frames, vary={"n_frames": [4000]}), tmp_path / "none")
+
+
+def test_other_settings_do_not_go_on(
+    few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "train", kill)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(config(few_frames), tmp_path)
+    with pytest.raises(ModelError, match="other settings"):
+        sweep(config(few_frames, objective="valid_loss"), tmp_path)
 
 
 def test_mistakes_are_told_before_anything_runs(few_frames: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="learning_rat"):
         sweep(config(few_frames, vary={"learning_rat": [0.1]}), tmp_path)
+    alone = {"weights": {"forces": 0.0, "stress": 0.0}}
+    with pytest.raises(ConfigError, match="cannot be swept"):
+        sweep(config(few_frames, train=config(few_frames).train | alone), tmp_path)
     with pytest.raises(ValueError, match="sampler: tpe"):
         config(few_frames, vary={"learning_rate": {"low": 0.1, "high": 0.2}})

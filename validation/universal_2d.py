@@ -93,6 +93,10 @@ def learnt(split: Path, data: str, folder: Path) -> Path:
     return path
 
 
+def number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
 def tables(relaxed: dict[str, Any], judged: dict[str, Any]) -> str:
     lines = [
         "| model | energy MAE (meV/atom) | median | area MAE (Å²/atom) | median | converged | failed |",
@@ -100,8 +104,8 @@ def tables(relaxed: dict[str, Any], judged: dict[str, Any]) -> str:
     ]
     for name, row in relaxed.items():
         lines.append(
-            f"| {name} | {row['energy_mae']:.1f} | {row['energy_median_ae']:.1f} | {row['area_mae']:.3f} "
-            f"| {row['area_median_ae']:.3f} | {100 * row['converged_fraction']:.0f} % | {100 * row['failed_fraction']:.0f} % |"
+            f"| {name} | {number(row['energy_mae'], 1)} | {number(row['energy_median_ae'], 1)} "
+            f"| {number(row['area_mae'], 3)} | {number(row['area_median_ae'], 3)} | {100 * row['converged_fraction']:.0f} % | {100 * row['failed_fraction']:.0f} % |"
         )
     lines += [
         "",

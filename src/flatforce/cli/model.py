@@ -66,7 +66,7 @@ def sweep(
 
     with reporting("sweep") as progress:
         result = run(SweepConfig.from_yaml(config), output, progress=progress)
-    show_rows(result["details"]["rows"], sort=result["config"]["objective"])
+    show_rows(result["details"]["rows"])
     show("best", result["metrics"], result["units"], output)
 
 

@@ -114,22 +114,22 @@ def show(title: str, metrics: Mapping[str, float | None], units: dict[str, str],
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
-def show_rows(rows: list[dict[str, Any]], *, sort: str) -> None:
-    """Print rows of equal keys.
+def show_rows(rows: list[dict[str, Any]]) -> None:
+    """Print rows; a key that a row does not have stays empty.
 
     Parameters
     ----------
     rows
         The rows.
-    sort
-        Key by which they are sorted.
     """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*rows[0])
-    for row in sorted(rows, key=lambda one: one[sort]):
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns)
+    for row in rows:
+        cells = (row.get(key, "") for key in columns)
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
     Console().print(table)
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "valid", "test")
 
+ENOUGH = 3
+"""Materials without an element of their own from which one is held out."""
+
 PASSES = 50
 """Rounds over all groups; most sets settle in less than ten."""
 
@@ -109,23 +112,36 @@ def hold_out_materials(frames: Sequence[Atoms], *, fraction: float, seed: int) -
     Returns
     -------
     Sorted indices of the frames held out; a material with an element that no other has is never among them.
+
+    Raises
+    ------
+    DataError
+        If fewer than three materials could be held out.
     """
-    parted = split_by_material(frames, SplitConfig(ratios=(1 - fraction, 0.0, fraction), seed=seed))
-    chosen = set(parted["parts"]["test"])
-    inside = [hash_structure(frame) in chosen for frame in frames]
-    learnt = {
-        symbol for frame, out in zip(frames, inside, strict=True) if not out for symbol in frame.symbols
-    }
-    lonely = {
-        frame.info.get("material", frame.get_chemical_formula())
-        for frame, out in zip(frames, inside, strict=True)
-        if out and not learnt >= set(frame.symbols)
-    }
-    return [
-        i
-        for i, (frame, out) in enumerate(zip(frames, inside, strict=True))
-        if out and frame.info.get("material", frame.get_chemical_formula()) not in lonely
-    ]
+    if fraction <= 0:
+        return []
+    names = [str(frame.info.get("material", frame.get_chemical_formula())) for frame in frames]
+    owners: dict[str, set[str]] = {}
+    for frame, name in zip(frames, names, strict=True):
+        for symbol in set(frame.get_chemical_symbols()):
+            owners.setdefault(symbol, set()).add(name)
+    lonely = {next(iter(found)) for found in owners.values() if len(found) == 1}
+    free = [i for i, name in enumerate(names) if name not in lonely]
+    if len({names[i] for i in free}) < ENOUGH:
+        raise DataError(
+            f"Of {len(set(names))} materials, {len(lonely)} hold an element that no other has.",
+            why="a force field cannot be judged on an element that it has not learnt",
+            fix="add materials, set hold_out: config_type, or give validation frames as valid_file",
+        )
+    chosen = [frames[i] for i in free]
+    parted = split_by_material(chosen, SplitConfig(ratios=(1 - fraction, 0.0, fraction), seed=seed))
+    hashes = set(parted["parts"]["test"])
+    out = {names[i] for i in free if hash_structure(frames[i]) in hashes}
+    for name in sorted(out):  # both owners of an element may have been chosen
+        elements = {s for frame, own in zip(frames, names, strict=True) if own == name for s in frame.symbols}
+        if len(out) > 1 and any(owners[symbol] <= out for symbol in elements):
+            out.discard(name)
+    return [i for i, name in enumerate(names) if name in out]
 
 
 def _parts(config: SplitConfig) -> tuple[list[str], list[float]]:

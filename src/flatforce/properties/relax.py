@@ -177,7 +177,7 @@ def _relax(
                 done[number] = FailedRelaxation(error)
         for number, found in _evaluated(potential, active).items():
             walk = active[number]
-            ended = found if isinstance(found, FailedRelaxation) else walk.advance(found)
+            ended = found if isinstance(found, FailedRelaxation) else _advanced(walk, found)
             if after_step is not None and walk.evaluated:
                 after_step(walk)
             if ended is not None:
@@ -202,13 +202,26 @@ def _evaluated(potential: Potential, active: dict[int, _Walk]) -> dict[int, Pred
     sheets = [walk.sheet for walk in active.values()]
     try:
         return dict(zip(active, potential.evaluate(sheets), strict=True))
-    except FlatforceError as error:
+    except Exception as error:  # noqa: BLE001  # a force field may refuse a structure in any way
         if len(active) == 1:
-            return dict.fromkeys(active, FailedRelaxation(error))
+            return dict.fromkeys(active, _failure(error))
     found: dict[int, Prediction | FailedRelaxation] = {}
     for number, walk in active.items():
         found |= _evaluated(potential, {number: walk})
     return found
+
+
+def _advanced(walk: _Walk, found: Prediction) -> Relaxation | FailedRelaxation | None:
+    try:
+        return walk.advance(found)
+    except Exception as error:  # noqa: BLE001  # a cell may collapse under the optimiser
+        return _failure(error)
+
+
+def _failure(error: Exception) -> FailedRelaxation:
+    if isinstance(error, FlatforceError):
+        return FailedRelaxation(error)
+    return FailedRelaxation(ModelError(f"The relaxation failed: {type(error).__name__}: {error}"))
 
 
 class _Walk:

@@ -48,9 +48,9 @@ def relaxations(
         x, y = dft[:, k], found[:, k]
         ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
         r2 = metrics.get(f"{name}_r2")
-        title = f"MAE {metrics[f'{name}_mae']:.3g} {error_unit}" + (
-            f", R² {r2:.4f}" if r2 is not None else ""
-        )
+        mae = metrics[f"{name}_mae"]
+        title = "all failed" if mae is None else f"MAE {mae:.3g} {error_unit}"
+        title += f", R² {r2:.4f}" if r2 is not None else ""
         parity.append(
             Panel(
                 (Series(ends, ends, colour=GREY, width=0.8), Series(x, y, style="points", width=4)),
@@ -122,7 +122,7 @@ def side_by_side(models: Mapping[str, Mapping[str, Any]]) -> Figure:
             Panel(
                 tuple(points),
                 f"{name} error ({unit})",
-                log_x=True,
+                log_x=all(bool((one.x > 0).any()) for one in points),
                 y_ticks=texts,
                 y_range=(-0.6, len(names) - 0.4),
             )

@@ -127,10 +127,9 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     figures = []
     for k, card in enumerate(cards):
-        history = folder / "metrics.csv"
-        label = "learning-curve"
-        if len(cards) > 1:
-            history, label = folder / Path(card["file"]).stem / "metrics.csv", f"learning-curve-{k}"
+        label = f"learning-curve-{k}" if len(cards) > 1 else "learning-curve"
+        several = f"{Path(card['file']).stem}/metrics.csv" if len(cards) > 1 else "metrics.csv"
+        history = folder / card.get("history", several)  # cards of 0.1.0.dev did not tell
         if history.is_file():
             table = np.genfromtxt(history, delimiter=",", names=True)
             figures.append(figures_model.learning_curve(table, name=label))
@@ -142,14 +141,16 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
 def _sweep(folder: Path, result: dict[str, Any], name: str) -> Section:
     del folder
     rows, objective = result["details"]["rows"], result["config"]["objective"]
-    ordered = sorted(rows, key=lambda row: row[objective])
-    texts = [
-        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()]
-        for row in ordered
-    ]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    texts = [[_cell(row.get(key, "")) for key in columns] for row in rows]
+    rows = [row for row in rows if row.get(objective) is not None]
     figures = [figures_model.sweep(rows, list(result["config"]["vary"]), objective)]
-    tables = [Table(list(rows[0]), texts, "Runs, the best first")]
+    tables = [Table(columns, texts, "Runs, the best first")]
     return _section("Sweep", result, name, tables=tables, figures=figures)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _counts(card: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def benchmark_relax(
     path = dataset_path(frames)
     labelled = read_labelled(path)
     if split is not None:
-        labelled = held_out_by(split, labelled, path)
+        labelled = held_out_by(split, labelled, path, whole=True)
     materials = materials_of(labelled)
     align = [] if config.align is None else read_labelled(dataset_path(config.align))
     settings = config.model_dump(mode="json") | {"frames": path.name, "held_out": split is not None}
@@ -82,8 +83,9 @@ def benchmark_relax(
             "space_group": found.by("space_group"),
             "references": found.references,
         }
+        alive = any(row.found is not None for row in found.rows)
         record = Record(
-            "relaxation benchmark", settings, found.metrics, UNITS, inputs, True, _warnings(found), details
+            "relaxation benchmark", settings, found.metrics, UNITS, inputs, alive, _warnings(found), details
         )
         write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
     return read_record(folder)
@@ -142,18 +144,26 @@ def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
     ResultError
         If a folder holds something else, or other materials were relaxed.
     """
-    results = {path.name: read_record(path) for path in folders}
+    names = [path.name for path in folders]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in folders]
+    results = {name: read_record(path) for name, path in zip(names, folders, strict=True)}
     for name, result in results.items():
         if result["kind"] != "relaxation benchmark":
             raise ResultError(
                 f"{name} holds no relaxation benchmark.", fix="give folders of `benchmark relax`"
             )
-    judged = {tuple(csv_materials(path / "materials.csv")) for path in folders}
+    judged = {
+        json.dumps([csv_materials(path / "materials.csv"), _protocol(result)])
+        for path, result in zip(folders, results.values(), strict=True)
+    }
     if len(judged) > 1:
         raise ResultError(
-            "These benchmarks relaxed different materials.", fix="give all the same frames and split"
+            "These benchmarks are not alike.",
+            why="other materials were relaxed, or by other settings than references alone",
+            fix="give all the same frames, split and settings",
         )
-    inputs = {path.name: hash_file(path / "result.json") for path in folders}
+    inputs = {name: hash_file(path / "result.json") for name, path in zip(names, folders, strict=True)}
     settings = {"folders": [str(path) for path in folders]}
     if claim_folder(folder, settings, inputs):
         details = {
@@ -163,7 +173,7 @@ def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
             }
         }
         metrics = {
-            f"{name}: {key}": result["metrics"][key]
+            f"{name}: {key}": float("nan") if result["metrics"][key] is None else result["metrics"][key]
             for name, result in results.items()
             for key in ("energy_mae", "area_mae")
         }
@@ -172,6 +182,10 @@ def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
             folder, Record("benchmark comparison", settings, metrics, units, inputs, details=details)
         )
     return read_record(folder)
+
+
+def _protocol(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result["config"].items() if key != "align"}
 
 
 def csv_materials(path: Path) -> list[str]:

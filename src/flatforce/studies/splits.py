@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-def held_out_by(split: Path, frames: Sequence[Atoms], source: Path) -> list[Atoms]:
+def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bool = False) -> list[Atoms]:
     """Choose the frames that a training run left out.
 
     Parameters
@@ -26,6 +26,8 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path) -> list[Atom
         All frames.
     source
         Where they came from, for the message.
+    whole
+        Whether a material counts only if all its frames were left out.
 
     Returns
     -------
@@ -37,10 +39,21 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path) -> list[Atom
         If none was.
     """
     hashes = set(json.loads(split.read_text(encoding="utf-8"))["test"])
-    chosen = [frame for frame in frames if hash_structure(frame) in hashes]
+    inside = [hash_structure(frame) in hashes for frame in frames]
+    if whole:
+        learnt = {_material(frame) for frame, out in zip(frames, inside, strict=True) if not out}
+        inside = [_material(frame) not in learnt for frame in frames]
+    chosen = [frame for frame, out in zip(frames, inside, strict=True) if out]
     if not chosen:
         raise DataError(
-            f"None of the frames of {source} was held out by {split}.",
+            f"None of the {'materials' if whole else 'frames'} of {source} was held out by {split}.",
+            why="frames of each material were learnt: it was trained without hold_out: material"
+            if whole
+            else "",
             fix="judge all of them: leave out --split, or set held_out: false in the study",
         )
     return chosen
+
+
+def _material(frame: Atoms) -> str:
+    return str(frame.info.get("material", frame.get_chemical_formula()))

@@ -118,7 +118,7 @@ def trajectories(frames: Sequence[Atoms]) -> list[list[int]]:
 def _steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
     gone: dict[int, str] = {}
     for members in trajectories(frames):
-        energies = [get_labels(frames[i]).energy / len(frames[i]) for i in members]
+        energies = [get_labels(frames[i], need_forces=False).energy / len(frames[i]) for i in members]
         kept = set(select_steps(energies, e_cut=config.e_cut or 0.0).tolist())
         gone |= {i: "energy changes by less than e_cut" for k, i in enumerate(members) if k not in kept}
     return gone

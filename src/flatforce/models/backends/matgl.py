@@ -243,7 +243,10 @@ def evaluate(
     import torch
     from torch_geometric.data import Batch
 
-    module.calc_forces, module.calc_stresses = forces or stress, stress
+    module.calc_forces = (
+        forces or stress or module.training
+    )  # without any, MatGL keeps no graph to learn from
+    module.calc_stresses = stress
     batch = Batch.from_data_list([graph for graph, _ in graphs]).to(device)
     lattice = torch.cat([one for _, one in graphs]).to(device)
     state = lattice.new_zeros(2)

@@ -34,8 +34,8 @@ class StageTwo(Config):
     """Fraction of the epochs after which it begins."""
     weights: Weights = Weights(energy=1000.0, forces=100.0, stress=10.0)
     """Weights from then on."""
-    learning_rate: PositiveFloat = 1e-3
-    """First step of this part; falls along a half cosine to a hundredth of it."""
+    learning_rate: PositiveFloat | None = None
+    """First step of this part; falls along a half cosine to a hundredth of it. A tenth of the run's if not given."""
 
 
 class Replay(Config):

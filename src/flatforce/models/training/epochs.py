@@ -171,7 +171,8 @@ class _Run:
         config, epoch, start = self.config, self.state.epoch, self.stage_two_start
         if self.state.in_stage_two and config.stage_two is not None:
             part = (epoch - start) / max(1, config.epochs - start)
-            return config.stage_two.learning_rate * _fall(part), config.stage_two.weights
+            rate = config.stage_two.learning_rate or 0.1 * config.learning_rate
+            return rate * _fall(part), config.stage_two.weights
         return config.learning_rate * _fall(epoch / max(1, start)), config.weights
 
     def _epoch(self) -> dict[str, float]:

@@ -25,7 +25,7 @@ from flatforce.data.splits import hold_out
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.potential import Potential
-from flatforce.models.spec import split_spec
+from flatforce.models.spec import model_files, split_spec
 from flatforce.models.training.elsewhere import train_isolated
 from flatforce.models.training.epochs import CHECKPOINT, fit
 from flatforce.models.training.start import begin
@@ -80,7 +80,7 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     plain = config.model_dump(mode="json")
     if not claim_folder(folder, plain, data.hashes):
         return read_record(folder)
-    _check_same_run(folder, plain, data.hashes)
+    check_same_run(folder, plain, data.hashes)
     write_split(folder, config, data)
     start = time.perf_counter()
     cards = _members(config, data, folder, progress)
@@ -97,6 +97,7 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
         inputs=data.hashes,
         converged=not diverged,
         warnings=[f"{name} diverged; the best weights before that were kept" for name in diverged]
+        + [f"no frame that was learnt holds {', '.join(c['unlearnt'])}" for c in cards[:1] if c["unlearnt"]]
         + ([] if data.test else [NO_TEST]),
         details={"cards": cards},
         seed=config.seed,
@@ -124,19 +125,21 @@ def load_data(config: TrainConfig) -> TrainingData:
         If nothing is left to train on.
     """
     paths = [dataset_path(name) for name in config.data]
-    frames = [frame for path in paths for frame in _read(path, config)]
+    every = [frame for path in paths for frame in _read(path, config)]
+    isolated = [frame for frame in every if config_type(frame) == ISOLATED]
+    frames = [frame for frame in every if config_type(frame) != ISOLATED]
     split = hold_out_materials if config.hold_out == "material" else hold_out
     chosen = set(split(frames, fraction=config.test_fraction, seed=config.split_seed))
     fit = [f for i, f in enumerate(frames) if i not in chosen]
-    isolated = [f for f in fit if config_type(f) == ISOLATED]
-    fit = [f for f in fit if config_type(f) != ISOLATED]
-    if config.e_cut is not None:
-        fit = curate(fit, CurationConfig(outliers=None, duplicates=None, e_cut=config.e_cut)).frames
     if len(fit) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
     hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
     if config.valid_file is not None:
         hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
+    for name in config.replay.data if config.replay is not None else []:
+        hashes[f"replay: {name}"] = hash_file(dataset_path(name))
+    if config.start_from is not None:
+        hashes["start_from"] = "+".join(map(hash_file, model_files(config.start_from))) or config.start_from
     return TrainingData(fit, [frames[i] for i in sorted(chosen)], isolated, hashes)
 
 
@@ -150,8 +153,23 @@ def _environment(config: TrainConfig) -> Environment | None:
     return environment_for(kind) if kind in PACKAGES else None
 
 
-def _check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) -> None:
-    """Refuse to go on from a checkpoint that was made with other settings."""
+def check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) -> None:
+    """Refuse to go on from what was made with other settings.
+
+    Parameters
+    ----------
+    folder
+        Result folder.
+    plain
+        Settings.
+    hashes
+        Of the files that are read.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds an unfinished run with others.
+    """
     marker = folder / "run.json"
     now = json.loads(json.dumps({"config": plain, "inputs": hashes}))
     if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) != now:
@@ -230,10 +248,13 @@ def _member(
     inside.mkdir(exist_ok=True)
     seed = config.seed + k
     fit_frames, valid = _parts(config, data, seed)
-    species = {symbol for frame in (*data.fit, *data.test) for symbol in frame.get_chemical_symbols()}
-    e0s = reference_energies([*data.isolated, *fit_frames, *valid], config, species=sorted(species))
+    species = _species([*data.fit, *data.test])
+    e0s: dict[str, float] = {}
+    if config.start_from is None:
+        e0s = reference_energies([*data.isolated, *fit_frames, *valid], config, species=sorted(species))
     with default_dtype(config.dtype):
-        learner, replayed = begin(config, fit_frames, data.test, seed=seed, e0s=e0s)
+        never = [*valid, *data.test]
+        learner, replayed = begin(config, fit_frames, never, seed=seed, species=species, e0s=e0s)
         learnt = [*fit_frames, *replayed]
         done = fit(learner, learnt, valid, config=config, seed=seed, folder=inside, progress=progress)
     if done.best_epoch < 0:
@@ -250,7 +271,9 @@ def _member(
     card = {
         "file": model_file.name,
         "kind": learner.loads_as,
-        "elements": sorted(e0s),
+        "elements": sorted(learner.elements),
+        "unlearnt": sorted(species - _species(fit_frames)),
+        "history": str((inside / "metrics.csv").relative_to(folder)),
         "e0s": e0s,
         "cutoff": learner.cutoff,
         "layers": learner.layers,
@@ -299,18 +322,41 @@ def default_dtype(dtype: str) -> Iterator[None]:
 
 
 def _parts(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
+    """Part training from validation frames; only the former are thinned, so that errors compare."""
     if config.valid_file is None:
         learnt, valid = split_validation(
             data.fit, fraction=config.valid_fraction, seed=seed, by=config.hold_out
         )
     else:
-        learnt, valid = data.fit, _read(dataset_path(config.valid_file), config)
+        learnt, valid = data.fit, _valid_file(config.valid_file, config, data)
+    if config.e_cut is not None:
+        learnt = curate(learnt, CurationConfig(outliers=None, duplicates=None, e_cut=config.e_cut)).frames
     if config.n_frames is None:
         return learnt, valid
     if config.n_frames > len(learnt):
         raise DataError(f"n_frames is {config.n_frames}, but there are {len(learnt)} training frames.")
     chosen = np.random.default_rng([seed, 2]).permutation(len(learnt))[: config.n_frames]
     return [learnt[i] for i in sorted(chosen)], valid
+
+
+def _valid_file(name: str, config: TrainConfig, data: TrainingData) -> list[Atoms]:
+    valid = _read(dataset_path(name), config)
+    known = {hash_structure(frame) for frame in (*data.fit, *data.test)}
+    again = sum(hash_structure(frame) in known for frame in valid)
+    strange = _species(valid) - _species([*data.fit, *data.test])
+    if again or strange:
+        raise DataError(
+            f"The frames of {name} cannot judge this training.",
+            why=f"{again} of them are training or test frames"
+            if again
+            else f"{', '.join(sorted(strange))} is not in the data",
+            fix="give other frames as valid_file",
+        )
+    return valid
+
+
+def _species(frames: Sequence[Atoms]) -> set[str]:
+    return {symbol for frame in frames for symbol in frame.get_chemical_symbols()}
 
 
 def _test_errors(potential: Potential, frames: Sequence[Atoms]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flatforce.models.spec import load
 from flatforce.models.training.learners.base import Scale, mean_neighbours, pretrained, untrained
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ase import Atoms
 
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 
 
 def begin(
-    config: TrainConfig, train: Sequence[Atoms], test: Sequence[Atoms], *, seed: int, e0s: dict[str, float]
+    config: TrainConfig,
+    train: Sequence[Atoms],
+    never: Sequence[Atoms],
+    *,
+    seed: int,
+    species: set[str],
+    e0s: dict[str, float],
 ) -> tuple[Learner, list[Atoms]]:
     """Make the model that is to be fitted.
 
@@ -37,10 +43,12 @@ def begin(
         Settings.
     train
         Training frames.
-    test
-        Frames that must not be learnt.
+    never
+        Frames that must not be learnt; with `hold_out: material`, nor any other frame of their materials.
     seed
         Of random weights and of the frames replayed.
+    species
+        That the model has to know.
     e0s
         Species → eV, for random weights.
 
@@ -64,7 +72,7 @@ def begin(
             dtype=config.dtype,
         ), []
     learner = pretrained(config.start_from, dtype=config.dtype)
-    unknown = set(e0s) - learner.elements
+    unknown = species - learner.elements
     if unknown:
         raise ModelError(
             f"{config.start_from} does not know {', '.join(sorted(unknown))}.",
@@ -77,8 +85,13 @@ def begin(
     _freeze(learner, config.freeze)
     if config.replay is None:
         return learner, []
-    known = {hash_structure(frame) for frame in (*train, *test)}
-    return learner, _replayed(config.replay, before, shifts, seed=seed, known=known)
+    known = {hash_structure(frame) for frame in (*train, *never)}
+    out = {_material(frame) for frame in never} if config.hold_out == "material" else set()
+
+    def allowed(frame: Atoms) -> bool:
+        return hash_structure(frame) not in known and _material(frame) not in out
+
+    return learner, _replayed(config.replay, before, shifts, seed=seed, allowed=allowed)
 
 
 def _scale(train: Sequence[Atoms], e0s: dict[str, float], *, energy_only: bool) -> Scale:
@@ -120,7 +133,12 @@ def _freeze(learner: Learner, patterns: Sequence[str]) -> None:
 
 
 def _replayed(
-    replay: Replay, before: Potential, shifts: dict[str, float], *, seed: int, known: set[str]
+    replay: Replay,
+    before: Potential,
+    shifts: dict[str, float],
+    *,
+    seed: int,
+    allowed: Callable[[Atoms], bool],
 ) -> list[Atoms]:
     own = replay.labels == "own"
     read = read_labelled if own else read_frames
@@ -128,7 +146,7 @@ def _replayed(
         frame
         for name in replay.data
         for frame in read(dataset_path(name))
-        if before.elements >= set(frame.get_chemical_symbols()) and hash_structure(frame) not in known
+        if before.elements >= set(frame.get_chemical_symbols()) and allowed(frame)
     ]
     chosen = sorted(np.random.default_rng([seed, 1]).permutation(len(frames))[: replay.count])
     picked = [frames[i] for i in chosen]
@@ -138,6 +156,10 @@ def _replayed(
         attach_labels(frame, Labels(one.energy + _sum(frame, shifts), one.forces, one.stress))
         for frame, one in zip(picked, before.evaluate(picked), strict=True)
     ]
+
+
+def _material(frame: Atoms) -> str:
+    return str(frame.info.get("material", frame.get_chemical_formula()))
 
 
 def _sum(frame: Atoms, energies: dict[str, float]) -> float:

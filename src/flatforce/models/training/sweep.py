@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from itertools import product
+from contextlib import suppress
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
 from flatforce.core.config import Config
-from flatforce.core.errors import ConfigError, MissingDependencyError
+from flatforce.core.errors import ConfigError, FlatforceError, MissingDependencyError, ModelError
 from flatforce.core.hashing import hash_file, hash_value
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import Record, claim_folder, read_record, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.run import train
+from flatforce.models.training.run import check_same_run, train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,33 +105,41 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     The content of `result.json`; `details` holds the table.
     """
     first = {name: v[0] if isinstance(v, list) else v.low for name, v in config.vary.items()}
-    base = settings_with(config.train, _whole(config.train, first))  # a mistake is told before anything runs
+    base = settings_with(config.train, _whole(config, first))  # a mistake is told before anything runs
+    if base.n_models > 1 or (base.energy_only and config.objective != "valid_energy_mae"):
+        raise ConfigError(
+            "This run cannot be swept.",
+            why="it trains a committee" if base.n_models > 1 else "it fits energies alone",
+            fix="set n_models: 1" if base.n_models > 1 else "set objective: valid_energy_mae",
+        )
     hashes = {name: hash_file(dataset_path(name)) for name in base.data}
     plain = config.model_dump(mode="json")
     if not claim_folder(folder, plain, hashes):
         return read_record(folder)
+    check_same_run(folder, plain, hashes)
     start = time.perf_counter()
     study = _study(config, folder)
-    while (done := len(_complete(study))) < config.count:
+    while (done := len(_ended(study))) < config.count:
         trial = study.ask()
         chosen = {name: _suggest(trial, name, values) for name, values in config.vary.items()}
-        chosen = _whole(config.train, chosen)
-        inside = folder / "trials" / hash_value(chosen)[:10]
-        card = train(settings_with(config.train, chosen), inside)["details"]["cards"][0]
-        for name, value in card["valid"].items():
-            trial.set_user_attr(name, value)
-        trial.set_user_attr("folder", inside.name)
-        trial.set_user_attr("wall_time", card["wall_time"])
-        study.tell(trial, card["valid"][config.objective])
+        chosen = _whole(config, chosen)
         said = ", ".join(f"{name} {value}" for name, value in chosen.items())
-        progress(done + 1, config.count, f"{said}: {card['valid'][config.objective]:.4g}")
-    rows = [
-        dict(trial.params) | {config.objective: trial.value} | dict(trial.user_attrs)
-        for trial in _complete(study)[: config.count]
-    ]
-    best = min(rows, key=lambda row: float(row[config.objective]))
-    metrics = {"best": float(best[config.objective]), "n_trials": float(len(rows))}
-    units = {"best": UNITS[config.objective], "n_trials": "1"}
+        row = chosen | _trained(config, chosen, folder / "trials" / hash_value(chosen)[:10])
+        trial.set_user_attr("row", row)
+        value = row.get(config.objective)
+        if value is None:
+            study.tell(trial, state=_state("FAIL"))
+        else:
+            study.tell(trial, value)
+        progress(done + 1, config.count, f"{said}: {row.get('failed') or value}")
+    rows = [trial.user_attrs["row"] for trial in _ended(study)[: config.count]]
+    if all(row.get(config.objective) is None for row in rows):
+        raise ModelError("No run of this sweep came to an end.", why=str(rows[0].get("failed")))
+    rows = sorted(rows, key=lambda row: float(row.get(config.objective) or "inf"))
+    best = rows[0]
+    failed = sum(row.get(config.objective) is None for row in rows)
+    metrics = {"best": float(best[config.objective]), "n_trials": float(len(rows)), "n_failed": float(failed)}
+    units = {"best": UNITS[config.objective], "n_trials": "1", "n_failed": "1"}
     details = {"rows": rows, "best": best}
     record = Record("sweep", plain, metrics, units, hashes, details=details, seed=config.seed)
     write_record(folder, record.taking(time.perf_counter() - start))
@@ -162,16 +171,29 @@ def settings_with(base: dict[str, Any], chosen: dict[str, Any]) -> TrainConfig:
     return TrainConfig.parse(values, source="sweep")
 
 
-def _whole(base: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """Turn 8.0 into 8 where the setting is a whole number: a range gives floats."""
-    found = dict(chosen)
-    for name, value in chosen.items():
-        if isinstance(value, float):
-            try:
-                settings_with(base, {name: value})
-            except ConfigError:
-                found[name] = round(value)
-    return found
+def _trained(config: SweepConfig, chosen: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train once; what comes of it, or why nothing did."""
+    try:
+        card = train(settings_with(config.train, chosen), folder)["details"]["cards"][0]
+    except FlatforceError as error:
+        return {"folder": folder.name, "failed": error.what}
+    found = {name: value for name, value in card["valid"].items() if math.isfinite(value)}
+    if card["diverged"]:
+        found["failed"] = "diverged; the best weights before that count"
+    return found | {"folder": folder.name, "wall_time": card["wall_time"]}
+
+
+def _whole(config: SweepConfig, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Round numbers out of a range where the setting is a whole one."""
+    ranged = [name for name, values in config.vary.items() if isinstance(values, Range)]
+    for count in range(len(ranged) + 1):
+        for rounded in combinations(ranged, count):
+            tried = chosen | {name: round(chosen[name]) for name in rounded}
+            with suppress(ConfigError):
+                settings_with(config.train, tried)
+                return tried
+    settings_with(config.train, chosen)  # which tells what is wrong
+    return chosen
 
 
 def _suggest(trial: Any, name: str, values: list[Choice] | Range) -> Any:
@@ -180,8 +202,15 @@ def _suggest(trial: Any, name: str, values: list[Choice] | Range) -> Any:
     return trial.suggest_categorical(name, values)
 
 
-def _complete(study: Any) -> list[Any]:
-    return [trial for trial in study.trials if trial.state.name == "COMPLETE"]
+def _ended(study: Any) -> list[Any]:
+    """Trials that came to an end, well or not; one that was cut short has no row."""
+    return [trial for trial in study.trials if "row" in trial.user_attrs and trial.state.name != "RUNNING"]
+
+
+def _state(name: str) -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState[name]
 
 
 def _study(config: SweepConfig, folder: Path) -> Any:
@@ -206,6 +235,7 @@ def _study(config: SweepConfig, folder: Path) -> Any:
                 study.enqueue_trial(dict(zip(config.vary, values, strict=True)), skip_if_exists=True)
         for trial in study.trials:
             if trial.state.name == "RUNNING":
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-                study.enqueue_trial(trial.params, skip_if_exists=False)
+                wanted = trial.system_attrs.get("fixed_params") or trial.params
+                study.tell(trial.number, state=_state("FAIL"))
+                study.enqueue_trial(wanted, skip_if_exists=False)
     return study

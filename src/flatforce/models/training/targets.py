@@ -52,8 +52,9 @@ def reference_energies(
             if config_type(frame) == ISOLATED and len(frame) == 1
         }
     else:
-        energies = [get_labels(frame, need_forces=False).energy for frame in frames]
-        found = fit_energies(frames, energies, wanted)
+        known = [frame for frame in frames if set(frame.get_chemical_symbols()) <= set(wanted)]
+        energies = [get_labels(frame, need_forces=False).energy for frame in known]
+        found = fit_energies(known, energies, wanted)
     missing = [symbol for symbol in wanted if symbol not in found]
     if missing:
         raise DataError(
@@ -94,7 +95,7 @@ def split_validation(
     if len(frames) < 2:
         raise DataError("Training takes two frames or more.", fix="add labelled frames")
     if by == "material":
-        aside = set(hold_out_materials(frames, fraction=fraction, seed=seed))
+        aside = set(hold_out_materials(frames, fraction=fraction, seed=seed))  # one at least
         return [f for i, f in enumerate(frames) if i not in aside], [frames[i] for i in sorted(aside)]
     rng = np.random.default_rng(seed)
     groups: dict[str, list[int]] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from flatforce.core.config import Config
-from flatforce.core.errors import DataError
+from flatforce.core.errors import DataError, GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
 from flatforce.models.references import fit_energies
@@ -94,6 +94,7 @@ class RelaxationScore:
             -1, 2, 2
         )
         failed = len(self.rows) - len(both)
+        steps = [row.n_steps for row in self.rows if row.found is not None]
         metrics: dict[str, float] = {}
         for k, (name, scale) in enumerate((("energy", 1e3), ("area", 1.0))):
             dft, found = both[:, 0, k], both[:, 1, k]
@@ -108,7 +109,7 @@ class RelaxationScore:
             "converged_fraction": float(np.mean([row.converged for row in self.rows])),
             "failed_fraction": failed / len(self.rows),
             "n_materials": float(len(self.rows)),
-            "mean_steps": float(np.mean([row.n_steps for row in self.rows])),
+            "mean_steps": float(np.mean(steps)) if steps else float("nan"),
         }
 
     def by(self, key: Literal["element", "space_group"]) -> dict[str, dict[str, float]]:
@@ -193,7 +194,7 @@ def score_relaxations(
             Row,
             material=one.name,
             elements=sorted(set(symbols)),
-            space_group=find_symmetry(one.relaxed, symprec=RELAXED_SYMPREC).international,
+            space_group=_space_group(one.relaxed),
             dft=(get_labels(one.relaxed).energy / size, area(one.relaxed) / size),
         )
         if isinstance(end, FailedRelaxation):
@@ -203,6 +204,13 @@ def score_relaxations(
         pair = (energy / size, area(end.atoms) / size)
         rows.append(row(found=pair, converged=end.converged, n_steps=end.n_steps))
     return RelaxationScore(rows, references)
+
+
+def _space_group(sheet: Atoms) -> str:
+    try:
+        return find_symmetry(sheet, symprec=RELAXED_SYMPREC).international
+    except GeometryError:
+        return "unknown"
 
 
 def energy_references(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
@@ -238,26 +246,30 @@ def materials_of(frames: Sequence[Atoms]) -> list[Material]:
 
     Returns
     -------
-    By material. The end is the frame that says `relaxed`, else the last step.
+    By material and source. The end is the frame that says `relaxed`; a path without is left out, unless no path has
+    one: then it is the last step.
 
     Raises
     ------
     DataError
         If no frame belongs to a relaxation.
     """
-    paths: dict[str, list[Atoms]] = {}
+    paths: dict[tuple[str, str], list[Atoms]] = {}
     for frame in frames:
         if frame.info.get("step") is not None or frame.info.get("relaxed"):
-            paths.setdefault(str(frame.info.get("material", frame.get_chemical_formula())), []).append(frame)
+            name = str(frame.info.get("material", frame.get_chemical_formula()))
+            paths.setdefault((str(frame.info.get("source", "")), name), []).append(frame)
     if not paths:
         raise DataError(
             "None of the frames belongs to a relaxation.",
             why="a relaxation is told by `step`, or by `relaxed`, in the info of its frames",
             fix="import the relaxations with `flatforce data import`, which writes `step`",
         )
+    said = any(frame.info.get("relaxed") for path in paths.values() for frame in path)
     found = []
-    for name, path in paths.items():
+    for (_, name), path in paths.items():
         path.sort(key=lambda frame: int(frame.info.get("step", 0)))
-        ends = [frame for frame in path if frame.info.get("relaxed")] or path
-        found.append(Material(name, path[0], ends[-1]))
+        ends = [frame for frame in path if frame.info.get("relaxed")] if said else path
+        if ends:
+            found.append(Material(name, path[0], ends[-1]))
     return found

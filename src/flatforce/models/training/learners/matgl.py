@@ -109,7 +109,7 @@ class MatglLearner(Learner):
         Arithmetic.
     """
 
-    suffix, loads_as = "", "matgl"
+    suffix, loads_as = ".matgl", "matgl"
 
     def __init__(self, module: Any, dtype: str) -> None:
         torch = import_matgl()
