@@ -9,6 +9,7 @@ import pytest
 from ase import Atoms
 
 from flatforce.core.errors import DataError
+from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_frames, read_labelled, write_frames
 from flatforce.data.splits import hold_out
@@ -78,3 +79,19 @@ def test_split_holds_some_of_each_kind_whatever_the_order(frames: list[Atoms]) -
     kinds = {f.info["config_type"] for f in frames if f.info["name"] in chosen}
     assert kinds == {f.info["config_type"] for f in frames}
     assert chosen != {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=1)}
+
+
+def test_mini_set_holds_relaxed_materials_of_many_kinds() -> None:
+    frames = read_labelled(dataset_path("2d-pbe-mini"))
+    ends = [frame for frame in frames if frame.info.get("relaxed")]
+    assert len(ends) == len({frame.info["material"] for frame in ends}) == 66
+    assert len({symbol for frame in ends for symbol in frame.get_chemical_symbols()}) > 25
+    for end in ends:
+        labels = get_labels(end)
+        assert labels.stress is not None
+        membrane = labels.stress[:2, :2] * end.cell[2, 2] * EV_PER_A2_IN_N_PER_M
+        assert np.linalg.norm(labels.forces, axis=1).max() < 0.03, end.info["material"]
+        assert np.abs(membrane).max() < 0.1, end.info["material"]
+    starts = {frame.info["material"]: frame for frame in frames if frame.info.get("step") == 0}
+    for end in ends:  # DFT went downhill
+        assert get_labels(end).energy <= get_labels(starts[end.info["material"]]).energy + 1e-6

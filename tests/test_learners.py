@@ -14,7 +14,7 @@ from flatforce.data.frames import read_frames
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.models import load
 from flatforce.models.isolated.environments import environment_for
-from flatforce.models.training import run
+from flatforce.models.training import epochs, run
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.learners.base import Learner
 from flatforce.models.training.run import train
@@ -143,7 +143,7 @@ def test_replayed_frames_carry_what_the_model_said(
         others, [*bare, *read_frames(few_frames)], format="extxyz"
     )  # the last are learnt, judged or held out
     seen: list[Atoms] = []
-    original = run.fit
+    original = epochs.fit
 
     def noted(learner: Learner, learnt: list[Atoms], *rest: object, **more: object) -> object:
         seen.extend(learnt)
@@ -192,11 +192,13 @@ def test_materials_are_held_out_whole(tmp_path: Path, frames: list[Atoms]) -> No
 
 def test_elements_that_one_material_has_are_never_held_out() -> None:
     def of(formula: str, count: int) -> list[Atoms]:
+        metal, other = formula.split()
         made = [
-            monolayer(tuple(formula.split()), prototype="2H", a=3.2 + 0.01 * k, thickness=3.1)
-            for k in range(count)
-        ]  # type: ignore[arg-type]
-        return [frame for frame in made if not frame.info.update(material=formula)]
+            monolayer((metal, other), prototype="2H", a=3.2 + 0.01 * k, thickness=3.1) for k in range(count)
+        ]
+        for frame in made:
+            frame.info["material"] = formula
+        return made
 
     shared = [frame for name in ("Mo S", "W S", "Mo Se", "W Se", "Nb S") for frame in of(name, 2)]
     for seed in range(4):

@@ -8,7 +8,7 @@ from typing import Final
 
 from flatforce.core.errors import DataError
 
-BUNDLED: Final = {"wse2-pbe": "wse2_pbe.extxyz"}
+BUNDLED: Final = {"wse2-pbe": "wse2_pbe.extxyz", "2d-pbe-mini": "pbe_2d_mini.extxyz"}
 """Name → file; a data card `.md` stands beside each."""
 
 
