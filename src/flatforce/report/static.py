@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from flatforce.core.results import write_atomically
 
@@ -21,6 +22,10 @@ WIDTH = 7.0
 
 LEGEND_COLUMNS = 8
 """Entries that fit beside one another."""
+
+FEW_DECADES = 200
+"""Ratio of the ends of a logarithmic axis below which 1, 2 and 5 of each decade are named: powers of ten alone are too
+few, and all that matplotlib names overlap."""
 
 STYLE: Final[Any] = {
     "font.family": "DejaVu Sans",
@@ -108,6 +113,7 @@ def _draw_panel(canvas: Canvas, ax: Any, panel: Panel) -> None:
             canvas.colorbar(drawn, ax=ax, label=series.value_name, pad=0.01)
     ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
     ax.set(xscale="log" if panel.log_x else "linear", yscale="log" if panel.log_y else "linear")
+    _name_few(ax, panel)
     if panel.bare:
         ax.set_axis_off()
         ax.set_aspect("equal")
@@ -123,6 +129,15 @@ def _draw_panel(canvas: Canvas, ax: Any, panel: Panel) -> None:
         ax.set_yticks([place for place, _ in panel.y_ticks], [text for _, text in panel.y_ticks])
     if right is not None:
         right.set(ylabel=panel.second_label, ylim=(0, 1.02))
+
+
+def _name_few(ax: Any, panel: Panel) -> None:
+    """Name the ticks of a short logarithmic axis so that they do not overlap."""
+    for log, axis, ends in ((panel.log_x, ax.xaxis, ax.get_xlim()), (panel.log_y, ax.yaxis, ax.get_ylim())):
+        if log and ends[1] < FEW_DECADES * ends[0]:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_series(ax: Any, series: Series) -> Any:
