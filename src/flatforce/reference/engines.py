@@ -76,9 +76,17 @@ def _labels(frame: Atoms, settings: Settings, *, log: str, machine: Machine) -> 
     if isinstance(settings, EspressoSettings):
         return compute_espresso(frame, settings, machine, Path(log).with_suffix(""))
     frame.calc = _calculator(frame, settings, log=log)
-    energy = float(frame.get_potential_energy(force_consistent=True))
+    energy = _energy(frame)
     forces = np.asarray(frame.get_forces(apply_constraint=False), dtype=float)
     return Labels(energy=energy, forces=forces, stress=_stress(frame))
+
+
+def _energy(frame: Atoms) -> float:
+    """Take the free energy, whose derivatives the forces are; a calculator that smears nothing has just one energy."""
+    try:
+        return float(frame.get_potential_energy(force_consistent=True))
+    except PropertyNotImplementedError:
+        return float(frame.get_potential_energy())
 
 
 def _stress(frame: Atoms) -> FloatArray | None:

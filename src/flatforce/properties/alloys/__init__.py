@@ -1,0 +1,1 @@
+"""Alloys: formation energies, cluster expansions, and their comparison with force fields."""

@@ -1,0 +1,258 @@
+"""Energies of orderings: by a force field, by DFT labels, or from frames that have been labelled before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.errors import DataError
+from flatforce.core.progress import Progress, silent
+from flatforce.data.frames import get_labels
+from flatforce.properties.alloys.guess import guess_relaxed
+from flatforce.properties.alloys.table import PURE, Solved
+from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
+from flatforce.structures.alloys import HEIGHT, ORDERING
+from flatforce.structures.sheet import as_slab, thickness
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential
+    from flatforce.properties.alloys.table import State
+    from flatforce.reference.config import LabelConfig
+    from flatforce.structures.alloys import AlloyLattice
+
+class AlloyEnergies(Config):
+    """How the energies of orderings are found."""
+
+    relax: Literal["cell", "positions", "none"] = "cell"
+    """What is relaxed of the orderings. End members always relax in their own cells."""
+    max_force: PositiveFloat = 0.01
+    """eV/Å. Largest force left on any atom."""
+    max_stress: PositiveFloat = 0.05
+    """N/m. Largest component of the membrane stress left."""
+    max_steps: PositiveInt = 500
+    """Of a relaxation by a force field."""
+    max_labels: PositiveInt = 20
+    """Of a relaxation by DFT."""
+    max_distance: PositiveFloat = 0.3
+    """Å. An ordering with an atom further than this from its site has left the lattice and is dropped: in relaxed MX2
+    alloys of one prototype atoms stay within 0.1 Å, a change of prototype moves them by more than 1 Å."""
+    max_mismatch: PositiveFloat = 0.005
+    """Largest relative difference of the end members' lattice constants where the orderings keep the parent's."""
+
+
+def is_end_member(lattice: AlloyLattice, atoms: Atoms) -> bool:
+    """Tell whether an ordering holds one species alone.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    atoms
+        An ordering.
+
+    Returns
+    -------
+    True if so.
+    """
+    return max(lattice.composition(atoms).values()) > 1 - PURE
+
+
+def energies_by_model(
+    lattice: AlloyLattice,
+    orderings: Sequence[Atoms],
+    potential: Potential,
+    config: AlloyEnergies,
+    *,
+    progress: Progress = silent,
+) -> list[Solved]:
+    """Relax orderings with a force field, many at a time.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    orderings
+        End members among them.
+    potential
+        The force field.
+    config
+        Settings.
+    progress
+        Told after each ordering.
+
+    Returns
+    -------
+    One for each ordering; what failed says why.
+    """
+    found: dict[int, Solved] = {}
+    for state, places in _by_state(lattice, orderings, config).items():
+        sheets = [orderings[k] for k in places]
+        if state == "none":
+            for k, one in zip(places, potential.evaluate(sheets), strict=True):
+                found[k] = Solved(orderings[k], orderings[k], one.energy, state)
+            continue
+        settings = RelaxConfig(
+            max_force=config.max_force,
+            max_stress=config.max_stress,
+            max_steps=config.max_steps,
+            relax_cell=state == "cell",
+        )
+        for k, one in zip(places, relax_many(potential, sheets, settings, progress=progress), strict=True):
+            if isinstance(one, FailedRelaxation):
+                found[k] = Solved(orderings[k], orderings[k], np.nan, state, one.error.what)
+            else:
+                reason = "" if one.converged else f"not relaxed after {one.n_steps} steps"
+                found[k] = Solved(orderings[k], one.atoms, one.energy, state, reason)
+    return [found[k] for k in range(len(orderings))]
+
+
+def energies_by_labels(
+    lattice: AlloyLattice,
+    orderings: Sequence[Atoms],
+    labels: LabelConfig,
+    config: AlloyEnergies,
+    *,
+    cache: Path,
+    guide: Potential | None = None,
+    progress: Progress = silent,
+) -> tuple[list[Solved], list[Atoms]]:
+    """Relax orderings by DFT, each step a cached label.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    orderings
+        End members among them.
+    labels
+        How frames are labelled.
+    config
+        Settings.
+    cache
+        Folder of labels.
+    guide
+        A force field: orderings start where it relaxes them, and its second derivatives shape the first step. It has
+        no say in where they end, and saves most of the labels.
+    progress
+        Told after each round of labels.
+
+    Returns
+    -------
+    One for each ordering, and every labelled frame.
+    """
+    found: dict[int, Solved] = {}
+    frames: list[Atoms] = []
+    for state, places in _by_state(lattice, orderings, config).items():
+        target = LabelRelaxation(
+            max_force=np.inf if state == "none" else config.max_force,
+            max_stress=config.max_stress,
+            max_steps=config.max_labels,
+            relax_cell=state == "cell",
+        )
+        starts, curvatures = [slab(orderings[k]) for k in places], None
+        if guide is not None and state != "none":
+            guided = [guess_relaxed(one, guide, target, folder=cache) for one in starts]
+            starts, curvatures = [one[0] for one in guided], [one[1] for one in guided]
+        paths = relax_by_labels(starts, labels, target, cache=cache, curvatures=curvatures, progress=progress)
+        for k, path in zip(places, paths, strict=True):
+            for frame in path.frames:
+                frame.info["relaxation"] = state
+            frames.extend(path.frames)
+            found[k] = _from_path(orderings[k], path.frames, state, path.reason)
+    return [found[k] for k in range(len(orderings))], frames
+
+
+def energies_from_frames(
+    lattice: AlloyLattice, frames: Sequence[Atoms], config: AlloyEnergies
+) -> list[Solved]:
+    """Take the ends of labelled relaxations.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    frames
+        Labelled frames; steps of one relaxation share `ordering` (else `material`), the last or lowest step counts.
+        `relaxation` in `info` says what was relaxed: cell (if absent), positions or none.
+    config
+        Settings: what may be left of forces.
+
+    Returns
+    -------
+    One for each relaxation; one that ends with larger forces says so.
+
+    Raises
+    ------
+    DataError
+        If no frame holds the species of the alloy.
+    """
+    wanted = set(lattice.species) | set(lattice.inert)
+    paths: dict[str, list[Atoms]] = {}
+    for number, frame in enumerate(frames):
+        if set(frame.get_chemical_symbols()) <= wanted:
+            name = frame.info.get(ORDERING) or frame.info.get("material") or f"frame {number}"
+            paths.setdefault(str(name), []).append(frame)
+    if not paths:
+        raise DataError(
+            f"No frame holds {lattice.name}.", fix=f"give frames of {', '.join(sorted(wanted))} alone"
+        )
+    found = []
+    for name, path in paths.items():
+        path.sort(key=lambda frame: int(frame.info.get("step", 0)))
+        ends = [frame for frame in path if frame.info.get("relaxed")] or path[-1:]
+        end = ends[-1]
+        state = str(end.info.get("relaxation", "cell"))
+        if state not in {"cell", "positions", "none"}:
+            raise DataError(f"{name}: relaxation is {state!r}.", fix="use cell, positions or none")
+        force = float(np.linalg.norm(get_labels(end).forces, axis=1).max())
+        stiff = state != "none" and force > config.max_force * (1 + 1e-6)
+        reason = f"a force of {force:.3g} eV/Å is left" if stiff else ""
+        bare = end.copy()
+        bare.info |= {ORDERING: name}
+        found.append(Solved(bare, bare, get_labels(end).energy, _state(state), reason))
+    return found
+
+
+def _state(text: str) -> State:
+    return "positions" if text == "positions" else "none" if text == "none" else "cell"
+
+
+def _by_state(
+    lattice: AlloyLattice, orderings: Sequence[Atoms], config: AlloyEnergies
+) -> dict[State, list[int]]:
+    """Sort orderings by what is relaxed: end members always in their own cells."""
+    places: dict[State, list[int]] = {}
+    for number, atoms in enumerate(orderings):
+        state: State = "cell" if is_end_member(lattice, atoms) else config.relax
+        places.setdefault(state, []).append(number)
+    return places
+
+
+def slab(sheet: Atoms) -> Atoms:
+    """Give an ordering the cell that it is labelled in.
+
+    Parameters
+    ----------
+    sheet
+        An ordering.
+
+    Returns
+    -------
+    A copy with three periodic axes and a third vector of `HEIGHT`, so that differences of energies hold no vacuum.
+    """
+    return as_slab(sheet, gap=HEIGHT - thickness(sheet))
+
+
+def _from_path(ordering: Atoms, frames: Sequence[Atoms], state: State, reason: str) -> Solved:
+    if not frames:
+        return Solved(ordering, ordering, np.nan, state, reason or "no label")
+    return Solved(ordering, frames[-1], get_labels(frames[-1]).energy, state, reason)

@@ -1,0 +1,170 @@
+"""Relaxed sheets laid back on the lattice of their alloy: which ordering, how far from it, or no longer on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.core.errors import DataError
+from flatforce.structures.orderings import import_icet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.structures.alloys import AlloyLattice
+
+IDENTITY_CUTOFFS = (4.6, 2.8, 2.1)
+"""In nearest distances of the sublattice that mixes: pairs, triplets, quadruplets that tell orderings apart. All 53
+orderings of an MX2 up to six sites differ in them (test)."""
+
+SAME_VECTOR = 1e-6
+"""Largest difference of the cluster vectors of one ordering: round-off."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A sheet on the lattice."""
+
+    ideal: Atoms
+    """The ordering, undistorted."""
+    distance: float
+    """Å, largest distance of an atom from its site, the strain taken out."""
+    strain: float
+    """Largest principal strain in the plane, absolute."""
+
+
+def map_to_lattice(lattice: AlloyLattice, atoms: Atoms) -> Mapped:
+    """Find the ordering that a sheet relaxed from.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    atoms
+        A sheet of the same species and numbers; its vacuum and orientation in the plane do not matter.
+
+    Returns
+    -------
+    The ordering and how far the sheet has moved from it.
+
+    Raises
+    ------
+    DataError
+        If its cell is no cell of the lattice.
+    """
+    import_icet()
+    from icet.tools import map_structure_to_reference
+
+    lattice.n_sites(atoms)  # refuses other species
+    flat = atoms.copy()
+    flat.set_constraint()
+    flat.pbc = (True, True, False)
+    try:
+        ideal, found = map_structure_to_reference(
+            flat, lattice.parent, inert_species=lattice.inert or None, suppress_warnings=True
+        )
+    except ValueError as error:
+        raise DataError(
+            f"{atoms.info.get('name', atoms.get_chemical_formula())} does not lie on the lattice of {lattice.name}.",
+            why=str(error),
+            fix="leave it out, or give the lattice constant that its cell belongs to",
+        ) from error
+    strain = np.linalg.eigvalsh(np.asarray(found.strain_tensor)[:2, :2])
+    ideal.info = dict(atoms.info)
+    return Mapped(ideal, float(found.drmax), float(np.abs(strain).max()))
+
+
+def neighbour_distance(lattice: AlloyLattice) -> float:
+    """Return the nearest distance between sites that mix.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+
+    Returns
+    -------
+    Å.
+    """
+    sites = lattice.parent[lattice.mixing(lattice.parent)].repeat((3, 3, 1))
+    distances = sites.get_all_distances(mic=True)
+    return float(distances[distances > 1e-3].min())
+
+
+def cluster_vectors(lattice: AlloyLattice, cutoffs: Sequence[float], orderings: Sequence[Atoms]) -> FloatArray:
+    """Compute correlations of orderings.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    cutoffs
+        Å, of pairs, triplets, …
+    orderings
+        Undistorted orderings.
+
+    Returns
+    -------
+    (n, p) dimensionless, the empty cluster first.
+    """
+    space = cluster_space(lattice, cutoffs)
+    cell = space.primitive_structure.cell.array
+    return np.array([space.get_cluster_vector(_spaced(one, lattice, cell[2])) for one in orderings])
+
+
+def cluster_space(lattice: AlloyLattice, cutoffs: Sequence[float]):  # noqa: ANN201  # icet is untyped
+    """Make icet's cluster space, its vacuum wider than any cluster.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    cutoffs
+        Å, of pairs, triplets, …
+
+    Returns
+    -------
+    The space.
+    """
+    icet = import_icet()
+    return icet.ClusterSpace(lattice.spacious(max(cutoffs)), list(cutoffs), lattice.allowed)
+
+
+def _spaced(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
+    """Give an ordering the vacuum of a cluster space."""
+    atoms = ordering.copy()
+    middle = lattice.parent.positions[:, 2].mean()
+    cell = atoms.cell.array.copy()
+    cell[2] = third
+    atoms.set_cell(cell)
+    atoms.positions[:, 2] += third[2] / 2 - middle
+    atoms.pbc = True
+    return atoms
+
+
+def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[int]:
+    """Tell which orderings are the same, however large their cells.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    orderings
+        Undistorted orderings.
+
+    Returns
+    -------
+    For each, the place of the first one like it.
+    """
+    nearest = neighbour_distance(lattice)
+    vectors = cluster_vectors(lattice, [factor * nearest for factor in IDENTITY_CUTOFFS], orderings)
+    groups: list[int] = []
+    for number, vector in enumerate(vectors):
+        same = np.abs(vectors[:number] - vector).max(axis=1) < SAME_VECTOR if number else np.array([False])
+        groups.append(int(np.flatnonzero(same)[0]) if same.any() else number)
+    return groups

@@ -1,0 +1,201 @@
+"""Relaxation by labels: each step is a frame of a labelling run, so that many go side by side and nothing is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+from ase.stress import full_3x3_to_voigt_6_stress
+from pydantic import PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.progress import Progress, silent
+from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.data.frames import Labels, attach_labels
+from flatforce.reference.config import label_key
+from flatforce.reference.label import label
+from flatforce.reference.tasks import read_outcome
+from flatforce.structures.sheet import IN_PLANE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.reference.config import LabelConfig, Settings
+
+LONGEST_STEP = 0.1
+"""Å, of any atom in one step of the optimiser."""
+
+
+class LabelRelaxation(Config):
+    """Where a relaxation by labels ends."""
+
+    max_force: PositiveFloat = 0.01
+    """eV/Å. Largest force left on any atom."""
+    max_stress: PositiveFloat = 0.05
+    """N/m. Largest component of the membrane stress left."""
+    max_steps: PositiveInt = 20
+    """Labels of one structure."""
+    relax_cell: bool = True
+    """Whether the cell changes in its plane."""
+
+
+@dataclass(frozen=True)
+class LabelledPath:
+    """The labelled steps of one relaxation."""
+
+    frames: list[Atoms]
+    """With `step` in `info`; the last one of a relaxed sheet has `relaxed`."""
+    relaxed: bool
+    reason: str = ""
+    """Why it ended early."""
+
+
+def relax_by_labels(
+    sheets: Sequence[Atoms],
+    config: LabelConfig,
+    target: LabelRelaxation,
+    *,
+    cache: Path,
+    curvatures: Sequence[FloatArray] | None = None,
+    progress: Progress = silent,
+) -> list[LabelledPath]:
+    """Relax sheets with BFGS, the next step of all of them labelled side by side.
+
+    Parameters
+    ----------
+    sheets
+        Starts, each with three periodic axes and its vacuum; `info` is kept on every step.
+    config
+        How frames are labelled.
+    target
+        Where a relaxation ends.
+    cache
+        Folder of labels: a killed run goes on from there.
+    curvatures
+        For each sheet, the second derivatives that BFGS starts from, in the coordinates of ASE's `FrechetCellFilter`
+        (of the positions alone if the cell is kept): a good guess saves labels. None for 70 eV/Å² throughout.
+    progress
+        Told after each round with the number of sheets that ended.
+
+    Returns
+    -------
+    One path for each sheet.
+    """
+    guesses = [None] * len(sheets) if curvatures is None else list(curvatures)
+    while True:
+        walks = [
+            _walk(sheet, config.settings, target, cache=cache, guess=guess)
+            for sheet, guess in zip(sheets, guesses, strict=True)
+        ]
+        wanted = [walk for walk in walks if not isinstance(walk, LabelledPath)]
+        progress(len(walks) - len(wanted), len(walks), f"{len(wanted)} to be labelled")
+        if not wanted:
+            return [walk for walk in walks if isinstance(walk, LabelledPath)]
+        label(wanted, config, cache=cache)
+
+
+class _Missing(Exception):  # noqa: N818  # no error: it asks for work
+    def __init__(self, frame: Atoms) -> None:
+        super().__init__("not labelled yet")
+        self.frame = frame
+
+
+class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
+    """Labels that are known; what is not raises `_Missing`, what failed `ArithmeticError`."""
+
+    implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, cache: Path, settings: Settings) -> None:
+        super().__init__()
+        self.cache, self.settings = cache, settings
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+        """Look the label up.
+
+        Parameters
+        ----------
+        atoms
+            The frame.
+        properties
+            Of ASE.
+        system_changes
+            Of ASE.
+
+        Raises
+        ------
+        _Missing
+            If it is not known.
+        ArithmeticError
+            If labelling failed.
+        """
+        super().calculate(atoms, properties, system_changes)
+        outcome = read_outcome(self.cache / f"{label_key(atoms, self.settings)}.json")
+        if outcome is None:
+            raise _Missing(atoms.copy())
+        if outcome["status"] != "done":
+            raise ArithmeticError(outcome["reason"])
+        if outcome["stress"] is None:
+            raise ArithmeticError("its label has no stress")
+        self.results = {
+            "energy": outcome["energy"],
+            "free_energy": outcome["energy"],
+            "forces": np.array(outcome["forces"]),
+            "stress": full_3x3_to_voigt_6_stress(np.array(outcome["stress"])),
+        }
+
+
+def _walk(
+    sheet: Atoms, settings: Settings, target: LabelRelaxation, *, cache: Path, guess: FloatArray | None
+) -> LabelledPath | Atoms:
+    """Follow a relaxation as far as it is known; the frame to be labelled next, if it goes on."""
+    atoms = sheet.copy()
+    atoms.calc = _FromCache(cache, settings)
+    path: list[Atoms] = []
+    try:
+        moving = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if target.relax_cell else atoms
+        optimizer = BFGS(moving, logfile=None, maxstep=LONGEST_STEP)
+        if guess is not None:
+            optimizer.H0 = guess
+        for _ in optimizer.irun(fmax=0.0, steps=target.max_steps - 1):
+            path.append(_step(atoms, sheet, len(path)))
+            if _calm(atoms, target):
+                path[-1].info["relaxed"] = True
+                return LabelledPath(path, relaxed=True)
+    except _Missing as missing:
+        frame = missing.frame
+        frame.info = dict(sheet.info)
+        frame.calc = None
+        return frame
+    except ArithmeticError as error:
+        return LabelledPath(path, relaxed=False, reason=str(error))
+    return LabelledPath(path, relaxed=False, reason=f"not relaxed after {len(path)} labels")
+
+
+def _calm(atoms: Atoms, target: LabelRelaxation) -> bool:
+    force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+    membrane = atoms.get_stress(voigt=False)[:2, :2] * atoms.cell[2, 2] * EV_PER_A2_IN_N_PER_M
+    slack = not target.relax_cell or bool(np.abs(membrane).max() < target.max_stress)
+    return force < target.max_force and slack
+
+
+def _step(atoms: Atoms, sheet: Atoms, number: int) -> Atoms:
+    labels = Labels(
+        atoms.get_potential_energy(), atoms.get_forces().copy(), atoms.get_stress(voigt=False).copy()
+    )
+    bare = atoms.copy()
+    bare.calc = None
+    bare.info = {key: value for key, value in sheet.info.items() if key != "relaxed"} | {
+        "config_type": "relaxation",
+        "step": number,
+    }
+    if "name" in sheet.info:
+        bare.info["name"] = f"{sheet.info['name']}-{number:02d}"
+    return attach_labels(bare, labels)
