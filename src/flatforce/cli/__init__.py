@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flatforce.cli import benchmark, data, defect, env, label, model, structure, study
+from flatforce.cli import alloy, benchmark, data, defect, env, label, model, structure, study
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("report")(study.report)
 app.add_typer(data.app, name="data")
 app.add_typer(defect.app, name="defect")
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(alloy.app, name="alloy")
 app.add_typer(env.app, name="env")
 
 

@@ -156,6 +156,30 @@ def show_models(result: dict[str, Any], folder: Path) -> None:
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)
 
 
+def show_contest(result: dict[str, Any], folder: Path) -> None:
+    """Print models of an alloy side by side.
+
+    Parameters
+    ----------
+    result
+        `result.json` of a comparison.
+    folder
+        Where the rest is.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from flatforce.report.sections_alloy import contest_rows
+
+    header, *rows = contest_rows(result)
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
 def show_modes(result: dict[str, Any]) -> None:
     """Print the localised modes of a defect.
 

@@ -14,7 +14,8 @@ from flatforce.core.errors import ResultError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import read_record, versions, write_text
 from flatforce.report.interactive import to_html
-from flatforce.report.sections import MAKERS, Section, section_of
+from flatforce.report.section import Section
+from flatforce.report.sections import MAKERS, section_of
 from flatforce.report.static import write_static
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,8 @@ from flatforce.report import (
     figures_phonons,
     figures_series,
 )
-from flatforce.report.figure import Figure
+from flatforce.report.section import Section, Table, make_section, metrics_table
+from flatforce.report.sections_alloy import ALLOY_MAKERS
 from flatforce.report.viewer import scene
 
 COMPARED: Final = {
@@ -36,31 +36,6 @@ COMPARED: Final = {
 """Metrics of a relaxation benchmark and how a table calls them."""
 
 MODE_COLUMNS: Final = ["THz", "cm⁻¹", "degeneracy", "irrep", "atoms taking part", "weight by shell", ""]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of texts."""
-
-    columns: list[str]
-    rows: list[list[str]]
-    title: str = ""
-    modes: bool = False
-    """Whether each row is a mode that the 3D view of the section can move."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """What one result folder has to show."""
-
-    title: str
-    folder: str
-    """Relative to the page's subject."""
-    converged: bool
-    warnings: list[str]
-    tables: list[Table] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
-    scene: dict[str, Any] | None = None
 
 
 def section_of(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -83,33 +58,9 @@ def section_of(folder: Path, result: dict[str, Any], name: str) -> Section:
     return make(folder, result, name)
 
 
-def _section(title: str, result: dict[str, Any], name: str, **content: Any) -> Section:
-    return Section(title, name, result["converged"], result["warnings"], **content)
-
-
-def metrics_table(result: dict[str, Any]) -> Table:
-    """List the metrics of a record.
-
-    Parameters
-    ----------
-    result
-        `result.json`.
-
-    Returns
-    -------
-    Quantity, value, unit.
-    """
-    units = result["units"]
-    rows = [
-        [key, "–" if value is None else f"{value:.5g}", units.get(key, "")]
-        for key, value in result["metrics"].items()
-    ]
-    return Table(["quantity", "value", "unit"], rows)
-
-
 def _numbers(folder: Path, result: dict[str, Any], name: str) -> Section:
     del folder
-    return _section(result["kind"], result, name, tables=[metrics_table(result)])
+    return make_section(result["kind"], result, name, tables=[metrics_table(result)])
 
 
 def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -135,7 +86,7 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
             figures.append(figures_model.learning_curve(table, name=label))
     tables = [Table(["model", *(card["file"] for card in cards)], facts, "Model card")]
     tables += [_errors_table(card["test"]["config_type"], f"Test errors of {card['file']}") for card in cards]
-    return _section("Force field", result, name, tables=tables, figures=figures)
+    return make_section("Force field", result, name, tables=tables, figures=figures)
 
 
 def _sweep(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -146,7 +97,7 @@ def _sweep(folder: Path, result: dict[str, Any], name: str) -> Section:
     rows = [row for row in rows if row.get(objective) is not None]
     figures = [figures_model.sweep(rows, list(result["config"]["vary"]), objective)]
     tables = [Table(columns, texts, "Runs, the best first")]
-    return _section("Sweep", result, name, tables=tables, figures=figures)
+    return make_section("Sweep", result, name, tables=tables, figures=figures)
 
 
 def _cell(value: Any) -> str:
@@ -190,13 +141,13 @@ def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
         figures_model.parity(arrays, result["metrics"], result["units"]),
         figures_model.error_histograms(arrays),
     ]
-    return _section("Errors against DFT", result, name, tables=tables, figures=figures)
+    return make_section("Errors against DFT", result, name, tables=tables, figures=figures)
 
 
 def _relax(folder: Path, result: dict[str, Any], name: str) -> Section:
     trajectory = read(folder / "trajectory.extxyz", index=":")
     figures = [figures_phonons.relaxation(trajectory)] if len(trajectory) > 1 else []
-    return _section("Relaxation", result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section("Relaxation", result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -206,7 +157,7 @@ def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
         figures_phonons.pdos(arrays),
         figures_phonons.thermal(arrays),
     ]
-    return _section("Pristine phonons", result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section("Pristine phonons", result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -233,7 +184,7 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
         figures.append(figures_defect.thermal(arrays, result["config"]["shells"]))
     title = f"{result['config']['defect']} in {'×'.join(str(n) for n in result['config']['supercell'])}"
     view = scene(arrays, modes) if modes else None
-    return _section(title, result, name, tables=tables, figures=figures, scene=view)
+    return make_section(title, result, name, tables=tables, figures=figures, scene=view)
 
 
 def said_of(mode: dict[str, Any]) -> str:
@@ -268,7 +219,7 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     columns = ["THz", "irrep", "atoms taking part, by size", "growth with N", "verdict"]
     tables = [metrics_table(result), Table(columns, rows, "Modes of the largest cell, through the sizes")]
-    return _section(title, result, name, tables=tables, figures=figures)
+    return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -287,14 +238,14 @@ def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
         Table(["THz", "irrep", "THz per %", "least overlap"], rows, "Modes near the defect"),
     ]
     title = f"{result['config']['defect']} under {result['config']['kind']} strain"
-    return _section(title, result, name, tables=tables, figures=figures)
+    return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_embedded.embedding(read_arrays(folder), result["config"]["shells"])]
     size = result["config"]["size"]
     title = f"{result['config']['defect']} embedded in {size}×{size}"
-    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -314,25 +265,25 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
     tables = [metrics_table(result), Table(columns, rows, "Modes at Γ near the defect")]
     figures = [figures_series.committee(read_arrays(folder))]
     title = f"{result['config']['defect']}: error bars"
-    return _section(title, result, name, tables=tables, figures=figures)
+    return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_embedded.dilute(read_arrays(folder), result["config"]["shells"])]
     title = f"{result['config']['defect']} in an infinite sheet"
-    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _unfolded(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_embedded.unfolded(read_arrays(folder))]
     title = f"{result['config']['defect']}: unfolded bands"
-    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _line_shape(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [figures_embedded.emission(read_arrays(folder))]
     title = f"Line shape at {result['config']['temperature']:g} K"
-    return _section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -350,7 +301,7 @@ def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     if len(arrays["map"]):
         figures.append(figures_data.environment_map(arrays))
-    return _section("Dataset", result, name, tables=[metrics_table(result)], figures=figures)
+    return make_section("Dataset", result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -369,7 +320,7 @@ def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Se
         ]
         tables.append(Table(columns, rows, title))
     figures = figures_benchmark.relaxations(read_arrays(folder), result["metrics"], details["element"])
-    return _section(f"Relaxations by {details['model']}", result, name, tables=tables, figures=figures)
+    return make_section(f"Relaxations by {details['model']}", result, name, tables=tables, figures=figures)
 
 
 def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -380,7 +331,7 @@ def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     figures = [figures_benchmark.side_by_side(result["details"]["models"])]
     table = Table(["", *COMPARED.values()], rows)
-    return _section("Force fields side by side", result, name, tables=[table], figures=figures)
+    return make_section("Force fields side by side", result, name, tables=[table], figures=figures)
 
 
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
@@ -400,5 +351,6 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "strain series": _strain,
     "finite size": _sizes,
     "line shape": _line_shape,
+    **ALLOY_MAKERS,
 }
 """Kind of result → its section; the page shows them in this order."""

@@ -30,6 +30,9 @@ SYSTEM = "system"
 HEIGHT = 15.0
 """Å, length of the third vector of every ordering."""
 
+LEAST_GAP = 25.0
+"""Å of vacuum of a cluster space, so that a few more shells than its clusters can be counted in it."""
+
 
 class Alloy(Config):
     """A parent sheet and the species that share one of its sublattices."""
@@ -93,7 +96,7 @@ class AlloyLattice:
         -------
         A copy.
         """
-        return as_slab(self.parent, gap=cutoff + 5.0)
+        return as_slab(self.parent, gap=max(cutoff + 5.0, LEAST_GAP))
 
     def mixing(self, atoms: Atoms) -> BoolArray:
         """Tell the atoms of the sublattice that mixes.
@@ -133,7 +136,9 @@ class AlloyLattice:
         if strange or sites * len(self.allowed) != per_cell * len(atoms):
             raise DataError(
                 f"{atoms.get_chemical_formula()} is no ordering of {self.name}.",
-                why=f"it holds {', '.join(strange)}" if strange else "its numbers of atoms do not fit the lattice",
+                why=f"it holds {', '.join(strange)}"
+                if strange
+                else "its numbers of atoms do not fit the lattice",
                 fix="give structures of this alloy alone",
             )
         return sites

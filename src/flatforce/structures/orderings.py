@@ -197,7 +197,15 @@ def _species_of(shares: Mapping[str, float], sites: int, lattice: AlloyLattice) 
 
 
 def _named(atoms: Atoms, lattice: AlloyLattice, suffix: str) -> Atoms:
-    plain = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=(True, True, False))
+    plain = Atoms(
+        atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=(True, True, False)
+    )
     name = f"{lattice.name}-{suffix}"
-    plain.info = {SYSTEM: lattice.name, ORDERING: name, "name": name, "material": name, "config_type": "ordering"}
+    plain.info = {
+        SYSTEM: lattice.name,
+        ORDERING: name,
+        "name": name,
+        "material": name,
+        "config_type": "ordering",
+    }
     return plain

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flatforce.reference.config import LabelConfig
     from flatforce.structures.alloys import AlloyLattice
 
+
 class AlloyEnergies(Config):
     """How the energies of orderings are found."""
 
@@ -97,8 +98,10 @@ def energies_by_model(
     for state, places in _by_state(lattice, orderings, config).items():
         sheets = [orderings[k] for k in places]
         if state == "none":
-            for k, one in zip(places, potential.evaluate(sheets), strict=True):
-                found[k] = Solved(orderings[k], orderings[k], one.energy, state)
+            found |= {
+                k: Solved(orderings[k], orderings[k], one.energy, state)
+                for k, one in zip(places, potential.evaluate(sheets), strict=True)
+            }
             continue
         settings = RelaxConfig(
             max_force=config.max_force,
@@ -106,12 +109,12 @@ def energies_by_model(
             max_steps=config.max_steps,
             relax_cell=state == "cell",
         )
-        for k, one in zip(places, relax_many(potential, sheets, settings, progress=progress), strict=True):
-            if isinstance(one, FailedRelaxation):
-                found[k] = Solved(orderings[k], orderings[k], np.nan, state, one.error.what)
+        for k, ended in zip(places, relax_many(potential, sheets, settings, progress=progress), strict=True):
+            if isinstance(ended, FailedRelaxation):
+                found[k] = Solved(orderings[k], orderings[k], np.nan, state, ended.error.what)
             else:
-                reason = "" if one.converged else f"not relaxed after {one.n_steps} steps"
-                found[k] = Solved(orderings[k], one.atoms, one.energy, state, reason)
+                reason = "" if ended.converged else f"not relaxed after {ended.n_steps} steps"
+                found[k] = Solved(orderings[k], ended.atoms, ended.energy, state, reason)
     return [found[k] for k in range(len(orderings))]
 
 

@@ -66,7 +66,7 @@ def guess_relaxed(
         (found,) = relax_many(potential, [sheet], settings)
         start = sheet.copy()
         if not isinstance(found, FailedRelaxation):
-            start.set_cell(found.atoms.cell.array[:2].tolist() + [sheet.cell.array[2].tolist()])
+            start.set_cell([*found.atoms.cell.array[:2].tolist(), sheet.cell.array[2].tolist()])
             start.positions = found.atoms.positions
             start.positions[:, 2] += sheet.positions[:, 2].mean() - start.positions[:, 2].mean()
         curvature = _curvature(start, potential, relax_cell=target.relax_cell)

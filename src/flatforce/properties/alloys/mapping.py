@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -96,28 +96,7 @@ def neighbour_distance(lattice: AlloyLattice) -> float:
     return float(distances[distances > 1e-3].min())
 
 
-def cluster_vectors(lattice: AlloyLattice, cutoffs: Sequence[float], orderings: Sequence[Atoms]) -> FloatArray:
-    """Compute correlations of orderings.
-
-    Parameters
-    ----------
-    lattice
-        The alloy.
-    cutoffs
-        Å, of pairs, triplets, …
-    orderings
-        Undistorted orderings.
-
-    Returns
-    -------
-    (n, p) dimensionless, the empty cluster first.
-    """
-    space = cluster_space(lattice, cutoffs)
-    cell = space.primitive_structure.cell.array
-    return np.array([space.get_cluster_vector(_spaced(one, lattice, cell[2])) for one in orderings])
-
-
-def cluster_space(lattice: AlloyLattice, cutoffs: Sequence[float]):  # noqa: ANN201  # icet is untyped
+def cluster_space(lattice: AlloyLattice, cutoffs: Sequence[float]) -> Any:
     """Make icet's cluster space, its vacuum wider than any cluster.
 
     Parameters
@@ -133,6 +112,26 @@ def cluster_space(lattice: AlloyLattice, cutoffs: Sequence[float]):  # noqa: ANN
     """
     icet = import_icet()
     return icet.ClusterSpace(lattice.spacious(max(cutoffs)), list(cutoffs), lattice.allowed)
+
+
+def cluster_vectors_in(space: Any, lattice: AlloyLattice, orderings: Sequence[Atoms]) -> FloatArray:
+    """Compute correlations of orderings.
+
+    Parameters
+    ----------
+    space
+        Of `cluster_space`.
+    lattice
+        The alloy.
+    orderings
+        Undistorted orderings.
+
+    Returns
+    -------
+    (n, p) dimensionless, the empty cluster first.
+    """
+    third = space.primitive_structure.cell.array[2]
+    return np.array([space.get_cluster_vector(_spaced(one, lattice, third)) for one in orderings])
 
 
 def _spaced(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
@@ -162,7 +161,8 @@ def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[i
     For each, the place of the first one like it.
     """
     nearest = neighbour_distance(lattice)
-    vectors = cluster_vectors(lattice, [factor * nearest for factor in IDENTITY_CUTOFFS], orderings)
+    space = cluster_space(lattice, [factor * nearest for factor in IDENTITY_CUTOFFS])
+    vectors = cluster_vectors_in(space, lattice, orderings)
     groups: list[int] = []
     for number, vector in enumerate(vectors):
         same = np.abs(vectors[:number] - vector).max(axis=1) < SAME_VECTOR if number else np.array([False])

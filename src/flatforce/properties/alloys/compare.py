@@ -1,0 +1,172 @@
+"""The comparison: every model on the same splits of the same table, with intervals, paired tests and costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatforce.core.errors import FlatforceError
+from flatforce.core.progress import Progress, silent
+from flatforce.properties.alloys.scores import bootstrap, mean_scores, paired_test, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.properties.alloys.predictors import Predictor
+    from flatforce.properties.alloys.splits import Split
+    from flatforce.properties.alloys.table import AlloyTable
+
+REFERENCE = "cluster expansion"
+"""The model that the others are tested against."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model and where it takes part."""
+
+    predictor: Predictor
+    costly: bool = False
+    """Whether it is trained for minutes: then it takes part in one repeat of the folds, and in no learning curve."""
+    extra_labels: str = ""
+    """What it has learnt from beside the training rows, for the table."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One model on all splits."""
+
+    name: str
+    sees: str
+    scores: dict[str, dict[str, float]]
+    """Kind of split → mean of the scores over its splits."""
+    interval: tuple[float, float]
+    """meV/site, 95 % of the mean absolute error in the folds, over structures."""
+    p_value: float
+    """Of the paired test against the cluster expansion; NaN for itself."""
+    curve: dict[int, list[float]]
+    """Training orderings → mean absolute error of each draw, meV/site."""
+    errors: FloatArray
+    """(n,) meV per site, mean absolute error of each row over the repeats; NaN where it was never tested."""
+    predictions: FloatArray
+    """(n,) meV per site, mean over the repeats."""
+    seconds: float
+    """CPU time of learning and predicting, energies of force fields not counted."""
+    failures: list[str] = field(default_factory=list)
+
+
+def compare_models(
+    table: AlloyTable,
+    contestants: Sequence[Contestant],
+    splits: Sequence[Split],
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[Judged]:
+    """Judge models on shared splits.
+
+    Parameters
+    ----------
+    table
+        The truth.
+    contestants
+        Models.
+    splits
+        Of `make_splits`.
+    seed
+        Of bootstrap and permutation.
+    progress
+        Told after each model.
+
+    Returns
+    -------
+    One for each model, in the order given. A model that cannot learn from a split says so and has no number there.
+    """
+    found: list[Judged] = []
+    for number, one in enumerate(contestants):
+        found.append(_judge(table, one, splits, seed=seed))
+        progress(number + 1, len(contestants), one.predictor.name)
+    reference = next((one for one in found if one.name == REFERENCE), None)
+    return [_tested(one, reference, seed) for one in found]
+
+
+def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed: int) -> Judged:
+    truth = table.formation
+    each: dict[str, list[dict[str, float]]] = {}
+    curve: dict[int, list[float]] = {}
+    tested: list[list[float]] = [[] for _ in table.rows]
+    failures: list[str] = []
+    start = time.process_time()
+    for split in splits:
+        if one.costly and not _for_costly(split):
+            continue
+        try:
+            predicted = one.predictor.predict(split.train, truth[split.train], split.test)
+        except FlatforceError as error:
+            failures.append(f"{split.kind} {split.label}: {error.what}")
+            continue
+        if split.kind == "curve":
+            size = int(split.label.partition(".")[0])
+            curve.setdefault(size, []).append(float(np.abs(predicted - truth[split.test]).mean()))
+            continue
+        each.setdefault(split.kind, []).append(scores(table, split.test, predicted))
+        if split.kind == "folds":
+            for place, value in zip(split.test, predicted, strict=True):
+                tested[int(place)].append(float(value))
+    seconds = time.process_time() - start
+    errors = np.array([np.abs(np.array(v) - truth[k]).mean() if v else np.nan for k, v in enumerate(tested)])
+    predictions = np.array([np.mean(v) if v else np.nan for v in tested])
+    known = errors[np.isfinite(errors)]
+    return Judged(
+        one.predictor.name,
+        one.predictor.sees,
+        {kind: mean_scores(some) for kind, some in each.items()},
+        bootstrap(known, seed=seed) if len(known) else (np.nan, np.nan),
+        float("nan"),
+        curve,
+        errors,
+        predictions,
+        seconds,
+        failures,
+    )
+
+
+def _for_costly(split: Split) -> bool:
+    return split.kind in {"size", "window"} or (split.kind == "folds" and split.label.startswith("0."))
+
+
+def _tested(one: Judged, reference: Judged | None, seed: int) -> Judged:
+    from dataclasses import replace
+
+    if reference is None or reference is one:
+        return one
+    both = np.isfinite(one.errors) & np.isfinite(reference.errors)
+    if not both.any():
+        return one
+    return replace(one, p_value=paired_test(one.errors[both], reference.errors[both], seed=seed))
+
+
+def plain(judged: Judged) -> dict[str, Any]:
+    """Write a judgement as plain values.
+
+    Parameters
+    ----------
+    judged
+        Of one model.
+
+    Returns
+    -------
+    What JSON holds.
+    """
+    return {
+        "sees": judged.sees,
+        "scores": judged.scores,
+        "interval": list(judged.interval),
+        "p_value": judged.p_value,
+        "curve": {str(size): values for size, values in judged.curve.items()},
+        "seconds": judged.seconds,
+        "failures": judged.failures,
+    }

@@ -1,0 +1,263 @@
+"""Models that are trained anew for each split: a force field trained further, and a network of energies alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.errors import DataError
+from flatforce.core.hashing import hash_value
+from flatforce.core.progress import Progress, silent
+from flatforce.core.results import read_record
+from flatforce.data.frames import ENERGY, write_frames
+from flatforce.models import load
+from flatforce.models.training.architectures import Architecture, MaceArchitecture
+from flatforce.models.training.config import TrainConfig, Weights
+from flatforce.models.training.run import train
+from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.models.potential import Potential
+    from flatforce.properties.alloys.table import AlloyTable
+    from flatforce.structures.alloys import AlloyLattice
+
+
+class Further(Config):
+    """A force field that is trained further on the frames of the training orderings."""
+
+    start_from: str
+    """The force field."""
+    learning_rates: list[PositiveFloat] = Field([3e-4], min_length=1)
+    """Candidates; validation orderings, taken from the training ones, choose."""
+    epochs: list[PositiveInt] = Field([40], min_length=1)
+    """Candidates."""
+    batch_size: PositiveInt = 2
+    """Frames a step."""
+    weights: Weights = Weights(energy=1000.0, forces=100.0, stress=10.0)
+    """Of the loss; formation energies are a few meV per atom, so energies weigh much."""
+
+
+class Network(Config):
+    """A network of formation energies on relaxed sheets, from random weights."""
+
+    model: Architecture = MaceArchitecture(hidden_irreps="16x0e + 16x1o", r_max=5.0)
+    """Its shape."""
+    learning_rates: list[PositiveFloat] = Field([5e-3], min_length=1)
+    """Candidates; validation orderings choose."""
+    epochs: list[PositiveInt] = Field([200], min_length=1)
+    """Candidates."""
+    batch_size: PositiveInt = 4
+    """Frames a step."""
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A force field trained further on the DFT frames of the training orderings, then relaxing the others itself."""
+
+    lattice: AlloyLattice
+    table: AlloyTable
+    frames: dict[str, list[Atoms]]
+    """Name of each ordering → all labelled frames of its relaxation."""
+    config: Further
+    energies: AlloyEnergies
+    folder: Path
+    label: str
+    progress: Progress = silent
+    sees: str = "relaxed by itself"
+    chosen: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """With the force field."""
+        return f"{self.label}, trained further"
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Train and relax.
+
+        Parameters
+        ----------
+        train
+            (m,) rows.
+        targets
+            Not looked at: the frames hold total energies.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        del targets
+        rows = [self.table.rows[k].name for k in train]
+        frames = [frame for name in rows for frame in self.frames[name]]
+        base = {
+            "start_from": self.config.start_from,
+            "weights": self.config.weights.model_dump(),
+            "batch_size": self.config.batch_size,
+        }
+        potential, said = trained(frames, base, self.config, self.folder, self.progress)
+        self.chosen.append(said)
+        return self._relaxed(potential, train, test)
+
+    def _relaxed(self, potential: Potential, train: IntArray, test: IntArray) -> FloatArray:
+        ends = [int(k) for k in train if self.table.rows[k].end_member]
+        places = [*ends, *(int(k) for k in test)]
+        solved = energies_by_model(
+            self.lattice, [self.table.orderings[k] for k in places], potential, self.energies
+        )
+        per_site = [one.energy / self.table.rows[k].n_sites for one, k in zip(solved, places, strict=True)]
+        return against_ends(self.table, ends, per_site[: len(ends)], test, per_site[len(ends) :])
+
+
+@dataclass(frozen=True)
+class EnergyNetwork:
+    """A network that maps relaxed sheets to formation energies."""
+
+    table: AlloyTable
+    relaxed: Sequence[Atoms]
+    """In the order of the rows."""
+    config: Network
+    folder: Path
+    sees: str
+    label: str = "energy network"
+    progress: Progress = silent
+    chosen: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.label
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Train on energies alone and evaluate; end members are brought to zero.
+
+        Parameters
+        ----------
+        train
+            (m,) rows.
+        targets
+            (m,) meV per site.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        frames = []
+        for k, target in zip(train, targets, strict=True):
+            frame = self._sheet(int(k))
+            frame.info[ENERGY] = 1e-3 * float(target) * self.table.rows[k].n_sites
+            frames.append(frame)
+        base = {
+            "model": self.config.model.model_dump(),
+            "weights": {"energy": 1.0, "forces": 0.0, "stress": 0.0},
+            "batch_size": self.config.batch_size,
+            "e0s": dict.fromkeys(sorted({s for f in frames for s in f.get_chemical_symbols()}), 0.0),
+        }
+        potential, said = trained(frames, base, self.config, self.folder, self.progress)
+        self.chosen.append(said)
+        ends = [int(k) for k in train if self.table.rows[k].end_member]
+        places = [*ends, *(int(k) for k in test)]
+        found = potential.evaluate([self._sheet(k) for k in places], stress=False)
+        per_site = [one.energy / self.table.rows[k].n_sites for one, k in zip(found, places, strict=True)]
+        return against_ends(self.table, ends, per_site[: len(ends)], test, per_site[len(ends) :])
+
+    def _sheet(self, place: int) -> Atoms:
+        frame: Atoms = self.relaxed[place].copy()
+        frame.info = {"material": self.table.rows[place].name, "config_type": "ordering"}
+        for key in set(frame.arrays) - {"numbers", "positions"}:
+            del frame.arrays[key]
+        return frame
+
+
+def against_ends(
+    table: AlloyTable, ends: Sequence[int], pure: Sequence[float], test: IntArray, energies: Sequence[float]
+) -> FloatArray:
+    """Measure energies of a model from its own end members.
+
+    Parameters
+    ----------
+    table
+        The table.
+    ends
+        Rows of the end members.
+    pure
+        eV per site of each.
+    test
+        (k,) rows.
+    energies
+        (k,) eV per site.
+
+    Returns
+    -------
+    (k,) meV per site.
+    """
+    known = {int(np.argmax(table.rows[k].shares)): energy for k, energy in zip(ends, pure, strict=True)}
+    mixed = [sum(share * known[s] for s, share in enumerate(table.rows[k].shares)) for k in test]
+    return np.asarray(1e3 * (np.array(energies) - np.array(mixed)))
+
+
+def trained(
+    frames: Sequence[Atoms], base: dict[str, Any], config: Further | Network, folder: Path, progress: Progress
+) -> tuple[Potential, str]:
+    """Train every candidate and keep the one that the validation orderings like best; a finished run is taken up.
+
+    Parameters
+    ----------
+    frames
+        Labelled frames; those of one ordering share `material`.
+    base
+        Settings that candidates share.
+    config
+        Candidates.
+    folder
+        Where trainings stand, one subfolder for each set of frames and settings.
+    progress
+        Told after each epoch.
+
+    Returns
+    -------
+    The model and what was chosen.
+
+    Raises
+    ------
+    DataError
+        If every candidate diverged.
+    """
+    best: tuple[float, Path, str] | None = None
+    for rate in config.learning_rates:
+        for epochs in config.epochs:
+            values = base | {"learning_rate": rate, "epochs": epochs, "name": "alloy", "stage_two": None}
+            key = hash_value([values, sorted(str(f.info.get("material")) for f in frames), len(frames)])
+            inside = folder / key
+            data = inside / "frames.extxyz"
+            if not data.is_file():
+                write_frames(data, list(frames))
+            settings = TrainConfig.parse(
+                values
+                | {
+                    "data": [str(data)],
+                    "test_fraction": 0.0,
+                    "valid_fraction": 0.15,
+                    "hold_out": "material",
+                }
+            )
+            result = train(settings, inside / "run", progress=progress)
+            error = float(result["metrics"]["energy_mae"] or np.inf)
+            if result["converged"] and (best is None or error < best[0]):
+                best = (error, inside / "run", f"rate {rate:g}, {epochs} epochs")
+    if best is None:
+        raise DataError("Every training diverged.", fix="lower the learning rates")
+    (card,) = read_record(best[1])["details"]["cards"]
+    return load(f"{card['kind']}:{best[1] / card['file']}"), best[2]

@@ -1,0 +1,318 @@
+"""Monte Carlo of a cluster expansion by mchammer: order parameters, and where order is lost, with an error bar."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.errors import GeometryError
+from flatforce.properties.alloys.mapping import neighbour_distance
+from flatforce.structures.orderings import import_icet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.structures.alloys import AlloyLattice
+
+BOLTZMANN = 8.617333262e-5
+"""eV/K, CODATA 2018."""
+
+STARS = {
+    "gamma": ((0.0, 0.0),),
+    "K": ((1 / 3, 1 / 3),),
+    "M": ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5)),
+}
+"""Wave vectors of order in units of the reciprocal vectors of a hexagonal parent with γ = 120°: segregation, √3 × √3,
+stripes. K′ is minus K and adds nothing to a real field."""
+
+
+class MonteCarlo(Config):
+    """What is sampled."""
+
+    ensemble: Literal["canonical", "semi-grand"] = "canonical"
+    """Whether the composition is kept, or follows a difference of chemical potentials."""
+    share: float | None = Field(None, gt=0.0, lt=1.0)
+    """Of the last species of a binary, in the canonical ensemble."""
+    chemical_potential: float = 0.0
+    """eV, of the last species of a binary minus that of the first, in the semi-grand ensemble."""
+    temperatures: list[PositiveFloat] = Field(min_length=1)
+    """K."""
+    sizes: list[PositiveInt] = Field([12, 24], min_length=1)
+    """Cells of n × n primitive ones; where order is lost is found from the two largest."""
+    sweeps: PositiveInt = 2000
+    """Trial steps per site that are averaged over."""
+    equilibration: PositiveInt = 500
+    """Trial steps per site before."""
+    seeds: PositiveInt = 4
+    """Independent runs of each temperature and size; their spread is the error bar."""
+    order: Literal["gamma", "K", "M"] = "K"
+    """Wave vector of the order that is watched."""
+    shells: PositiveInt = 3
+    """Shells of Warren–Cowley parameters."""
+    seed: int = 0
+    """The first one."""
+    workers: PositiveInt = 1
+    """Processes."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run."""
+
+    size: int
+    temperature: float
+    """K."""
+    seed: int
+    energy: float
+    """meV per site, mean."""
+    heat_capacity: float
+    """Boltzmann constants per site."""
+    share: float
+    """Mean, of the last species."""
+    second: float
+    """⟨ψ²⟩ of the order parameter, ψ² = |Σ s exp(iq·r)|²/n² summed over the star, s = ±1."""
+    fourth: float
+    """⟨ψ⁴⟩."""
+    warren_cowley: tuple[float, ...]
+    """By shell."""
+    acceptance: float
+
+    @property
+    def binder(self) -> float:
+        """1 − ⟨ψ⁴⟩ / 3⟨ψ²⟩²."""
+        return 1 - self.fourth / (3 * self.second**2)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Where order is lost."""
+
+    temperature: float
+    """K; NaN if the cumulants do not cross within the temperatures."""
+    error: float
+    """K, standard error from resampled runs."""
+
+
+def check_cell(lattice: AlloyLattice, size: int, cutoff: float) -> None:
+    """Refuse a cell in which a cluster meets its own image.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    size
+        Primitive cells along both vectors.
+    cutoff
+        Å, longest distance within a cluster.
+
+    Raises
+    ------
+    GeometryError
+        If it is smaller than twice the cutoff.
+    """
+    first, second = lattice.parent.cell.array[:2]
+    width = size * abs(np.cross(first, second)[2]) / max(np.linalg.norm(first), np.linalg.norm(second))
+    if width < 2 * cutoff:
+        least = int(np.ceil(size * 2 * cutoff / width))
+        raise GeometryError(
+            f"A cell of {size} × {size} is too small for clusters of {cutoff:.1f} Å.",
+            why=f"it is {width:.1f} Å wide; a site would meet its own image",
+            fix=f"use sizes of at least {least}",
+        )
+
+
+def sample(
+    lattice: AlloyLattice, expansion: Any, config: MonteCarlo, *, size: int, temperature: float, seed: int
+) -> Point:
+    """Run one temperature.
+
+    Parameters
+    ----------
+    lattice
+        The alloy, a binary.
+    expansion
+        icet's ClusterExpansion in eV per site.
+    config
+        Settings.
+    size
+        Of the cell.
+    temperature
+        K.
+    seed
+        Of the run.
+
+    Returns
+    -------
+    Averages.
+    """
+    import_icet()
+    from mchammer.calculators import ClusterExpansionCalculator
+    from mchammer.ensembles import CanonicalEnsemble, SemiGrandCanonicalEnsemble
+    from mchammer.observers import ShortRangeOrderObserver, StructureFactorObserver
+
+    first, last = lattice.species
+    check_cell(lattice, size, max(expansion.cutoffs))
+    cell = expansion.primitive_structure.repeat((size, size, 1))
+    mixing = np.flatnonzero(lattice.mixing(cell))
+    cell.symbols[mixing] = _start(config, (first, last), len(mixing), seed)
+    # the default scaling, all atoms, would make an MX2 three times too stiff
+    calculator = ClusterExpansionCalculator(cell, expansion, scaling=len(mixing))
+    shared = {
+        "structure": cell,
+        "calculator": calculator,
+        "temperature": temperature,
+        "boltzmann_constant": BOLTZMANN,
+        "random_seed": seed,
+        "ensemble_data_write_interval": len(mixing),
+    }
+    if config.ensemble == "canonical":
+        run = CanonicalEnsemble(**shared)
+    else:
+        potentials = {first: 0.0, last: config.chemical_potential}
+        run = SemiGrandCanonicalEnsemble(**shared, chemical_potentials=potentials)
+    shell = _shell_radius(lattice, config.shells)
+    order = ShortRangeOrderObserver(
+        _pair_space(lattice, expansion, shell), cell, shell, interval=10 * len(mixing)
+    )
+    run.attach_observer(order, tag="sro")
+    waves = np.array(STARS[config.order]) @ np.linalg.inv(lattice.parent.cell.array[:2, :2]).T * 2 * np.pi
+    factor = StructureFactorObserver(
+        cell,
+        [(*wave, 0.0) for wave in waves],
+        form_factors={**dict.fromkeys(lattice.inert, 1.0), first: 1.0, last: -1.0},
+        symbol_pairs=[(first, first), (first, last), (last, last)],
+        interval=len(mixing),
+    )
+    run.attach_observer(factor, tag="waves")
+    run.run((config.equilibration + config.sweeps) * len(mixing))
+    return _averages(run, config, lattice, size=size, temperature=temperature, seed=seed)
+
+
+def _averages(
+    run: Any, config: MonteCarlo, lattice: AlloyLattice, *, size: int, temperature: float, seed: int
+) -> Point:
+    sites = int(lattice.mixing(lattice.parent).sum()) * size**2
+    table = run.data_container.data
+    table = table[table["mctrial"] > config.equilibration * sites]
+    energy = np.asarray(table["potential"], dtype=float)
+    last = lattice.species[1]
+    waves = [name for name in table.columns if name.startswith("total_q")]
+    psi2 = (
+        np.asarray(table[waves], dtype=float).sum(axis=1) / sites
+    )  # mchammer divides |Σ s exp(iqr)|² by the sites
+    share = float(config.share or 0.0)
+    if config.ensemble == "semi-grand":
+        share = float(np.mean(table[f"{last}_count"])) / sites
+    shells = sorted(name for name in table.columns if name.startswith("sro_"))
+    return Point(
+        size,
+        temperature,
+        seed,
+        1e3 * float(energy.mean()) / sites,
+        float(energy.var()) / (BOLTZMANN * temperature) ** 2 / sites,
+        share,
+        float(psi2.mean()),
+        float((psi2**2).mean()),
+        tuple(float(np.nanmean(np.asarray(table[name], dtype=float))) for name in shells),
+        float(np.nanmean(np.asarray(table["acceptance_ratio"], dtype=float))),
+    )
+
+
+def _start(config: MonteCarlo, species: tuple[str, str], sites: int, seed: int) -> list[str]:
+    """Lay species out at random; half and half where the composition is free."""
+    wanted = 0.5 if config.ensemble == "semi-grand" or config.share is None else config.share
+    count = round(wanted * sites)
+    fixed = config.ensemble == "canonical"
+    if fixed and (config.share is None or abs(count - wanted * sites) > 1e-6 * sites):
+        raise GeometryError(
+            f"A share of {wanted:.6g} is no whole number of {sites} sites.",
+            fix="give `share` and sizes that fit it: multiples of 3 for thirds",
+        )
+    laid = [species[1]] * count + [species[0]] * (sites - count)
+    return [str(one) for one in np.random.default_rng(seed).permutation(laid)]
+
+
+def _shell_radius(lattice: AlloyLattice, shells: int) -> float:
+    """Return a radius just beyond some shells of the sublattice."""
+    width = 2 * shells + 3
+    sites = lattice.parent[lattice.mixing(lattice.parent)].repeat((width, width, 1))
+    centre = len(sites) // 2
+    distances = np.linalg.norm(sites.positions - sites.positions[centre], axis=1)
+    inside = np.unique(np.round(distances[distances > 1e-3], 4))
+    return float(inside[shells - 1]) + 0.05 * neighbour_distance(lattice)
+
+
+def _pair_space(lattice: AlloyLattice, expansion: Any, radius: float) -> Any:
+    icet = import_icet()
+    return icet.ClusterSpace(expansion.primitive_structure, [radius], lattice.allowed)
+
+
+def transition(points: Sequence[Point], *, seed: int, draws: int = 200) -> Transition:
+    """Find where the Binder cumulants of the two largest sizes cross (Binder 1981).
+
+    Parameters
+    ----------
+    points
+        Of two sizes or more, on the same temperatures.
+    seed
+        Of the resampling.
+    draws
+        Resampled sets of runs.
+
+    Returns
+    -------
+    The crossing; its error is the spread over sets of runs drawn with replacement at each temperature and size.
+    """
+    sizes = sorted({one.size for one in points})[-2:]
+    temperatures = np.array(sorted({one.temperature for one in points}))
+    if len(sizes) < 2:
+        return Transition(float("nan"), float("nan"))
+    moments = {
+        size: [
+            np.array([(p.second, p.fourth) for p in points if (p.size, p.temperature) == (size, t)])
+            for t in temperatures
+        ]
+        for size in sizes
+    }
+    rng = np.random.default_rng(seed)
+    best = _crossing(temperatures, moments, None)
+    found = np.array([_crossing(temperatures, moments, rng) for _ in range(draws)])
+    known = found[np.isfinite(found)]
+    return Transition(best, float(known.std()) if len(known) > draws // 2 else float("nan"))
+
+
+def _crossing(
+    temperatures: FloatArray, moments: Mapping[int, list[FloatArray]], rng: np.random.Generator | None
+) -> float:
+    cumulants = []
+    for runs in moments.values():
+        drawn = [one if rng is None else one[rng.integers(0, len(one), size=len(one))] for one in runs]
+        means = np.array([one.mean(axis=0) for one in drawn])
+        cumulants.append(1 - means[:, 1] / (3 * means[:, 0] ** 2))
+    gap = cumulants[1] - cumulants[0]  # larger less smaller: positive in the ordered phase
+    ordered = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
+    if not len(ordered):
+        return float("nan")
+    k = int(ordered[-1])
+    part = gap[k] / (gap[k] - gap[k + 1])
+    return float(temperatures[k] + part * (temperatures[k + 1] - temperatures[k]))
+
+
+def plain(point: Point) -> dict[str, Any]:
+    """Write a run as plain values.
+
+    Parameters
+    ----------
+    point
+        A run.
+
+    Returns
+    -------
+    What JSON holds.
+    """
+    return asdict(point)

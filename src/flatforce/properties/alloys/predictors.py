@@ -1,0 +1,325 @@
+"""Models of formation energies behind one face: they learn from training rows and speak of test rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from flatforce.core.errors import DataError
+from flatforce.properties.alloys.cluster_expansion import choose_and_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig, Design
+    from flatforce.properties.alloys.table import AlloyTable
+
+
+class Predictor(Protocol):
+    """What a model of formation energies does."""
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        ...
+
+    @property
+    def sees(self) -> str:
+        """What it is given: composition, ideal lattice, relaxed by itself, relaxed by DFT, or the answers."""
+        ...
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Learn and predict.
+
+        Parameters
+        ----------
+        train
+            (m,) places of rows in the table.
+        targets
+            (m,) meV per site, their formation energies.
+        test
+            (k,) places of rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Zero:
+    """An ideal mixture: no formation energy."""
+
+    name: str = "zero"
+    sees: str = "nothing"
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Predict nothing.
+
+        Parameters
+        ----------
+        train
+            Not looked at.
+        targets
+            Not looked at.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) zeros.
+        """
+        del train, targets
+        return np.zeros(len(test))
+
+
+@dataclass(frozen=True)
+class RedlichKister:
+    """Polynomials of the composition, Σ over pairs of x_i x_j Σ_k L_k (x_i − x_j)^k (Redlich and Kister 1948)."""
+
+    shares: FloatArray
+    """(n, species) of all rows."""
+    terms: int
+    """For each pair of species."""
+    sees: str = "composition"
+
+    @property
+    def name(self) -> str:
+        """With the number of terms."""
+        return f"Redlich–Kister {self.terms}"
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Fit by least squares.
+
+        Parameters
+        ----------
+        train
+            (m,) rows.
+        targets
+            (m,) meV per site.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        matrix = self._matrix()
+        found = np.linalg.lstsq(matrix[train], targets, rcond=None)[0]
+        return np.asarray(matrix[test] @ found)
+
+    def _matrix(self) -> FloatArray:
+        columns = []
+        for i in range(self.shares.shape[1]):
+            for j in range(i):
+                xi, xj = self.shares[:, j], self.shares[:, i]
+                columns += [xi * xj * (xi - xj) ** k for k in range(self.terms)]
+        return np.array(columns).T
+
+
+@dataclass(frozen=True)
+class CompositionOracle:
+    """The median of each composition, knowing the answers: no model that sees the composition alone can do better."""
+
+    shares: FloatArray
+    truth: FloatArray
+    name: str = "composition oracle"
+    sees: str = "composition and the answers"
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Look the medians up.
+
+        Parameters
+        ----------
+        train
+            Not looked at.
+        targets
+            Not looked at.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site, the medians over all rows of the same composition.
+        """
+        del train, targets
+        same = [np.abs(self.shares - self.shares[k]).max(axis=1) < 1e-6 for k in test]
+        return np.array([np.median(self.truth[one]) for one in same])
+
+
+@dataclass(frozen=True)
+class NestedExpansion:
+    """A cluster expansion whose cutoffs and regulariser are chosen among the training rows."""
+
+    designs: Sequence[Design]
+    config: ClusterExpansionConfig
+    name: str = "cluster expansion"
+    sees: str = "ideal lattice"
+    chosen: list[str] = field(default_factory=list)
+    """What was chosen at each call."""
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Choose, fit and predict.
+
+        Parameters
+        ----------
+        train
+            (m,) rows.
+        targets
+            (m,) meV per site.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        fitted = choose_and_fit(self.designs, train, targets, self.config)
+        cutoffs = "/".join(f"{one:.1f}" for one in fitted.design.cutoffs)
+        self.chosen.append(f"{cutoffs} Å, {fitted.method}")
+        return fitted.predict(fitted.design.vectors[test])
+
+
+@dataclass(frozen=True)
+class ForceField:
+    """Energies of a force field as they are, or brought into line by a straight line."""
+
+    label: str
+    energies: FloatArray
+    """(n,) meV per site; NaN where it failed."""
+    sees: str = "relaxed by itself"
+    calibrated: bool = False
+
+    @property
+    def name(self) -> str:
+        """With what was done."""
+        return f"{self.label}, {'calibrated' if self.calibrated else 'as it is'}"
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Predict, after a straight line through the training rows if it is to be calibrated.
+
+        Parameters
+        ----------
+        train
+            (m,) rows.
+        targets
+            (m,) meV per site.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        found = known(self.energies, test, self.label)
+        if not self.calibrated:
+            return found
+        x = known(self.energies, train, self.label)
+        slope = float(x @ targets / (x @ x)) if x.any() else 0.0  # through zero: end members stay there
+        return slope * found
+
+
+@dataclass(frozen=True)
+class DeltaExpansion:
+    """A cluster expansion on top of a force field: the inner loop weighs the force field by 0, β or 1.
+
+    A force field that is wrong makes a difference that is harder to expand than the energies themselves; hence the
+    choice. β is the slope of the least-squares line.
+    """
+
+    label: str
+    energies: FloatArray
+    """(n,) meV per site."""
+    designs: Sequence[Design]
+    config: ClusterExpansionConfig
+    sees: str = "ideal lattice and the force field"
+    chosen: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """With the force field."""
+        return f"cluster expansion on {self.label}"
+
+    def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
+        """Choose the weight by inner cross-validation, fit and predict.
+
+        Parameters
+        ----------
+        train
+            (m,) rows.
+        targets
+            (m,) meV per site.
+        test
+            (k,) rows.
+
+        Returns
+        -------
+        (k,) meV per site.
+        """
+        prior, ahead = known(self.energies, train, self.label), known(self.energies, test, self.label)
+        slope = float(prior @ targets / (prior @ prior)) if prior.any() else 0.0
+        fits = {
+            weight: choose_and_fit(self.designs, train, targets - weight * prior, self.config)
+            for weight in (0.0, slope, 1.0)
+        }
+        weight = min(fits, key=lambda one: fits[one].cv_rmse)
+        self.chosen.append(f"weight {weight:.2f}")
+        return weight * ahead + fits[weight].predict(fits[weight].design.vectors[test])
+
+
+def known(energies: FloatArray, places: IntArray, label: str) -> FloatArray:
+    """Take energies, none of which may be missing.
+
+    Parameters
+    ----------
+    energies
+        (n,) meV per site.
+    places
+        Rows.
+    label
+        Whose energies.
+
+    Returns
+    -------
+    Those of the rows.
+
+    Raises
+    ------
+    DataError
+        If one is missing.
+    """
+    found = energies[places]
+    if not np.isfinite(found).all():
+        raise DataError(
+            f"{label} has no energy for {int((~np.isfinite(found)).sum())} of the orderings.",
+            why="its relaxation failed or left the lattice",
+            fix="leave the force field out, or the orderings",
+        )
+    return np.asarray(found)
+
+
+def in_sample(
+    table: AlloyTable, designs: Sequence[Design], config: ClusterExpansionConfig
+) -> tuple[FloatArray, str]:
+    """Fit an expansion to all rows and predict the same rows: a number that says nothing of new orderings.
+
+    Parameters
+    ----------
+    table
+        The table.
+    designs
+        Candidates.
+    config
+        Settings.
+
+    Returns
+    -------
+    (n,) meV per site, and what was chosen.
+    """
+    rows = np.arange(len(table.rows))
+    fitted = choose_and_fit(designs, rows, table.formation, config)
+    return fitted.predict(fitted.design.vectors), fitted.method

@@ -1,0 +1,178 @@
+"""How predictions of formation energies are judged: errors, order, hull; intervals by the bootstrap, paired tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.alloys.table import AlloyTable
+
+SCORE_UNITS = {
+    "mae": "meV/site",
+    "rmse": "meV/site",
+    "max": "meV/site",
+    "mae_atom": "meV/atom",
+    "spearman": "1",
+    "hull_mae": "meV/site",
+    "ground_state_recall": "1",
+    "regret": "meV/site",
+}
+"""Of `scores`."""
+
+ON_HULL = 1e-6
+"""meV per site above the hull: round-off."""
+
+SAME = 1.0
+"""meV per site within which a state counts as a ground state."""
+
+
+def lower_hull(shares: FloatArray, energies: FloatArray) -> FloatArray:
+    """Return the energy above the lower convex hull.
+
+    Parameters
+    ----------
+    shares
+        (n, species) compositions; the pure ones with zero energy are always part of the hull.
+    energies
+        (n,) formation energies.
+
+    Returns
+    -------
+    (n,) in the unit of the energies, 0 on the hull.
+    """
+    pure = np.eye(shares.shape[1])
+    points = np.vstack([pure, shares])
+    heights = np.concatenate([np.zeros(len(pure)), energies])
+    return np.array([energy - _tie(points, heights, at) for at, energy in zip(shares, energies, strict=True)])
+
+
+def _tie(points: FloatArray, heights: FloatArray, at: FloatArray) -> float:
+    """Return the least energy of any mixture with a given composition: a linear programme."""
+    from scipy.optimize import linprog
+
+    found = linprog(heights, A_eq=points.T, b_eq=at, bounds=(0, None), method="highs")
+    return float(found.fun)
+
+
+def scores(table: AlloyTable, places: IntArray, predicted: FloatArray) -> dict[str, float]:
+    """Judge predictions of some rows.
+
+    Parameters
+    ----------
+    table
+        The truth.
+    places
+        (m,) rows that were predicted.
+    predicted
+        (m,) meV per site.
+
+    Returns
+    -------
+    The names of `SCORE_UNITS`; NaN where a score needs more rows than there are.
+    """
+    truth = table.formation[places]
+    error = np.abs(predicted - truth)
+    atoms = np.array([table.rows[k].n_sites / table.rows[k].n_atoms for k in places])
+    shares = table.shares[places]
+    above, above_predicted = lower_hull(shares, truth), lower_hull(shares, predicted)
+    stable, named = above < ON_HULL, above_predicted < SAME
+    lowest = above_predicted < ON_HULL
+    return {
+        "mae": float(error.mean()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "max": float(error.max()),
+        "mae_atom": float((error * atoms).mean()),
+        "spearman": _rank(shares, truth, predicted),
+        "hull_mae": float(np.abs(above - above_predicted).mean()),
+        "ground_state_recall": float(named[stable].mean()) if stable.any() else np.nan,
+        "regret": float(above[lowest].mean()) if lowest.any() else 0.0,
+    }
+
+
+def _rank(shares: FloatArray, truth: FloatArray, predicted: FloatArray) -> float:
+    """Return Spearman's correlation within compositions, weighted by their rows; NaN if none has three."""
+    from scipy.stats import spearmanr
+
+    found, weights = [], []
+    for one in np.unique(np.round(shares, 9), axis=0):
+        same = np.abs(shares - one).max(axis=1) < 1e-6
+        if same.sum() >= 3 and np.ptp(truth[same]) > 0:
+            flat = np.ptp(predicted[same]) < 1e-9
+            found.append(0.0 if flat else float(spearmanr(truth[same], predicted[same]).statistic))
+            weights.append(int(same.sum()))
+    return float(np.average(found, weights=weights)) if found else float("nan")
+
+
+def mean_scores(each: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Average scores over folds; a score that a fold could not give is left out of its mean.
+
+    Parameters
+    ----------
+    each
+        Scores of every fold.
+
+    Returns
+    -------
+    Their means.
+    """
+    found = {}
+    for name in each[0]:
+        values = np.array([one[name] for one in each])
+        known = values[np.isfinite(values)]
+        found[name] = float(known.mean()) if len(known) else float("nan")
+    return found
+
+
+def bootstrap(
+    values: FloatArray, *, seed: int, level: float = 0.95, count: int = 2000
+) -> tuple[float, float]:
+    """Return the interval of a mean by resampling structures.
+
+    Parameters
+    ----------
+    values
+        (n,) one value for each structure.
+    seed
+        Of the draws.
+    level
+        Coverage.
+    count
+        Draws.
+
+    Returns
+    -------
+    Lower and upper end, percentile method.
+    """
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), size=(count, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def paired_test(first: FloatArray, second: FloatArray, *, seed: int, count: int = 10000) -> float:
+    """Test whether two models err alike on the same structures, by flipping signs of the differences.
+
+    Parameters
+    ----------
+    first
+        (n,) absolute errors.
+    second
+        (n,) absolute errors of the same structures.
+    seed
+        Of the flips.
+    count
+        Flips.
+
+    Returns
+    -------
+    Two-sided p value of a permutation test of the mean difference.
+    """
+    difference = first - second
+    signs: Callable[..., FloatArray] = np.random.default_rng(seed).choice
+    flipped = np.abs((signs([-1.0, 1.0], size=(count, len(difference))) * difference).mean(axis=1))
+    return float((1 + (flipped >= abs(difference.mean()) - 1e-15).sum()) / (1 + count))

@@ -1,0 +1,272 @@
+"""The comparison of models of an alloy's formation energies, as a stage."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.hashing import hash_file
+from flatforce.core.results import Record, claim_folder, read_record, write_arrays, write_record, write_text
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import read_labelled
+from flatforce.models import load
+from flatforce.properties.alloys.cluster_expansion import make_designs
+from flatforce.properties.alloys.compare import Contestant, compare_models, plain
+from flatforce.properties.alloys.energies import energies_by_model
+from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned
+from flatforce.properties.alloys.predictors import (
+    CompositionOracle,
+    DeltaExpansion,
+    ForceField,
+    NestedExpansion,
+    RedlichKister,
+    Zero,
+    in_sample,
+)
+from flatforce.properties.alloys.splits import make_splits
+from flatforce.properties.alloys.table import subset
+from flatforce.structures.alloys import ORDERING, alloy_lattice
+from flatforce.studies.alloy_files import AlloyStudy, read_table, write_rows
+from flatforce.studies.inputs import Reporter, input_hashes, unreported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.properties.alloys.compare import Judged
+    from flatforce.properties.alloys.predictors import Predictor
+    from flatforce.properties.alloys.table import AlloyTable
+    from flatforce.structures.alloys import AlloyLattice
+
+SHOWN = ("mae", "rmse", "max", "mae_atom", "spearman", "hull_mae", "ground_state_recall", "regret")
+"""Scores of the table."""
+
+INPUTS = {"ideal": "ideal lattice", "self": "relaxed by itself", "dft": "relaxed by DFT"}
+"""What a force field may be given; the last one knows more than any new ordering offers, and is marked so."""
+
+
+def alloy_compare(
+    study: AlloyStudy,
+    table_folder: Path,
+    folder: Path,
+    *,
+    frames: str | None = None,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Compare models of formation energies on one table.
+
+    Parameters
+    ----------
+    study
+        The alloy, the splits and the models.
+    table_folder
+        Of `alloy_energies`: the truth.
+    folder
+        Result folder: `splits.json`, `scores.csv`, `predictions.csv`, trainings.
+    frames
+        Labelled frames behind the table, for force fields that are trained further.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    lattice, table = alloy_lattice(study.alloy), read_table(table_folder)
+    settings = study.model_dump(mode="json", include={"alloy", "energies", "expansion", "splits", "compare"})
+    inputs = {"table": hash_file(table_folder / "table.csv")}
+    for label, spec in study.compare.force_fields.items():
+        inputs |= {f"{label}: {name}": value for name, value in input_hashes(spec).items()}
+    if frames is not None:
+        inputs["frames"] = hash_file(dataset_path(frames))
+    if not claim_folder(folder, settings, inputs):
+        return read_record(folder)
+    start = time.perf_counter()
+    splits = make_splits(table, study.splits)
+    names = [row.name for row in table.rows]
+    write_text(folder / "splits.json", json.dumps([one.plain(names) for one in splits], indent=1))
+    with report("force fields") as progress:
+        energies: dict[str, dict[str, FloatArray]] = {}
+        for number, (label, spec) in enumerate(study.compare.force_fields.items()):
+            energies[label] = _energies(lattice, table, study, spec, folder / "energies" / label, device)
+            progress(number + 1, len(study.compare.force_fields), label)
+    with report("compare") as progress:
+        contestants = _contestants(lattice, table, study, energies, folder, frames)
+        judged = compare_models(table, contestants, splits, seed=study.splits.seed, progress=progress)
+    record = _record(lattice, table, study, judged, contestants, settings, inputs)
+    _write_tables(folder, table, judged)
+    arrays = {
+        "shares": table.shares,
+        "truth": table.formation,
+        "predictions": np.array([one.predictions for one in judged]),
+        "errors": np.array([one.errors for one in judged]),
+    }
+    write_record(folder, record.taking(time.perf_counter() - start), arrays)
+    return read_record(folder)
+
+
+def _energies(
+    lattice: AlloyLattice, table: AlloyTable, study: AlloyStudy, spec: str, folder: Path, device: str
+) -> dict[str, FloatArray]:
+    """Compute formation energies by a force field for each kind of input; they are kept on disk."""
+    path = folder / "energies.npz"
+    if not path.is_file():
+        potential = load(spec, device=device)
+        found = {}
+        for kind in INPUTS:
+            sheets: Sequence[Atoms] = table.relaxed if kind == "dft" else table.orderings
+            relax = "cell" if kind == "self" else "none"
+            config = study.energies.model_copy(update={"relax": relax})
+            if kind == "dft":
+                energy = [one.energy for one in potential.evaluate(list(sheets), stress=False)]
+                state = ["" for _ in sheets]
+            else:
+                solved = energies_by_model(lattice, sheets, potential, config)
+                energy, state = [one.energy for one in solved], [one.reason for one in solved]
+            found[kind] = _formation(table, np.array(energy), state)
+        write_arrays(path, found)
+    with np.load(path) as stored:
+        return {kind: np.asarray(stored[kind]) for kind in INPUTS}
+
+
+def _formation(table: AlloyTable, energies: FloatArray, reasons: Sequence[str]) -> FloatArray:
+    per_site = np.array([e / row.n_sites for e, row in zip(energies, table.rows, strict=True)])
+    per_site[[bool(reason) for reason in reasons]] = np.nan
+    pure = np.zeros(len(table.species))
+    for energy, row in zip(per_site, table.rows, strict=True):
+        if row.end_member:
+            pure[int(np.argmax(row.shares))] = energy
+    return np.asarray(1e3 * (per_site - table.shares @ pure))
+
+
+def _contestants(
+    lattice: AlloyLattice,
+    table: AlloyTable,
+    study: AlloyStudy,
+    energies: dict[str, dict[str, FloatArray]],
+    folder: Path,
+    frames: str | None,
+) -> list[Contestant]:
+    designs = make_designs(lattice, table.orderings, study.expansion)
+    cheap: list[Predictor] = [
+        Zero(),
+        *(RedlichKister(table.shares, terms) for terms in study.compare.terms),
+        CompositionOracle(table.shares, table.formation),
+        NestedExpansion(designs, study.expansion),
+    ]
+    for label, kinds in energies.items():
+        for kind, sees in INPUTS.items():
+            cheap += [
+                ForceField(f"{label} ({kind})", kinds[kind], sees, calibrated=calibrated)
+                for calibrated in (False, True)
+            ]
+        cheap.append(DeltaExpansion(label, kinds["self"], designs, study.expansion))
+    found = [Contestant(one) for one in cheap]
+    by_name = _frames_of(table, frames) if study.compare.further else {}
+    for label, further in study.compare.further.items():
+        tuned = FineTuned(lattice, table, by_name, further, study.energies, folder / "trained" / label, label)
+        found.append(Contestant(tuned, costly=True, extra_labels=further.start_from))
+    if study.compare.network is not None:
+        network = EnergyNetwork(
+            table, table.relaxed, study.compare.network, folder / "trained" / "network", INPUTS["dft"]
+        )
+        found.append(Contestant(network, costly=True))
+    return found
+
+
+def _frames_of(table: AlloyTable, frames: str | None) -> dict[str, list[Atoms]]:
+    if frames is None:
+        raise ConfigError(
+            "A force field that is trained further needs frames.", fix="give --frames, those behind the table"
+        )
+    found: dict[str, list[Atoms]] = {}
+    for frame in read_labelled(dataset_path(frames)):
+        frame.info["material"] = frame.info.get(ORDERING, frame.info.get("material"))
+        found.setdefault(str(frame.info["material"]), []).append(frame)
+    missing = [row.name for row in table.rows if row.name not in found]
+    if missing:
+        raise DataError(
+            f"There are no frames of {', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}.",
+            fix="give the frames that the table was made from",
+        )
+    return found
+
+
+def _record(
+    lattice: AlloyLattice,
+    table: AlloyTable,
+    study: AlloyStudy,
+    judged: Sequence[Judged],
+    contestants: Sequence[Contestant],
+    settings: dict[str, Any],
+    inputs: dict[str, str],
+) -> Record:
+    designs = make_designs(lattice, table.orderings, study.expansion)
+    fitted, method = in_sample(table, designs, study.expansion)
+    inside = subset(table, table.mixed)
+    error = np.abs(fitted[table.mixed] - inside.formation)
+    metrics = {f"{one.name}: mae": one.scores.get("folds", {}).get("mae", np.nan) for one in judged}
+    details = {
+        "system": table.system,
+        "species": list(table.species),
+        "n_orderings": len(table.mixed),
+        "models": {
+            one.name: plain(one)
+            | {
+                "chosen": _counted(getattr(contestant.predictor, "chosen", [])),
+                "learnt": contestant.extra_labels,
+            }
+            for one, contestant in zip(judged, contestants, strict=True)
+        },
+        "in_sample": {
+            "mae": float(error.mean()),
+            "rmse": float(np.sqrt((error**2).mean())),
+            "method": method,
+        },
+    }
+    said = [f"{one.name}: {text}" for one in judged for text in one.failures[:1]]
+    return Record(
+        "alloy comparison",
+        settings,
+        metrics,
+        dict.fromkeys(metrics, "meV/site"),
+        inputs,
+        warnings=said,
+        details=details,
+        seed=study.splits.seed,
+    )
+
+
+def _counted(chosen: Sequence[str]) -> dict[str, int]:
+    return {text: chosen.count(text) for text in dict.fromkeys(chosen)}
+
+
+def _write_tables(folder: Path, table: AlloyTable, judged: Sequence[Judged]) -> None:
+    rows = []
+    for one in judged:
+        for kind, found in one.scores.items():
+            low, high = one.interval if kind == "folds" else (np.nan, np.nan)
+            rows.append(
+                {"model": one.name, "sees": one.sees, "split": kind}
+                | found
+                | {"mae_low": low, "mae_high": high, "p_value": one.p_value, "cpu_seconds": one.seconds}
+            )
+    columns = ["model", "sees", "split", *SHOWN, "mae_low", "mae_high", "p_value", "cpu_seconds"]
+    write_rows(folder / "scores.csv", columns, rows)
+    each = [
+        {"name": row.name, "x": row.x, "truth": row.formation}
+        | {one.name: one.predictions[k] for one in judged}
+        for k, row in enumerate(table.rows)
+        if not row.end_member
+    ]
+    write_rows(folder / "predictions.csv", ["name", "x", "truth", *(one.name for one in judged)], each)

@@ -1,0 +1,183 @@
+"""The settings of an alloy study, and its table on disk."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ase.io import read
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.core.errors import ResultError
+from flatforce.core.results import read_record, write_text
+from flatforce.data.frames import write_frames
+from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig
+from flatforce.properties.alloys.energies import AlloyEnergies
+from flatforce.properties.alloys.learners import Further, Network
+from flatforce.properties.alloys.monte_carlo import MonteCarlo
+from flatforce.properties.alloys.splits import AlloySplits
+from flatforce.properties.alloys.table import AlloyTable, Row
+from flatforce.structures.alloys import Alloy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class Contest(Config):
+    """Which models are compared beside those that need no force field."""
+
+    force_fields: dict[str, str] = {}
+    """Label → force field: as it is, brought into line by a straight line, and under a cluster expansion."""
+    further: dict[str, Further] = {}
+    """Label → force field that is trained further on the frames of the training orderings; needs `frames`."""
+    network: Network | None = None
+    """A network of energies alone, on sheets relaxed by DFT and by the first of the force fields."""
+    terms: list[PositiveInt] = [1, 3]
+    """Of the Redlich–Kister polynomials."""
+
+
+class HullSearch(Config):
+    """Which orderings are searched for ground states."""
+
+    max_cells: PositiveInt = 8
+    """Primitive cells of the largest."""
+    draws: PositiveInt = 100
+    """Resampled expansions behind the probabilities."""
+    seed: int = 0
+    """Of the resampling."""
+
+
+class Quasirandom(Config):
+    """A special quasirandom structure."""
+
+    size: tuple[PositiveInt, PositiveInt] = (4, 4)
+    """Primitive cells along both vectors."""
+    shares: dict[str, float]
+    """Species → share of the sites."""
+    cutoffs: list[PositiveFloat] = Field([8.0, 5.0], min_length=1)
+    """Å, of pairs, triplets, … that are to look random."""
+    steps: PositiveInt = 10000
+    """Of the annealing."""
+    seed: int = 1
+    """Of the annealing."""
+
+
+class AlloyStudy(Config):
+    """One alloy, and what is asked of it."""
+
+    alloy: Alloy
+    """The lattice and who mixes on it."""
+    max_cells: PositiveInt = 4
+    """Primitive cells of the largest ordering that is enumerated."""
+    energies: AlloyEnergies = AlloyEnergies()
+    """How formation energies are found."""
+    expansion: ClusterExpansionConfig = ClusterExpansionConfig()
+    """Which cluster expansions are tried."""
+    splits: AlloySplits = AlloySplits()
+    """How models are judged."""
+    compare: Contest = Contest()
+    """Which models are compared."""
+    hull: HullSearch = HullSearch()
+    """Where ground states are searched."""
+    monte_carlo: MonteCarlo | None = None
+    """What is sampled."""
+    quasirandom: Quasirandom | None = None
+    """What a random alloy is represented by."""
+
+
+def write_table(folder: Path, table: AlloyTable) -> None:
+    """Write a table: `table.csv`, `orderings.extxyz`, `relaxed.extxyz`.
+
+    Parameters
+    ----------
+    folder
+        Where.
+    table
+        The table.
+    """
+    columns = ["name", "n_sites", "n_atoms"]
+    columns += [f"share_{symbol}" for symbol in table.species]
+    columns += ["energy", "formation", "distance", "strain", "end_member"]
+    rows = []
+    for row in table.rows:
+        plain = asdict(row)
+        shares = dict(zip(columns[3:], plain.pop("shares"), strict=False))
+        rows.append(plain | shares)
+    write_rows(folder / "table.csv", columns, rows)
+    write_frames(folder / "orderings.extxyz", table.orderings)
+    write_frames(folder / "relaxed.extxyz", table.relaxed)
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write a CSV file.
+
+    Parameters
+    ----------
+    path
+        Where.
+    columns
+        Its header; other keys are left out.
+    rows
+        Its rows.
+    """
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_table(folder: Path) -> AlloyTable:
+    """Read a table back.
+
+    Parameters
+    ----------
+    folder
+        Result folder of `alloy energies`.
+
+    Returns
+    -------
+    The table.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds something else.
+    """
+    record = read_record(folder)
+    if record["kind"] != "alloy energies":
+        raise ResultError(
+            f"{folder} holds no formation energies.",
+            why=f"it holds: {record['kind']}",
+            fix="give a folder of `flatforce alloy energies`",
+        )
+    details = record["details"]
+    species = tuple(details["species"])
+    with (folder / "table.csv").open(encoding="utf-8") as stream:
+        rows = tuple(
+            Row(
+                line["name"],
+                int(line["n_sites"]),
+                int(line["n_atoms"]),
+                tuple(float(line[f"share_{symbol}"]) for symbol in species),
+                float(line["energy"]),
+                float(line["formation"]),
+                float(line["distance"]),
+                float(line["strain"]),
+                line["end_member"] == "True",
+            )
+            for line in csv.DictReader(stream)
+        )
+    return AlloyTable(
+        details["system"],
+        species,
+        details["state"],
+        rows,
+        tuple(read(folder / "orderings.extxyz", ":")),
+        tuple(read(folder / "relaxed.extxyz", ":")),
+        tuple((name, reason) for name, reason in details["dropped"]),
+    )
