@@ -172,9 +172,10 @@ def show_contest(result: dict[str, Any], folder: Path) -> None:
     from flatforce.report.sections_alloy import contest_rows
 
     header, *rows = contest_rows(result)
-    table = Table(*header)
+    chosen = [header.index(name) for name in ("model", "MAE", "95 %", "p", "larger cells", "window of x")]
+    table = Table(*(header[k] for k in chosen), title="mean absolute error, meV/site")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[k] for k in chosen))
     console = Console()
     console.print(table)
     console.print(f"written to {folder}", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,12 +36,12 @@ def import_icet() -> Any:
     """
     try:
         import icet
-        from icet.input_output.logging_tools import set_log_config
     except ImportError as error:
         raise MissingDependencyError(
             "Alloys need icet.", why=str(error), fix="pip install 'flatforce[alloys]'"
         ) from error
-    set_log_config(level="ERROR")
+    for name in ("icet", "mchammer", "trainstation"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     return icet
 
 

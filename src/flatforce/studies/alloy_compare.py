@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
+    from flatforce.properties.alloys.cluster_expansion import Design
     from flatforce.properties.alloys.compare import Judged
     from flatforce.properties.alloys.predictors import Predictor
     from flatforce.properties.alloys.table import AlloyTable
@@ -101,9 +102,10 @@ def alloy_compare(
             energies[label] = _energies(lattice, table, study, spec, folder / "energies" / label, device)
             progress(number + 1, len(study.compare.force_fields), label)
     with report("compare") as progress:
-        contestants = _contestants(lattice, table, study, energies, folder, frames)
+        designs = make_designs(lattice, table.orderings, study.expansion)
+        contestants = _contestants(lattice, table, study, designs, energies, folder, frames)
         judged = compare_models(table, contestants, splits, seed=study.splits.seed, progress=progress)
-    record = _record(lattice, table, study, judged, contestants, settings, inputs)
+    record = _record(table, study, designs, judged, contestants, settings, inputs)
     _write_tables(folder, table, judged)
     arrays = {
         "shares": table.shares,
@@ -153,11 +155,11 @@ def _contestants(
     lattice: AlloyLattice,
     table: AlloyTable,
     study: AlloyStudy,
+    designs: Sequence[Design],
     energies: dict[str, dict[str, FloatArray]],
     folder: Path,
     frames: str | None,
 ) -> list[Contestant]:
-    designs = make_designs(lattice, table.orderings, study.expansion)
     cheap: list[Predictor] = [
         Zero(),
         *(RedlichKister(table.shares, terms) for terms in study.compare.terms),
@@ -203,15 +205,14 @@ def _frames_of(table: AlloyTable, frames: str | None) -> dict[str, list[Atoms]]:
 
 
 def _record(
-    lattice: AlloyLattice,
     table: AlloyTable,
     study: AlloyStudy,
+    designs: Sequence[Design],
     judged: Sequence[Judged],
     contestants: Sequence[Contestant],
     settings: dict[str, Any],
     inputs: dict[str, str],
 ) -> Record:
-    designs = make_designs(lattice, table.orderings, study.expansion)
     fitted, method = in_sample(table, designs, study.expansion)
     inside = subset(table, table.mixed)
     error = np.abs(fitted[table.mixed] - inside.formation)

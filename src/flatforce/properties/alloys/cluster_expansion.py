@@ -35,8 +35,8 @@ NEIGHBOUR_CUTOFFS = (
 """Candidates in nearest distances of the sublattice: pairs, triplets, quadruplets just beyond a shell of a triangular
 lattice (1, √3, 2, √7, 3, …)."""
 
-CONSTRAINED = 1e-8
-"""Energy (meV) that a pinned end member may miss: round-off."""
+ALIASED = 1e-8
+"""Singular values below this part of the largest count as zero: far above round-off, far below those of real data."""
 
 
 class ClusterExpansionConfig(Config):
@@ -130,7 +130,7 @@ def _design(
     vectors = cluster_vectors_in(space, lattice, orderings)
     basis = np.eye(len(space))
     if pinned:
-        basis = _null_space(cluster_vectors_in(space, lattice, _pure(lattice)))
+        basis = _pinned_basis(cluster_vectors_in(space, lattice, _pure(lattice)))
     return Design(tuple(cutoffs), space, vectors, basis)
 
 
@@ -143,10 +143,20 @@ def _pure(lattice: AlloyLattice) -> list[Atoms]:
     return found
 
 
-def _null_space(constraints: FloatArray) -> FloatArray:
-    from scipy.linalg import null_space
+def _pinned_basis(ends: FloatArray) -> FloatArray:
+    """Solve the empty cluster and the points for the others, so that each free parameter is one interaction.
 
-    return np.asarray(null_space(constraints))
+    (An orthonormal null space would do as well, but sparse regularisers would then act on mixtures of interactions.)
+    """
+    pivots: list[int] = []
+    for column in range(ends.shape[1]):
+        if np.linalg.matrix_rank(ends[:, [*pivots, column]]) > len(pivots):
+            pivots.append(column)
+    free = [column for column in range(ends.shape[1]) if column not in pivots]
+    basis = np.zeros((ends.shape[1], len(free)))
+    basis[free, range(len(free))] = 1.0
+    basis[pivots] = -np.linalg.lstsq(ends[:, pivots], ends[:, free], rcond=None)[0]
+    return basis
 
 
 def choose_and_fit(
@@ -209,12 +219,27 @@ def _inner_error(
 def _fit(matrix: FloatArray, targets: FloatArray, method: str) -> FloatArray:
     from trainstation import fit
 
+    if method == "least-squares":
+        return _least_norm(matrix, targets)
     with (
         warnings.catch_warnings()
     ):  # scikit-learn speaks of paths that did not converge; the inner loop judges them
         warnings.simplefilter("ignore")
         found = fit(matrix, targets, fit_method=method, check_condition=False)
-    return np.asarray(found["parameters"], dtype=float)
+    parameters = np.asarray(found["parameters"], dtype=float)
+    if method == "rfe":
+        kept = np.flatnonzero(parameters)
+        parameters[kept] = _least_norm(matrix[:, kept], targets)
+    return parameters
+
+
+def _least_norm(matrix: FloatArray, targets: FloatArray) -> FloatArray:
+    """Solve by least squares; where small cells alias clusters, the smallest of all solutions.
+
+    Columns that agree on every small cell leave their difference open. Without truncation it comes out as round-off
+    over round-off: harmless on the same cells, and without bound on larger ones.
+    """
+    return np.asarray(np.linalg.lstsq(matrix, targets, rcond=ALIASED)[0])
 
 
 def refit(expansion: Expansion, vectors: FloatArray, targets: FloatArray) -> FloatArray:

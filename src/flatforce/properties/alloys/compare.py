@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,15 +99,18 @@ def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed:
     curve: dict[int, list[float]] = {}
     tested: list[list[float]] = [[] for _ in table.rows]
     failures: list[str] = []
-    start = time.process_time()
+    seconds = 0.0
     for split in splits:
         if one.costly and not _for_costly(split):
             continue
+        start = time.process_time()
         try:
             predicted = one.predictor.predict(split.train, truth[split.train], split.test)
         except FlatforceError as error:
             failures.append(f"{split.kind} {split.label}: {error.what}")
             continue
+        finally:
+            seconds += time.process_time() - start
         if split.kind == "curve":
             size = int(split.label.partition(".")[0])
             curve.setdefault(size, []).append(float(np.abs(predicted - truth[split.test]).mean()))
@@ -116,7 +119,6 @@ def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed:
         if split.kind == "folds":
             for place, value in zip(split.test, predicted, strict=True):
                 tested[int(place)].append(float(value))
-    seconds = time.process_time() - start
     errors = np.array([np.abs(np.array(v) - truth[k]).mean() if v else np.nan for k, v in enumerate(tested)])
     predictions = np.array([np.mean(v) if v else np.nan for v in tested])
     known = errors[np.isfinite(errors)]
@@ -139,8 +141,6 @@ def _for_costly(split: Split) -> bool:
 
 
 def _tested(one: Judged, reference: Judged | None, seed: int) -> Judged:
-    from dataclasses import replace
-
     if reference is None or reference is one:
         return one
     both = np.isfinite(one.errors) & np.isfinite(reference.errors)

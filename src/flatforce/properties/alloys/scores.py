@@ -27,6 +27,9 @@ SCORE_UNITS = {
 ON_HULL = 1e-6
 """meV per site above the hull: round-off."""
 
+FACING_DOWN = 1e-9
+"""Least downward part of the normal of a facet of the lower hull: the walls of the composition range have none."""
+
 SAME = 1.0
 """meV per site within which a state counts as a ground state."""
 
@@ -45,18 +48,25 @@ def lower_hull(shares: FloatArray, energies: FloatArray) -> FloatArray:
     -------
     (n,) in the unit of the energies, 0 on the hull.
     """
-    pure = np.eye(shares.shape[1])
-    points = np.vstack([pure, shares])
-    heights = np.concatenate([np.zeros(len(pure)), energies])
-    return np.array([energy - _tie(points, heights, at) for at, energy in zip(shares, energies, strict=True)])
+    from scipy.spatial import ConvexHull
 
-
-def _tie(points: FloatArray, heights: FloatArray, at: FloatArray) -> float:
-    """Return the least energy of any mixture with a given composition: a linear programme."""
-    from scipy.optimize import linprog
-
-    found = linprog(heights, A_eq=points.T, b_eq=at, bounds=(0, None), method="highs")
-    return float(found.fun)
+    species = shares.shape[1]
+    pure = np.eye(species)
+    scale = float(np.max(np.abs(energies), initial=0.0)) or 1.0
+    energies = energies / scale
+    lid = np.append(np.full(species - 1, 1 / species), 2.0)  # gives a flat set of points a volume
+    points = np.vstack(
+        [
+            np.column_stack(
+                [np.vstack([pure, shares])[:, 1:], np.concatenate([np.zeros(species), energies])]
+            ),
+            lid,
+        ]
+    )
+    planes = ConvexHull(points).equations
+    lower = planes[planes[:, -2] < -FACING_DOWN]
+    heights = -(shares[:, 1:] @ lower[:, :-2].T + lower[:, -1]) / lower[:, -2]
+    return np.asarray(scale * np.maximum(energies - heights.max(axis=1), 0.0))
 
 
 def scores(table: AlloyTable, places: IntArray, predicted: FloatArray) -> dict[str, float]:

@@ -1,0 +1,448 @@
+"""Alloys: orderings, formation energies, cluster expansions, and the traps that are silent elsewhere."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.io import read, write
+from scipy.optimize import linprog
+
+from flatforce.core.errors import DataError, GeometryError
+from flatforce.data.frames import Labels, attach_labels
+from flatforce.models import load
+from flatforce.properties.alloys.cluster_expansion import (
+    ClusterExpansionConfig,
+    choose_and_fit,
+    make_designs,
+)
+from flatforce.properties.alloys.energies import (
+    AlloyEnergies,
+    energies_by_labels,
+    energies_by_model,
+    energies_from_frames,
+    slab,
+)
+from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
+from flatforce.properties.alloys.scores import lower_hull
+from flatforce.properties.alloys.table import Solved, make_table
+from flatforce.reference.config import AseSettings, LabelConfig
+from flatforce.structures.alloys import Alloy, AlloyLattice, alloy_lattice
+from flatforce.structures.orderings import enumerate_orderings, random_orderings, special_quasirandom
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flatforce.properties.alloys.table import AlloyTable
+
+pytest.importorskip("icet")
+
+EMT = "ase:ase.calculators.emt:EMT"
+
+MEV = 1e-3
+
+
+@pytest.fixture(scope="module")
+def disulfide() -> AlloyLattice:
+    return alloy_lattice(
+        Alloy.parse(
+            {
+                "name": "MoWS2",
+                "species": ["Mo", "W"],
+                "prototype": "2H",
+                "symbols": ["Mo", "S"],
+                "a": 3.184,
+                "thickness": 3.13,
+                "site": "Mo",
+            }
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def metals(tmp_path_factory: pytest.TempPathFactory) -> AlloyLattice:
+    """One layer of copper and gold, which EMT knows; their lattices differ by nine per cent."""
+    path = tmp_path_factory.mktemp("parent") / "layer.extxyz"
+    a = 2.6
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    write(path, Atoms("Cu", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
+    return alloy_lattice(
+        Alloy.parse({"name": "CuAu", "species": ["Cu", "Au"], "file": str(path), "site": "Cu"})
+    )
+
+
+@pytest.fixture(scope="module")
+def table(metals: AlloyLattice) -> AlloyTable:
+    orderings = enumerate_orderings(metals, max_cells=4)
+    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergies())
+    return make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
+
+
+def distinct(n_cells: int) -> int:
+    """Count decorations of all cells of a triangular lattice with n sites, by brute force over classes.
+
+    Two decorations are the same if a translation, a rotation of the lattice or a mirror carries one onto the other;
+    superperiodic ones belong to smaller cells. Written without icet.
+    """
+    turns = _lattice_point_group()
+    found: set[tuple[Any, ...]] = set()
+    for first in (d for d in range(1, n_cells + 1) if n_cells % d == 0):
+        second = n_cells // first
+        for shift in range(first):
+            cell = np.array([[first, 0], [shift, second]])  # rows: Hermite normal form, transposed
+            for colours in product((0, 1), repeat=n_cells):
+                if not _superperiodic(cell, colours, n_cells):
+                    found.add(_canonical(cell, colours, turns, n_cells))
+    return len(found)
+
+
+def _lattice_point_group() -> list[np.ndarray]:
+    """The twelve operations of a triangular lattice with γ = 120°, in lattice coordinates."""
+    sixth, mirror = np.array([[1, -1], [1, 0]]), np.array([[0, 1], [1, 0]])
+    turns = [np.linalg.matrix_power(sixth, k) for k in range(6)]
+    return turns + [turn @ mirror for turn in turns]
+
+
+def _reduced(cell: np.ndarray) -> np.ndarray:
+    """Hermite normal form of a lattice of rows."""
+    rows = [list(map(int, row)) for row in cell]
+    while rows[0][1] != 0:  # make the first row lie along the first axis
+        if rows[1][1] == 0 or abs(rows[0][1]) >= abs(rows[1][1]) != 0:
+            if rows[1][1] == 0:
+                rows.reverse()
+                continue
+            factor = rows[0][1] // rows[1][1]
+            rows[0] = [x - factor * y for x, y in zip(rows[0], rows[1], strict=True)]
+        else:
+            rows.reverse()
+    rows[0] = [abs(rows[0][0]), 0]
+    if rows[1][1] < 0:
+        rows[1] = [-x for x in rows[1]]
+    rows[1][0] %= rows[0][0]
+    return np.array(rows)
+
+
+def _place(point: np.ndarray, cell: np.ndarray) -> int:
+    """Number of a lattice point folded into a cell in Hermite normal form."""
+    (first, _), (shift, second) = cell
+    wraps = point[1] // second
+    x, y = point[0] - wraps * shift, point[1] - wraps * second
+    return int(y * first + x % first)
+
+
+def _superperiodic(cell: np.ndarray, colours: tuple[int, ...], n: int) -> bool:
+    points = _points(cell)
+    return (
+        any(all(colours[_place(p + t, cell)] == colours[_place(p, cell)] for p in points) for t in points[1:])
+        and n > 1
+    )
+
+
+def _points(cell: np.ndarray) -> list[np.ndarray]:
+    (first, _), (_, second) = cell
+    return [np.array([x, y]) for y in range(second) for x in range(first)]
+
+
+def _canonical(
+    cell: np.ndarray, colours: tuple[int, ...], turns: list[np.ndarray], n: int
+) -> tuple[Any, ...]:
+    best: tuple[Any, ...] | None = None
+    for turn in turns:
+        turned = _reduced(cell @ turn.T)
+        back = np.round(np.linalg.inv(turn)).astype(int)
+        for shift in _points(turned):
+            laid = tuple(colours[_place(back @ (p + shift), cell)] for p in _points(turned))
+            one = (*turned.ravel().tolist(), *laid)
+            best = one if best is None or one < best else best
+    assert best is not None
+    assert len(best) == n + 4
+    return best
+
+
+def test_orderings_are_as_many_as_an_independent_count_finds(disulfide: AlloyLattice) -> None:
+    """D3h acts on the metal sublattice as the twelve operations less those that icet cannot tell apart: z flips."""
+    found = enumerate_orderings(disulfide, max_cells=6)
+    sizes = [disulfide.n_sites(one) for one in found]
+    triangular = [distinct(n) for n in range(1, 5)]
+    # a 2H sheet lacks the sixfold axis; up to four sites inversion makes no new class
+    assert [sizes.count(n) for n in range(1, 5)] == triangular
+    assert len(found) == 53  # libcasm 2.0 finds as many up to six sites in the plane
+    assert sum(n <= 4 for n in sizes) == 15
+    assert len(set(ordering_groups(disulfide, found))) == 53
+
+
+def test_an_ordering_in_a_larger_cell_is_the_same_ordering(disulfide: AlloyLattice) -> None:
+    row = enumerate_orderings(disulfide, max_cells=2)[2]
+    doubled = row.repeat((1, 2, 1))
+    assert len(doubled) == 2 * len(row)
+    assert ordering_groups(disulfide, [row, doubled]) == [0, 0]
+
+
+def test_random_orderings_keep_their_share(disulfide: AlloyLattice) -> None:
+    first, second = random_orderings(
+        disulfide, size=(3, 3), shares={"Mo": 1 / 3, "W": 2 / 3}, count=2, seed=0
+    )
+    assert disulfide.composition(first) == {"Mo": pytest.approx(1 / 3), "W": pytest.approx(2 / 3)}
+    assert first.get_chemical_symbols() != second.get_chemical_symbols()
+    with pytest.raises(GeometryError, match="cannot be laid"):
+        random_orderings(disulfide, size=(2, 2), shares={"Mo": 1 / 3, "W": 2 / 3}, count=1, seed=0)
+
+
+def test_a_quasirandom_sheet_is_no_needle_and_looks_random(disulfide: AlloyLattice) -> None:
+    shares = {"Mo": 0.5, "W": 0.5}
+    found = special_quasirandom(disulfide, size=(6, 6), shares=shares, cutoffs=[6.5], steps=3000, seed=1)
+    lengths = found.cell.lengths()[:2]
+    assert lengths.max() / lengths.min() < 1.5
+    assert disulfide.composition(found) == shares
+    config = ClusterExpansionConfig(cutoffs=[[6.5]], pin_end_members=False)
+    row = enumerate_orderings(disulfide, max_cells=2)[2]
+    (design,) = make_designs(disulfide, [found, row], config)
+    pairs = design.vectors[:, 2:]
+    assert np.abs(pairs[0]).max() < 0.1  # the random alloy has 0 at x = 1/2
+    assert np.abs(pairs[1]).max() > 0.3  # an ordered one has not
+
+
+def test_images_across_the_vacuum_never_count(disulfide: AlloyLattice) -> None:
+    config = ClusterExpansionConfig(cutoffs=[[12.0]], pin_end_members=False)
+    (design,) = make_designs(disulfide, [], config)
+    flat = disulfide.parent.copy()
+    pairs = design.vectors.shape
+    assert pairs[0] == 0
+    assert len(design.space) == 2 + _shells_within(flat, 12.0)
+
+
+def _shells_within(parent: Atoms, cutoff: float) -> int:
+    """Shells of a triangular lattice up to a distance, each one orbit of pairs of a 2H sheet's metal sites."""
+    a = parent.cell.lengths()[0]
+    squares = {i * i + i * j + j * j for i in range(9) for j in range(9)} - {0}
+    within = [n for n in squares if a * np.sqrt(n) < cutoff]
+    return len(within)
+
+
+def test_formation_energies_are_measured_from_end_members_in_their_own_cells(table: AlloyTable) -> None:
+    ends = [row for row in table.rows if row.end_member]
+    assert [row.formation for row in ends] == [pytest.approx(0.0, abs=1e-9)] * 2
+    assert [row.shares for row in ends] == [(1.0, 0.0), (0.0, 1.0)]
+    assert max(row.strain for row in ends) > 0.03  # copper and gold do differ from the common parent
+    assert np.ptp(table.formation) > 10.0  # meV per site: the others are not trivial
+    row = table.rows[table.mixed[0]]
+    energy = load(EMT).evaluate([table.relaxed[table.mixed[0]]])[0].energy / row.n_sites
+    assert row.energy == pytest.approx(energy, abs=1e-6)
+
+
+def test_a_common_lattice_is_refused_where_end_members_differ(
+    metals: AlloyLattice, table: AlloyTable
+) -> None:
+    orderings = enumerate_orderings(metals, max_cells=4)
+    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergies(relax="positions"))
+    assert {one.state for one in solved} == {"cell", "positions"}
+    with pytest.raises(DataError, match=r"differ by .* % in their lattice"):
+        make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
+    allowed = make_table(metals, solved, max_distance=0.6, max_mismatch=0.2)
+    right = {row.name: row.formation for row in table.rows}
+    wrong = [row.formation - right[row.name] for row in allowed.rows if not row.end_member]
+    assert max(wrong) > 0.3 * np.ptp(table.formation)  # why it is refused
+
+
+def test_unlike_relaxations_are_not_mixed(metals: AlloyLattice) -> None:
+    orderings = enumerate_orderings(metals, max_cells=3)
+    potential = load(EMT)
+    solved = energies_by_model(metals, orderings, potential, AlloyEnergies())
+    loose = energies_by_model(metals, orderings[3:4], potential, AlloyEnergies(relax="none"))
+    with pytest.raises(DataError, match="not relaxed alike"):
+        make_table(metals, [*solved[:3], *loose], max_distance=0.6, max_mismatch=1.0)
+
+
+def test_a_missing_end_member_is_named(metals: AlloyLattice) -> None:
+    orderings = enumerate_orderings(metals, max_cells=2)[1:]
+    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergies())
+    with pytest.raises(DataError, match="no end member of pure Cu"):
+        make_table(metals, solved, max_distance=0.6, max_mismatch=1.0)
+
+
+def test_what_left_the_lattice_is_dropped_and_counted(disulfide: AlloyLattice) -> None:
+    orderings = enumerate_orderings(disulfide, max_cells=2)
+    solved = [Solved(one, slab(one), -20.0 * disulfide.n_sites(one), "cell") for one in orderings]
+    kept = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    assert kept.dropped == ()
+    turned = slab(orderings[2])
+    upper = [k for k, s in enumerate(turned.symbols) if s == "S" and turned.positions[k, 2] > 7.5]
+    turned.positions[upper] += (disulfide.parent.cell[0] - disulfide.parent.cell[1]) / 3  # 2H → 1T
+    solved[2] = Solved(orderings[2], turned, -40.0, "cell")
+    found = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    assert [name for name, _ in found.dropped] == ["MoWS2-002"]
+    assert "left its lattice" in found.dropped[0][1]
+    assert len(found.rows) == 2
+
+
+def test_twins_count_once(disulfide: AlloyLattice) -> None:
+    orderings = enumerate_orderings(disulfide, max_cells=2)
+    twin = orderings[2].repeat((1, 2, 1))
+    twin.info = orderings[2].info | {"ordering": "twin"}
+    solved = [
+        Solved(one, slab(one), -20.0 * disulfide.n_sites(one) + extra, "cell")
+        for one, extra in zip([*orderings, twin], (0.0, 0.0, 0.0, -0.1), strict=True)
+    ]
+    found = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    assert found.dropped == (("MoWS2-002", "is the same ordering as twin"),)
+
+
+def test_energies_per_atom_are_a_third_of_those_per_site_in_a_disulfide(disulfide: AlloyLattice) -> None:
+    orderings = enumerate_orderings(disulfide, max_cells=2)
+    energies = (-20.0, -22.0, -42.02)
+    solved = [Solved(o, slab(o), e, "cell") for o, e in zip(orderings, energies, strict=True)]
+    found = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    (row,) = [found.rows[k] for k in found.mixed]
+    assert row.formation == pytest.approx(-10.0)  # meV per metal
+    assert row.per_atom == pytest.approx(-10.0 / 3)
+
+
+def test_mapping_ignores_vacuum_and_orientation(disulfide: AlloyLattice) -> None:
+    ordering = enumerate_orderings(disulfide, max_cells=3)[5]
+    moved = ordering.copy()
+    moved.rotate(37.0, "z", rotate_cell=True)
+    moved.cell[2, 2] = 31.0
+    moved.positions[:, 2] += 9.0
+    found = map_to_lattice(disulfide, moved)
+    assert found.distance < 1e-6
+    assert found.strain < 1e-6
+    assert ordering_groups(disulfide, [ordering, found.ideal]) == [0, 0]
+    alien = ordering.copy()
+    alien.symbols[0] = "Nb"
+    with pytest.raises(DataError, match="no ordering of MoWS2"):
+        map_to_lattice(disulfide, alien)
+
+
+def test_labels_and_a_guide_end_where_the_force_field_relaxes(
+    metals: AlloyLattice, table: AlloyTable, tmp_path: Path
+) -> None:
+    orderings = enumerate_orderings(metals, max_cells=2)
+    labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2)
+    config = AlloyEnergies()
+    solved, frames = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
+    found = make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
+    own = {row.name: row.formation for row in table.rows}
+    for row in found.rows:
+        assert row.formation == pytest.approx(own[row.name], abs=1.0)
+    again, same = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
+    assert [one.energy for one in again] == [one.energy for one in solved]
+    assert len(same) == len(frames)
+    taken = make_table(
+        metals, energies_from_frames(metals, frames, config), max_distance=0.6, max_mismatch=0.005
+    )
+    assert taken.formation == pytest.approx(found.formation, abs=1e-9)
+
+
+def test_frames_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
+    orderings = enumerate_orderings(metals, max_cells=2)
+    frames = []
+    for number, one in enumerate(orderings):
+        force = np.zeros((len(one), 3))
+        force[0, 0] = 0.5 if number == 2 else 0.001
+        frames.append(attach_labels(slab(one), Labels(-3.0 * len(one), force, None)))
+    found = energies_from_frames(metals, frames, AlloyEnergies())
+    assert [bool(one.reason) for one in found] == [False, False, True]
+    assert "0.5 eV/Å is left" in found[2].reason
+
+
+def test_a_known_hamiltonian_is_recovered(disulfide: AlloyLattice) -> None:
+    orderings = enumerate_orderings(disulfide, max_cells=6)
+    config = ClusterExpansionConfig(cutoffs=[[6.5, 5.6]], methods=["least-squares"])
+    (design,) = make_designs(disulfide, orderings, config)
+    rng = np.random.default_rng(3)
+    parameters = design.basis @ rng.normal(size=design.basis.shape[1])
+    truth = design.vectors @ parameters
+    assert np.ptp(truth) > 0.5
+    learnt = np.sort(rng.permutation(len(orderings))[:30])
+    fitted = choose_and_fit([design], learnt, truth[learnt], config)
+    assert fitted.predict(design.vectors) == pytest.approx(truth, abs=1e-6)
+    assert fitted.parameters == pytest.approx(parameters, abs=1e-6)
+    assert truth[:2] == pytest.approx(0.0, abs=1e-9)  # the end members
+
+
+@pytest.mark.parametrize("method", ["rfe", "least-squares", "ardr", "ridge"])
+def test_clusters_that_small_cells_cannot_tell_apart_stay_small(disulfide: AlloyLattice, method: str) -> None:
+    """Three- and four-site cells alias far pairs; their difference must not run off where a large cell sees it."""
+    small = enumerate_orderings(disulfide, max_cells=4)
+    large = random_orderings(disulfide, size=(9, 9), shares={"Mo": 2 / 3, "W": 1 / 3}, count=2, seed=5)
+    config = ClusterExpansionConfig.parse({"cutoffs": [[12.0]], "methods": [method], "largest": 1.0})
+    (design,) = make_designs(disulfide, [*small, *large], config)
+    rows = np.arange(len(small))
+    assert np.linalg.matrix_rank(design.reduced[rows]) < design.basis.shape[1]  # aliased indeed
+    nearest = design.vectors[rows, 2] - design.vectors[rows, 1] ** 0  # a pure nearest-neighbour interaction
+    noise = np.random.default_rng(1).normal(scale=0.01, size=len(rows))
+    targets = np.where(np.arange(len(rows)) < 2, 0.0, 10 * nearest + noise)
+    fitted = choose_and_fit([design], rows, targets, config)
+    assert np.abs(fitted.parameters).max() < 100.0
+    assert np.abs(fitted.predict(design.vectors[len(small) :])).max() < 30.0
+
+
+def test_pinned_end_members_are_exact_and_free_ones_are_not(metals: AlloyLattice, table: AlloyTable) -> None:
+    rows = np.array(table.mixed)
+    missed = {}
+    for pinned in (True, False):
+        config = ClusterExpansionConfig(cutoffs=[[2.6 * 2.01]], methods=["ridge"], pin_end_members=pinned)
+        (design,) = make_designs(metals, table.orderings, config)
+        fitted = choose_and_fit([design], rows, table.formation[rows], config)
+        ends = np.setdiff1d(np.arange(len(table.rows)), rows)
+        missed[pinned] = np.abs(fitted.predict(design.vectors[ends])).max()
+    assert missed[True] < 1e-8
+    assert missed[False] > 0.1
+
+
+def test_too_few_orderings_for_an_expansion_are_refused(table: AlloyTable, metals: AlloyLattice) -> None:
+    config = ClusterExpansionConfig()
+    designs = make_designs(metals, table.orderings, config)
+    with pytest.raises(DataError, match="too few"):
+        choose_and_fit(designs, np.array([0, 1]), table.formation[[0, 1]], config)
+
+
+def test_parents_and_shares_that_make_no_sense_are_refused() -> None:
+    base = {"name": "x", "prototype": "2H", "symbols": ["Mo", "S"], "a": 3.2, "thickness": 3.1}
+    with pytest.raises(GeometryError, match="no site Nb"):
+        alloy_lattice(Alloy.parse(base | {"species": ["Mo", "W"], "site": "Nb"}))
+    with pytest.raises(GeometryError, match="does not mix as well"):
+        alloy_lattice(Alloy.parse(base | {"species": ["Mo", "S"], "site": "Mo"}))
+
+
+def test_both_chalcogen_sites_of_a_sheet_mix(tmp_path: Path) -> None:
+    lattice = alloy_lattice(
+        Alloy.parse(
+            {
+                "name": "MoSSe",
+                "species": ["S", "Se"],
+                "prototype": "2H",
+                "symbols": ["Mo", "S"],
+                "a": 3.2,
+                "thickness": 3.2,
+                "site": "S",
+            }
+        )
+    )
+    found = enumerate_orderings(lattice, max_cells=1)
+    assert [lattice.composition(one)["Se"] for one in found] == [0.0, 0.5, 1.0]  # the Janus sheet once
+    assert lattice.n_sites(found[1]) == 2
+    write(tmp_path / "o.extxyz", found)
+    assert len(read(tmp_path / "o.extxyz", ":")) == 3
+
+
+def test_the_hull_is_the_lowest_mixture() -> None:
+    """Against a linear programme: the least energy of any mixture of the points and the end members."""
+    rng = np.random.default_rng(0)
+    for species in (2, 3):
+        shares = rng.dirichlet(np.ones(species), size=20)
+        energies = rng.normal(size=20)
+        points = np.vstack([np.eye(species), shares])
+        heights = np.concatenate([np.zeros(species), energies])
+        wanted = [
+            energy - linprog(heights, A_eq=points.T, b_eq=at, bounds=(0, None)).fun
+            for at, energy in zip(shares, energies, strict=True)
+        ]
+        found = lower_hull(shares, energies)
+        assert found == pytest.approx(wanted, abs=1e-9)
+        assert (found < 1e-9).any()
+        assert (found > 0.1).any()
+        assert lower_hull(shares, np.zeros(20)) == pytest.approx(0.0, abs=1e-12)
