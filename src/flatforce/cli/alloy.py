@@ -100,7 +100,9 @@ def hull(config: Study, fitted: Fit, output: Output) -> None:
     from flatforce.studies.alloy_thermo import alloy_hull
 
     result = alloy_hull(_study(config), fitted, output)
-    show_rows(result["details"]["ground_states"])
+    hidden = ("n_sites", "above_hull")
+    found = result["details"]["ground_states"]
+    show_rows([{key: value for key, value in row.items() if key not in hidden} for row in found])
     show("convex hull", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 

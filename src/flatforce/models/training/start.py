@@ -102,7 +102,8 @@ def _scale(train: Sequence[Atoms], e0s: dict[str, float], *, energy_only: bool) 
     ]
     forces = np.concatenate([one.forces for one in labels])
     known = forces[np.isfinite(forces)]
-    size = float(np.sqrt((known**2).mean())) if known.any() else 1.0
+    size = float(np.sqrt(np.mean(known**2))) if len(known) else float(np.std(left))
+    size = size or 1.0
     return Scale(e0s, shift=float(np.mean(left)), force=size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -197,7 +198,9 @@ def _averages(
     run: Any, config: MonteCarlo, lattice: AlloyLattice, *, size: int, temperature: float, seed: int
 ) -> Point:
     sites = int(lattice.mixing(lattice.parent).sum()) * size**2
-    table = run.data_container.data
+    with warnings.catch_warnings():  # pandas 3.1 speaks of an argument that mchammer 4.0 uses
+        warnings.simplefilter("ignore")
+        table = run.data_container.data
     table = table[table["mctrial"] > config.equilibration * sites]
     energy = np.asarray(table["potential"], dtype=float)
     last = lattice.species[1]
@@ -218,9 +221,16 @@ def _averages(
         share,
         float(psi2.mean()),
         float((psi2**2).mean()),
-        tuple(float(np.nanmean(np.asarray(table[name], dtype=float))) for name in shells),
-        float(np.nanmean(np.asarray(table["acceptance_ratio"], dtype=float))),
+        tuple(_mean_known(table[name]) for name in shells),
+        _mean_known(table["acceptance_ratio"]),
     )
+
+
+def _mean_known(column: Any) -> float:
+    """Average what was measured; a pure sheet has no short-range order."""
+    values = np.asarray(column, dtype=float)
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _start(config: MonteCarlo, species: tuple[str, str], sites: int, seed: int) -> list[str]:

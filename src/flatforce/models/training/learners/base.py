@@ -40,7 +40,7 @@ class Scale:
     shift: float
     """eV, mean energy of an atom beyond these."""
     force: float
-    """eV/Å, root mean square of the force components; 1 where there are none."""
+    """eV/Å, root mean square of the force components; where there are none, the spread of the energies (eV/atom)."""
 
 
 @dataclass(frozen=True)

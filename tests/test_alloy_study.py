@@ -1,0 +1,394 @@
+"""`flatforce alloy` as a user types it, on one layer of copper and gold, which EMT knows in milliseconds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from ase.io import read, write
+from mchammer.calculators import ClusterExpansionCalculator
+
+from flatforce.cli import main
+from flatforce.core.errors import GeometryError
+from flatforce.properties.alloys.cluster_expansion import make_designs
+from flatforce.properties.alloys.energies import AlloyEnergies
+from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network
+from flatforce.properties.alloys.mapping import cluster_space
+from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, sample, transition
+from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
+from flatforce.properties.alloys.scores import bootstrap, paired_test, scores
+from flatforce.properties.alloys.splits import AlloySplits, make_splits
+from flatforce.structures.alloys import Alloy, alloy_lattice
+from flatforce.structures.orderings import import_icet
+from flatforce.studies.alloy_files import AlloyStudy, read_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flatforce.properties.alloys.predictors import Predictor
+    from flatforce.properties.alloys.table import AlloyTable
+
+EMT = "ase:ase.calculators.emt:EMT"
+
+DISULFIDE = Alloy.parse(
+    {
+        "name": "MoWS2",
+        "species": ["Mo", "W"],
+        "prototype": "2H",
+        "symbols": ["Mo", "S"],
+        "a": 3.184,
+        "thickness": 3.13,
+        "site": "Mo",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(folder: Path, *words: str) -> Done:
+    """Call the command in this process: a new one would spend its time on imports."""
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["flatforce", *words])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def record(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "result.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study and its formation energies."""
+    path = tmp_path_factory.mktemp("alloy")
+    a = 2.6
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    write(path / "layer.extxyz", Atoms("Cu", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
+    study = {
+        "alloy": {
+            "name": "CuAu",
+            "species": ["Cu", "Au"],
+            "file": str(path / "layer.extxyz"),
+            "site": "Cu",
+        },
+        "max_cells": 4,
+        "energies": {"max_distance": 0.6},
+        "expansion": {"cutoffs": [[2.7], [4.6]], "methods": ["ridge", "least-squares"]},
+        "splits": {"folds": 4, "repeats": 2, "draws": 2},
+        "compare": {"force_fields": {"EMT": EMT}},
+        "hull": {"max_cells": 5, "draws": 10},
+        "monte_carlo": {
+            "share": 0.25,
+            "temperatures": [300, 600],
+            "sizes": [4, 6],
+            "sweeps": 20,
+            "equilibration": 10,
+            "seeds": 2,
+            "order": "M",
+        },
+        "quasirandom": {"shares": {"Cu": 0.5, "Au": 0.5}, "cutoffs": [4.6], "steps": 500},
+    }
+    (path / "alloy.yaml").write_text(yaml.safe_dump(study))
+    done = run(path, "alloy", "energies", "-c", "alloy.yaml", "--model", EMT, "-o", "energies")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(folder: Path) -> AlloyTable:
+    return read_table(folder / "energies")
+
+
+def test_the_table_comes_back_as_it_was_written(folder: Path, table: AlloyTable) -> None:
+    metrics = record(folder / "energies")["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics["n_orderings"] == len(table.mixed) == 13
+    assert metrics["lowest"] == pytest.approx(table.formation.min())
+    assert table.formation.min() < -10.0
+    assert [one.info["name"] for one in table.orderings] == [row.name for row in table.rows]
+    assert np.sum(table.shares, axis=1) == pytest.approx(1.0)
+
+
+def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
+    assert run(folder, "alloy", "enumerate", "-c", "alloy.yaml", "-o", "all").returncode == 0
+    assert len(read(folder / "all" / "orderings.extxyz", ":")) == 15
+    words = ("enumerate", "-c", "alloy.yaml", "--random", "3", "3", "3", "-o", "some")
+    done = run(folder, "alloy", *words)
+    assert done.returncode == 2
+    assert "need a share" in done.stderr
+    assert run(folder, "alloy", *words, "--share", str(1 / 3)).returncode == 0
+    chosen = read(folder / "some" / "orderings.extxyz", ":")
+    assert [one.get_chemical_formula() for one in chosen] == ["Au3Cu6"] * 3
+    done = run(
+        folder,
+        "energies",
+        "-c",
+        "alloy.yaml",
+        "--orderings",
+        "some/orderings.extxyz",
+        "--model",
+        EMT,
+        "-o",
+        "e2",
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = record(folder / "e2")["metrics"]
+    assert isinstance(metrics, dict)
+    assert metrics["n_orderings"] + metrics["n_dropped"] == 3  # end members were added; twins are dropped
+    assert run(folder, "alloy", "sqs", "-c", "alloy.yaml", "-o", "sqs").returncode == 0
+    assert read(folder / "sqs" / "sqs.extxyz").get_chemical_formula() == "Au8Cu8"
+
+
+def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, table: AlloyTable) -> None:
+    (folder / "label.yaml").write_text(
+        "settings: {engine: ase, calculator: 'ase.calculators.emt:EMT'}\nworkers: 2\n"
+    )
+    small = folder / "small.yaml"
+    study = yaml.safe_load((folder / "alloy.yaml").read_text()) | {"max_cells": 2}
+    small.write_text(yaml.safe_dump(study))
+    words = ("energies", "-c", "small.yaml", "--labels", "label.yaml", "--model", EMT, "-o", "dft")
+    done = run(folder, "alloy", *words)
+    assert done.returncode == 0, done.stderr
+    by_name = {row.name: row.formation for row in table.rows}
+    for row in read_table(folder / "dft").rows:
+        assert row.formation == pytest.approx(by_name[row.name], abs=1.0)
+    labels = sorted((folder / "dft" / "labels").glob("*.json"))
+    (folder / "dft" / "result.json").unlink()  # as after a kill before the end
+    assert run(folder, "alloy", *words).returncode == 0
+    assert sorted((folder / "dft" / "labels").glob("*.json")) == labels
+    again = ("energies", "-c", "small.yaml", "--frames", "dft/frames.extxyz", "-o", "frames")
+    assert run(folder, "alloy", *again).returncode == 0
+    first, second = read_table(folder / "dft"), read_table(folder / "frames")
+    assert second.formation == pytest.approx(first.formation, abs=1e-3)
+
+
+def test_from_energies_to_a_page(folder: Path) -> None:
+    done = run(folder, "alloy", "compare", "-c", "alloy.yaml", "energies", "-o", "contest")
+    assert done.returncode == 0, done.stderr
+    with (folder / "contest" / "scores.csv").open() as stream:
+        found = {(row["model"], row["split"]): row for row in csv.DictReader(stream)}
+    assert float(found["EMT (self), as it is", "folds"]["mae"]) < 0.05  # it is the truth
+    assert float(found["zero", "folds"]["mae"]) > 5.0
+    oracle = float(found["composition oracle", "folds"]["mae"])
+    assert oracle < float(found["Redlich–Kister 1", "folds"]["mae"])
+    splits = json.loads((folder / "contest" / "splits.json").read_text())
+    assert {one["kind"] for one in splits} == {"folds", "size", "window", "curve"}
+    assert run(folder, "alloy", "fit", "-c", "alloy.yaml", "energies", "-o", "fit").returncode == 0
+    done = run(folder, "alloy", "hull", "-c", "alloy.yaml", "fit", "-o", "hull")
+    assert done.returncode == 0, done.stderr
+    done = run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc")
+    assert done.returncode == 0, done.stderr
+    assert len(list((folder / "mc" / "runs").glob("*.json"))) == 8
+    report = run(folder, "report", ".")
+    assert report.returncode == 0, report.stderr
+    page = (folder / "report" / "index.html").read_text()
+    for title in (
+        "Formation energies of CuAu",
+        "Models of CuAu",
+        "Ground states of CuAu",
+        "Monte Carlo of CuAu",
+    ):
+        assert title in page
+    assert "not comparable" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("energies", "-c", "alloy.yaml", "-o", "x"), "one source"),
+        (("energies", "-c", "alloy.yaml", "--model", "mace:wse2-pbe", "-o", "x"), "does not know"),
+        (("fit", "-c", "alloy.yaml", "all", "-o", "x"), "holds no"),
+        (("mc", "-c", "alloy.yaml", "energies", "-o", "x"), "holds no cluster expansion"),
+        (("energies", "-c", "alloy.yaml", "--frames", "nothing.extxyz", "-o", "x"), "no frames nothing"),
+        (("energies", "-c", "none.yaml", "--model", EMT, "-o", "x"), "no file none.yaml"),
+    ],
+)
+def test_misuse_is_answered_with_status_2(folder: Path, words: tuple[str, ...], said: str) -> None:
+    done = run(folder, "alloy", *words)
+    assert done.returncode == 2, done.stdout
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "x" / "result.json").exists()
+
+
+def test_splits_share_rows_and_keep_end_members_in_train(table: AlloyTable) -> None:
+    found = make_splits(table, AlloySplits(folds=4, repeats=2))
+    ends = set(range(len(table.rows))) - set(table.mixed)
+    for split in found:
+        assert ends <= set(split.train.tolist())
+        assert not set(split.train.tolist()) & set(split.test.tolist())
+    for repeat in "01":
+        tested = [k for s in found if s.kind == "folds" and s.label.startswith(repeat) for k in s.test]
+        assert sorted(tested) == table.mixed
+    (size,) = [one for one in found if one.kind == "size"]
+    assert {table.rows[k].n_sites for k in size.test} == {4}
+
+
+def test_no_model_of_a_split_sees_its_answers(table: AlloyTable, folder: Path) -> None:
+    """Spoil the answers of the test rows: predictions stay; the oracle, which is named so, is left out."""
+    study = AlloyStudy.from_yaml(folder / "alloy.yaml")
+    designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
+    split = make_splits(table, AlloySplits(folds=4))[0]
+    prior = table.formation + np.random.default_rng(0).normal(size=len(table.rows))
+    models: list[Predictor] = [
+        NestedExpansion(designs, study.expansion),
+        ForceField("f", prior, calibrated=True),
+        DeltaExpansion("f", prior, designs, study.expansion),
+    ]
+    spoilt = table.formation.copy()
+    spoilt[split.test] += 1e3
+    for model in models:
+        first = model.predict(split.train, table.formation[split.train], split.test)
+        second = model.predict(split.train, spoilt[split.train], split.test)
+        assert first == pytest.approx(second, abs=1e-9)
+
+
+def test_a_wrong_force_field_does_not_spoil_the_expansion_on_it(table: AlloyTable, folder: Path) -> None:
+    study = AlloyStudy.from_yaml(folder / "alloy.yaml")
+    designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
+    noise = np.random.default_rng(1).normal(scale=50.0, size=len(table.rows))
+    split = make_splits(table, AlloySplits(folds=4))[0]
+    wrong = DeltaExpansion("wrong", noise, designs, study.expansion)
+    right = DeltaExpansion("right", 1.01 * table.formation, designs, study.expansion)
+    truth = table.formation[split.test]
+    models: dict[str, Predictor] = {
+        "wrong": wrong,
+        "right": right,
+        "none": NestedExpansion(designs, study.expansion),
+    }
+    error = {
+        name: np.abs(one.predict(split.train, table.formation[split.train], split.test) - truth).mean()
+        for name, one in models.items()
+    }
+    assert error["right"] < 0.3 * error["none"]
+    assert error["wrong"] < 3 * error["none"]  # fixed at full weight it would be 50 meV
+
+
+def test_scores_of_perfect_and_of_reversed_predictions(table: AlloyTable) -> None:
+    places = np.array(table.mixed)
+    perfect = scores(table, places, table.formation[places])
+    assert max(perfect["mae"], perfect["hull_mae"], perfect["regret"]) < 1e-9
+    assert perfect["spearman"] == perfect["ground_state_recall"] == 1.0
+    reversed_ = scores(table, places, -table.formation[places])
+    assert reversed_["spearman"] == -1.0
+    assert reversed_["mae"] > 10.0
+
+
+def test_intervals_and_tests_tell_noise_from_difference() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(1.0, 0.5, size=60)
+    low, high = bootstrap(values, seed=1)
+    wide = 2 * 1.96 * values.std() / np.sqrt(60)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(wide, rel=0.15)  # the normal approximation
+    assert paired_test(values, values + 0.5, seed=2) < 0.001
+    assert paired_test(values, values[::-1].copy(), seed=2) > 0.2
+
+
+def test_a_network_of_energies_learns_what_it_is_shown(table: AlloyTable, tmp_path: Path) -> None:
+    config = Network.parse(
+        {
+            "model": {"kind": "mace", "hidden_irreps": "8x0e", "r_max": 3.6, "num_interactions": 1},
+            "epochs": [60],
+        }
+    )
+    network = EnergyNetwork(table, table.relaxed, config, tmp_path, "relaxed by DFT")
+    rows = np.arange(len(table.rows))
+    found = network.predict(rows, table.formation, rows)
+    ends = [k for k in rows if table.rows[k].end_member]
+    assert found[ends] == pytest.approx(0.0, abs=1e-9)
+    spread = table.formation[table.mixed].std()
+    assert np.abs(found - table.formation)[table.mixed].mean() < 0.7 * spread
+    before = sorted(tmp_path.rglob("result.json"))
+    assert network.predict(rows, table.formation, rows) == pytest.approx(found)
+    assert sorted(tmp_path.rglob("result.json")) == before  # taken up, not trained again
+
+
+def test_a_force_field_trained_further_is_judged_on_its_own_relaxations(
+    table: AlloyTable, folder: Path, tmp_path: Path
+) -> None:
+    lattice = alloy_lattice(AlloyStudy.from_yaml(folder / "alloy.yaml").alloy)
+    frames: dict[str, list[Atoms]] = {}
+    for row, sheet in zip(table.rows, table.relaxed, strict=True):
+        frame = sheet.copy()
+        frame.info |= {"REF_energy": row.energy * row.n_sites, "material": row.name}
+        frame.arrays["REF_forces"] = np.zeros((len(frame), 3))
+        frames[row.name] = [frame]
+    config = Further.parse({"start_from": "chgnet:0.3.0", "epochs": [2], "learning_rates": [1e-3]})
+    tuned = FineTuned(lattice, table, frames, config, AlloyEnergies(max_steps=60), tmp_path, "CHGNet")
+    small = [k for k in range(len(table.rows)) if table.rows[k].n_sites < 3]
+    test = np.array([k for k in small if not table.rows[k].end_member])
+    train = np.array([k for k in range(len(table.rows)) if k not in test])
+    found = tuned.predict(train, table.formation[train], test)
+    assert np.isfinite(found).all()
+    assert tuned.chosen == ["rate 0.001, 2 epochs"]
+
+
+def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
+    """icet's calculator multiplies by all atoms unless told otherwise: three times too much in a disulfide."""
+    lattice = alloy_lattice(DISULFIDE)
+    icet = import_icet()
+    space = cluster_space(lattice, [3.4])
+    coupling = 0.01
+    expansion = icet.ClusterExpansion(space, [0.0, 0.0, -3 * coupling])
+    config = MonteCarlo(
+        ensemble="semi-grand", chemical_potential=50.0, temperatures=[1.0], sizes=[4], sweeps=20,
+        equilibration=40, seeds=1, order="gamma", shells=1,
+    )  # fmt: skip
+    point = sample(lattice, expansion, config, size=4, temperature=1.0, seed=0)
+    assert point.share in {0.0, 1.0}  # pure, whichever sign mchammer's potential has
+    assert point.energy == pytest.approx(-3e3 * coupling)  # meV per metal site
+    assert point.second == pytest.approx(1.0)
+    cell = expansion.primitive_structure.repeat((4, 4, 1))
+    wrong = ClusterExpansionCalculator(cell, expansion).calculate_total(occupations=cell.numbers)
+    assert wrong == pytest.approx(3 * 16 * -3 * coupling)  # the trap is there
+
+
+def test_a_monte_carlo_cell_that_meets_itself_is_refused() -> None:
+    lattice = alloy_lattice(DISULFIDE)
+    expansion = import_icet().ClusterExpansion(cluster_space(lattice, [8.5]), [0.0] * 6)
+    config = MonteCarlo(share=0.25, temperatures=[100.0], sizes=[4])
+    with pytest.raises(GeometryError, match="use sizes of at least 7"):
+        sample(lattice, expansion, config, size=4, temperature=100.0, seed=0)
+
+
+@pytest.mark.slow
+def test_the_ising_sheet_orders_where_onsager_says() -> None:
+    """Triangular lattice: k Tc = 4 J / ln 3 (Houtappel 1950)."""
+    lattice = alloy_lattice(DISULFIDE)
+    coupling = 0.01
+    expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.4]), [0.0, 0.0, -3 * coupling])
+    exact = 4 / np.log(3) * coupling / BOLTZMANN
+    config = MonteCarlo(
+        ensemble="semi-grand", temperatures=[exact * f for f in (0.93, 0.98, 1.03, 1.08)], sizes=[4, 9],
+        sweeps=900, equilibration=150, seeds=3, order="gamma", shells=1,
+    )  # fmt: skip
+    points = [
+        sample(lattice, expansion, config, size=size, temperature=temperature, seed=seed)
+        for size in config.sizes
+        for temperature in config.temperatures
+        for seed in range(config.seeds)
+    ]
+    found = transition(points, seed=0)
+    assert found.temperature == pytest.approx(exact, rel=0.02)
+    assert 0 < found.error < 0.03 * exact
