@@ -446,3 +446,31 @@ def test_the_hull_is_the_lowest_mixture() -> None:
         assert (found < 1e-9).any()
         assert (found > 0.1).any()
         assert lower_hull(shares, np.zeros(20)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_three_species_mix_and_all_three_end_members_are_pinned(tmp_path: Path) -> None:
+    a = 2.6
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    write(tmp_path / "layer.extxyz", Atoms("Cu", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
+    values = {
+        "name": "m",
+        "species": ["Cu", "Ag", "Au"],
+        "file": str(tmp_path / "layer.extxyz"),
+        "site": "Cu",
+    }
+    lattice = alloy_lattice(Alloy.parse(values))
+    orderings = enumerate_orderings(lattice, max_cells=3)
+    small = [one for one in orderings if len(one) < 3]
+    assert len(small) == 3 + 3  # pure sheets, and one row for each pair
+    solved = energies_by_model(lattice, orderings, load(EMT), AlloyEnergies())
+    found = make_table(lattice, solved, max_distance=0.6, max_mismatch=0.005)
+    assert found.shares.shape == (len(orderings), 3)
+    config = ClusterExpansionConfig(cutoffs=[[2.7]], methods=["ridge"])
+    (design,) = make_designs(lattice, found.orderings, config)
+    rows = np.arange(len(found.rows))
+    fitted = choose_and_fit([design], rows, found.formation, config)
+    predicted = fitted.predict(design.vectors)
+    ends = [k for k in rows if found.rows[k].end_member]
+    assert len(ends) == 3
+    assert predicted[ends] == pytest.approx(0.0, abs=1e-9)
+    assert np.corrcoef(predicted[found.mixed], found.formation[found.mixed])[0, 1] > 0.9

@@ -8,6 +8,7 @@ from ase import Atoms
 
 from flatforce.core.errors import ModelError
 from flatforce.models import load
+from flatforce.models.spec import split_spec
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 from flatforce.testing.zoo import sheet_for
@@ -49,3 +50,9 @@ def test_an_unknown_name_is_refused() -> None:
         load("chgnet:9")
     with pytest.raises(ModelError, match="does not know Po"):
         load("chgnet:0.3.0").evaluate([monolayer(("Po", "Se"), prototype="2H", a=3.3, thickness=3.4)])
+
+
+def test_the_kind_alone_means_its_usual_model() -> None:
+    assert split_spec("chgnet") == ("chgnet", "0.3.0")
+    with pytest.raises(ModelError, match="no kind of model"):
+        split_spec("mace")

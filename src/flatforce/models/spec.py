@@ -29,6 +29,9 @@ BACKENDS: Final[dict[str, str]] = {
 }
 """Kind → module with `load(name, device=…, dtype=…)`, imported when first asked for."""
 
+DEFAULTS: Final = {"chgnet": "0.3.0"}
+"""Kind → name, where the kind alone says enough."""
+
 BUNDLED: Final = {"wse2-pbe": "wse2-pbe.model"}
 """Models that ship with the package; the settings that trained each (`.yaml`) and its card stand beside it."""
 
@@ -123,6 +126,7 @@ def split_spec(spec: str) -> tuple[str, str]:
     kind, colon, name = spec.partition(":")
     if not colon and spec.endswith(".model"):
         return "mace", spec
+    name = name or DEFAULTS.get(kind, "")
     if kind not in BACKENDS or not name:
         raise ModelError(
             f"There is no kind of model for {spec!r}.",

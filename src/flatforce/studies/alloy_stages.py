@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 SHOWN = 5
 """Orderings left out that are named in the warnings."""
 
+UNJUDGED = (
+    "these energies are a force field's: universal ones disagree even on the sign for some alloys; "
+    "judge it against DFT by `flatforce alloy compare`"
+)
+
 EXPANSION_UNITS = {
     "cv_rmse": "meV/site",
     "rmse": "meV/site",
@@ -175,7 +180,7 @@ def alloy_energies(
         lattice, solved, max_distance=study.energies.max_distance, max_mismatch=study.energies.max_mismatch
     )
     write_table(folder, table)
-    record = _energy_record(table, settings, inputs, model)
+    record = _energy_record(table, settings, inputs, None if labels is not None else model)
     write_record(folder, record.taking(time.perf_counter() - start), {"shares": table.shares})
     return read_record(folder)
 
@@ -217,6 +222,8 @@ def _energy_record(
     said = [f"{name} {reason}" for name, reason in table.dropped[:SHOWN]]
     if len(table.dropped) > SHOWN:
         said.append(f"and {len(table.dropped) - SHOWN} more were left out")
+    if model is not None:
+        said.append(UNJUDGED)
     details = {
         "system": table.system,
         "species": list(table.species),
