@@ -312,7 +312,7 @@ def test_a_network_of_energies_learns_what_it_is_shown(table: AlloyTable, tmp_pa
             "epochs": [60],
         }
     )
-    network = EnergyNetwork(table, table.relaxed, config, tmp_path, "relaxed by DFT")
+    network = EnergyNetwork(table, table.relaxed, config, tmp_path)
     rows = np.arange(len(table.rows))
     found = network.predict(rows, table.formation, rows)
     ends = [k for k in rows if table.rows[k].end_member]

@@ -12,22 +12,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator, all_changes
-from ase.filters import FrechetCellFilter
-from ase.optimize import BFGS
-from ase.stress import full_3x3_to_voigt_6_stress
 
-from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.core.progress import reporting
 from flatforce.data.frames import get_labels, read_labelled, write_frames
-from flatforce.reference.config import GpawSettings, LabelConfig, label_key
+from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
-from flatforce.reference.tasks import read_outcome
+from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.sheet import IN_PLANE
 from flatforce.structures.strain import rattled, strained
 
 if TYPE_CHECKING:
@@ -105,7 +100,7 @@ def materials() -> list[Atoms]:
 
 
 def named(sheet: Atoms, material: str) -> Atoms:
-    sheet.info = {"material": material}
+    sheet.info = {"material": material, "name": material}
     return sheet
 
 
@@ -116,74 +111,6 @@ def start(sheet: Atoms) -> Atoms:
     moved = strained(sheet, xx=stretch, yy=stretch)
     moved.positions[:, 2] = HEIGHT / 2 + (1 + squeeze) * (moved.positions[:, 2] - HEIGHT / 2)
     return moved
-
-
-class MissingLabel(Exception):  # noqa: N818  # no error: it asks for work
-    def __init__(self, frame: Atoms) -> None:
-        super().__init__("not labelled yet")
-        self.frame = frame
-
-
-class FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
-    """Labels that are known; what is not raises `MissingLabel`."""
-
-    implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
-
-    def __init__(self, cache: Path) -> None:
-        super().__init__()
-        self.cache = cache
-
-    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
-        super().calculate(atoms, properties, system_changes)
-        outcome = read_outcome(self.cache / f"{label_key(atoms, SETTINGS)}.json")
-        if outcome is None:
-            raise MissingLabel(atoms.copy())
-        if outcome["status"] != "done":
-            raise ArithmeticError(outcome["reason"])
-        stress = np.array(outcome["stress"])
-        self.results = {
-            "energy": outcome["energy"],
-            "free_energy": outcome["energy"],
-            "forces": np.array(outcome["forces"]),
-            "stress": full_3x3_to_voigt_6_stress(stress),
-        }
-
-
-def walk(sheet: Atoms, cache: Path, steps: int) -> tuple[list[Atoms], Atoms | None, bool]:
-    """Follow the relaxation as far as it is known.
-
-    Returns
-    -------
-    The path, the frame that is to be labelled next (None at its end), and whether it ended relaxed.
-    """
-    atoms = start(sheet)
-    atoms.calc = FromCache(cache)
-    path: list[Atoms] = []
-    try:
-        optimizer = BFGS(FrechetCellFilter(atoms, mask=list(IN_PLANE)), logfile=None, maxstep=0.1)
-        for _ in optimizer.irun(fmax=0.0, steps=steps):
-            path.append(bare(atoms, sheet.info["material"], len(path)))
-            force = np.linalg.norm(atoms.get_forces(), axis=1).max()
-            membrane = atoms.get_stress(voigt=False)[:2, :2] * HEIGHT * EV_PER_A2_IN_N_PER_M
-            if force < MAX_FORCE and np.abs(membrane).max() < MAX_STRESS:
-                return path, None, True
-    except MissingLabel as missing:
-        return path, bare(missing.frame, sheet.info["material"], len(path)), False
-    except ArithmeticError:
-        pass
-    return path, None, False
-
-
-def bare(atoms: Atoms, material: str, step: int) -> Atoms:
-    copy = atoms.copy()
-    copy.calc = None
-    copy.info = {
-        "material": material,
-        "config_type": "relaxation",
-        "step": step,
-        "name": f"{material}-{step:02d}",
-    }
-    return copy
 
 
 def shaken(end: Atoms) -> Atoms:
@@ -198,20 +125,12 @@ def shaken(end: Atoms) -> Atoms:
 
 def relax_all(cache: Path, out: Path, *, workers: int, steps: int) -> None:
     config = LabelConfig(settings=SETTINGS, workers=workers)
-    sheets = materials()
-    while True:
-        walks = [walk(sheet, cache, steps) for sheet in sheets]
-        wanted = [frame for _, frame, _ in walks if frame is not None]
-        print(
-            f"{sum(w[2] for w in walks)} of {len(sheets)} relaxed, {len(wanted)} to be labelled", flush=True
-        )
-        if not wanted:
-            break
-        label(wanted, config, cache=cache)
-    ends = [path[-1] for path, _, relaxed in walks if relaxed]
-    for end in ends:
-        end.info["relaxed"] = True
-    frames: Sequence[Atoms] = [frame for path, _, _ in walks for frame in path] + [
+    target = LabelRelaxation(max_force=MAX_FORCE, max_stress=MAX_STRESS, max_steps=steps + 1)
+    starts = [start(sheet) for sheet in materials()]
+    with reporting("relax") as progress:
+        paths = relax_by_labels(starts, config, target, cache=cache, progress=progress)
+    ends = [path.frames[-1] for path in paths if path.relaxed]
+    frames: Sequence[Atoms] = [frame for path in paths for frame in path.frames] + [
         shaken(end) for end in ends
     ]
     done = label(frames, config, cache=cache)

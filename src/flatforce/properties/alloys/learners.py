@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
+from typing_extensions import override
 
 from flatforce.core.config import Config
 from flatforce.core.errors import DataError
@@ -19,6 +20,7 @@ from flatforce.models.training.architectures import Architecture, MaceArchitectu
 from flatforce.models.training.config import TrainConfig, Weights
 from flatforce.models.training.run import train
 from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model
+from flatforce.properties.alloys.predictors import Predictor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +63,7 @@ class Network(Config):
 
 
 @dataclass(frozen=True)
-class FineTuned:
+class FineTuned(Predictor):
     """A force field trained further on the DFT frames of the training orderings, then relaxing the others itself."""
 
     lattice: AlloyLattice
@@ -77,27 +79,13 @@ class FineTuned:
     chosen: list[str] = field(default_factory=list)
 
     @property
+    @override
     def name(self) -> str:
-        """With the force field."""
         return f"{self.label}, trained further"
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Train and relax.
-
-        Parameters
-        ----------
-        train
-            (m,) rows.
-        targets
-            Not looked at: the frames hold total energies.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site.
-        """
-        del targets
+        del targets  # the frames hold total energies
         rows = [self.table.rows[k].name for k in train]
         frames = [frame for name in rows for frame in self.frames[name]]
         base = {
@@ -120,7 +108,7 @@ class FineTuned:
 
 
 @dataclass(frozen=True)
-class EnergyNetwork:
+class EnergyNetwork(Predictor):
     """A network that maps relaxed sheets to formation energies."""
 
     table: AlloyTable
@@ -128,32 +116,18 @@ class EnergyNetwork:
     """In the order of the rows."""
     config: Network
     folder: Path
-    sees: str
+    sees: str = "relaxed by DFT"
     label: str = "energy network"
     progress: Progress = silent
     chosen: list[str] = field(default_factory=list)
 
     @property
+    @override
     def name(self) -> str:
-        """Its name."""
         return self.label
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Train on energies alone and evaluate; end members are brought to zero.
-
-        Parameters
-        ----------
-        train
-            (m,) rows.
-        targets
-            (m,) meV per site.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site.
-        """
         frames = []
         for k, target in zip(train, targets, strict=True):
             frame = self._sheet(int(k))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from flatforce.core.errors import DataError
 from flatforce.properties.alloys.cluster_expansion import choose_and_fit
@@ -18,19 +20,20 @@ if TYPE_CHECKING:
     from flatforce.properties.alloys.table import AlloyTable
 
 
-class Predictor(Protocol):
+class Predictor(ABC):
     """What a model of formation energies does."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """For tables."""
-        ...
 
     @property
+    @abstractmethod
     def sees(self) -> str:
         """What it is given: composition, ideal lattice, relaxed by itself, relaxed by DFT, or the answers."""
-        ...
 
+    @abstractmethod
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
         """Learn and predict.
 
@@ -47,38 +50,23 @@ class Predictor(Protocol):
         -------
         (k,) meV per site.
         """
-        ...
 
 
 @dataclass(frozen=True)
-class Zero:
+class Zero(Predictor):
     """An ideal mixture: no formation energy."""
 
     name: str = "zero"
     sees: str = "nothing"
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Predict nothing.
-
-        Parameters
-        ----------
-        train
-            Not looked at.
-        targets
-            Not looked at.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) zeros.
-        """
         del train, targets
         return np.zeros(len(test))
 
 
 @dataclass(frozen=True)
-class RedlichKister:
+class RedlichKister(Predictor):
     """Polynomials of the composition, Σ over pairs of x_i x_j Σ_k L_k (x_i − x_j)^k (Redlich and Kister 1948)."""
 
     shares: FloatArray
@@ -88,26 +76,12 @@ class RedlichKister:
     sees: str = "composition"
 
     @property
+    @override
     def name(self) -> str:
-        """With the number of terms."""
         return f"Redlich–Kister {self.terms}"
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Fit by least squares.
-
-        Parameters
-        ----------
-        train
-            (m,) rows.
-        targets
-            (m,) meV per site.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site.
-        """
         matrix = self._matrix()
         found = np.linalg.lstsq(matrix[train], targets, rcond=None)[0]
         return np.asarray(matrix[test] @ found)
@@ -122,7 +96,7 @@ class RedlichKister:
 
 
 @dataclass(frozen=True)
-class CompositionOracle:
+class CompositionOracle(Predictor):
     """The median of each composition, knowing the answers: no model that sees the composition alone can do better."""
 
     shares: FloatArray
@@ -130,29 +104,15 @@ class CompositionOracle:
     name: str = "composition oracle"
     sees: str = "composition and the answers"
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Look the medians up.
-
-        Parameters
-        ----------
-        train
-            Not looked at.
-        targets
-            Not looked at.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site, the medians over all rows of the same composition.
-        """
         del train, targets
         same = [np.abs(self.shares - self.shares[k]).max(axis=1) < 1e-6 for k in test]
         return np.array([np.median(self.truth[one]) for one in same])
 
 
 @dataclass(frozen=True)
-class NestedExpansion:
+class NestedExpansion(Predictor):
     """A cluster expansion whose cutoffs and regulariser are chosen among the training rows."""
 
     designs: Sequence[Design]
@@ -162,22 +122,8 @@ class NestedExpansion:
     chosen: list[str] = field(default_factory=list)
     """What was chosen at each call."""
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Choose, fit and predict.
-
-        Parameters
-        ----------
-        train
-            (m,) rows.
-        targets
-            (m,) meV per site.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site.
-        """
         fitted = choose_and_fit(self.designs, train, targets, self.config)
         cutoffs = "/".join(f"{one:.1f}" for one in fitted.design.cutoffs)
         self.chosen.append(f"{cutoffs} Å, {fitted.method}")
@@ -185,7 +131,7 @@ class NestedExpansion:
 
 
 @dataclass(frozen=True)
-class ForceField:
+class ForceField(Predictor):
     """Energies of a force field as they are, or brought into line by a straight line."""
 
     label: str
@@ -195,26 +141,12 @@ class ForceField:
     calibrated: bool = False
 
     @property
+    @override
     def name(self) -> str:
-        """With what was done."""
         return f"{self.label}, {'calibrated' if self.calibrated else 'as it is'}"
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Predict, after a straight line through the training rows if it is to be calibrated.
-
-        Parameters
-        ----------
-        train
-            (m,) rows.
-        targets
-            (m,) meV per site.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site.
-        """
         found = known(self.energies, test, self.label)
         if not self.calibrated:
             return found
@@ -224,7 +156,7 @@ class ForceField:
 
 
 @dataclass(frozen=True)
-class DeltaExpansion:
+class DeltaExpansion(Predictor):
     """A cluster expansion on top of a force field: the inner loop weighs the force field by 0, β or 1.
 
     A force field that is wrong makes a difference that is harder to expand than the energies themselves; hence the
@@ -240,26 +172,12 @@ class DeltaExpansion:
     chosen: list[str] = field(default_factory=list)
 
     @property
+    @override
     def name(self) -> str:
-        """With the force field."""
         return f"cluster expansion on {self.label}"
 
+    @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        """Choose the weight by inner cross-validation, fit and predict.
-
-        Parameters
-        ----------
-        train
-            (m,) rows.
-        targets
-            (m,) meV per site.
-        test
-            (k,) rows.
-
-        Returns
-        -------
-        (k,) meV per site.
-        """
         prior, ahead = known(self.energies, train, self.label), known(self.energies, test, self.label)
         slope = float(prior @ targets / (prior @ prior)) if prior.any() else 0.0
         fits = {
