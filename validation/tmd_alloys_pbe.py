@@ -4,8 +4,8 @@
     python validation/tmd_alloys_pbe.py relax FOLDER [--workers 2] [--system MoWS2] [--cells 4]
     python validation/tmd_alloys_pbe.py assemble FOLDER src/flatforce/data/files/tmd_alloys_pbe.extxyz
 
-`converge` prints how formation energies of a row (x = 1/2) and of √3 × √3 (x = 1/3) depend on cutoff, k points, smearing
-and vacuum: differences are what counts, so totals may be far from converged. `relax` is `flatforce alloy energies` with
+`converge` prints how the formation energy of a row (x = 1/2) depends on cutoff, k points and smearing: differences are
+what counts, so totals may be far from converged. `relax` is `flatforce alloy energies` with
 labels: every ordering up to `--cells` primitive cells, positions and in-plane cell, CHGNet guiding the first steps. A
 killed run goes on from its cache.
 """
@@ -61,13 +61,8 @@ def study(system: str, cells: int) -> AlloyStudy:
 def converge(folder: Path, workers: int, systems: list[str]) -> None:
     """Formation energies at the sheets that CHGNet relaxes: the same for every setting."""
     for system in systems:
-        one = study(system, 3)
-        lattice = alloy_lattice(one.alloy)
-        orderings = [
-            ordering
-            for k, ordering in enumerate(enumerate_orderings(lattice, max_cells=3))
-            if k in {0, 1, 2, 5}
-        ]
+        lattice = alloy_lattice(study(system, 2).alloy)
+        orderings = enumerate_orderings(lattice, max_cells=2)
         solved = energies_by_model(lattice, orderings, load(GUIDE), AlloyEnergies())
         sheets = [slab(found.relaxed) for found in solved]
         for sheet in sheets:
@@ -83,7 +78,7 @@ def converge(folder: Path, workers: int, systems: list[str]) -> None:
                 1e3 * (e - x[0] * per_site[0] - x[1] * per_site[1])
                 for e, x in zip(per_site, shares, strict=True)
             ]
-            print(system, name, " ".join(f"{value:.2f}" for value in formation[2:]), "meV/site", flush=True)
+            print(system, name, f"{formation[2]:.2f} meV/site", flush=True)
 
 
 def relax(folder: Path, workers: int, systems: list[str], cells: int) -> None:

@@ -1,0 +1,1 @@
+"""Active learning: which frames are worth a DFT calculation."""

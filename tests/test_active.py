@@ -1,0 +1,171 @@
+"""Active learning: calibrated doubt, choices, and the dynamics that proposes frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from ase import Atoms, units
+
+from flatforce.active.dynamics import Dynamics, run_dynamics
+from flatforce.active.selection import LABEL_NOISE, Pool, select
+from flatforce.active.uncertainty import atom_spread, calibrate, coverage
+from flatforce.core.arrays import FloatArray
+from flatforce.core.errors import DataError, ModelError
+from flatforce.models import load
+from flatforce.models.potential import Potential, Prediction, RawPrediction
+
+EMT = "ase:ase.calculators.emt:EMT"
+
+
+def layer(element: str, a: float, repeats: int) -> Atoms:
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    return Atoms(element, positions=[[0, 0, 7.5]], cell=cell, pbc=True).repeat((repeats, repeats, 1))
+
+
+class Einstein:
+    """Every atom on a spring of its own, at any vacuum: positions are Gaussian."""
+
+    elements = frozenset({"Cu"})
+    cutoff, layers, local, dtype, device, batch_atoms = 3.0, 1, True, "float64", "cpu", 10_000
+
+    def __init__(self, home: Atoms, stiffness: float) -> None:
+        self.home, self.stiffness = home, stiffness
+
+    def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        del stress
+        found = []
+        for frame in frames:
+            moved = frame.positions - self.home.positions
+            moved -= moved.mean(axis=0)
+            forces = -self.stiffness * moved
+            found.append(
+                RawPrediction(float(0.5 * self.stiffness * (moved**2).sum()), forces, np.zeros((3, 3)))
+            )
+        return found
+
+    def hessian(self, slab: Atoms) -> None:
+        del slab
+
+
+def spread_and_errors(seed: int, count: int) -> tuple[FloatArray, FloatArray]:
+    """Heavy tails, and a spread that is five times too small: what committees are like."""
+    rng = np.random.default_rng(seed)
+    spread = rng.lognormal(mean=-4.0, sigma=0.8, size=count)
+    return spread, 5 * spread * np.abs(rng.standard_t(3, size=count))
+
+
+def test_calibrated_intervals_hold_on_other_atoms() -> None:
+    spread, errors = spread_and_errors(0, 1500)
+    found = calibrate(errors, spread)
+    other_spread, other_errors = spread_and_errors(1, 4000)
+    covered = coverage(found, other_errors, other_spread)
+    assert covered == pytest.approx(found.levels, abs=0.03)
+    raw = (other_errors <= other_spread).mean()
+    assert raw < 0.3  # uncalibrated, "one standard deviation" holds a fifth of them
+    gaussian = np.sqrt((errors**2).mean() / (spread**2).mean())
+    one_sigma = (other_errors <= gaussian * other_spread).mean()
+    assert one_sigma > 0.68 + 0.05  # one Gaussian factor for all levels would not do
+    assert found.interval(np.array([0.01]), 0.95) > found.interval(np.array([0.01]), 0.68)
+
+
+def test_too_few_atoms_and_single_models_are_refused() -> None:
+    with pytest.raises(DataError, match="too few"):
+        calibrate(np.ones(10), np.ones(10))
+    with pytest.raises(ModelError, match="no spread"):
+        atom_spread(Prediction(0.0, np.zeros((2, 3)), None, None, None, None))
+
+
+def pool(seed: int = 0) -> Pool:
+    rng = np.random.default_rng(seed)
+    points = np.concatenate([rng.normal(size=(30, 2)) * 0.1, [[5.0, 0.0], [5.05, 0.0], [0.0, 5.0]]])
+    doubt = np.concatenate([rng.uniform(0.0, 0.1, size=30), [0.5, 0.49, 0.3]])
+    return Pool(doubt, points, np.zeros((1, 2)), [], None)
+
+
+def test_each_strategy_does_what_its_name_says() -> None:
+    rng = np.random.default_rng(0)
+    assert select(pool(), 2, "uncertainty", rng=rng).places == [30, 31]  # both of one place
+    assert set(select(pool(), 2, "diversity", rng=rng).places) == {31, 32}
+    combined = select(pool(), 2, "combined", rng=rng)
+    assert set(combined.places) == {31, 32}
+    assert "may be off by" in combined.reasons[0]
+    many = [tuple(select(pool(), 2, "random", rng=rng).places) for _ in range(20)]
+    assert len(set(many)) > 10
+    assert len(select(pool(), 100, "combined", rng=rng).places) == 33
+    with pytest.raises(DataError, match="No property"):
+        select(pool(), 2, "property", rng=rng)
+
+
+def test_the_choice_for_a_property_is_that_of_exact_bayesian_regression() -> None:
+    """Weights w ~ N(0, 1), forces B w, property a·w: posterior variances are known in closed form."""
+    rng = np.random.default_rng(3)
+    unknowns, members = 6, 800
+    weights = rng.normal(size=(members, unknowns))
+    target = rng.normal(size=unknowns)
+    designs = [LABEL_NOISE * scale * rng.normal(size=(6, unknowns)) for scale in (0.02, 0.4, 0.3, 0.05, 0.5)]
+    candidates = Pool(
+        np.zeros(5),
+        np.zeros((5, 1)),
+        np.zeros((1, 1)),
+        [weights @ one.T for one in designs],
+        (weights @ target)[:, None],
+    )
+
+    def left(chosen: list[int]) -> float:
+        precision = np.eye(unknowns) + sum(designs[k].T @ designs[k] for k in chosen) / LABEL_NOISE**2
+        return float(target @ np.linalg.solve(precision, target))
+
+    wanted: list[int] = []
+    for _ in range(2):
+        rest = [k for k in range(5) if k not in wanted]
+        wanted.append(min(rest, key=lambda k: left([*wanted, k])))
+    found = select(candidates, 2, "property", rng=rng)
+    assert found.places == wanted
+    told = float(found.reasons[1].split("away ")[1].split(" %")[0]) / 100
+    assert told == pytest.approx(1 - left(wanted) / left([]), abs=0.08)
+
+
+def test_positions_of_springs_are_distributed_as_boltzmann_says() -> None:
+    """At ω dt = 0.6 velocity Verlet alone would be off by ten per cent; BAOAB is exact here."""
+    home = layer("Cu", 2.6, 3)
+    mass = home.get_masses()[0]
+    temperature, stiffness = 300.0, 3.0
+    step = 0.6 / np.sqrt(stiffness / mass) / units.fs
+    potential = Potential("test:einstein", Einstein(home, stiffness))
+    config = Dynamics(temperatures=[temperature], time_step=step, steps=1500, friction=0.2 / step, every=3)
+    (found,) = run_dynamics(potential, [home], config, seed=1)
+    moved = np.array([one.positions - home.positions for one in found.frames[50:]])
+    moved -= moved.mean(axis=1, keepdims=True)
+    wanted = units.kB * temperature / stiffness * (1 - 1 / len(home))
+    assert moved.var() == pytest.approx(wanted, rel=0.04)
+    assert abs(moved.mean()) < 1e-3
+
+
+def test_the_area_finds_the_tension_that_is_asked_for() -> None:
+    sheet = layer("Cu", 2.49, 3)
+    config = Dynamics(temperatures=[50.0], time_step=4.0, steps=700, tension=2.0, relaxation=80.0, every=100)
+    (found,) = run_dynamics(load(EMT), [sheet], config, seed=0)
+    blocks = np.array(found.tension[200:]).reshape(10, 50).mean(axis=1)
+    assert abs(found.tension[0] - 2.0) > 0.5  # it did not start there
+    assert blocks.mean() == pytest.approx(2.0, abs=3 * blocks.std() / np.sqrt(9))
+    assert not np.allclose(found.atoms.cell.array[0], sheet.cell.array[0], atol=0.01)
+    assert found.atoms.cell.array[2] == pytest.approx(sheet.cell.array[2])
+
+
+def test_a_trajectory_ends_where_the_model_is_not_trusted() -> None:
+    sheet = layer("Cu", 2.49, 2)
+    config = Dynamics(temperatures=[100.0, 600.0], time_step=4.0, steps=60, every=20, stop_above=0.5)
+    found = run_dynamics(
+        load(EMT), [sheet], config, seed=0, doubt=lambda said: float(np.abs(said.forces).max())
+    )
+    hot = next(one for one in found if one.temperature == 600.0)
+    assert "may be off by" in hot.ended
+    assert hot.frames[-1].info["doubt"] > 0.5
+    assert all(frame.info["doubt"] <= 0.5 for frame in hot.frames[:-1])
+    assert len(hot.kinetic) < 60
+    again = run_dynamics(
+        load(EMT), [sheet], config, seed=0, doubt=lambda said: float(np.abs(said.forces).max())
+    )
+    assert again[1].frames[-1].positions == pytest.approx(hot.frames[-1].positions)
