@@ -19,13 +19,14 @@ from mchammer.calculators import ClusterExpansionCalculator
 
 from flatforce.cli import main
 from flatforce.core.errors import GeometryError
+from flatforce.core.statistics import bootstrap, paired_test
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.energies import AlloyEnergies
 from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network
 from flatforce.properties.alloys.mapping import cluster_space
 from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, sample, transition
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
-from flatforce.properties.alloys.scores import bootstrap, paired_test, scores
+from flatforce.properties.alloys.scores import scores
 from flatforce.properties.alloys.splits import AlloySplits, make_splits
 from flatforce.structures.alloys import Alloy, alloy_lattice
 from flatforce.structures.orderings import import_icet

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flatforce.cli import alloy, benchmark, data, defect, env, label, model, structure, study
+from flatforce.cli import alloy, benchmark, data, defect, env, label, learn, model, structure, study
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("demo")(study.demo)
 app.command("run")(study.run)
 app.command("label")(label.label)
+app.command("learn")(learn.learn)
 app.command("train")(model.train)
 app.command("finetune")(model.finetune)
 app.command("sweep")(model.sweep)

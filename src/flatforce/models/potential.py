@@ -322,6 +322,35 @@ class Potential:
             progress(len(found), len(frames), "frames")
         return found
 
+    def member_forces(self, frames: Sequence[Atoms]) -> list[FloatArray]:
+        """Ask every member of a committee.
+
+        Parameters
+        ----------
+        frames
+            Sheets.
+
+        Returns
+        -------
+        For each frame (members, N, 3) eV/Å.
+
+        Raises
+        ------
+        ModelError
+            If this is no committee.
+        """
+        each = getattr(self.backend, "predict_each", None)
+        if each is None:
+            raise ModelError(
+                f"{self.spec} is a single model.", fix="give a committee: committee:a.model,b.model"
+            )
+        self.check(frames)
+        found: list[FloatArray] = []
+        for batch in _batches(frames, self.backend.batch_atoms):
+            said = each([padded(frame, self.cutoff) for frame in batch], stress=False)
+            found += [np.array([member.forces for member in one]) for one in zip(*said, strict=True)]
+        return found
+
     def _flatten(self, frame: Atoms, slab: Atoms, raw: RawPrediction) -> Prediction:
         if not (np.isfinite(raw.energy) and np.isfinite(raw.forces).all()):
             raise ModelError(

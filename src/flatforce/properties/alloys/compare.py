@@ -10,7 +10,8 @@ import numpy as np
 
 from flatforce.core.errors import FlatforceError
 from flatforce.core.progress import Progress, silent
-from flatforce.properties.alloys.scores import bootstrap, mean_scores, paired_test, scores
+from flatforce.core.statistics import bootstrap, paired_test
+from flatforce.properties.alloys.scores import mean_scores, scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,123 @@
+"""How good a round's committee is on frames it never saw, how honest its doubt, and whether it is enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.active.uncertainty import LEVELS, Calibration, atom_errors, atom_spread, calibrate, coverage
+from flatforce.core.statistics import bootstrap
+from flatforce.data.frames import get_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.active.config import Stopping
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+UNITS = {
+    "n_learnt": "1",
+    "n_labels": "1",
+    "force_mae": "meV/Å",
+    "force_mae_low": "meV/Å",
+    "force_mae_high": "meV/Å",
+    "energy_mae": "meV/atom",
+    "covered_68": "1",
+    "covered_95": "1",
+    "largest_doubt": "eV/Å",
+    "n_candidates": "1",
+    "n_chosen": "1",
+    "n_failed": "1",
+}
+"""Of a round."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A committee on the test frames."""
+
+    metrics: dict[str, float]
+    calibration: Calibration
+    covered: FloatArray
+    """(L,) on the test frames, at the levels of the calibration."""
+
+
+def assess(
+    potential: Potential, test: Sequence[Atoms], held_out: Sequence[Atoms], *, seed: int
+) -> Assessment:
+    """Judge a committee.
+
+    Parameters
+    ----------
+    potential
+        The committee.
+    test
+        Labelled frames that the run never learns from.
+    held_out
+        Labelled frames that this committee has not fitted: its doubt is calibrated on them.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    Errors with their interval over frames, and how often the calibrated intervals hold on the test frames.
+    """
+    said = potential.evaluate(list(test), stress=False)
+    of_frame = np.array(
+        [
+            1e3 * np.abs(one.forces - get_labels(frame).forces).mean()
+            for frame, one in zip(test, said, strict=True)
+        ]
+    )
+    energy = [
+        1e3 * abs(one.energy - get_labels(frame).energy) / len(frame)
+        for frame, one in zip(test, said, strict=True)
+    ]
+    seen = potential.evaluate(list(held_out), stress=False)
+    found = calibrate(atom_errors(held_out, seen), np.concatenate([atom_spread(one) for one in seen]))
+    covered = coverage(found, atom_errors(test, said), np.concatenate([atom_spread(one) for one in said]))
+    low, high = bootstrap(of_frame, seed=seed)
+    metrics = {
+        "force_mae": float(of_frame.mean()),
+        "force_mae_low": low,
+        "force_mae_high": high,
+        "energy_mae": float(np.mean(energy)),
+        "covered_68": float(covered[LEVELS.index(0.68)]),
+        "covered_95": float(covered[LEVELS.index(0.95)]),
+    }
+    return Assessment(metrics, found, covered)
+
+
+def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels: int) -> str:
+    """Tell whether a run has reached its end.
+
+    Parameters
+    ----------
+    errors
+        Metrics of the rounds so far.
+    stop
+        When enough is known.
+    labels
+        Labels asked for so far.
+
+    Returns
+    -------
+    The reason; empty to go on.
+    """
+    last = errors[-1]
+    if stop.force_mae is not None and last["force_mae_high"] < stop.force_mae:
+        return f"the force error is below {stop.force_mae:g} meV/Å with 95 % confidence"
+    if stop.budget is not None and labels >= stop.budget:
+        return f"the budget of {stop.budget} labels is spent"
+    if len(errors) > stop.rounds:
+        return f"{stop.rounds} rounds are done"
+    if stop.gain > 0 and len(errors) > stop.patience:
+        before = errors[-1 - stop.patience]["force_mae"]
+        if before - last["force_mae"] < stop.gain * before:
+            return f"the last {stop.patience} rounds gained less than {100 * stop.gain:g} %"
+    return ""

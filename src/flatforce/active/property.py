@@ -1,0 +1,78 @@
+"""The property that frames are chosen for: what each member of a committee says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field, PositiveFloat
+
+from flatforce.core.config import Config
+from flatforce.core.units import FREQUENCY_FACTOR
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+STEP = 0.01
+"""Å, of central differences."""
+
+POINTS = 240
+"""Of the spectrum."""
+
+
+class Target(Config):
+    """Local density of states of some atoms at Γ of a cell, or the frequencies of its modes in a window."""
+
+    structure: str
+    """File of the relaxed cell, such as a supercell with the defect."""
+    atoms: list[int] = []
+    """Whose spectrum: those near the defect; all if empty."""
+    window: tuple[float, float] = (0.0, 12.0)
+    """THz."""
+    broadening: PositiveFloat = Field(0.2)
+    """THz."""
+
+
+def spectra(potential: Potential, sheet: Atoms, target: Target) -> FloatArray:
+    """Ask every member for the local spectrum.
+
+    Parameters
+    ----------
+    potential
+        A committee.
+    sheet
+        The cell.
+    target
+        Which atoms and frequencies.
+
+    Returns
+    -------
+    (members, G) states/THz.
+    """
+    frames = []
+    for atom in range(len(sheet)):
+        for axis in range(3):
+            for sign in (1.0, -1.0):
+                moved = sheet.copy()
+                moved.positions[atom, axis] += sign * STEP
+                frames.append(moved)
+    forces = np.array(potential.member_forces(frames))  # (6N, members, N, 3)
+    forces = forces.reshape(3 * len(sheet), 2, forces.shape[1], -1)
+    rows = (forces[:, 1] - forces[:, 0]) / (2 * STEP)
+    return np.array([_spectrum(rows[:, member], sheet, target) for member in range(rows.shape[1])])
+
+
+def _spectrum(force_constants: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
+    masses = np.repeat(sheet.get_masses(), 3)
+    symmetric = (force_constants + force_constants.T) / 2
+    values, vectors = np.linalg.eigh(symmetric / np.sqrt(np.outer(masses, masses)))
+    frequencies = np.sign(values) * np.sqrt(np.abs(values)) * FREQUENCY_FACTOR
+    atoms = np.array(target.atoms or range(len(sheet)), dtype=int)
+    rows = (3 * atoms[:, None] + np.arange(3)).ravel()
+    weights = (vectors[rows] ** 2).sum(axis=0)
+    grid = np.linspace(*target.window, POINTS)
+    lines = np.exp(-0.5 * ((grid[:, None] - frequencies) / target.broadening) ** 2)
+    return np.asarray(lines @ weights / (target.broadening * np.sqrt(2 * np.pi)))

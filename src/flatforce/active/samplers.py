@@ -1,0 +1,239 @@
+"""Where candidates come from: rattles, strain, thermal displacements along modes, defects, relaxations, dynamics."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from flatforce.active.dynamics import Dynamics, run_dynamics
+from flatforce.core.config import Config
+from flatforce.core.errors import FlatforceError
+from flatforce.core.progress import Progress, silent
+from flatforce.properties.phonons.engines import fill_force_constants
+from flatforce.properties.phonons.supercell import make_phonopy, to_ase
+from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.structures.defects import build_defect
+from flatforce.structures.strain import rattled, strained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential, Prediction
+
+DISPLACEMENT = 0.01
+"""Å, of finite differences where the force field has no analytic second derivatives."""
+
+
+class Rattles(Config):
+    """Every atom moved at random."""
+
+    amplitudes: list[PositiveFloat] = Field([0.02, 0.05, 0.1], min_length=1)
+    """Å, standard deviation of each component."""
+    count: PositiveInt = 5
+    """Of each sheet at each amplitude."""
+
+
+class Strains(Config):
+    """Cells strained at random in the plane, and rattled a little."""
+
+    largest: PositiveFloat = 0.03
+    """Of each strain component."""
+    rattle: NonNegativeFloat = 0.02
+    """Å."""
+    count: PositiveInt = 5
+    """Of each sheet."""
+
+
+class ThermalModes(Config):
+    """Harmonic thermal displacements, from the model's own force constants (phonopy)."""
+
+    temperatures: list[PositiveFloat] = Field([300.0], min_length=1)
+    """K."""
+    count: PositiveInt = 5
+    """Of each sheet at each temperature."""
+
+
+class RandomDefects(Config):
+    """Defects, alone and in pairs, in supercells of a primitive sheet, relaxed a little and rattled."""
+
+    primitive: str
+    """File of the primitive cell."""
+    defects: list[str] = Field(min_length=1)
+    """Such as v_Se:top; see `flatforce defect build --help`."""
+    size: PositiveInt = 3
+    """Primitive cells along both vectors."""
+    pairs: bool = True
+    """Whether any two stand together in one cell as well."""
+    rattle: PositiveFloat = 0.03
+    """Å."""
+    count: PositiveInt = 2
+    """Of each."""
+
+
+class Relaxations(Config):
+    """Steps of the model's own relaxations, from rattled starts."""
+
+    rattle: PositiveFloat = 0.15
+    """Å."""
+    count: PositiveInt = 1
+    """Of each sheet."""
+    every: PositiveInt = 10
+    """Steps between frames that are proposed."""
+
+
+class Sampling(Config):
+    """Which samplers propose; a part that is left out proposes nothing."""
+
+    rattles: Rattles | None = None
+    """Random displacements."""
+    strains: Strains | None = None
+    """Random cells."""
+    modes: ThermalModes | None = None
+    """Displacements along modes."""
+    defects: RandomDefects | None = None
+    """Point defects."""
+    relaxations: Relaxations | None = None
+    """Relaxation paths."""
+    dynamics: Dynamics | None = Dynamics()
+    """Molecular dynamics."""
+
+
+def propose(
+    potential: Potential,
+    sheets: Sequence[Atoms],
+    config: Sampling,
+    *,
+    seed: int,
+    scratch: Path,
+    primitive: Atoms | None = None,
+    doubt: Callable[[Prediction], float] | None = None,
+    progress: Progress = silent,
+) -> list[Atoms]:
+    """Ask every sampler for frames.
+
+    Parameters
+    ----------
+    potential
+        The force field that moves atoms.
+    sheets
+        Starts.
+    config
+        Which samplers.
+    seed
+        Of all of them.
+    scratch
+        Where force constants are kept while they are computed.
+    primitive
+        Read from `defects.primitive`.
+    doubt
+        Largest error (eV/Å) that a prediction may have; stops dynamics.
+    progress
+        Told by the dynamics.
+
+    Returns
+    -------
+    Candidates, with `sampler` in `info`.
+    """
+    rng = np.random.default_rng(seed)
+    found: list[Atoms] = []
+    if config.rattles is not None:
+        found += _rattles(sheets, config.rattles, rng)
+    if config.strains is not None:
+        found += _strains(sheets, config.strains, rng)
+    if config.modes is not None:
+        found += _modes(potential, sheets, config.modes, seed, scratch)
+    if config.defects is not None and primitive is not None:
+        found += _defects(primitive, config.defects, rng)
+    if config.relaxations is not None:
+        found += _relaxations(potential, sheets, config.relaxations, rng)
+    if config.dynamics is not None:
+        for one in run_dynamics(
+            potential, sheets, config.dynamics, seed=seed, doubt=doubt, progress=progress
+        ):
+            found += [_told(frame, "dynamics") for frame in one.frames]
+    return found
+
+
+def _told(atoms: Atoms, sampler: str, **more: Any) -> Atoms:
+    kept = {"material", "md_time", "temperature", "doubt", "defect"}
+    atoms.info = {key: value for key, value in atoms.info.items() if key in kept}
+    atoms.info |= {"sampler": sampler, "config_type": sampler} | more
+    for name in set(atoms.arrays) - {"numbers", "positions"}:
+        del atoms.arrays[name]
+    return atoms
+
+
+def _rattles(sheets: Sequence[Atoms], config: Rattles, rng: np.random.Generator) -> list[Atoms]:
+    return [
+        _told(rattled(sheet, amplitude=amplitude, rng=rng), "rattle", amplitude=amplitude)
+        for sheet in sheets
+        for amplitude in config.amplitudes
+        for _ in range(config.count)
+    ]
+
+
+def _strains(sheets: Sequence[Atoms], config: Strains, rng: np.random.Generator) -> list[Atoms]:
+    found = []
+    for sheet in sheets:
+        for _ in range(config.count):
+            xx, yy, xy = rng.uniform(-config.largest, config.largest, size=3)
+            moved = strained(sheet, xx=xx, yy=yy, xy=xy / 2)
+            found.append(_told(rattled(moved, amplitude=config.rattle, rng=rng), "strain"))
+    return found
+
+
+def _modes(
+    potential: Potential, sheets: Sequence[Atoms], config: ThermalModes, seed: int, scratch: Path
+) -> list[Atoms]:
+    found = []
+    for number, sheet in enumerate(sheets):
+        phonon = make_phonopy(sheet, (1, 1))
+        inside = scratch / f"modes-{number}"
+        fill_force_constants(phonon, potential, engine="auto", displacement=DISPLACEMENT, scratch=inside)
+        for temperature in config.temperatures:
+            phonon.generate_displacements(
+                number_of_snapshots=config.count, temperature=temperature, random_seed=seed
+            )
+            for cell in phonon.supercells_with_displacements or []:
+                moved = to_ase(cell)
+                moved.info = dict(sheet.info)
+                found.append(_told(moved, "modes", temperature=temperature))
+    return found
+
+
+def _defects(primitive: Atoms, config: RandomDefects, rng: np.random.Generator) -> list[Atoms]:
+    words = list(config.defects)
+    if config.pairs:
+        words += ["+".join(pair) for pair in combinations(config.defects, 2)]
+    found = []
+    for word in words:
+        try:
+            cell = build_defect(primitive, (config.size, config.size), word).atoms
+        except FlatforceError:  # a pair may ask for the same site twice
+            continue
+        found += [
+            _told(rattled(cell, amplitude=config.rattle, rng=rng), "defects", defect=word)
+            for _ in range(config.count)
+        ]
+    return found
+
+
+def _relaxations(
+    potential: Potential, sheets: Sequence[Atoms], config: Relaxations, rng: np.random.Generator
+) -> list[Atoms]:
+    found = []
+    for sheet in sheets:
+        for _ in range(config.count):
+            start = rattled(sheet, amplitude=config.rattle, rng=rng)
+            path = relax(potential, start, RelaxConfig(max_force=0.02, max_steps=200)).trajectory
+            for step in path[:: config.every]:
+                bare = step.copy()
+                bare.calc = None
+                found.append(_told(bare, "relaxation"))
+    return found

@@ -1,0 +1,247 @@
+"""`flatforce learn` on one layer of copper and gold, with EMT in the place of DFT, and in hindsight."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import yaml
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.io import write
+
+from flatforce.active.config import LearnConfig
+from flatforce.active.property import Target, spectra
+from flatforce.active.samplers import (
+    RandomDefects,
+    Rattles,
+    Relaxations,
+    Sampling,
+    Strains,
+    ThermalModes,
+    propose,
+)
+from flatforce.cli import main
+from flatforce.core.errors import ConfigError
+from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
+from flatforce.models import load
+from flatforce.studies.learn_stages import gather
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMITTEE = (
+    "committee:ase:ase.calculators.emt:EMT,ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"
+)
+"""Two that do not agree."""
+
+TRAIN = {
+    "name": "m",
+    "model": {"kind": "mace", "hidden_irreps": "8x0e", "r_max": 3.4, "num_interactions": 1},
+    "epochs": 3,
+    "batch_size": 4,
+    "stage_two": None,
+    "n_models": 2,
+}
+
+
+def sheet(repeats: int = 3) -> Atoms:
+    a = 2.6
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    atoms = Atoms("Cu", positions=[[0, 0, 7.5]], cell=cell, pbc=True).repeat((repeats, repeats, 1))
+    atoms.symbols[::3] = "Au"
+    return atoms
+
+
+def labelled(count: int, seed: int) -> list[Atoms]:
+    rng = np.random.default_rng(seed)
+    frames = []
+    for number in range(count):
+        atoms = sheet()
+        atoms.positions += rng.normal(scale=0.05 + 0.1 * (number % 2), size=atoms.positions.shape)
+        atoms.calc = EMT()
+        labels = Labels(atoms.get_potential_energy(), atoms.get_forces(), None)
+        bare = atoms.copy()
+        bare.calc = None
+        bare.info = {"config_type": "rattle", "name": f"s{seed}-{number}"}
+        frames.append(attach_labels(bare, labels))
+    return frames
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["flatforce", "learn", *words])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("learn")
+    write_frames(path / "start.extxyz", labelled(16, 1))
+    write_frames(path / "pool.extxyz", labelled(12, 2))
+    write_frames(path / "test.extxyz", labelled(5, 3))
+    write(path / "sheet.extxyz", sheet())
+    return path
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("round-*/result.json"))]
+
+
+def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
+    study = {
+        "start": ["start.extxyz"],
+        "test": "test.extxyz",
+        "structures": ["sheet.extxyz"],
+        "sampling": {"rattles": {"count": 2}, "dynamics": {"steps": 20, "every": 5, "temperatures": [300]}},
+        "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}, "workers": 2},
+        "train": TRAIN,
+        "per_round": 3,
+        "calibration_fraction": 0.3,
+        "stop": {"rounds": 2},
+    }
+    (folder / "live.yaml").write_text(yaml.safe_dump(study))
+    code, out, err = run(folder, "live.yaml", "-o", "live")
+    assert code == 0, err
+    assert "2 rounds are done" in out
+    found = records(folder / "live")
+    assert [one["metrics"]["n_learnt"] for one in found] == [16, 19, 22]
+    assert [one["metrics"]["n_labels"] for one in found] == [0, 3, 6]
+    first = found[0]["details"]["chosen"]
+    assert {one["from"] for one in first} <= {"rattle", "dynamics"}
+    assert all("may be off by" in one["reason"] for one in first)
+    new = read_labelled(folder / "live" / "round-00" / "labelled.extxyz")
+    for frame in new:
+        check = frame.copy()
+        check.calc = EMT()
+        assert frame.info["REF_energy"] == pytest.approx(check.get_potential_energy(), abs=1e-6)
+    labels = sorted((folder / "live" / "labels").glob("*.json"))
+    stamps = [path.stat().st_mtime_ns for path in labels]
+    assert len(labels) == 6
+    (folder / "live" / "round-02" / "result.json").unlink()  # as if killed while the last round was assessed
+    (folder / "live" / "round-01" / "result.json").unlink()
+    code, _, err = run(folder, "live.yaml", "-o", "live")
+    assert code == 0, err
+    assert [path.stat().st_mtime_ns for path in labels] == stamps
+    again = records(folder / "live")
+    assert [one["metrics"]["force_mae"] for one in again] == [one["metrics"]["force_mae"] for one in found]
+
+
+@pytest.mark.parametrize("strategy", ["random", "diversity"])
+def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: str) -> None:
+    study = {
+        "start": ["start.extxyz"],
+        "pool": ["pool.extxyz"],
+        "test": "test.extxyz",
+        "train": TRAIN | {"epochs": 1},
+        "strategy": strategy,
+        "per_round": 5,
+        "calibration_fraction": 0.3,
+        "stop": {"budget": 8, "rounds": 9},
+    }
+    (folder / "past.yaml").write_text(yaml.safe_dump(study))
+    code, out, err = run(folder, "past.yaml", "-o", strategy)
+    assert code == 0, err
+    assert "the budget of 8 labels is spent" in out
+    found = records(folder / strategy)
+    assert [one["metrics"]["n_labels"] for one in found] == [0, 5, 8]
+    names = [one["name"] for record in found for one in record["details"]["chosen"]]
+    assert len(set(names)) == 8
+    assert all(name.startswith("s2-") for name in names)
+
+
+def test_no_frame_stands_on_two_sides(folder: Path) -> None:
+    both = folder / "both.extxyz"
+    write_frames(both, [*labelled(6, 1), *labelled(6, 2)])
+    config = LearnConfig.parse(
+        {"start": [str(folder / "start.extxyz")], "pool": [str(both)], "test_fraction": 0.3, "train": TRAIN}
+    )
+    found = gather(config)
+    sides = [{frame.info["name"] for frame in one} for one in (found.start, found.test, found.pool)]
+    assert all(sides)
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
+
+
+def test_failed_labels_do_not_stop_the_run(folder: Path) -> None:
+    study = yaml.safe_load((folder / "live.yaml").read_text())
+    study["label"]["settings"]["calculator"] = "ase.calculators.emt:NoSuchThing"
+    study |= {"stop": {"rounds": 1}, "sampling": {"rattles": {"count": 1}, "dynamics": None}}
+    (folder / "broken.yaml").write_text(yaml.safe_dump(study))
+    code, out, err = run(folder, "broken.yaml", "-o", "broken")
+    assert code == 1
+    assert "every label of this round failed" in out
+    assert "has no label" in err
+    assert not list((folder / "broken").glob("round-01/result.json"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label": None}, "give a pool"),
+        ({"train": {"n_models": 1}}, "2 or more"),
+        ({"strategy": "property"}, "needs a target"),
+        ({"per_rounds": 3}, "did you mean `per_round`"),
+    ],
+)
+def test_studies_that_make_no_sense_are_refused(change: dict[str, Any], said: str) -> None:
+    base = {"start": ["a"], "structures": ["b"], "label": {}, "train": {"n_models": 2}}
+    with pytest.raises(ConfigError) as error:
+        LearnConfig.parse(base | change)
+    assert said in str(error.value)
+
+
+def test_every_sampler_proposes(tmp_path: Path) -> None:
+    config = Sampling(
+        rattles=Rattles(amplitudes=[0.02, 0.1], count=2),
+        strains=Strains(count=3),
+        modes=ThermalModes(count=2),
+        defects=RandomDefects(primitive="-", defects=["v_Cu", "Au_Cu"], size=2, count=1),
+        relaxations=Relaxations(every=3),
+        dynamics=None,
+    )
+    primitive = sheet(1)
+    primitive.symbols[:] = "Cu"
+    found = propose(
+        load("ase:ase.calculators.emt:EMT"), [sheet(2)], config, seed=0, scratch=tmp_path, primitive=primitive
+    )
+    counts = {
+        name: sum(one.info["sampler"] == name for one in found)
+        for name in ("rattle", "strain", "modes", "defects")
+    }
+    assert counts == {"rattle": 4, "strain": 3, "modes": 2, "defects": 3}
+    assert sum(one.info["sampler"] == "relaxation" for one in found) > 1
+    start = sheet(2).positions
+    spread = [np.std(one.positions - start) for one in found if one.info["sampler"] == "rattle"]
+    assert 2 * max(spread[:2]) < min(spread[2:])
+    modes = [one for one in found if one.info["sampler"] == "modes"]
+    assert 0.005 < np.std(modes[0].positions - start) < 0.5
+    assert {one.info["defect"] for one in found if one.info["sampler"] == "defects"} == {
+        "v_Cu",
+        "Au_Cu",
+        "v_Cu+Au_Cu",
+    }
+
+
+def test_the_spectrum_of_a_member_counts_its_modes() -> None:
+    atoms = sheet(2)
+    target = Target(structure="-", window=(-30.0, 30.0), broadening=0.4)
+    found = spectra(load(COMMITTEE), atoms, target)
+    assert found.shape[0] == 2
+    step = 60.0 / (found.shape[1] - 1)
+    assert found.sum(axis=1) * step == pytest.approx([12.0, 12.0], rel=0.01)
+    few = spectra(load(COMMITTEE), atoms, target.model_copy(update={"atoms": [1]}))
+    assert few.sum(axis=1) * step == pytest.approx([3.0, 3.0], rel=0.01)
+    assert not np.allclose(found[0], found[1], atol=1e-3)  # the members differ
