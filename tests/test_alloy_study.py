@@ -18,9 +18,10 @@ from ase.io import read, write
 from mchammer.calculators import ClusterExpansionCalculator
 
 from flatforce.cli import main
-from flatforce.core.errors import GeometryError
+from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.statistics import bootstrap, paired_test
 from flatforce.properties.alloys.cluster_expansion import make_designs
+from flatforce.properties.alloys.compare import Contestant, compare_models
 from flatforce.properties.alloys.energies import AlloyEnergies
 from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network
 from flatforce.properties.alloys.mapping import cluster_space
@@ -101,7 +102,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "monte_carlo": {
             "share": 0.25,
             "temperatures": [300, 600],
-            "sizes": [4, 6],
+            "sizes": [6, 8],
+            "shells": 1,
             "sweeps": 20,
             "equilibration": 10,
             "seeds": 2,
@@ -142,6 +144,7 @@ def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
     assert [one.get_chemical_formula() for one in chosen] == ["Au3Cu6"] * 3
     done = run(
         folder,
+        "alloy",
         "energies",
         "-c",
         "alloy.yaml",
@@ -199,7 +202,7 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc")
     assert done.returncode == 0, done.stderr
-    assert len(list((folder / "mc" / "runs").glob("*.json"))) == 8
+    assert len(list((folder / "mc" / "runs").rglob("*.json"))) == 8
     report = run(folder, "report", ".")
     assert report.returncode == 0, report.stderr
     page = (folder / "report" / "index.html").read_text()
@@ -357,7 +360,7 @@ def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
         equilibration=40, seeds=1, order="gamma", shells=1,
     )  # fmt: skip
     point = sample(lattice, expansion, config, size=4, temperature=1.0, seed=0)
-    assert point.share in {0.0, 1.0}  # pure, whichever sign mchammer's potential has
+    assert point.share == 1.0  # a positive difference favours the last species
     assert point.energy == pytest.approx(-3e3 * coupling)  # meV per metal site
     assert point.second == pytest.approx(1.0)
     cell = expansion.primitive_structure.repeat((4, 4, 1))
@@ -368,7 +371,7 @@ def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
 def test_a_monte_carlo_cell_that_meets_itself_is_refused() -> None:
     lattice = alloy_lattice(DISULFIDE)
     expansion = import_icet().ClusterExpansion(cluster_space(lattice, [8.5]), [0.0] * 6)
-    config = MonteCarlo(share=0.25, temperatures=[100.0], sizes=[4])
+    config = MonteCarlo(share=0.25, temperatures=[100.0], sizes=[4], order="M")
     with pytest.raises(GeometryError, match="use sizes of at least 7"):
         sample(lattice, expansion, config, size=4, temperature=100.0, seed=0)
 
@@ -393,3 +396,94 @@ def test_the_ising_sheet_orders_where_onsager_says() -> None:
     found = transition(points, seed=0)
     assert found.temperature == pytest.approx(exact, rel=0.02)
     assert 0 < found.error < 0.03 * exact
+
+
+def test_sites_that_do_not_see_one_another_have_the_heat_capacity_of_two_levels() -> None:
+    """C = k (Δ/2kT)² / cosh²(Δ/2kT), Δ the site energy less Δμ: only the sum of both counts."""
+    lattice = alloy_lattice(DISULFIDE)
+    field = 0.02
+    expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.4]), [0.0, field, 0.0])
+    for potential in (0.0, 0.02, 2 * field):
+        config = MonteCarlo(
+            ensemble="semi-grand", chemical_potential=potential, temperatures=[300.0], sizes=[6], sweeps=400,
+            equilibration=50, seeds=1, order="gamma", shells=1,
+        )  # fmt: skip
+        point = sample(lattice, expansion, config, size=6, temperature=300.0, seed=1)
+        low, high = (_two_levels(sign * 2 * field - potential) for sign in (1, -1))
+        assert min(abs(point.heat_capacity - one) for one in (low, high)) < 0.06
+        assert abs(low - high) > 0.1 or potential == 0.0
+
+
+def _two_levels(gap: float) -> float:
+    half = gap / (2 * BOLTZMANN * 300.0)
+    return float((half / np.cosh(half)) ** 2)
+
+
+@pytest.mark.parametrize("angle", [120, 60])
+def test_root_three_order_is_seen_whatever_angle_the_parent_is_given_in(angle: int, tmp_path: Path) -> None:
+    a = 3.0
+    second = [-a / 2 if angle == 120 else a / 2, a * np.sqrt(3) / 2, 0]
+    parent = Atoms("Mo", positions=[[0, 0, 7.5]], cell=[[a, 0, 0], second, [0, 0, 15]], pbc=True)
+    write(tmp_path / "p.extxyz", parent)
+    lattice = alloy_lattice(
+        Alloy.parse({"name": "p", "species": ["Mo", "W"], "file": str(tmp_path / "p.extxyz"), "site": "Mo"})
+    )
+    expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.2]), [0.0, 0.0, 3 * 0.02])
+    config = MonteCarlo(
+        share=1 / 3, temperatures=[60.0], sizes=[6], sweeps=40, equilibration=150, seeds=1, shells=1
+    )
+    point = sample(lattice, expansion, config, size=6, temperature=60.0, seed=3)
+    assert point.warren_cowley[0] == pytest.approx(-0.5, abs=0.05)  # every W has Mo around it
+    assert point.second == pytest.approx(4 / 9, abs=0.05)
+
+
+def test_monte_carlo_that_means_nothing_is_refused() -> None:
+    for wrong, said in (
+        ({"temperatures": [1.0]}, "needs a share"),
+        ({"temperatures": [1.0], "share": 0.5, "order": "gamma"}, "canonical ensemble keeps"),
+        ({"temperatures": [1.0], "share": 0.5, "sizes": [8]}, "multiple of 3"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            MonteCarlo.parse(wrong)
+        assert said in str(error.value)
+
+
+def test_a_force_field_that_fails_somewhere_is_judged_elsewhere(table: AlloyTable, folder: Path) -> None:
+    study = AlloyStudy.from_yaml(folder / "alloy.yaml")
+    designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
+    energies = 0.9 * table.formation
+    energies[table.mixed[3]] = np.nan
+    splits = make_splits(table, AlloySplits(folds=4, repeats=1))
+    contestants = [
+        Contestant(ForceField("f", energies, calibrated=True)),
+        Contestant(DeltaExpansion("f", energies, designs, study.expansion)),
+        Contestant(NestedExpansion(designs, study.expansion)),
+    ]
+    found = compare_models(table, contestants, splits)
+    assert found[0].scores["folds"]["mae"] < 1e-6
+    assert np.isnan(found[0].errors[table.mixed[3]])
+    assert any("no number for 1 orderings" in text for text in found[0].failures)
+    assert found[1].scores["folds"]["mae"] < 1.0
+    assert found[2].failures == []
+
+
+def test_another_force_field_under_the_same_label_is_asked_anew(folder: Path) -> None:
+    study = yaml.safe_load((folder / "alloy.yaml").read_text())
+    (folder / "other.yaml").write_text(yaml.safe_dump(study))
+    assert run(folder, "alloy", "compare", "-c", "other.yaml", "energies", "-o", "cut").returncode == 0
+    (folder / "cut" / "result.json").unlink()  # as after a kill
+    lennard = "ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"
+    study["compare"]["force_fields"]["EMT"] = lennard
+    (folder / "other.yaml").write_text(yaml.safe_dump(study))
+    assert run(folder, "alloy", "compare", "-c", "other.yaml", "energies", "-o", "cut").returncode == 0
+    models = json.loads((folder / "cut" / "result.json").read_text())["details"]["models"]
+    assert models["EMT (ideal), as it is"]["scores"]["folds"]["mae"] > 1.0
+
+
+def test_a_table_of_another_lattice_is_refused(folder: Path) -> None:
+    study = yaml.safe_load((folder / "alloy.yaml").read_text())
+    study["alloy"]["species"] = ["Cu", "Ag"]
+    (folder / "silver.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "alloy", "fit", "-c", "silver.yaml", "energies", "-o", "y")
+    assert done.returncode == 2
+    assert "not of CuAu as this study describes it" in done.stderr

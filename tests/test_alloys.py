@@ -342,10 +342,81 @@ def test_frames_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
     for number, one in enumerate(orderings):
         force = np.zeros((len(one), 3))
         force[0, 0] = 0.5 if number == 2 else 0.001
-        frames.append(attach_labels(slab(one), Labels(-3.0 * len(one), force, None)))
+        frames.append(attach_labels(slab(one), Labels(-3.0 * len(one), force, np.zeros((3, 3)))))
     found = energies_from_frames(metals, frames, AlloyEnergies())
     assert [bool(one.reason) for one in found] == [False, False, True]
     assert "0.5 eV/Å is left" in found[2].reason
+
+
+def test_cells_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
+    """Forces vanish by symmetry; the stress tells."""
+    orderings = enumerate_orderings(metals, max_cells=2)
+    potential = load(EMT)
+    frames = []
+    for one in orderings:
+        said = potential.evaluate([slab(one)])[0]
+        frames.append(attach_labels(slab(one), Labels(said.energy, said.forces, said.stress)))
+    assert max(np.abs(frame.arrays["REF_forces"]).max() for frame in frames) < 0.01
+    found = energies_from_frames(metals, frames, AlloyEnergies())
+    assert all("N/m is left" in one.reason for one in found)
+    bare = [attach_labels(slab(o), Labels(-1.0, np.zeros((len(o), 3)), None)) for o in orderings]
+    assert all("no stress tells" in one.reason for one in energies_from_frames(metals, bare, AlloyEnergies()))
+
+
+def test_a_parent_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
+    """Silver and gold differ little, but a parent strained against both shifts all that keeps its cell."""
+    for a, fits in ((2.76, True), (2.88, False)):
+        cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+        write(tmp_path / "layer.extxyz", Atoms("Ag", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
+        values = {"name": "m", "species": ["Ag", "Au"], "file": str(tmp_path / "layer.extxyz"), "site": "Ag"}
+        lattice = alloy_lattice(Alloy.parse(values))
+        solved = energies_by_model(
+            lattice, enumerate_orderings(lattice, max_cells=2), load(EMT), AlloyEnergies(relax="positions")
+        )
+        if fits:
+            assert len(make_table(lattice, solved, max_distance=0.6, max_mismatch=0.03).mixed) == 1
+        else:
+            with pytest.raises(DataError, match="Vegard"):
+                make_table(lattice, solved, max_distance=0.6, max_mismatch=0.03)
+
+
+def test_a_worker_that_cannot_start_ends_the_relaxation(metals: AlloyLattice, tmp_path: Path) -> None:
+    labels = LabelConfig(
+        settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"),
+        workers=1,
+        launcher=["a-launcher-that-is-not-here"],
+    )
+    orderings = enumerate_orderings(metals, max_cells=1)
+    solved, frames = energies_by_labels(metals, orderings, labels, AlloyEnergies(), cache=tmp_path)
+    assert frames == []
+    assert all("a-launcher-that-is-not-here" in one.reason for one in solved)
+
+
+def test_a_sheet_whose_mean_height_is_not_its_middle(tmp_path: Path) -> None:
+    a = 3.25
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    third = np.array(cell[0]) / 3 + 2 * np.array(cell[1]) / 3
+    heights = [(0, 0, 7.5), (third[0], third[1], 7.5 - 1.53), (third[0], third[1], 7.5 + 1.70)]
+    write(tmp_path / "janus.extxyz", Atoms("MoSSe", positions=heights, cell=cell, pbc=True))
+    values = {"name": "j", "species": ["Mo", "W"], "file": str(tmp_path / "janus.extxyz"), "site": "Mo"}
+    lattice = alloy_lattice(Alloy.parse(values))
+    found = enumerate_orderings(lattice, max_cells=3)
+    assert ordering_groups(lattice, found) == list(range(7))
+    assert map_to_lattice(lattice, found[4]).distance < 1e-6
+
+
+@pytest.mark.slow
+def test_orderings_of_eight_sites_that_small_clusters_confuse_stay_apart(disulfide: AlloyLattice) -> None:
+    found = enumerate_orderings(disulfide, max_cells=8, min_cells=8)
+    assert len(set(ordering_groups(disulfide, found))) == len(found) > 100
+
+
+def test_no_energy_at_all_is_fitted_by_no_interaction(metals: AlloyLattice, table: AlloyTable) -> None:
+    config = ClusterExpansionConfig(cutoffs=[[2.7]], methods=["ridge"])
+    (design,) = make_designs(metals, table.orderings, config)
+    rows = np.arange(len(table.rows))
+    fitted = choose_and_fit([design], rows, np.zeros(len(rows)), config)
+    assert fitted.parameters == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_known_hamiltonian_is_recovered(disulfide: AlloyLattice) -> None:

@@ -26,6 +26,8 @@ class GpawSettings(Config):
     """eV. Plane-wave cutoff."""
     k_length: PositiveFloat = 19.9
     """Å. k points along a lattice vector of length a: round(k_length / a), at least 1."""
+    k_points: tuple[PositiveInt, PositiveInt] | None = None
+    """Along both lattice vectors, in place of `k_length`."""
     gamma_centred: bool = False
     """Whether the k grid contains Γ."""
     smearing: PositiveFloat = 0.02
@@ -183,4 +185,6 @@ def label_key(atoms: Atoms, settings: Settings) -> str:
     plain = settings.model_dump(mode="json")
     if not plain.get("use_symmetry", True):
         del plain["use_symmetry"]  # labels made before there was a choice keep their keys
+    if plain.get("k_points", ()) is None:
+        del plain["k_points"]  # as above
     return hash_value([hash_structure(atoms), plain])

@@ -119,7 +119,8 @@ def _gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:
         raise MissingDependencyError(
             "GPAW is not installed.", why=str(error), fix="pip install 'flatforce[dft]'"
         ) from error
-    points = [max(1, round(settings.k_length / length)) for length in atoms.cell.lengths()[:2]]
+    lengths = atoms.cell.lengths()[:2]
+    points = settings.k_points or [max(1, round(settings.k_length / length)) for length in lengths]
     calculator: BaseCalculator = GPAW(
         mode=PW(settings.cutoff),
         xc=settings.xc,

@@ -15,7 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
-from flatforce.data.frames import Labels, attach_labels
+from flatforce.data.frames import Labels, attach_labels, describe
 from flatforce.reference.config import label_key
 from flatforce.reference.label import label
 from flatforce.reference.tasks import read_outcome
@@ -64,6 +64,7 @@ def relax_by_labels(
     target: LabelRelaxation,
     *,
     cache: Path,
+    settings: Sequence[Settings] | None = None,
     curvatures: Sequence[FloatArray] | None = None,
     progress: Progress = silent,
 ) -> list[LabelledPath]:
@@ -79,6 +80,8 @@ def relax_by_labels(
         Where a relaxation ends.
     cache
         Folder of labels: a killed run goes on from there.
+    settings
+        One for each sheet, in place of the one of `config`.
     curvatures
         For each sheet, the second derivatives that BFGS starts from, in the coordinates of ASE's `FrechetCellFilter`
         (of the positions alone if the cell is kept): a good guess saves labels. None for 70 eV/Å² throughout.
@@ -89,17 +92,29 @@ def relax_by_labels(
     -------
     One path for each sheet.
     """
+    lost: dict[str, str] = {}
+    chosen = [config.settings] * len(sheets) if settings is None else list(settings)
     guesses = [None] * len(sheets) if curvatures is None else list(curvatures)
     while True:
         walks = [
-            _walk(sheet, config.settings, target, cache=cache, guess=guess)
-            for sheet, guess in zip(sheets, guesses, strict=True)
+            _walk(sheet, one, target, cache=cache, guess=guess, lost=lost)
+            for sheet, one, guess in zip(sheets, chosen, guesses, strict=True)
         ]
-        wanted = [walk for walk in walks if not isinstance(walk, LabelledPath)]
-        progress(len(walks) - len(wanted), len(walks), f"{len(wanted)} to be labelled")
-        if not wanted:
+        open_ = [
+            (walk, one) for walk, one in zip(walks, chosen, strict=True) if not isinstance(walk, LabelledPath)
+        ]
+        progress(len(walks) - len(open_), len(walks), f"{len(open_)} to be labelled")
+        if not open_:
             return [walk for walk in walks if isinstance(walk, LabelledPath)]
-        label(wanted, config, cache=cache)
+        done = label([walk for walk, _ in open_], config, cache=cache, settings=[one for _, one in open_])
+        reasons = dict(done.failures)
+        for (
+            walk,
+            one,
+        ) in open_:  # what no worker could begin is in no cache: asked again, it would fail for ever
+            key = label_key(walk, one)
+            if read_outcome(cache / f"{key}.json") is None:
+                lost[key] = reasons.get(describe(walk), "its worker left no outcome")
 
 
 class _Missing(Exception):  # noqa: N818  # no error: it asks for work
@@ -113,9 +128,9 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
 
     implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
 
-    def __init__(self, cache: Path, settings: Settings) -> None:
+    def __init__(self, cache: Path, settings: Settings, lost: dict[str, str]) -> None:
         super().__init__()
-        self.cache, self.settings = cache, settings
+        self.cache, self.settings, self.lost = cache, settings, lost
 
     def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """Look the label up.
@@ -137,7 +152,10 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
             If labelling failed.
         """
         super().calculate(atoms, properties, system_changes)
-        outcome = read_outcome(self.cache / f"{label_key(atoms, self.settings)}.json")
+        key = label_key(atoms, self.settings)
+        outcome = read_outcome(self.cache / f"{key}.json")
+        if outcome is None and key in self.lost:
+            raise ArithmeticError(self.lost[key])
         if outcome is None:
             raise _Missing(atoms.copy())
         if outcome["status"] != "done":
@@ -153,11 +171,17 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
 
 
 def _walk(
-    sheet: Atoms, settings: Settings, target: LabelRelaxation, *, cache: Path, guess: FloatArray | None
+    sheet: Atoms,
+    settings: Settings,
+    target: LabelRelaxation,
+    *,
+    cache: Path,
+    guess: FloatArray | None,
+    lost: dict[str, str],
 ) -> LabelledPath | Atoms:
     """Follow a relaxation as far as it is known; the frame to be labelled next, if it goes on."""
     atoms = sheet.copy()
-    atoms.calc = _FromCache(cache, settings)
+    atoms.calc = _FromCache(cache, settings, lost)
     path: list[Atoms] = []
     try:
         moving = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if target.relax_cell else atoms

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from flatforce.core.results import read_arrays
 from flatforce.report import figures_alloy
 from flatforce.report.section import Section, Table, make_section, metrics_table
@@ -20,6 +18,7 @@ CONTEST: Final = {
     "spearman": "Spearman",
     "hull_mae": "hull MAE",
     "ground_state_recall": "ground states found",
+    "ground_state_precision": "of those named",
     "regret": "regret",
 }
 """Scores and how a table calls them; meV/site where no unit stands."""
@@ -71,7 +70,7 @@ def contest_rows(result: dict[str, Any]) -> list[list[str]]:
 
 
 def _text(value: float | None) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{value:.3g}"
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _energies(folder: Path, result: dict[str, Any], name: str) -> Section:

@@ -15,6 +15,7 @@ from flatforce.core.config import Config
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import as_slab, check_sheet, thickness
+from flatforce.structures.symmetry import find_symmetry
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -62,6 +63,8 @@ class Alloy(Config):
             raise ValueError("give either a prototype, with symbols and a, or a file")
         if self.prototype is not None and (self.symbols is None or self.a is None):
             raise ValueError("a prototype needs symbols and a")
+        if self.prototype in {"2H", "1T"} and self.thickness <= 0:
+            raise ValueError("an MX2 needs a thickness")
         return self
 
 
@@ -189,6 +192,12 @@ def alloy_lattice(alloy: Alloy) -> AlloyLattice:
             f"{', '.join(both)} stands on a sublattice that does not mix as well.",
             why="such an atom could not be told from an antisite",
             fix="choose species that the rest of the parent does not hold",
+        )
+    cells = find_symmetry(parent).pure_translations
+    if cells > 1:
+        raise GeometryError(
+            f"The parent {parent.get_chemical_formula()} holds {cells} primitive cells.",
+            fix="give the primitive cell of the parent",
         )
     allowed = [list(alloy.species) if symbol == alloy.site else [symbol] for symbol in symbols]
     parent.set_chemical_symbols([one[0] for one in allowed])

@@ -7,12 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase import Atoms
+from ase.io import read
 
 from flatforce.core.errors import ConfigError, DataError
-from flatforce.core.hashing import hash_file
+from flatforce.core.hashing import hash_file, hash_value
 from flatforce.core.results import Record, claim_folder, read_record, write_arrays, write_record, write_text
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_labelled
+from flatforce.data.frames import read_labelled, write_frames
 from flatforce.models import load
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models, plain
@@ -27,26 +29,26 @@ from flatforce.properties.alloys.predictors import (
     Zero,
     in_sample,
 )
+from flatforce.properties.alloys.scores import SCORE_UNITS
 from flatforce.properties.alloys.splits import make_splits
-from flatforce.properties.alloys.table import subset
+from flatforce.properties.alloys.table import on_lattice, subset
 from flatforce.structures.alloys import ORDERING, alloy_lattice
-from flatforce.studies.alloy_files import AlloyStudy, read_table, write_rows
+from flatforce.studies.alloy_files import AlloyStudy, check_table, parent_hash, read_table, write_rows
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ase import Atoms
-
     from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
     from flatforce.properties.alloys.cluster_expansion import Design
     from flatforce.properties.alloys.compare import Judged
     from flatforce.properties.alloys.predictors import Predictor
     from flatforce.properties.alloys.table import AlloyTable
     from flatforce.structures.alloys import AlloyLattice
 
-SHOWN = ("mae", "rmse", "max", "mae_atom", "spearman", "hull_mae", "ground_state_recall", "regret")
+SHOWN = tuple(SCORE_UNITS)
 """Scores of the table."""
 
 INPUTS = {"ideal": "ideal lattice", "self": "relaxed by itself", "dft": "relaxed by DFT"}
@@ -84,10 +86,13 @@ def alloy_compare(
     The content of `result.json`.
     """
     lattice, table = alloy_lattice(study.alloy), read_table(table_folder)
+    check_table(lattice, table)
     settings = study.model_dump(mode="json", include={"alloy", "energies", "expansion", "splits", "compare"})
-    inputs = {"table": hash_file(table_folder / "table.csv")}
+    inputs = {"table": hash_file(table_folder / "table.csv")} | parent_hash(study)
     for label, spec in study.compare.force_fields.items():
         inputs |= {f"{label}: {name}": value for name, value in input_hashes(spec).items()}
+    for label, further in study.compare.further.items():
+        inputs |= {f"{label}: {name}": value for name, value in input_hashes(further.start_from).items()}
     if frames is not None:
         inputs["frames"] = hash_file(dataset_path(frames))
     if not claim_folder(folder, settings, inputs):
@@ -98,12 +103,15 @@ def alloy_compare(
     write_text(folder / "splits.json", json.dumps([one.plain(names) for one in splits], indent=1))
     with report("force fields") as progress:
         energies: dict[str, dict[str, FloatArray]] = {}
+        relaxed: dict[str, Sequence[Atoms]] = {}
         for number, (label, spec) in enumerate(study.compare.force_fields.items()):
-            energies[label] = _energies(lattice, table, study, spec, folder / "energies" / label, device)
+            key = hash_value([input_hashes(spec), inputs["table"], study.energies.model_dump(mode="json")])
+            energies[label] = _energies(lattice, table, study, spec, folder / "energies" / key, device)
+            relaxed[label] = read(folder / "energies" / key / "relaxed.extxyz", ":")
             progress(number + 1, len(study.compare.force_fields), label)
     with report("compare") as progress:
         designs = make_designs(lattice, table.orderings, study.expansion)
-        contestants = _contestants(lattice, table, study, designs, energies, folder, frames)
+        contestants = _contestants(lattice, table, study, designs, energies, relaxed, folder, frames)
         judged = compare_models(table, contestants, splits, seed=study.splits.seed, progress=progress)
     record = _record(table, study, designs, judged, contestants, settings, inputs)
     _write_tables(folder, table, judged)
@@ -124,26 +132,28 @@ def _energies(
     path = folder / "energies.npz"
     if not path.is_file():
         potential = load(spec, device=device)
-        found = {}
-        for kind in INPUTS:
-            sheets: Sequence[Atoms] = table.relaxed if kind == "dft" else table.orderings
-            relax = "cell" if kind == "self" else "none"
-            config = study.energies.model_copy(update={"relax": relax})
-            if kind == "dft":
-                energy = [one.energy for one in potential.evaluate(list(sheets), stress=False)]
-                state = ["" for _ in sheets]
-            else:
-                solved = energies_by_model(lattice, sheets, potential, config)
-                energy, state = [one.energy for one in solved], [one.reason for one in solved]
-            found[kind] = _formation(table, np.array(energy), state)
+        solved = energies_by_model(lattice, table.orderings, potential, study.energies)
+        write_frames(folder / "relaxed.extxyz", [_bare(one.relaxed) for one in solved])
+        found = {
+            "ideal": _formation(table, _plain_energies(potential, table.orderings)),
+            "self": _formation(table, on_lattice(lattice, solved, max_distance=study.energies.max_distance)),
+            "dft": _formation(table, _plain_energies(potential, table.relaxed)),
+        }
         write_arrays(path, found)
     with np.load(path) as stored:
         return {kind: np.asarray(stored[kind]) for kind in INPUTS}
 
 
-def _formation(table: AlloyTable, energies: FloatArray, reasons: Sequence[str]) -> FloatArray:
+def _plain_energies(potential: Potential, sheets: Sequence[Atoms]) -> FloatArray:
+    return np.array([one.energy for one in potential.evaluate(list(sheets), stress=False)])
+
+
+def _bare(sheet: Atoms) -> Atoms:
+    return Atoms(sheet.symbols, positions=sheet.positions, cell=sheet.cell, pbc=True)
+
+
+def _formation(table: AlloyTable, energies: FloatArray) -> FloatArray:
     per_site = np.array([e / row.n_sites for e, row in zip(energies, table.rows, strict=True)])
-    per_site[[bool(reason) for reason in reasons]] = np.nan
     pure = np.zeros(len(table.species))
     for energy, row in zip(per_site, table.rows, strict=True):
         if row.end_member:
@@ -157,6 +167,7 @@ def _contestants(
     study: AlloyStudy,
     designs: Sequence[Design],
     energies: dict[str, dict[str, FloatArray]],
+    relaxed: dict[str, Sequence[Atoms]],
     folder: Path,
     frames: str | None,
 ) -> list[Contestant]:
@@ -179,10 +190,18 @@ def _contestants(
         tuned = FineTuned(lattice, table, by_name, further, study.energies, folder / "trained" / label, label)
         found.append(Contestant(tuned, costly=True, extra_labels=further.start_from))
     if study.compare.network is not None:
-        network = EnergyNetwork(
-            table, table.relaxed, study.compare.network, folder / "trained" / "network", INPUTS["dft"]
-        )
-        found.append(Contestant(network, costly=True))
+        inputs: dict[str, Sequence[Atoms]] = {INPUTS["dft"]: table.relaxed}
+        inputs |= {f"relaxed by {label}": sheets for label, sheets in relaxed.items()}
+        for sees, sheets in inputs.items():
+            network = EnergyNetwork(
+                table,
+                sheets,
+                study.compare.network,
+                folder / "trained" / "network",
+                sees,
+                f"energies, {sees}",
+            )
+            found.append(Contestant(network, costly=True))
     return found
 
 
@@ -213,9 +232,13 @@ def _record(
     settings: dict[str, Any],
     inputs: dict[str, str],
 ) -> Record:
-    fitted, method = in_sample(table, designs, study.expansion)
     inside = subset(table, table.mixed)
-    error = np.abs(fitted[table.mixed] - inside.formation)
+    try:
+        fitted, method = in_sample(table, designs, study.expansion)
+        error = np.abs(fitted[table.mixed] - inside.formation)
+        own = {"mae": float(error.mean()), "rmse": float(np.sqrt((error**2).mean())), "method": method}
+    except DataError as few:
+        own = {"mae": None, "rmse": None, "method": few.what}
     metrics = {f"{one.name}: mae": one.scores.get("folds", {}).get("mae", np.nan) for one in judged}
     details = {
         "system": table.system,
@@ -229,11 +252,7 @@ def _record(
             }
             for one, contestant in zip(judged, contestants, strict=True)
         },
-        "in_sample": {
-            "mae": float(error.mean()),
-            "rmse": float(np.sqrt((error**2).mean())),
-            "method": method,
-        },
+        "in_sample": own,
     }
     said = [f"{one.name}: {text}" for one in judged for text in one.failures[:1]]
     return Record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ase.io import read
@@ -12,6 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
 from flatforce.core.errors import ResultError
+from flatforce.core.hashing import hash_file
 from flatforce.core.results import read_record, write_text
 from flatforce.data.frames import write_frames
 from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig
@@ -21,10 +23,19 @@ from flatforce.properties.alloys.monte_carlo import MonteCarlo
 from flatforce.properties.alloys.splits import AlloySplits
 from flatforce.properties.alloys.table import AlloyTable, Row
 from flatforce.structures.alloys import Alloy
+from flatforce.structures.sheet import area
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from flatforce.structures.alloys import AlloyLattice
+
+
+FEWEST = 3
+"""Mixed orderings of a table that anything is fitted to."""
+
+SAME_CELL = 1e-4
+"""Relative difference of areas per site: round-off of a file."""
 
 
 class Contest(Config):
@@ -35,7 +46,7 @@ class Contest(Config):
     further: dict[str, Further] = {}
     """Label → force field that is trained further on the frames of the training orderings; needs `frames`."""
     network: Network | None = None
-    """A network of energies alone, on sheets relaxed by DFT and by the first of the force fields."""
+    """A network of energies alone, on sheets relaxed by DFT and by each of the force fields."""
     terms: list[PositiveInt] = [1, 3]
     """Of the Redlich–Kister polynomials."""
 
@@ -87,6 +98,56 @@ class AlloyStudy(Config):
     """What is sampled."""
     quasirandom: Quasirandom | None = None
     """What a random alloy is represented by."""
+
+
+def parent_hash(study: AlloyStudy) -> dict[str, str]:
+    """Hash the file of the parent.
+
+    Parameters
+    ----------
+    study
+        The study.
+
+    Returns
+    -------
+    Name → hash; empty for a prototype.
+    """
+    name = study.alloy.file
+    return {"parent": hash_file(Path(name))} if name is not None and Path(name).is_file() else {}
+
+
+def check_table(lattice: AlloyLattice, table: AlloyTable) -> None:
+    """Refuse a table of another alloy or another lattice.
+
+    Parameters
+    ----------
+    lattice
+        Of the study.
+    table
+        The table.
+
+    Raises
+    ------
+    ResultError
+        If species, cells or the number of mixed orderings do not fit.
+    """
+    cells = (
+        [area(one) / lattice.n_sites(one) for one in table.orderings]
+        if table.species == lattice.species
+        else []
+    )
+    wanted = area(lattice.parent) / lattice.n_sites(lattice.parent)
+    if not cells or max(abs(cell / wanted - 1) for cell in cells) > SAME_CELL:
+        raise ResultError(
+            f"The table is not of {lattice.name} as this study describes it.",
+            why="its species or its lattice differ",
+            fix="use the study that the table was made with",
+        )
+    if len(table.mixed) < FEWEST:
+        raise ResultError(
+            f"The table holds {len(table.mixed)} mixed orderings; {FEWEST} are the least that can be fitted.",
+            fix="raise max_cells",
+        )
 
 
 def write_table(folder: Path, table: AlloyTable) -> None:

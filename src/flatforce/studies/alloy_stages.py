@@ -6,13 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.io import read
 
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_file
 from flatforce.core.results import Record, claim_folder, read_record, write_record
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_labelled, write_frames
+from flatforce.data.frames import read_frames, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.properties.alloys.cluster_expansion import choose_and_fit, interactions, make_designs, to_icet
 from flatforce.properties.alloys.energies import (
@@ -23,9 +22,16 @@ from flatforce.properties.alloys.energies import (
 )
 from flatforce.properties.alloys.scores import ON_HULL, lower_hull
 from flatforce.properties.alloys.table import make_table
-from flatforce.structures.alloys import alloy_lattice
+from flatforce.structures.alloys import ORDERING, alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings, random_orderings, special_quasirandom
-from flatforce.studies.alloy_files import AlloyStudy, read_table, write_rows, write_table
+from flatforce.studies.alloy_files import (
+    AlloyStudy,
+    check_table,
+    parent_hash,
+    read_table,
+    write_rows,
+    write_table,
+)
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
@@ -80,11 +86,16 @@ def enumerate_alloy(
     lattice = alloy_lattice(study.alloy)
     settings = study.model_dump(mode="json", include={"alloy", "max_cells"})
     settings |= {"random": random, "share": share}
-    if claim_folder(folder, settings, {}):
+    if random is not None and random[0] < 1:
+        raise ConfigError("No random ordering is asked for.", fix="--random COUNT N M with a positive count")
+    inputs = parent_hash(study)
+    if claim_folder(folder, settings, inputs):
         if random is None:
             found = enumerate_orderings(lattice, max_cells=study.max_cells)
-        elif share is None or len(lattice.species) != 2:
-            raise ConfigError("Random orderings need a share.", fix="give --share of the last of two species")
+        elif share is None or len(lattice.species) != 2 or not 0 <= share <= 1:
+            raise ConfigError(
+                "Random orderings need a share.", fix="give --share, 0 to 1, of the last of two species"
+            )
         else:
             shares = dict(zip(lattice.species, (1 - share, share), strict=True))
             found = random_orderings(lattice, size=random[1:], shares=shares, count=random[0], seed=0)
@@ -92,7 +103,7 @@ def enumerate_alloy(
         sizes = [lattice.n_sites(one) for one in found]
         metrics = {"n_orderings": float(len(found)), "largest": float(max(sizes))}
         units = {"n_orderings": "1", "largest": "sites"}
-        write_record(folder, Record("alloy orderings", settings, metrics, units))
+        write_record(folder, Record("alloy orderings", settings, metrics, units, inputs))
     return read_record(folder)
 
 
@@ -149,7 +160,7 @@ def alloy_energies(
         files.append(orderings)
     elif frames is None:
         settings["max_cells"] = study.max_cells
-    inputs = input_hashes(model, *files)
+    inputs = input_hashes(model, *files) | parent_hash(study)
     if labels is not None:
         settings["labels"] = labels.settings.model_dump(mode="json")
     settings["frames"] = frames
@@ -192,10 +203,13 @@ def _with_ends(study: AlloyStudy, orderings: Path | None) -> list[Atoms]:
         return enumerate_orderings(lattice, max_cells=study.max_cells)
     if not orderings.is_file():
         raise DataError(f"There is no file {orderings}.", fix="check the path of the orderings")
-    found = read(orderings, ":")
+    found = read_frames(orderings)
+    for number, one in enumerate(found):
+        one.info.setdefault(ORDERING, f"{lattice.name}-given-{number:03d}")
+        one.info.setdefault("name", one.info[ORDERING])
     ends = [one for one in enumerate_orderings(lattice, max_cells=1) if is_end_member(lattice, one)]
     held = {one.get_chemical_formula() for one in found if len(one) == len(lattice.parent)}
-    return [one for one in ends if one.get_chemical_formula() not in held] + list(found)
+    return [one for one in ends if one.get_chemical_formula() not in held] + found
 
 
 def _energy_record(
@@ -252,8 +266,9 @@ def alloy_fit(study: AlloyStudy, table_folder: Path, folder: Path) -> dict[str, 
     The content of `result.json`.
     """
     lattice, table = alloy_lattice(study.alloy), read_table(table_folder)
+    check_table(lattice, table)
     settings = study.model_dump(mode="json", include={"alloy", "expansion"})
-    inputs = {"table": hash_file(table_folder / "table.csv")}
+    inputs = {"table": hash_file(table_folder / "table.csv")} | parent_hash(study)
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
         designs = make_designs(lattice, table.orderings, study.expansion)
@@ -316,9 +331,10 @@ def alloy_sqs(study: AlloyStudy, folder: Path) -> dict[str, Any]:
         )
     lattice = alloy_lattice(study.alloy)
     settings = study.model_dump(mode="json", include={"alloy", "quasirandom"})
-    if claim_folder(folder, settings, {}):
+    inputs = parent_hash(study)
+    if claim_folder(folder, settings, inputs):
         found = special_quasirandom(lattice, **wanted.model_dump())
         write_frames(folder / "sqs.extxyz", [found])
         metrics = {"n_atoms": float(len(found)), "n_sites": float(lattice.n_sites(found))}
-        write_record(folder, Record("alloy sqs", settings, metrics, {"n_atoms": "1", "n_sites": "1"}))
+        write_record(folder, Record("alloy sqs", settings, metrics, {"n_atoms": "1", "n_sites": "1"}, inputs))
     return read_record(folder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.errors import ConfigError, ResultError
-from flatforce.core.hashing import hash_file, hash_value
+from flatforce.core.hashing import hash_value
 from flatforce.core.progress import Progress
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record, write_text
 from flatforce.data.frames import write_frames
@@ -22,7 +22,7 @@ from flatforce.properties.alloys.monte_carlo import Point, check_cell, plain, sa
 from flatforce.properties.alloys.scores import ON_HULL
 from flatforce.structures.alloys import alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings, import_icet
-from flatforce.studies.alloy_files import AlloyStudy, write_rows
+from flatforce.studies.alloy_files import AlloyStudy, parent_hash, write_rows
 from flatforce.studies.inputs import Reporter, unreported
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def alloy_hull(study: AlloyStudy, fit_folder: Path, folder: Path) -> dict[str, A
     """
     lattice, fitted = alloy_lattice(study.alloy), _fit_of(fit_folder)
     settings = study.model_dump(mode="json", include={"alloy", "expansion", "hull"})
-    inputs = {"fit": hash_file(fit_folder / "arrays.npz")}
+    inputs = {"fit": _fit_key(fit_folder)} | parent_hash(study)
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
         arrays = read_arrays(fit_folder)
@@ -141,14 +141,14 @@ def alloy_monte_carlo(
     path = fit_folder / "expansion.ce"
     settings = study.model_dump(mode="json", include={"alloy", "monte_carlo"})
     settings["monte_carlo"].pop("workers")
-    inputs = {"fit": hash_file(path)}
+    inputs = {"fit": _fit_key(fit_folder)} | parent_hash(study)
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
         cutoff = max(_expansion(path).cutoffs)
         for size in config.sizes:
             check_cell(lattice, size, cutoff)
         with report("Monte Carlo") as progress:
-            points = _sampled(study, config, path, folder / "runs", progress)
+            points = _sampled(study, config, path, folder / "runs" / hash_value(inputs), progress)
         rows = [plain(one) | {"binder": one.binder} for one in points]
         for row in rows:
             row |= {f"warren_cowley_{k + 1}": x for k, x in enumerate(row.pop("warren_cowley"))}
@@ -213,6 +213,11 @@ def _run(study: dict[str, Any], path: str, size: int, temperature: float, seed: 
     lattice = alloy_lattice(settings.alloy)
     expansion = _expansion(Location(path))
     return sample(lattice, expansion, settings.monte_carlo, size=size, temperature=temperature, seed=seed)
+
+
+def _fit_key(folder: Path) -> str:
+    """Identify a fit by its numbers: icet's file differs from one writing to the next."""
+    return hash_value([read_record(folder)["details"]["cutoffs"], read_arrays(folder)["parameters"].tolist()])
 
 
 def _expansion(path: Path) -> Any:

@@ -35,6 +35,9 @@ NEIGHBOUR_CUTOFFS = (
 """Candidates in nearest distances of the sublattice: pairs, triplets, quadruplets just beyond a shell of a triangular
 lattice (1, √3, 2, √7, 3, …)."""
 
+NOTHING = 1e-9
+"""meV per site. Energies below are round-off, which trainstation's scaling would blow up."""
+
 ALIASED = 1e-8
 """Singular values below this part of the largest count as zero: far above round-off, far below those of real data."""
 
@@ -186,7 +189,7 @@ def choose_and_fit(
     """
     best: tuple[float, Design, Regulariser] | None = None
     for design in designs:
-        if not 0 < design.basis.shape[1] <= config.largest * len(rows):
+        if not 0 < design.basis.shape[1] <= config.largest * len(_telling(design, rows)):
             continue
         for method in config.methods:
             error = _inner_error(design, rows, targets, method=method, config=config)
@@ -195,7 +198,7 @@ def choose_and_fit(
     if best is None:
         least = min(design.basis.shape[1] for design in designs)
         raise DataError(
-            f"{len(rows)} orderings are too few for a cluster expansion.",
+            f"{len(rows)} orderings, end members counted, are too few for a cluster expansion.",
             why=f"the smallest candidate has {least} parameters, {config.largest:.2g} per ordering are allowed",
             fix="add orderings, or shorter cutoffs",
         )
@@ -204,13 +207,19 @@ def choose_and_fit(
     return Expansion(design, method, np.asarray(design.basis @ free), error)
 
 
+def _telling(design: Design, rows: IntArray) -> IntArray:
+    """Places, among the rows, of those that tell something: pinned end members are met by any parameters."""
+    return np.flatnonzero(np.abs(design.reduced[rows]).max(axis=1, initial=0.0) > ALIASED)
+
+
 def _inner_error(
     design: Design, rows: IntArray, targets: FloatArray, *, method: str, config: ClusterExpansionConfig
 ) -> float:
-    matrix = design.reduced[rows]
-    order = np.random.default_rng(config.seed).permutation(len(rows))
+    told = _telling(design, rows)
+    matrix, targets = design.reduced[rows[told]], targets[told]
+    order = np.random.default_rng(config.seed).permutation(len(told))
     misses = []
-    for held in np.array_split(order, min(config.folds, len(rows))):
+    for held in np.array_split(order, min(config.folds, len(told))):
         learnt = np.setdiff1d(order, held)
         misses.append(matrix[held] @ _fit(matrix[learnt], targets[learnt], method) - targets[held])
     return float(np.sqrt(np.mean(np.concatenate(misses) ** 2)))
@@ -219,6 +228,10 @@ def _inner_error(
 def _fit(matrix: FloatArray, targets: FloatArray, method: str) -> FloatArray:
     from trainstation import fit
 
+    told = np.abs(matrix).max(axis=1, initial=0.0) > 0  # pinned end members say 0 = 0
+    matrix, targets = matrix[told], targets[told]
+    if np.abs(targets).max(initial=0.0) < NOTHING:
+        return np.zeros(matrix.shape[1])
     if method == "least-squares":
         return _least_norm(matrix, targets)
     with (

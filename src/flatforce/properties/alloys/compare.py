@@ -52,6 +52,8 @@ class Judged:
     """Training orderings → mean absolute error of each draw, meV/site."""
     errors: FloatArray
     """(n,) meV per site, mean absolute error of each row over the repeats; NaN where it was never tested."""
+    once: FloatArray
+    """(n,) meV per site, absolute error of each row in the first repeat: where costly models take part."""
     predictions: FloatArray
     """(n,) meV per site, mean over the repeats."""
     seconds: float
@@ -91,7 +93,10 @@ def compare_models(
         found.append(_judge(table, one, splits, seed=seed))
         progress(number + 1, len(contestants), one.predictor.name)
     reference = next((one for one in found if one.name == REFERENCE), None)
-    return [_tested(one, reference, seed) for one in found]
+    return [
+        _tested(one, reference, seed, once=contestant.costly)
+        for one, contestant in zip(found, contestants, strict=True)
+    ]
 
 
 def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed: int) -> Judged:
@@ -112,13 +117,19 @@ def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed:
             continue
         finally:
             seconds += time.process_time() - start
+        finite = np.isfinite(predicted)
+        if not finite.all():
+            failures.append(f"{split.kind} {split.label}: no number for {int((~finite).sum())} orderings")
+        if not finite.any():
+            continue
+        places, predicted = split.test[finite], predicted[finite]
         if split.kind == "curve":
             size = int(split.label.partition(".")[0])
-            curve.setdefault(size, []).append(float(np.abs(predicted - truth[split.test]).mean()))
+            curve.setdefault(size, []).append(float(np.abs(predicted - truth[places]).mean()))
             continue
-        each.setdefault(split.kind, []).append(scores(table, split.test, predicted))
+        each.setdefault(split.kind, []).append(scores(table, places, predicted))
         if split.kind == "folds":
-            for place, value in zip(split.test, predicted, strict=True):
+            for place, value in zip(places, predicted, strict=True):
                 tested[int(place)].append(float(value))
     errors = np.array([np.abs(np.array(v) - truth[k]).mean() if v else np.nan for k, v in enumerate(tested)])
     predictions = np.array([np.mean(v) if v else np.nan for v in tested])
@@ -131,6 +142,7 @@ def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed:
         float("nan"),
         curve,
         errors,
+        np.array([abs(v[0] - truth[k]) if v else np.nan for k, v in enumerate(tested)]),
         predictions,
         seconds,
         failures,
@@ -141,13 +153,19 @@ def _for_costly(split: Split) -> bool:
     return split.kind in {"size", "window"} or (split.kind == "folds" and split.label.startswith("0."))
 
 
-def _tested(one: Judged, reference: Judged | None, seed: int) -> Judged:
+def _tested(one: Judged, reference: Judged | None, seed: int, *, once: bool) -> Judged:
     if reference is None or reference is one:
         return one
-    both = np.isfinite(one.errors) & np.isfinite(reference.errors)
+    mine, theirs = (one.once, reference.once) if once else (one.errors, reference.errors)
+    both = np.isfinite(mine) & np.isfinite(theirs)
     if not both.any():
         return one
-    return replace(one, p_value=paired_test(one.errors[both], reference.errors[both], seed=seed))
+    return replace(one, p_value=paired_test(mine[both], theirs[both], seed=seed))
+
+
+def _number(value: float) -> float | None:
+    """Write what is not finite as null: JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None
 
 
 def plain(judged: Judged) -> dict[str, Any]:
@@ -164,9 +182,12 @@ def plain(judged: Judged) -> dict[str, Any]:
     """
     return {
         "sees": judged.sees,
-        "scores": judged.scores,
-        "interval": list(judged.interval),
-        "p_value": judged.p_value,
+        "scores": {
+            kind: {name: _number(value) for name, value in found.items()}
+            for kind, found in judged.scores.items()
+        },
+        "interval": [_number(end) for end in judged.interval],
+        "p_value": _number(judged.p_value),
         "curve": {str(size): values for size, values in judged.curve.items()},
         "seconds": judged.seconds,
         "failures": judged.failures,

@@ -14,9 +14,10 @@ from flatforce.data.frames import get_labels
 from flatforce.properties.alloys.guess import guess_relaxed
 from flatforce.properties.alloys.table import PURE, Solved
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.reference.config import GpawSettings
 from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.alloys import HEIGHT, ORDERING
-from flatforce.structures.sheet import as_slab, thickness
+from flatforce.structures.sheet import as_slab, membrane_stress, thickness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
     from flatforce.models.potential import Potential
     from flatforce.properties.alloys.table import State
-    from flatforce.reference.config import LabelConfig
+    from flatforce.reference.config import LabelConfig, Settings
     from flatforce.structures.alloys import AlloyLattice
+
+
+ROUNDED = 1 + 1e-6
+"""What files lose of a criterion that was just met."""
 
 
 class AlloyEnergies(Config):
@@ -165,7 +170,10 @@ def energies_by_labels(
         if guide is not None and state != "none":
             guided = [guess_relaxed(one, guide, target, folder=cache) for one in starts]
             starts, curvatures = [one[0] for one in guided], [one[1] for one in guided]
-        paths = relax_by_labels(starts, labels, target, cache=cache, curvatures=curvatures, progress=progress)
+        settings = [grid_of(labels.settings, orderings[k]) for k in places]
+        paths = relax_by_labels(
+            starts, labels, target, cache=cache, settings=settings, curvatures=curvatures, progress=progress
+        )
         for k, path in zip(places, paths, strict=True):
             for frame in path.frames:
                 frame.info["relaxation"] = state
@@ -216,13 +224,26 @@ def energies_from_frames(
         state = str(end.info.get("relaxation", "cell"))
         if state not in {"cell", "positions", "none"}:
             raise DataError(f"{name}: relaxation is {state!r}.", fix="use cell, positions or none")
-        force = float(np.linalg.norm(get_labels(end).forces, axis=1).max())
-        stiff = state != "none" and force > config.max_force * (1 + 1e-6)
-        reason = f"a force of {force:.3g} eV/Å is left" if stiff else ""
+        reason = _left_over(end, state, config)
         bare = end.copy()
         bare.info |= {ORDERING: name}
         found.append(Solved(bare, bare, get_labels(end).energy, _state(state), reason))
     return found
+
+
+def _left_over(end: Atoms, state: str, config: AlloyEnergies) -> str:
+    """Say what speaks against a frame's being relaxed; empty if nothing does."""
+    labels = get_labels(end)
+    force = float(np.linalg.norm(labels.forces, axis=1).max())
+    if state != "none" and force > config.max_force * ROUNDED:
+        return f"a force of {force:.3g} eV/Å is left"
+    if state != "cell":
+        return ""
+    if labels.stress is None:
+        told = "relaxed" in end.info or "relaxation" in end.info
+        return "" if told else "no stress tells whether its cell is relaxed, nor does its info"
+    tension = float(np.abs(membrane_stress(labels.stress, height=float(end.cell[2, 2]))).max())
+    return f"a membrane stress of {tension:.3g} N/m is left" if tension > config.max_stress * ROUNDED else ""
 
 
 def _state(text: str) -> State:
@@ -238,6 +259,30 @@ def _by_state(
         state: State = "cell" if is_end_member(lattice, atoms) else config.relax
         places.setdefault(state, []).append(number)
     return places
+
+
+def grid_of(settings: Settings, ordering: Atoms) -> Settings:
+    """Lay GPAW's k points down for an ordering, at least as dense as `k_length` says for its undistorted cell.
+
+    They stay the same while it relaxes: a grid that changed on the way would show as a jump of the energy.
+
+    Parameters
+    ----------
+    settings
+        How frames are labelled.
+    ordering
+        Undistorted.
+
+    Returns
+    -------
+    The settings with `k_points`; unchanged for other codes.
+    """
+    if not isinstance(settings, GpawSettings) or settings.k_points is not None:
+        return settings
+    first, second = (
+        max(1, int(np.ceil(settings.k_length / one - 0.01))) for one in ordering.cell.lengths()[:2]
+    )
+    return settings.model_copy(update={"k_points": (first, second)})
 
 
 def slab(sheet: Atoms) -> Atoms:

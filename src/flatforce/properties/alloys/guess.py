@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.filters import FrechetCellFilter
 
-from flatforce.core.hashing import hash_structure, hash_value
+from flatforce.core.hashing import hash_file, hash_structure, hash_value
 from flatforce.core.results import write_arrays
 from flatforce.models.calculator import SheetCalculator
+from flatforce.models.spec import model_files
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
 from flatforce.structures.sheet import IN_PLANE
 
@@ -54,7 +55,8 @@ def guess_relaxed(
     The sheet, and (d, d) eV/Å², second derivatives in the coordinates of ASE's `FrechetCellFilter`, or of the positions
     if the cell is kept, every direction at least as stiff as `LEAST_CURVATURE`.
     """
-    key = hash_value([hash_structure(sheet), potential.spec, target.relax_cell, target.max_force])
+    files = [hash_file(one) for one in model_files(potential.spec)] or [potential.spec]
+    key = hash_value([hash_structure(sheet), files, target.model_dump(mode="json")])
     path = folder / "guesses" / f"{key}.npz"
     if not path.is_file():
         settings = RelaxConfig(

@@ -11,16 +11,18 @@ from typing_extensions import override
 
 from flatforce.core.config import Config
 from flatforce.core.errors import DataError
-from flatforce.core.hashing import hash_value
+from flatforce.core.hashing import hash_file, hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import read_record
-from flatforce.data.frames import ENERGY, write_frames
+from flatforce.data.frames import ENERGY, FORCES, write_frames
 from flatforce.models import load
+from flatforce.models.spec import model_files
 from flatforce.models.training.architectures import Architecture, MaceArchitecture
 from flatforce.models.training.config import TrainConfig, Weights
 from flatforce.models.training.run import train
 from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model
 from flatforce.properties.alloys.predictors import Predictor
+from flatforce.properties.alloys.table import on_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +105,8 @@ class FineTuned(Predictor):
         solved = energies_by_model(
             self.lattice, [self.table.orderings[k] for k in places], potential, self.energies
         )
-        per_site = [one.energy / self.table.rows[k].n_sites for one, k in zip(solved, places, strict=True)]
+        kept = on_lattice(self.lattice, solved, max_distance=self.energies.max_distance)
+        per_site = [e / self.table.rows[k].n_sites for e, k in zip(kept, places, strict=True)]
         return against_ends(self.table, ends, per_site[: len(ends)], test, per_site[len(ends) :])
 
 
@@ -182,6 +185,11 @@ def against_ends(
     return np.asarray(1e3 * (np.array(energies) - np.array(mixed)))
 
 
+def _frame_key(frame: Atoms) -> list[Any]:
+    forces = frame.arrays.get(FORCES)
+    return [hash_structure(frame), float(frame.info[ENERGY]), None if forces is None else forces.tolist()]
+
+
 def trained(
     frames: Sequence[Atoms], base: dict[str, Any], config: Further | Network, folder: Path, progress: Progress
 ) -> tuple[Potential, str]:
@@ -210,10 +218,11 @@ def trained(
         If every candidate diverged.
     """
     best: tuple[float, Path, str] | None = None
+    start = [hash_file(path) for path in model_files(base["start_from"])] if "start_from" in base else []
     for rate in config.learning_rates:
         for epochs in config.epochs:
             values = base | {"learning_rate": rate, "epochs": epochs, "name": "alloy", "stage_two": None}
-            key = hash_value([values, sorted(str(f.info.get("material")) for f in frames), len(frames)])
+            key = hash_value([values, start, [_frame_key(frame) for frame in frames]])
             inside = folder / key
             data = inside / "frames.extxyz"
             if not data.is_file():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.utils.structure_comparator import SymmetryEquivalenceCheck
 
 from flatforce.core.errors import DataError
 from flatforce.structures.orderings import import_icet
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from flatforce.structures.alloys import AlloyLattice
 
 IDENTITY_CUTOFFS = (4.6, 2.8, 2.1)
-"""In nearest distances of the sublattice that mixes: pairs, triplets, quadruplets that tell orderings apart. All 53
-orderings of an MX2 up to six sites differ in them (test)."""
+"""In nearest distances of the sublattice that mixes: pairs, triplets, quadruplets. Orderings that differ in them are
+different; the others are compared atom by atom."""
 
 SAME_VECTOR = 1e-6
 """Largest difference of the cluster vectors of one ordering: round-off."""
@@ -137,7 +138,8 @@ def cluster_vectors_in(space: Any, lattice: AlloyLattice, orderings: Sequence[At
 def _spaced(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
     """Give an ordering the vacuum of a cluster space."""
     atoms = ordering.copy()
-    middle = lattice.parent.positions[:, 2].mean()
+    heights = lattice.parent.positions[:, 2]
+    middle = (heights.min() + heights.max()) / 2  # where `spacious` has the middle of its cell
     cell = atoms.cell.array.copy()
     cell[2] = third
     atoms.set_cell(cell)
@@ -160,11 +162,22 @@ def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[i
     -------
     For each, the place of the first one like it.
     """
+    if not orderings:
+        return []
     nearest = neighbour_distance(lattice)
     space = cluster_space(lattice, [factor * nearest for factor in IDENTITY_CUTOFFS])
     vectors = cluster_vectors_in(space, lattice, orderings)
+    alike = SymmetryEquivalenceCheck(to_primitive=True)  # equal vectors are no proof: 8-site cells collide
     groups: list[int] = []
     for number, vector in enumerate(vectors):
-        same = np.abs(vectors[:number] - vector).max(axis=1) < SAME_VECTOR if number else np.array([False])
-        groups.append(int(np.flatnonzero(same)[0]) if same.any() else number)
+        close = np.flatnonzero(np.abs(vectors[:number] - vector).max(axis=1, initial=0.0) < SAME_VECTOR)
+        firsts = sorted({groups[k] for k in close})
+        same = (k for k in firsts if alike.compare(_thick(orderings[number]), _thick(orderings[k])))
+        groups.append(next(same, number))
     return groups
+
+
+def _thick(ordering: Atoms) -> Atoms:
+    atoms = ordering.copy()
+    atoms.pbc = True
+    return atoms

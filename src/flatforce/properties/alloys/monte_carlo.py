@@ -7,15 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
-from flatforce.properties.alloys.mapping import neighbour_distance
 from flatforce.structures.orderings import import_icet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
     from flatforce.structures.alloys import AlloyLattice
@@ -30,6 +31,10 @@ STARS = {
 }
 """Wave vectors of order in units of the reciprocal vectors of a hexagonal parent with γ = 120°: segregation, √3 × √3,
 stripes. K′ is minus K and adds nothing to a real field."""
+
+
+HEXAGONAL = 1e-3
+"""Relative round-off of a hexagonal cell from a file."""
 
 
 class MonteCarlo(Config):
@@ -60,6 +65,19 @@ class MonteCarlo(Config):
     workers: PositiveInt = 1
     """Processes."""
 
+    @model_validator(mode="after")
+    def _consistent(self) -> MonteCarlo:
+        if self.ensemble == "canonical" and self.share is None:
+            raise ValueError("the canonical ensemble needs a share")
+        if self.ensemble == "canonical" and self.order == "gamma":
+            raise ValueError(
+                "order: gamma is the composition, which the canonical ensemble keeps: use semi-grand"
+            )
+        step = {"gamma": 1, "K": 3, "M": 2}[self.order]
+        if any(size % step for size in self.sizes):
+            raise ValueError(f"order: {self.order} fits cells whose size is a multiple of {step}")
+        return self
+
 
 @dataclass(frozen=True)
 class Point:
@@ -72,7 +90,7 @@ class Point:
     energy: float
     """meV per site, mean."""
     heat_capacity: float
-    """Boltzmann constants per site."""
+    """Boltzmann constants per site: variance of the energy, less Δμ N in the semi-grand ensemble."""
     share: float
     """Mean, of the last species."""
     second: float
@@ -96,7 +114,7 @@ class Transition:
     temperature: float
     """K; NaN if the cumulants do not cross within the temperatures."""
     error: float
-    """K, standard error from resampled runs."""
+    """K, standard error from resampled runs; NaN for single runs, or where half of the draws do not cross."""
 
 
 def check_cell(lattice: AlloyLattice, size: int, cutoff: float) -> None:
@@ -177,11 +195,12 @@ def sample(
         potentials = {first: 0.0, last: config.chemical_potential}
         run = SemiGrandCanonicalEnsemble(**shared, chemical_potentials=potentials)
     shell = _shell_radius(lattice, config.shells)
+    check_cell(lattice, size, shell)
     order = ShortRangeOrderObserver(
         _pair_space(lattice, expansion, shell), cell, shell, interval=10 * len(mixing)
     )
     run.attach_observer(order, tag="sro")
-    waves = np.array(STARS[config.order]) @ np.linalg.inv(lattice.parent.cell.array[:2, :2]).T * 2 * np.pi
+    waves = _star(config.order, expansion.primitive_structure)
     factor = StructureFactorObserver(
         cell,
         [(*wave, 0.0) for wave in waves],
@@ -192,6 +211,20 @@ def sample(
     run.attach_observer(factor, tag="waves")
     run.run((config.equilibration + config.sweeps) * len(mixing))
     return _averages(run, config, lattice, size=size, temperature=temperature, seed=seed)
+
+
+def _star(order: str, primitive: Atoms) -> FloatArray:
+    """Return wave vectors (1/Å) in the cell that is sampled: icet may have turned the parent's."""
+    a, b = (float(one) for one in primitive.cell.lengths()[:2])
+    gamma = float(primitive.cell.angles()[2])
+    if abs(a / b - 1) > HEXAGONAL or abs(gamma - 120) > 180 / np.pi * HEXAGONAL:
+        raise GeometryError(
+            "Order is watched at wave vectors of a hexagonal sheet, which this parent is not.",
+            why=f"its vectors are {a:.3f} and {b:.3f} Å long with {gamma:.1f}° between them",
+            fix="sample hexagonal parents",
+        )
+    inverse = np.linalg.inv(primitive.cell.array[:2, :2])
+    return np.asarray(2 * np.pi * np.array(STARS[order]) @ inverse.T)
 
 
 def _averages(
@@ -208,16 +241,17 @@ def _averages(
     psi2 = (
         np.asarray(table[waves], dtype=float).sum(axis=1) / sites
     )  # mchammer divides |Σ s exp(iqr)|² by the sites
-    share = float(config.share or 0.0)
+    share, free = float(config.share or 0.0), energy
     if config.ensemble == "semi-grand":
-        share = float(np.mean(table[f"{last}_count"])) / sites
+        counts = np.asarray(table[f"{last}_count"], dtype=float)
+        share, free = float(counts.mean()) / sites, energy - config.chemical_potential * counts
     shells = sorted(name for name in table.columns if name.startswith("sro_"))
     return Point(
         size,
         temperature,
         seed,
         1e3 * float(energy.mean()) / sites,
-        float(energy.var()) / (BOLTZMANN * temperature) ** 2 / sites,
+        float(free.var()) / (BOLTZMANN * temperature) ** 2 / sites,
         share,
         float(psi2.mean()),
         float((psi2**2).mean()),
@@ -254,7 +288,7 @@ def _shell_radius(lattice: AlloyLattice, shells: int) -> float:
     centre = len(sites) // 2
     distances = np.linalg.norm(sites.positions - sites.positions[centre], axis=1)
     inside = np.unique(np.round(distances[distances > 1e-3], 4))
-    return float(inside[shells - 1]) + 0.05 * neighbour_distance(lattice)
+    return float(inside[shells - 1] + inside[shells]) / 2
 
 
 def _pair_space(lattice: AlloyLattice, expansion: Any, radius: float) -> Any:
@@ -293,7 +327,10 @@ def transition(points: Sequence[Point], *, seed: int, draws: int = 200) -> Trans
     best = _crossing(temperatures, moments, None)
     found = np.array([_crossing(temperatures, moments, rng) for _ in range(draws)])
     known = found[np.isfinite(found)]
-    return Transition(best, float(known.std()) if len(known) > draws // 2 else float("nan"))
+    runs = min(len(one) for each in moments.values() for one in each)
+    if runs < 2 or len(known) <= draws // 2:
+        return Transition(best, float("nan"))
+    return Transition(best, float(known.std()) * np.sqrt(runs / (runs - 1)))
 
 
 def _crossing(

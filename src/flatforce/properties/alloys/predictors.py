@@ -97,7 +97,10 @@ class RedlichKister(Predictor):
 
 @dataclass(frozen=True)
 class CompositionOracle(Predictor):
-    """The median of each composition, knowing the answers: no model that sees the composition alone can do better."""
+    """The median of each composition, knowing the answers.
+
+    Over all rows no model that sees the composition alone has a smaller mean absolute error.
+    """
 
     shares: FloatArray
     truth: FloatArray
@@ -147,12 +150,11 @@ class ForceField(Predictor):
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        found = known(self.energies, test, self.label)
+        found = self.energies[test]
         if not self.calibrated:
             return found
-        x = known(self.energies, train, self.label)
-        slope = float(x @ targets / (x @ x)) if x.any() else 0.0  # through zero: end members stay there
-        return slope * found
+        rows = known(self.energies, train, self.label)
+        return slope_of(self.energies[train][rows], targets[rows]) * found
 
 
 @dataclass(frozen=True)
@@ -178,46 +180,64 @@ class DeltaExpansion(Predictor):
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        prior, ahead = known(self.energies, train, self.label), known(self.energies, test, self.label)
-        slope = float(prior @ targets / (prior @ prior)) if prior.any() else 0.0
+        rows = known(self.energies, train, self.label)
+        train, targets = train[rows], targets[rows]
+        prior, ahead = self.energies[train], self.energies[test]
         fits = {
             weight: choose_and_fit(self.designs, train, targets - weight * prior, self.config)
-            for weight in (0.0, slope, 1.0)
+            for weight in (0.0, slope_of(prior, targets), 1.0)
         }
         weight = min(fits, key=lambda one: fits[one].cv_rmse)
         self.chosen.append(f"weight {weight:.2f}")
         return weight * ahead + fits[weight].predict(fits[weight].design.vectors[test])
 
 
-def known(energies: FloatArray, places: IntArray, label: str) -> FloatArray:
-    """Take energies, none of which may be missing.
+def known(energies: FloatArray, places: IntArray, label: str) -> IntArray:
+    """Tell which rows a force field has energies for.
 
     Parameters
     ----------
     energies
         (n,) meV per site.
     places
-        Rows.
+        (m,) rows.
     label
         Whose energies.
 
     Returns
     -------
-    Those of the rows.
+    Places within `places`.
 
     Raises
     ------
     DataError
-        If one is missing.
+        If it has none but of end members.
     """
-    found = energies[places]
-    if not np.isfinite(found).all():
+    found = np.flatnonzero(np.isfinite(energies[places]))
+    if not energies[places][found].any():
         raise DataError(
-            f"{label} has no energy for {int((~np.isfinite(found)).sum())} of the orderings.",
-            why="its relaxation failed or left the lattice",
-            fix="leave the force field out, or the orderings",
+            f"{label} has no energies to learn from.",
+            why="its relaxations failed or left the lattice",
+            fix="leave the force field out",
         )
-    return np.asarray(found)
+    return found
+
+
+def slope_of(x: FloatArray, y: FloatArray) -> float:
+    """Fit a straight line through zero, where the end members stay.
+
+    Parameters
+    ----------
+    x
+        (m,).
+    y
+        (m,).
+
+    Returns
+    -------
+    Its slope.
+    """
+    return float(x @ y / (x @ x))
 
 
 def in_sample(

@@ -20,6 +20,7 @@ SCORE_UNITS = {
     "spearman": "1",
     "hull_mae": "meV/site",
     "ground_state_recall": "1",
+    "ground_state_precision": "1",
     "regret": "meV/site",
 }
 """Of `scores`."""
@@ -100,6 +101,7 @@ def scores(table: AlloyTable, places: IntArray, predicted: FloatArray) -> dict[s
         "spearman": _rank(shares, truth, predicted),
         "hull_mae": float(np.abs(above - above_predicted).mean()),
         "ground_state_recall": float(named[stable].mean()) if stable.any() else np.nan,
+        "ground_state_precision": float(stable[named].mean()) if named.any() else np.nan,
         "regret": float(above[lowest].mean()) if lowest.any() else 0.0,
     }
 

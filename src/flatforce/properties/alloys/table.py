@@ -10,6 +10,7 @@ import numpy as np
 from flatforce.core.errors import DataError, FlatforceError
 from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
 from flatforce.structures.alloys import ORDERING
+from flatforce.structures.sheet import area as area_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +144,7 @@ def make_table(
     state = _one_state(lattice, [one for one, row, _ in kept if not row.end_member])
     pure = _end_members(lattice, [row for _, row, _ in kept], dropped)
     if state != "cell":
-        _check_mismatch(lattice, [one.relaxed for one, row, _ in kept if row.end_member], max_mismatch)
+        _check_mismatch(lattice, kept, max_mismatch)
     kept.sort(key=lambda item: (item[1].shares[::-1], item[1].n_sites))
     rows = [
         replace(row, formation=1e3 * (row.energy - sum(s * pure[k] for k, s in enumerate(row.shares))))
@@ -216,15 +217,47 @@ def _end_members(
     return pure
 
 
-def _check_mismatch(lattice: AlloyLattice, pure: Sequence[Atoms], limit: float) -> None:
-    areas = [np.linalg.norm(np.cross(a.cell[0], a.cell[1])) / lattice.n_sites(a) for a in pure]
-    found = float(np.sqrt(max(areas) / min(areas))) - 1
+def _check_mismatch(lattice: AlloyLattice, kept: Sequence[tuple[Solved, Row, Atoms]], limit: float) -> None:
+    """Refuse cells that are strained against what the end members would like (Vegard's rule for the area)."""
+    area = {row.name: area_of(one.relaxed) / row.n_sites for one, row, _ in kept}
+    pure = {row.shares.index(max(row.shares)): area[row.name] for _, row, _ in kept if row.end_member}
+    wanted = {row.name: sum(share * pure[k] for k, share in enumerate(row.shares)) for _, row, _ in kept}
+    strain = {row.name: abs(np.sqrt(area[row.name] / wanted[row.name]) - 1) for _, row, _ in kept}
+    spread = float(np.sqrt(max(pure.values()) / min(pure.values()))) - 1
+    found = max(spread, *strain.values())
     if found > limit:
         raise DataError(
-            f"The end members of {lattice.name} differ by {100 * found:.2g} % in their lattice constants.",
-            why=f"at a common lattice the sign of the formation energy can be wrong ({100 * limit:.2g} % is allowed)",
-            fix="relax the cells of the orderings as well",
+            f"The end members of {lattice.name} differ by {100 * spread:.2g} % in their lattice constants, and cells "
+            f"are strained by up to {100 * max(strain.values()):.2g} % against Vegard's rule.",
+            why=f"at such a lattice the sign of the formation energy can be wrong ({100 * limit:.2g} % is allowed)",
+            fix="relax the cells of the orderings as well, or give the lattice constant of the end members",
         )
+
+
+def on_lattice(lattice: AlloyLattice, solved: Sequence[Solved], *, max_distance: float) -> FloatArray:
+    """Return energies of cells, NaN where a sheet is not relaxed or has left the lattice.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    solved
+        Orderings.
+    max_distance
+        Å, as for `make_table`.
+
+    Returns
+    -------
+    (n,) eV.
+    """
+    found = []
+    for one in solved:
+        try:
+            away = bool(one.reason) or map_to_lattice(lattice, one.relaxed).distance > max_distance
+        except FlatforceError:
+            away = True
+        found.append(np.nan if away else one.energy)
+    return np.array(found)
 
 
 def subset(table: AlloyTable, places: Sequence[int]) -> AlloyTable:
