@@ -21,7 +21,7 @@ import numpy as np
 from flatforce.core.progress import reporting
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.models import load
-from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model, slab
+from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model, grid_of, slab
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
@@ -29,10 +29,10 @@ from flatforce.structures.orderings import enumerate_orderings
 from flatforce.studies.alloy_files import AlloyStudy
 from flatforce.studies.alloy_stages import alloy_energies
 
-SETTINGS = GpawSettings(k_length=36.0, gamma_centred=True, smearing=0.05, use_symmetry=True)
-"""12 × 12 k points for the primitive cell; chosen by `converge`."""
+SETTINGS = GpawSettings(k_length=38.0, gamma_centred=True, smearing=0.05, use_symmetry=True)
+"""12 × 12 k points for the primitive cell, at least as dense for the others, fixed while a sheet relaxes."""
 
-DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.05 eV, k_length 36 Å with Γ, no spin, c = 15 Å, free energy"
+DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.05 eV, 12 × 12 k points of the primitive cell or denser, with Γ, no spin, c = 15 Å, free energy"
 
 GUIDE = "chgnet:0.3.0"
 
@@ -45,8 +45,8 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 CHANGES: dict[str, dict[str, Any]] = {
     "as chosen": {},
     "cutoff 500": {"cutoff": 500.0},
-    "k_length 24": {"k_length": 24.0},
-    "k_length 48": {"k_length": 48.0},
+    "8 × 8": {"k_length": 25.4},
+    "16 × 16": {"k_length": 50.8},
     "smearing 0.1": {"smearing": 0.1},
     "smearing 0.02": {"smearing": 0.02},
 }
@@ -70,7 +70,12 @@ def converge(folder: Path, workers: int, systems: list[str]) -> None:
             sheet.set_cell(np.round(sheet.cell.array, 5))
         for name, change in CHANGES.items():
             settings = SETTINGS.model_copy(update=change)
-            done = label(sheets, LabelConfig(settings=settings, workers=workers), cache=folder / "labels")
+            done = label(
+                sheets,
+                LabelConfig(settings=settings, workers=workers),
+                cache=folder / "labels",
+                settings=[grid_of(settings, ordering) for ordering in orderings],
+            )
             assert not done.failures, done.failures
             per_site = [get_labels(f).energy / lattice.n_sites(f) for f in done.frames]
             shares = [list(lattice.composition(f).values()) for f in done.frames]
