@@ -20,6 +20,7 @@ from mchammer.calculators import ClusterExpansionCalculator
 from flatforce.cli import main
 from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.statistics import bootstrap, paired_test
+from flatforce.models.isolated.roost import roost_python
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models
 from flatforce.properties.alloys.energies import AlloyEnergies
@@ -27,6 +28,7 @@ from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Furth
 from flatforce.properties.alloys.mapping import cluster_space
 from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, sample, transition
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
+from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
 from flatforce.properties.alloys.scores import scores
 from flatforce.properties.alloys.splits import AlloySplits, make_splits
 from flatforce.structures.alloys import Alloy, alloy_lattice
@@ -96,8 +98,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_cells": 4,
         "energies": {"max_distance": 0.6},
         "expansion": {"cutoffs": [[2.7], [4.6]], "methods": ["ridge", "least-squares"]},
-        "splits": {"folds": 4, "repeats": 2, "draws": 2},
-        "compare": {"force_fields": {"EMT": EMT}},
+        "splits": {"folds": 4, "repeats": 1, "draws": 1},
+        "compare": {"force_fields": {"EMT": EMT}, "roost": None},
         "hull": {"max_cells": 5, "draws": 10},
         "monte_carlo": {
             "share": 0.25,
@@ -430,7 +432,7 @@ def test_root_three_order_is_seen_whatever_angle_the_parent_is_given_in(angle: i
     )
     expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.2]), [0.0, 0.0, 3 * 0.02])
     config = MonteCarlo(
-        share=1 / 3, temperatures=[60.0], sizes=[6], sweeps=40, equilibration=150, seeds=1, shells=1
+        share=1 / 3, temperatures=[60.0], sizes=[6], sweeps=40, equilibration=100, seeds=1, shells=1
     )
     point = sample(lattice, expansion, config, size=6, temperature=60.0, seed=3)
     assert point.warren_cowley[0] == pytest.approx(-0.5, abs=0.05)  # every W has Mo around it
@@ -469,6 +471,8 @@ def test_a_force_field_that_fails_somewhere_is_judged_elsewhere(table: AlloyTabl
 
 def test_another_force_field_under_the_same_label_is_asked_anew(folder: Path) -> None:
     study = yaml.safe_load((folder / "alloy.yaml").read_text())
+    study["splits"] = {"folds": 2, "repeats": 1, "window": None, "sizes": [6], "draws": 1}
+    study["expansion"]["methods"] = ["least-squares"]
     (folder / "other.yaml").write_text(yaml.safe_dump(study))
     assert run(folder, "alloy", "compare", "-c", "other.yaml", "energies", "-o", "cut").returncode == 0
     (folder / "cut" / "result.json").unlink()  # as after a kill
@@ -487,3 +491,16 @@ def test_a_table_of_another_lattice_is_refused(folder: Path) -> None:
     done = run(folder, "alloy", "fit", "-c", "silver.yaml", "energies", "-o", "y")
     assert done.returncode == 2
     assert "not of CuAu as this study describes it" in done.stderr
+
+
+@pytest.mark.skipif(roost_python() is None, reason="Roost has no environment here")
+def test_roost_sees_the_composition_alone(table: AlloyTable) -> None:
+    python = roost_python()
+    assert python is not None
+    roost = RoostPredictor(table.orderings, python, RoostConfig(epochs=150, members=1))
+    rows = np.arange(len(table.rows))
+    found = roost.predict(rows, table.formation, rows)
+    same = [k for k in rows if table.rows[k].shares == (0.5, 0.5)]
+    assert len(same) > 2
+    assert np.ptp(found[same]) < 1e-3
+    assert np.abs(found - table.formation).mean() < 0.5 * np.abs(table.formation).mean()

@@ -73,10 +73,10 @@ def labelled(count: int, seed: int) -> list[Atoms]:
     return frames
 
 
-def run(folder: Path, *words: str) -> tuple[int, str, str]:
+def run(folder: Path, *words: str, command: str = "learn") -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
     with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["flatforce", "learn", *words])
+        patch.setattr(sys, "argv", ["flatforce", command, *words])
         try:
             main()
             code = 0
@@ -133,6 +133,12 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     (folder / "live" / "round-01" / "result.json").unlink()
     code, _, err = run(folder, "live.yaml", "-o", "live")
     assert code == 0, err
+    code, _, err = run(folder, "live", command="report")
+    assert code == 0, err
+    page = (folder / "live" / "report" / "index.html").read_text()
+    assert "Round 2 of active learning" in page
+    assert "2 rounds are done" in page
+    assert first[0]["name"] in page
     assert [path.stat().st_mtime_ns for path in labels] == stamps
     again = records(folder / "live")
     assert [one["metrics"]["force_mae"] for one in again] == [one["metrics"]["force_mae"] for one in found]

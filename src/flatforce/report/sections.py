@@ -22,6 +22,7 @@ from flatforce.report import (
 )
 from flatforce.report.section import Section, Table, make_section, metrics_table
 from flatforce.report.sections_alloy import ALLOY_MAKERS
+from flatforce.report.sections_learning import LEARNING_MAKERS
 from flatforce.report.viewer import scene
 
 COMPARED: Final = {
@@ -352,5 +353,6 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "finite size": _sizes,
     "line shape": _line_shape,
     **ALLOY_MAKERS,
+    **LEARNING_MAKERS,
 }
 """Kind of result → its section; the page shows them in this order."""

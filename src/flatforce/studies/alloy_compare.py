@@ -16,6 +16,7 @@ from flatforce.core.results import Record, claim_folder, read_record, write_arra
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled, write_frames
 from flatforce.models import load
+from flatforce.models.isolated.roost import roost_python
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models, plain
 from flatforce.properties.alloys.energies import energies_by_model
@@ -29,6 +30,7 @@ from flatforce.properties.alloys.predictors import (
     Zero,
     in_sample,
 )
+from flatforce.properties.alloys.roost import RoostPredictor
 from flatforce.properties.alloys.scores import SCORE_UNITS
 from flatforce.properties.alloys.splits import make_splits
 from flatforce.properties.alloys.table import on_lattice, subset
@@ -185,6 +187,9 @@ def _contestants(
             ]
         cheap.append(DeltaExpansion(label, kinds["self"], designs, study.expansion))
     found = [Contestant(one) for one in cheap]
+    python = roost_python()
+    if study.compare.roost is not None and python is not None:
+        found.append(Contestant(RoostPredictor(table.orderings, python, study.compare.roost), costly=True))
     by_name = _frames_of(table, frames) if study.compare.further else {}
     for label, further in study.compare.further.items():
         tuned = FineTuned(lattice, table, by_name, further, study.energies, folder / "trained" / label, label)

@@ -20,6 +20,7 @@ from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig
 from flatforce.properties.alloys.energies import AlloyEnergies
 from flatforce.properties.alloys.learners import Further, Network
 from flatforce.properties.alloys.monte_carlo import MonteCarlo
+from flatforce.properties.alloys.roost import RoostConfig
 from flatforce.properties.alloys.splits import AlloySplits
 from flatforce.properties.alloys.table import AlloyTable, Row
 from flatforce.structures.alloys import Alloy
@@ -47,6 +48,8 @@ class Contest(Config):
     """Label → force field that is trained further on the frames of the training orderings; needs `frames`."""
     network: Network | None = None
     """A network of energies alone, on sheets relaxed by DFT and by each of the force fields."""
+    roost: RoostConfig | None = RoostConfig()
+    """Roost, where its environment is there (`flatforce env create roost`)."""
     terms: list[PositiveInt] = [1, 3]
     """Of the Redlich–Kister polynomials."""
 

@@ -171,6 +171,10 @@ def _round(
             if len(failures) == len(chosen):
                 stop = "every label of this round failed"
     details["stop"] = stop
+    shown = ("n_labels", "force_mae", "force_mae_low", "force_mae_high")
+    details["history"] = [
+        {key: one[key] for key in shown} for one in (*(b["metrics"] for b in before), metrics)
+    ]
     said = [f"{name} has no label: {reason}" for name, reason in details["failures"]]
     record = Record(
         "learning round",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import metadata, resources
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,8 @@ from flatforce.core.errors import ModelError
 from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
 
-PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip"}
-"""Kind of force field → package that must be importable where it runs."""
+PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip", "roost": "aviary"}
+"""Kind of model → package that must be importable where it runs."""
 
 SELF_TESTS: Final = {"sevennet": "sevennet:7net-0", "nequip": "nequip:random"}
 """A model that needs no download, by kind."""
@@ -231,6 +232,6 @@ def _broken(what: str, done: subprocess.CompletedProcess[str], log: Path) -> Mod
 
 
 if __name__ == "__main__":
-    sys.stdout.write(
-        json.dumps({name: metadata.version(name) for name in ("flatforce", "torch", "e3nn", sys.argv[1])})
-    )
+    wanted = ("flatforce", "torch", "e3nn", *packages_distributions()[sys.argv[1]])
+    there = {one.name for one in metadata.distributions()}
+    sys.stdout.write(json.dumps({name: metadata.version(name) for name in wanted if name in there}))
