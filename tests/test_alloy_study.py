@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +13,7 @@ from ase import Atoms
 from ase.io import read, write
 from mchammer.calculators import ClusterExpansionCalculator
 
-from flatforce.cli import main
+from commands import run
 from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.statistics import bootstrap, paired_test
 from flatforce.models.isolated.roost import roost_python
@@ -26,11 +22,12 @@ from flatforce.properties.alloys.compare import Contestant, compare_models
 from flatforce.properties.alloys.energies import AlloyEnergies
 from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network
 from flatforce.properties.alloys.mapping import cluster_space
-from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, sample, transition
+from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, sample
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
 from flatforce.properties.alloys.scores import scores
 from flatforce.properties.alloys.splits import AlloySplits, make_splits
+from flatforce.properties.alloys.transition import transition
 from flatforce.structures.alloys import Alloy, alloy_lattice
 from flatforce.structures.orderings import import_icet
 from flatforce.studies.alloy_files import AlloyStudy, read_table
@@ -54,26 +51,6 @@ DISULFIDE = Alloy.parse(
         "site": "Mo",
     }
 )
-
-
-@dataclass(frozen=True)
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(folder: Path, *words: str) -> Done:
-    """Call the command in this process: a new one would spend its time on imports."""
-    out, err = io.StringIO(), io.StringIO()
-    with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["flatforce", *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def record(folder: Path) -> dict[str, object]:
@@ -186,6 +163,8 @@ def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, tabl
     assert run(folder, "alloy", *again).returncode == 0
     first, second = read_table(folder / "dft"), read_table(folder / "frames")
     assert second.formation == pytest.approx(first.formation, abs=1e-3)
+    assert sum(row.labels for row in first.rows) == len(read(folder / "dft" / "frames.extxyz", ":"))
+    assert [row.labels for row in second.rows] == [row.labels for row in first.rows]
 
 
 def test_from_energies_to_a_page(folder: Path) -> None:
@@ -197,6 +176,14 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     assert float(found["zero", "folds"]["mae"]) > 5.0
     oracle = float(found["composition oracle", "folds"]["mae"])
     assert oracle < float(found["Redlich–Kister 1", "folds"]["mae"])
+    table = read_table(folder / "energies")
+    learnt = float(found["cluster expansion", "folds"]["labels"])
+    assert learnt == pytest.approx(2 + 0.75 * len(table.mixed))  # one each by a force field; four folds
+    assert float(found["zero", "folds"]["labels"]) == 0.0
+    assert float(found["EMT (self), as it is", "folds"]["labels"]) == 0.0
+    assert float(found["EMT (self), calibrated", "folds"]["labels"]) == learnt
+    assert float(found["EMT (dft), as it is", "folds"]["labels_an_answer"]) == 1.0
+    assert float(found["EMT (self), as it is", "folds"]["labels_an_answer"]) == 0.0
     splits = json.loads((folder / "contest" / "splits.json").read_text())
     assert {one["kind"] for one in splits} == {"folds", "size", "window", "curve"}
     assert run(folder, "alloy", "fit", "-c", "alloy.yaml", "energies", "-o", "fit").returncode == 0
@@ -405,15 +392,21 @@ def test_sites_that_do_not_see_one_another_have_the_heat_capacity_of_two_levels(
     lattice = alloy_lattice(DISULFIDE)
     field = 0.02
     expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.4]), [0.0, field, 0.0])
+    atoms = expansion.primitive_structure.copy()
+    levels = []
+    for species in ("Mo", "W"):
+        atoms.symbols[[k for k, s in enumerate(atoms.symbols) if s != "S"]] = species
+        levels.append(expansion.predict(atoms))
+    assert abs(levels[1] - levels[0]) == pytest.approx(2 * field)
     for potential in (0.0, 0.02, 2 * field):
         config = MonteCarlo(
             ensemble="semi-grand", chemical_potential=potential, temperatures=[300.0], sizes=[6], sweeps=400,
             equilibration=50, seeds=1, order="gamma", shells=1,
         )  # fmt: skip
         point = sample(lattice, expansion, config, size=6, temperature=300.0, seed=1)
-        low, high = (_two_levels(sign * 2 * field - potential) for sign in (1, -1))
-        assert min(abs(point.heat_capacity - one) for one in (low, high)) < 0.06
-        assert abs(low - high) > 0.1 or potential == 0.0
+        gap = levels[1] - levels[0] - potential
+        assert point.heat_capacity == pytest.approx(_two_levels(gap), abs=0.06)
+        assert point.share == pytest.approx(1 / (1 + np.exp(gap / (BOLTZMANN * 300.0))), abs=0.03)
 
 
 def _two_levels(gap: float) -> float:

@@ -23,9 +23,9 @@ from flatforce.properties.alloys.energies import (
     AlloyEnergies,
     energies_by_labels,
     energies_by_model,
-    energies_from_frames,
     slab,
 )
+from flatforce.properties.alloys.labelled import energies_from_frames
 from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
 from flatforce.properties.alloys.scores import lower_hull
 from flatforce.properties.alloys.table import Solved, make_table
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 pytest.importorskip("icet")
 
 EMT = "ase:ase.calculators.emt:EMT"
-
-MEV = 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +79,12 @@ def table(metals: AlloyLattice) -> AlloyTable:
     return make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
 
 
-def distinct(n_cells: int) -> int:
+def distinct(n_cells: int, turns: list[np.ndarray]) -> int:
     """Count decorations of all cells of a triangular lattice with n sites, by brute force over classes.
 
-    Two decorations are the same if a translation, a rotation of the lattice or a mirror carries one onto the other;
+    Two decorations are the same if a translation or one of the operations carries one onto the other;
     superperiodic ones belong to smaller cells. Written without icet.
     """
-    turns = _lattice_point_group()
     found: set[tuple[Any, ...]] = set()
     for first in (d for d in range(1, n_cells + 1) if n_cells % d == 0):
         second = n_cells // first
@@ -163,13 +160,14 @@ def _canonical(
 
 
 def test_orderings_are_as_many_as_an_independent_count_finds(disulfide: AlloyLattice) -> None:
-    """D3h acts on the metal sublattice as the twelve operations less those that icet cannot tell apart: z flips."""
+    """Of the twelve operations of the metals' lattice a 2H sheet keeps those that carry chalcogens onto chalcogens."""
+    sulfur = np.array([1, 2])  # thirds of the lattice vectors
+    kept = [turn for turn in _lattice_point_group() if ((turn @ sulfur - sulfur) % 3 == 0).all()]
+    assert len(kept) == 6
     found = enumerate_orderings(disulfide, max_cells=6)
     sizes = [disulfide.n_sites(one) for one in found]
-    triangular = [distinct(n) for n in range(1, 5)]
-    # a 2H sheet lacks the sixfold axis; up to four sites inversion makes no new class
-    assert [sizes.count(n) for n in range(1, 5)] == triangular
-    assert len(found) == 53  # libcasm 2.0 finds as many up to six sites in the plane
+    assert [sizes.count(n) for n in range(1, 7)] == [distinct(n, kept) for n in range(1, 7)]
+    assert len(found) == 53
     assert sum(n <= 4 for n in sizes) == 15
     assert len(set(ordering_groups(disulfide, found))) == 53
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import yaml
-from ase import Atoms
+from ase import Atoms, units
 from ase.calculators.emt import EMT
 from ase.io import write
 
+from commands import run
 from flatforce.active.config import LearnConfig
 from flatforce.active.property import Target, spectra
 from flatforce.active.samplers import (
@@ -26,7 +24,7 @@ from flatforce.active.samplers import (
     ThermalModes,
     propose,
 )
-from flatforce.cli import main
+from flatforce.active.trajectories import read_trajectories
 from flatforce.core.errors import ConfigError
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
 from flatforce.models import load
@@ -73,18 +71,6 @@ def labelled(count: int, seed: int) -> list[Atoms]:
     return frames
 
 
-def run(folder: Path, *words: str, command: str = "learn") -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["flatforce", command, *words])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return code, out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("learn")
@@ -112,9 +98,9 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
         "stop": {"rounds": 2},
     }
     (folder / "live.yaml").write_text(yaml.safe_dump(study))
-    code, out, err = run(folder, "live.yaml", "-o", "live")
-    assert code == 0, err
-    assert "2 rounds are done" in out
+    done = run(folder, "learn", "live.yaml", "-o", "live")
+    assert done.returncode == 0, done.stderr
+    assert "2 rounds are done" in done.stdout
     found = records(folder / "live")
     assert [one["metrics"]["n_learnt"] for one in found] == [16, 19, 22]
     assert [one["metrics"]["n_labels"] for one in found] == [0, 3, 6]
@@ -131,10 +117,10 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     assert len(labels) == 6
     (folder / "live" / "round-02" / "result.json").unlink()  # as if killed while the last round was assessed
     (folder / "live" / "round-01" / "result.json").unlink()
-    code, _, err = run(folder, "live.yaml", "-o", "live")
-    assert code == 0, err
-    code, _, err = run(folder, "live", command="report")
-    assert code == 0, err
+    done = run(folder, "learn", "live.yaml", "-o", "live")
+    assert done.returncode == 0, done.stderr
+    done = run(folder, "report", "live")
+    assert done.returncode == 0, done.stderr
     page = (folder / "live" / "report" / "index.html").read_text()
     assert "Round 2 of active learning" in page
     assert "2 rounds are done" in page
@@ -142,6 +128,41 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     assert [path.stat().st_mtime_ns for path in labels] == stamps
     again = records(folder / "live")
     assert [one["metrics"]["force_mae"] for one in again] == [one["metrics"]["force_mae"] for one in found]
+
+
+def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
+    """On the fly: a threshold that the committee meets everywhere after it has learnt a frame or none."""
+    sampling = {"dynamics": {"steps": 40, "temperatures": [100, 600], "stop_above": 1e-3, "go_on": True}}
+    study = {
+        "start": ["start.extxyz"],
+        "test": "test.extxyz",
+        "structures": ["sheet.extxyz"],
+        "sampling": sampling,
+        "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}},
+        "train": TRAIN,
+        "per_round": 4,
+        "calibration_fraction": 0.3,
+        "stop": {"rounds": 3},
+    }
+    (folder / "fly.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", "fly.yaml", "-o", "fly")
+    assert done.returncode == 0, done.stderr
+    found = records(folder / "fly")
+    times = [[one["time"] for one in record["details"]["dynamics"]] for record in found[:-1]]
+    assert times == [[2.0, 2.0], [4.0, 4.0], [6.0, 6.0]]  # doubt ends each after one step more
+    assert [one["metrics"]["n_labels"] for one in found] == [0, 2, 4, 6]
+    first = read_trajectories(folder / "fly" / "round-00" / "trajectories.extxyz", seed=0)
+    second = read_trajectories(folder / "fly" / "round-01" / "trajectories.extxyz", seed=0)
+    for before, after in zip(first, second, strict=True):
+        drift = before.atoms.positions + before.velocities * 2.0 * units.fs
+        assert np.abs(after.atoms.positions - drift).max() < 0.02
+    sampling["dynamics"]["stop_above"] = 1e3
+    (folder / "calm.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", "calm.yaml", "-o", "calm")
+    assert done.returncode == 0, done.stderr
+    assert "every trajectory did its steps" in done.stdout
+    assert run(folder, "report", "calm").returncode == 0
+    assert "did all its steps" in (folder / "calm" / "report" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("strategy", ["random", "diversity"])
@@ -157,9 +178,9 @@ def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: s
         "stop": {"budget": 8, "rounds": 9},
     }
     (folder / "past.yaml").write_text(yaml.safe_dump(study))
-    code, out, err = run(folder, "past.yaml", "-o", strategy)
-    assert code == 0, err
-    assert "the budget of 8 labels is spent" in out
+    done = run(folder, "learn", "past.yaml", "-o", strategy)
+    assert done.returncode == 0, done.stderr
+    assert "the budget of 8 labels is spent" in done.stdout
     found = records(folder / strategy)
     assert [one["metrics"]["n_labels"] for one in found] == [0, 5, 8]
     names = [one["name"] for record in found for one in record["details"]["chosen"]]
@@ -186,10 +207,10 @@ def test_failed_labels_do_not_stop_the_run(folder: Path) -> None:
     study["label"]["settings"]["calculator"] = "ase.calculators.emt:NoSuchThing"
     study |= {"stop": {"rounds": 1}, "sampling": {"rattles": {"count": 1}, "dynamics": None}}
     (folder / "broken.yaml").write_text(yaml.safe_dump(study))
-    code, out, err = run(folder, "broken.yaml", "-o", "broken")
-    assert code == 1
-    assert "every label of this round failed" in out
-    assert "has no label" in err
+    done = run(folder, "learn", "broken.yaml", "-o", "broken")
+    assert done.returncode == 1
+    assert "every label of this round failed" in done.stdout
+    assert "has no label" in done.stderr
     assert not list((folder / "broken").glob("round-01/result.json"))
 
 
@@ -221,7 +242,7 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
     primitive = sheet(1)
     primitive.symbols[:] = "Cu"
     found = propose(
-        load("ase:ase.calculators.emt:EMT"), [sheet(2)], config, seed=0, scratch=tmp_path, primitive=primitive
+        load("ase:ase.calculators.emt:EMT"), [sheet(2)], config, seed=0, folder=tmp_path, primitive=primitive
     )
     counts = {
         name: sum(one.info["sampler"] == name for one in found)

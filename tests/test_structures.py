@@ -13,7 +13,7 @@ from flatforce.structures.defects import build_defect, distinct_sites, parse_def
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import as_slab, membrane_stress, slab_virial_residual, unwrapped_heights
 from flatforce.structures.strain import rattled, strained
-from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
+from flatforce.structures.symmetry import RELAXED_SYMPREC, centred, find_symmetry, symmetrised
 
 
 def test_sheet_cut_by_the_boundary_is_made_whole(unit: Atoms) -> None:
@@ -132,6 +132,15 @@ def test_strain_changes_lengths_by_what_it_says(unit: Atoms) -> None:
     areas = [np.linalg.det(strained(unit, xx=e, yy=e).cell.array[:2, :2]) for e in (0.0, 0.01, 0.02)]
     for e, (small, large) in zip((0.0, 0.01), pairwise(areas), strict=True):
         assert large / small == pytest.approx(((1.01 + e) / (1 + e)) ** 2)
+
+
+def test_a_centred_sheet_turns_about_its_origin(unit: Atoms) -> None:
+    cell = unit.repeat((3, 3, 1))
+    del cell[4 * 3 + 1]  # a Se atom away from the origin; its mirror image across the plane stays
+    assert not (find_symmetry(cell).translations == 0).all()
+    moved = centred(cell)
+    assert np.abs(find_symmetry(moved).translations).max() < 1e-6
+    assert np.allclose(moved.get_all_distances(mic=True), cell.get_all_distances(mic=True))
 
 
 def test_strain_that_is_meant_is_no_symmetry(unit: Atoms) -> None:

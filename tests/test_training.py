@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import read, write
+from torch import load as load_torch
 
-from flatforce.core.errors import DataError, ModelError
+from flatforce.core.errors import DataError, ModelError, ResultError
 from flatforce.models import load
 from flatforce.models.training import epochs, run
 from flatforce.models.training.architectures import MaceArchitecture
 from flatforce.models.training.config import StageTwo, TrainConfig, Weights
+from flatforce.models.training.files import save_torch
 from flatforce.models.training.learners.base import Predicted
 from flatforce.models.training.loss import Truth, sheet_loss
 from flatforce.models.training.run import train
@@ -136,6 +138,20 @@ def test_huber_is_torchs_and_square_for_small_errors() -> None:
     assert float(sheet_loss(batch, out, weights, huber=1.0)) == pytest.approx(squares)
     assert float(sheet_loss(batch, out, weights)) == pytest.approx(squares)
     assert float(found) < 0.9 * squares
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own writer would raise a RuntimeError of its zip file."""
+    path = tmp_path / "weights.pt"
+    save_torch(path, {"old": 1})
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(ResultError, match="could not be written"):
+        save_torch(path, {"new": 2})
+    assert load_torch(path) == {"old": 1}
 
 
 def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,23 +16,31 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from flatforce.core.progress import reporting
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.models import load
-from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model, grid_of, slab
+from flatforce.properties.alloys.energies import grid_of, slab
+from flatforce.properties.alloys.guess import guess_relaxed
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
+from flatforce.reference.relaxation import LabelRelaxation
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings
+from flatforce.structures.symmetry import centred
 from flatforce.studies.alloy_files import AlloyStudy
 from flatforce.studies.alloy_stages import alloy_energies
 
-SETTINGS = GpawSettings(k_length=38.0, gamma_centred=True, smearing=0.05, use_symmetry=True)
-"""12 × 12 k points for the primitive cell, at least as dense for the others, fixed while a sheet relaxes."""
+SETTINGS = GpawSettings(gamma_centred=True, smearing=0.05, use_symmetry=True)
 
-DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.05 eV, 12 × 12 k points of the primitive cell or denser, with Γ, no spin, c = 15 Å, free energy"
+SYSTEMS_K_LENGTH = {"MoWS2": 25.4, "NbMoS2": 38.0}
+"""Å. 8 × 8 k points of the primitive cell for a semiconductor, 12 × 12 for a metal, at least as dense for the others,
+fixed while a sheet relaxes. `converge` shows what they leave."""
+
+LEFT = {"max_force": 0.05, "max_stress": 0.25}
+"""eV/Å and N/m, where relaxations end: with bonds of 10 eV/Å² and a sheet of 150 N/m about 0.2 meV a site is left, less
+in differences."""
+
+DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.05 eV, {k} × {k} k points of the primitive cell or denser, with Γ, no spin, c = 15 Å, free energy"
 
 GUIDE = "chgnet:0.3.0"
 
@@ -43,19 +51,20 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 """Å: a lattice constant between those of the end members."""
 
 CHANGES: dict[str, dict[str, Any]] = {
-    "as chosen": {},
-    "cutoff 500": {"cutoff": 500.0},
+    "6 × 6": {"k_length": 19.0},
     "8 × 8": {"k_length": 25.4},
+    "12 × 12": {"k_length": 38.0},
     "16 × 16": {"k_length": 50.8},
     "smearing 0.1": {"smearing": 0.1},
     "smearing 0.02": {"smearing": 0.02},
+    "cutoff 500": {"cutoff": 500.0},
 }
 
 
 def study(system: str, cells: int) -> AlloyStudy:
     shape = {"name": system, "prototype": "2H", "symbols": [SYSTEMS[system]["species"][0], "S"]}
     values = {**shape, "site": SYSTEMS[system]["species"][0], **SYSTEMS[system]}
-    return AlloyStudy.parse({"alloy": values, "max_cells": cells})
+    return AlloyStudy.parse({"alloy": values, "max_cells": cells, "energies": LEFT})
 
 
 def converge(folder: Path, workers: int, systems: list[str]) -> None:
@@ -63,11 +72,9 @@ def converge(folder: Path, workers: int, systems: list[str]) -> None:
     for system in systems:
         lattice = alloy_lattice(study(system, 2).alloy)
         orderings = enumerate_orderings(lattice, max_cells=2)
-        solved = energies_by_model(lattice, orderings, load(GUIDE), AlloyEnergies())
-        sheets = [slab(found.relaxed) for found in solved]
-        for sheet in sheets:
-            sheet.positions = np.round(sheet.positions, 5)
-            sheet.set_cell(np.round(sheet.cell.array, 5))
+        guide, target = load(GUIDE), LabelRelaxation()
+        starts = [centred(slab(ordering)) for ordering in orderings]
+        sheets = [guess_relaxed(start, guide, target, folder=folder)[0] for start in starts]
         for name, change in CHANGES.items():
             settings = SETTINGS.model_copy(update=change)
             done = label(
@@ -86,14 +93,15 @@ def converge(folder: Path, workers: int, systems: list[str]) -> None:
             print(system, name, f"{formation[2]:.2f} meV/site", flush=True)
 
 
-def relax(folder: Path, workers: int, systems: list[str], cells: int) -> None:
+def relax(folder: Path, workers: int, systems: list[str], cells: int, guide: str) -> None:
     for system in systems:
-        labels = LabelConfig(settings=SETTINGS, workers=workers)
+        settings = SETTINGS.model_copy(update={"k_length": SYSTEMS_K_LENGTH[system]})
+        labels = LabelConfig(settings=settings, workers=workers)
         found = alloy_energies(
             study(system, cells),
             folder / f"{system}-{cells}",
             labels=labels,
-            model=GUIDE,
+            model=guide,
             report=reporting,
         )
         print(system, found["metrics"], found["warnings"], flush=True)
@@ -108,7 +116,7 @@ def assemble(folder: Path, target: Path) -> None:
             frame.info = {key: value for key, value in frame.info.items() if key in kept} | {
                 "material": frame.info[ORDERING],
                 "config_type": "relaxation",
-                "dft": DFT,
+                "dft": DFT.format(k=12 if "Nb" in str(frame.info[SYSTEM]) else 8),
                 "REF_stress": get_labels(frame).stress,
             }
             frame.info["REF_stress"] = frame.info["REF_stress"].reshape(9)
@@ -125,10 +133,11 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--system", choices=list(SYSTEMS), nargs="*", default=list(SYSTEMS))
     parser.add_argument("--cells", type=int, default=4)
+    parser.add_argument("--guide", default=GUIDE, help="one trained further on the first frames saves labels")
     given = parser.parse_args()
     if given.what == "converge":
         converge(given.folder, given.workers, given.system)
     elif given.what == "relax":
-        relax(given.folder, given.workers, given.system, given.cells)
+        relax(given.folder, given.workers, given.system, given.cells, given.guide)
     else:
         assemble(given.folder, given.target)

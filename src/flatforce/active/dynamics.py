@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from ase import units
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
@@ -49,6 +49,15 @@ class Dynamics(Config):
     """Steps between frames that are proposed."""
     stop_above: NonNegativeFloat | None = None
     """eV/Å. A trajectory ends where a force may be off by more than this; the frame there is proposed."""
+    go_on: bool = False
+    """Learning on the fly: a trajectory that ended for doubt goes on from there in the next round, with the force field
+    that has learnt the frame, until it has done all its steps; nothing else is proposed."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Dynamics:
+        if self.go_on and self.stop_above is None:
+            raise ValueError("go_on needs stop_above: the error at which DFT is called")
+        return self
 
 
 @dataclass
@@ -67,8 +76,12 @@ class Trajectory:
     """K, instantaneous temperature after each step."""
     tension: list[float] = field(default_factory=list)
     """N/m after each step."""
+    steps: int = 0
+    """Done so far, earlier rounds included."""
     ended: str = ""
     """Why it ended before its last step."""
+    doubted: bool = False
+    """Whether doubt ended it: then it may go on."""
 
 
 def run_dynamics(
@@ -78,6 +91,7 @@ def run_dynamics(
     *,
     seed: int,
     doubt: Callable[[Prediction], float] | None = None,
+    before: Sequence[Trajectory] | None = None,
     progress: Progress = silent,
 ) -> list[Trajectory]:
     """Move sheets by Langevin dynamics (BAOAB: Leimkuhler and Matthews, J. Chem. Phys. 138, 174102, 2013).
@@ -97,28 +111,32 @@ def run_dynamics(
         Of velocities and noise.
     doubt
         Largest error of a force (eV/Å) that a prediction may have; None if that is not asked.
+    before
+        Trajectories to go on with, in place of new ones.
     progress
         Told after each step.
 
     Returns
     -------
-    One trajectory for each sheet and temperature.
+    One trajectory for each sheet and temperature, or for each of `before`.
     """
     moving = [
         _start(sheet, temperature, np.random.default_rng([seed, k, round(temperature)]))
         for k, sheet in enumerate(sheets)
         for temperature in config.temperatures
     ]
+    if before is not None:
+        moving = [replace(one, ended="", doubted=False, frames=[]) for one in before]
     found = potential.evaluate([one.atoms for one in moving])
     for step in range(1, config.steps + 1):
-        alive = [k for k, one in enumerate(moving) if not one.ended]
+        alive = [k for k, one in enumerate(moving) if not one.ended and one.steps < config.steps]
         if not alive:
             break
         for k in alive:
             _kick_and_drift(moving[k], found[k], config)
         for k, after in zip(alive, potential.evaluate([moving[k].atoms for k in alive]), strict=True):
             found[k] = after
-            _finish_step(moving[k], after, config, step=step, doubt=doubt)
+            _finish_step(moving[k], after, config, doubt=doubt)
         progress(step, config.steps, f"{len(alive)} trajectories")
     return moving
 
@@ -181,7 +199,6 @@ def _finish_step(
     found: Prediction,
     config: Dynamics,
     *,
-    step: int,
     doubt: Callable[[Prediction], float] | None,
 ) -> None:
     masses = one.atoms.get_masses()[:, None]
@@ -191,16 +208,19 @@ def _finish_step(
     one.kinetic.append(kinetic)
     if found.membrane_stress is not None:
         one.tension.append(_tension(one, found))
+    one.steps += 1
     off = None if doubt is None else doubt(found)
     lost = config.stop_above is not None and off is not None and off > config.stop_above
     if kinetic > RUNAWAY * one.temperature:
-        one.ended = f"exploded after {step * config.time_step:g} fs"
+        one.ended = f"exploded after {one.steps * config.time_step:g} fs"
         return
-    if lost or step % config.every == 0 or step == config.steps:
+    regular = one.steps % config.every == 0 or one.steps == config.steps
+    if lost or (regular and not config.go_on):
         frame = one.atoms.copy()
-        frame.info |= {"md_time": step * config.time_step, "temperature": one.temperature}
+        frame.info |= {"md_time": one.steps * config.time_step, "temperature": one.temperature}
         if off is not None:
             frame.info["doubt"] = off
         one.frames.append(frame)
     if lost:
-        one.ended = f"a force may be off by {off:.3f} eV/Å after {step * config.time_step:g} fs"
+        one.doubted = True
+        one.ended = f"a force may be off by {off:.3f} eV/Å after {one.steps * config.time_step:g} fs"

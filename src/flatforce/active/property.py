@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat
 
 from flatforce.core.config import Config
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.spectra import ModeSet, gaussian_dos, site_weights
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -70,9 +71,8 @@ def _spectrum(force_constants: FloatArray, sheet: Atoms, target: Target) -> Floa
     symmetric = (force_constants + force_constants.T) / 2
     values, vectors = np.linalg.eigh(symmetric / np.sqrt(np.outer(masses, masses)))
     frequencies = np.sign(values) * np.sqrt(np.abs(values)) * FREQUENCY_FACTOR
+    modes = ModeSet(frequencies[None], vectors[None].astype(complex), np.ones(1))
     atoms = np.array(target.atoms or range(len(sheet)), dtype=int)
-    rows = (3 * atoms[:, None] + np.arange(3)).ravel()
-    weights = (vectors[rows] ** 2).sum(axis=0)
+    weights = site_weights(modes)[:, :, atoms].sum(axis=2)
     grid = np.linspace(*target.window, POINTS)
-    lines = np.exp(-0.5 * ((grid[:, None] - frequencies) / target.broadening) ** 2)
-    return np.asarray(lines @ weights / (target.broadening * np.sqrt(2 * np.pi)))
+    return gaussian_dos(modes.frequencies, weights, grid, target.broadening)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from flatforce.active.dynamics import Dynamics, run_dynamics
+from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.config import Config
 from flatforce.core.errors import FlatforceError
 from flatforce.core.progress import Progress, silent
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.active.dynamics import Trajectory
     from flatforce.models.potential import Potential, Prediction
+
+TRAJECTORIES = "trajectories.extxyz"
 
 DISPLACEMENT = 0.01
 """Å, of finite differences where the force field has no analytic second derivatives."""
@@ -110,7 +114,8 @@ def propose(
     config: Sampling,
     *,
     seed: int,
-    scratch: Path,
+    folder: Path,
+    before: Path | None = None,
     primitive: Atoms | None = None,
     doubt: Callable[[Prediction], float] | None = None,
     progress: Progress = silent,
@@ -127,8 +132,10 @@ def propose(
         Which samplers.
     seed
         Of all of them.
-    scratch
-        Where force constants are kept while they are computed.
+    folder
+        Where force constants are kept while they are computed, and `trajectories.extxyz`.
+    before
+        `trajectories.extxyz` of the round before, for dynamics that go on.
     primitive
         Read from `defects.primitive`.
     doubt
@@ -147,17 +154,26 @@ def propose(
     if config.strains is not None:
         found += _strains(sheets, config.strains, rng)
     if config.modes is not None:
-        found += _modes(potential, sheets, config.modes, seed, scratch)
+        found += _modes(potential, sheets, config.modes, seed, folder / "scratch")
     if config.defects is not None and primitive is not None:
         found += _defects(primitive, config.defects, rng)
     if config.relaxations is not None:
         found += _relaxations(potential, sheets, config.relaxations, rng)
     if config.dynamics is not None:
-        for one in run_dynamics(
-            potential, sheets, config.dynamics, seed=seed, doubt=doubt, progress=progress
-        ):
-            found += [_told(frame, "dynamics") for frame in one.frames]
+        moving = _trajectories(before, seed) if config.dynamics.go_on else None
+        done = run_dynamics(
+            potential, sheets, config.dynamics, seed=seed, doubt=doubt, before=moving, progress=progress
+        )
+        write_trajectories(folder / TRAJECTORIES, done)
+        found += [_told(frame, "dynamics") for one in done for frame in one.frames]
     return found
+
+
+def _trajectories(before: Path | None, seed: int) -> list[Trajectory] | None:
+    """Take up what doubt ended; what ended otherwise has ended."""
+    if before is None or not before.is_file():
+        return None
+    return [one for one in read_trajectories(before, seed=seed) if one.doubted]
 
 
 def _told(atoms: Atoms, sampler: str, **more: Any) -> Atoms:

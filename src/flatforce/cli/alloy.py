@@ -36,7 +36,7 @@ def enumerate_orderings(
     share: Annotated[float | None, typer.Option(help="Of the last species in random orderings.")] = None,
 ) -> None:
     """List symmetry-distinct orderings."""
-    from flatforce.studies.alloy_stages import enumerate_alloy
+    from flatforce.studies.alloy_orderings import enumerate_alloy
 
     result = enumerate_alloy(_study(config), output, random=random, share=share)
     show("orderings", result["metrics"], result["units"], output)
@@ -121,7 +121,7 @@ def mc(config: Study, fitted: Fit, output: Output) -> None:
 @app.command()
 def sqs(config: Study, output: Output) -> None:
     """Make a special quasirandom structure."""
-    from flatforce.studies.alloy_stages import alloy_sqs
+    from flatforce.studies.alloy_orderings import alloy_sqs
 
     result = alloy_sqs(_study(config), output)
     show("quasirandom structure", result["metrics"], result["units"], output)

@@ -174,6 +174,31 @@ def strain(
 
 
 @app.command()
+def optimum(
+    model: Model,
+    structure: Structure,
+    defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
+    output: Output,
+    aim: Annotated[str | None, typer.Option(help="minimum, maximum, everywhere or random.")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="Strains that are tried.")] = None,
+    size: Annotated[int | None, typer.Option("--size", "-n", help="n of the n × n supercell.")] = None,
+    config: Settings = None,
+    device: Device = "auto",
+) -> None:
+    """Bayesian optimisation of the in-plane strain at which a defect costs least or most."""
+    from flatforce.core.progress import reporting
+    from flatforce.studies.optimum_stages import OptimumConfig, defect_optimum
+
+    settings = settings_from(OptimumConfig, config, supercell=None if size is None else (size, size))
+    given = {key: value for key, value in (("aim", aim), ("evaluations", evaluations)) if value is not None}
+    plain = settings.model_dump(mode="json")
+    settings = OptimumConfig.parse(plain | {"search": plain["search"] | given})
+    result = defect_optimum(model, structure, defect, settings, output, device=device, report=reporting)
+    show(f"{defect} under strain", result["metrics"], result["units"], output)
+    finish(converged=result["converged"], warnings=result["warnings"])
+
+
+@app.command()
 def lineshape(
     embedded: Annotated[Path, typer.Argument(help="Result folder of `defect phonons --embed`.")],
     forces: Annotated[

@@ -16,6 +16,7 @@ from flatforce.reference.config import EspressoSettings, GpawSettings, VaspSetti
 from flatforce.reference.espresso import compute_espresso
 from flatforce.reference.vasp import compute_vasp
 from flatforce.structures.sheet import slab_virial_residual
+from flatforce.structures.symmetry import SYMPREC
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -128,7 +129,7 @@ def _gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:
         occupations=FermiDirac(settings.smearing),
         convergence={"density": settings.density_convergence},
         maxiter=settings.max_iterations,
-        symmetry={"point_group": settings.use_symmetry},
+        symmetry={"point_group": settings.use_symmetry, "tolerance": SYMPREC},
         txt=log,
     )
     return calculator

@@ -20,6 +20,7 @@ from flatforce.reference.config import label_key
 from flatforce.reference.label import label
 from flatforce.reference.tasks import read_outcome
 from flatforce.structures.sheet import IN_PLANE
+from flatforce.structures.symmetry import find_symmetry, symmetrised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
     from flatforce.reference.config import LabelConfig, Settings
+    from flatforce.structures.symmetry import Symmetry
+
+SAME = 1e-6
+"""Å. Round-off of a relaxation by a force field."""
 
 LONGEST_STEP = 0.1
 """Å, of any atom in one step of the optimiser."""
@@ -128,9 +133,12 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
 
     implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
 
-    def __init__(self, cache: Path, settings: Settings, lost: dict[str, str]) -> None:
+    def __init__(self, sheet: Atoms, cache: Path, settings: Settings, lost: dict[str, str]) -> None:
         super().__init__()
         self.cache, self.settings, self.lost = cache, settings, lost
+        self.symmetry = find_symmetry(sheet)
+        self.labelled = sheet
+        """The frame whose labels were given last: the one asked for, rid of what broke the symmetry of the start."""
 
     def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """Look the label up.
@@ -152,12 +160,13 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
             If labelling failed.
         """
         super().calculate(atoms, properties, system_changes)
-        key = label_key(atoms, self.settings)
+        self.labelled = _symmetric(atoms, self.symmetry)
+        key = label_key(self.labelled, self.settings)
         outcome = read_outcome(self.cache / f"{key}.json")
         if outcome is None and key in self.lost:
             raise ArithmeticError(self.lost[key])
         if outcome is None:
-            raise _Missing(atoms.copy())
+            raise _Missing(self.labelled)
         if outcome["status"] != "done":
             raise ArithmeticError(outcome["reason"])
         if outcome["stress"] is None:
@@ -181,15 +190,15 @@ def _walk(
 ) -> LabelledPath | Atoms:
     """Follow a relaxation as far as it is known; the frame to be labelled next, if it goes on."""
     atoms = sheet.copy()
-    atoms.calc = _FromCache(cache, settings, lost)
+    atoms.calc = known = _FromCache(sheet, cache, settings, lost)
     path: list[Atoms] = []
     try:
         moving = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if target.relax_cell else atoms
         optimizer = BFGS(moving, logfile=None, maxstep=LONGEST_STEP)
         if guess is not None:
-            optimizer.H0 = guess
+            optimizer.H0 = guess.copy()  # BFGS updates in place
         for _ in optimizer.irun(fmax=0.0, steps=target.max_steps - 1):
-            path.append(_step(atoms, sheet, len(path)))
+            path.append(_step(atoms, known.labelled, sheet, len(path)))
             if _calm(atoms, target):
                 path[-1].info["relaxed"] = True
                 return LabelledPath(path, relaxed=True)
@@ -210,11 +219,18 @@ def _calm(atoms: Atoms, target: LabelRelaxation) -> bool:
     return force < target.max_force and slack
 
 
-def _step(atoms: Atoms, sheet: Atoms, number: int) -> Atoms:
+def _symmetric(atoms: Atoms, symmetry: Symmetry) -> Atoms:
+    """Take noise off that breaks the symmetry of the start: it would cost k points; a symmetric frame stays to the bit."""
+    found = symmetrised(atoms, symmetry)
+    shift = max(np.abs(found.positions - atoms.positions).max(), np.abs(found.cell - atoms.cell).max())
+    return atoms.copy() if shift < SAME else found
+
+
+def _step(atoms: Atoms, labelled: Atoms, sheet: Atoms, number: int) -> Atoms:
     labels = Labels(
         atoms.get_potential_energy(), atoms.get_forces().copy(), atoms.get_stress(voigt=False).copy()
     )
-    bare = atoms.copy()
+    bare = labelled.copy()
     bare.calc = None
     bare.info = {key: value for key, value in sheet.info.items() if key != "relaxed"} | {
         "config_type": "relaxation",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,23 +10,25 @@ from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from flatforce.core.arrays import FloatArray
 
 ENERGY = "formation energy (meV/site)"
 
+TOUCHES = 1e-6
+"""meV/site above the hull that is round-off."""
+
 SHOWN_MODELS = 3
 """Models whose held-out predictions are drawn one by one: those with the least errors."""
 
 
-def formation(path: Path, species: Sequence[str]) -> list[Figure]:
+def formation(arrays: dict[str, FloatArray], species: Sequence[str]) -> list[Figure]:
     """Draw formation energies and their hull.
 
     Parameters
     ----------
-    path
-        `table.csv`.
+    arrays
+        Of the folder.
     species
         Those that mix.
 
@@ -37,35 +38,19 @@ def formation(path: Path, species: Sequence[str]) -> list[Figure]:
     """
     if len(species) != 2:
         return []
-    with path.open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    x = np.array([float(row[f"share_{species[-1]}"]) for row in rows])
-    y = np.array([float(row["formation"]) for row in rows])
-    moved = np.array([float(row["distance"]) for row in rows])
-    points = Series(x, y, style="points", width=4, value=moved, value_name="Å from the site")
-    panel = Panel((_lowest(x, y), points), f"share of {species[-1]}", ENERGY)
+    x, y = arrays["shares"][:, 1], arrays["formation"]
+    points = Series(x, y, style="points", width=4, value=arrays["distance"], value_name="Å from the site")
+    panel = Panel((_lowest(x, y, arrays["above"]), points), f"share of {species[-1]}", ENERGY)
     return [
         Figure("formation", "Formation energies of the orderings; the line is their convex hull.", (panel,))
     ]
 
 
-def _lowest(x: FloatArray, y: FloatArray) -> Series:
-    """Return the lower hull of a binary, by a monotone chain."""
-    best: dict[float, float] = {0.0: 0.0, 1.0: 0.0}
-    for share, energy in zip(np.round(x, 9), y, strict=True):
-        best[float(share)] = min(best.get(float(share), np.inf), float(energy))
-    chain: list[tuple[float, float]] = []
-    for point in sorted(best.items()):
-        while len(chain) > 1 and _above(chain[-2], chain[-1], point):
-            chain.pop()
-        chain.append(point)
-    corners = np.array(chain)
+def _lowest(x: FloatArray, y: FloatArray, above: FloatArray) -> Series:
+    """Join what lies on the hull, end members included."""
+    corners = np.array([(0.0, 0.0), (1.0, 0.0), *zip(x[above <= TOUCHES], y[above <= TOUCHES], strict=True)])
+    corners = corners[np.argsort(corners[:, 0], kind="stable")]
     return Series(corners[:, 0], corners[:, 1], name="hull", colour=GREY)
-
-
-def _above(first: tuple[float, float], middle: tuple[float, float], last: tuple[float, float]) -> bool:
-    turn = (middle[0] - first[0]) * (last[1] - first[1]) - (middle[1] - first[1]) * (last[0] - first[0])
-    return turn <= 0
 
 
 def expansion(arrays: dict[str, FloatArray], metrics: Mapping[str, float | None]) -> list[Figure]:
@@ -196,7 +181,7 @@ def hull(arrays: dict[str, FloatArray]) -> list[Figure]:
     points = Series(
         x, y, style="points", width=4, value=arrays["probability"], value_name="probability on the hull"
     )
-    panel = Panel((_lowest(x, y), points), "x", ENERGY)
+    panel = Panel((_lowest(x, y, arrays["above"]), points), "x", ENERGY)
     caption = "Orderings by the cluster expansion; colour: share of resampled expansions with it on the hull."
     return [Figure("ground-states", caption, (panel,))]
 

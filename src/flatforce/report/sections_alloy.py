@@ -39,7 +39,17 @@ def contest_rows(result: dict[str, Any]) -> list[list[str]]:
     -------
     Rows of texts, the header first; the in-sample expansion stands last, marked as not comparable.
     """
-    header = ["model", "sees", *CONTEST.values(), "95 %", "p", *list(KINDS.values())[1:], "CPU s"]
+    header = [
+        "model",
+        "sees",
+        *CONTEST.values(),
+        "95 %",
+        "p",
+        *list(KINDS.values())[1:],
+        "CPU s",
+        "DFT labels",
+        "an answer",
+    ]
     rows = [header]
     for name, model in result["details"]["models"].items():
         folds = model["scores"].get("folds", {})
@@ -53,6 +63,8 @@ def contest_rows(result: dict[str, Any]) -> list[list[str]]:
                 _text(model["p_value"]),
                 *(_text(model["scores"].get(kind, {}).get("mae")) for kind in list(KINDS)[1:]),
                 f"{model['seconds']:.1f}",
+                f"{model['labels']:.0f}",
+                f"{model['labels_an_answer']:.1f}",
             ]
         )
     inside = result["details"]["in_sample"]
@@ -74,7 +86,7 @@ def _text(value: float | None) -> str:
 
 
 def _energies(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = figures_alloy.formation(folder / "table.csv", result["details"]["species"])
+    figures = figures_alloy.formation(read_arrays(folder), result["details"]["species"])
     tables = [metrics_table(result)]
     if dropped := result["details"]["dropped"]:
         tables.append(Table(["ordering", "left out because it"], [list(map(str, one)) for one in dropped]))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from flatforce.core.results import read_arrays
 from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
 from flatforce.report.section import Section, Table, make_section, metrics_table
 
@@ -22,12 +23,45 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
         tables.append(
             Table(["frame", "has no label because"], [list(map(str, one)) for one in details["failures"]])
         )
+    if moved := details.get("dynamics"):
+        rows = [[one["sheet"], f"{one['temperature']:g}", f"{one['time']:g}", one["ended"]] for one in moved]
+        tables.append(Table(["sheet", "K", "fs", "ended because"], rows, title="trajectories"))
     if details["stop"]:
         tables.append(Table(["ended because"], [[details["stop"]]]))
     number = int(folder.name.rpartition("-")[2])
     return make_section(
         f"Round {number} of active learning", result, name, tables=tables, figures=[_progress(details)]
     )
+
+
+def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays, aim = read_arrays(folder), result["details"]["aim"]
+    places, values = 100 * arrays["places"], arrays["values"]
+    map_ = Series(
+        100 * arrays["grid"][:, 0],
+        100 * arrays["grid"][:, 1],
+        style="points",
+        width=5,
+        value=arrays["mean"],
+        value_name="eV",
+    )
+    tried = Series(places[:, 0], places[:, 1], name="evaluated", style="points", width=4, colour=COLOURS[6])
+    best = np.maximum.accumulate(values) if aim == "maximum" else np.minimum.accumulate(values)
+    order = np.arange(1.0, len(values) + 1)
+    course = (
+        Series(order, values, name="evaluated", style="points", width=4, colour=GREY),
+        Series(order, best, name="best so far", style="steps"),
+    )
+    figure = Figure(
+        "optimum",
+        "Formation energy against the unstrained sheet: mean of the Gaussian process, and the course of the search.",
+        (
+            Panel((map_, tried), "strain along x (%)", "strain along y (%)"),
+            Panel(course, "evaluation", "formation energy (eV)"),
+        ),
+    )
+    title = f"{result['details']['defect']}: strain of the {aim}"
+    return make_section(title, result, name, tables=[metrics_table(result)], figures=[figure])
 
 
 def _progress(details: dict[str, Any]) -> Figure:
@@ -63,5 +97,8 @@ def _progress(details: dict[str, Any]) -> Figure:
     )
 
 
-LEARNING_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {"learning round": _round}
+LEARNING_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
+    "learning round": _round,
+    "strain optimum": _optimum,
+}
 """Kind of result → its section."""

@@ -143,6 +143,31 @@ def equivalent_sites(atoms: Atoms, *, symprec: float = SYMPREC) -> IntArray:
     return first
 
 
+def centred(atoms: Atoms, *, symprec: float = SYMPREC) -> Atoms:
+    """Put the atom of highest site symmetry at the origin of the plane.
+
+    Codes that know rotations about the origin alone then find the whole point group.
+
+    Parameters
+    ----------
+    atoms
+        A sheet.
+    symprec
+        Å, tolerance.
+
+    Returns
+    -------
+    A copy, shifted in its plane.
+    """
+    permutations = find_symmetry(atoms, symprec=symprec).permutations
+    kept = (permutations == np.arange(len(atoms))).sum(axis=0)
+    fractional = atoms.get_scaled_positions(wrap=False)
+    fractional[:, :2] -= fractional[int(kept.argmax()), :2]
+    copy = atoms.copy()
+    copy.set_scaled_positions(fractional)
+    return copy
+
+
 def symmetrised(atoms: Atoms, symmetry: Symmetry) -> Atoms:
     """Project positions and cell on the symmetry that they nearly have.
 

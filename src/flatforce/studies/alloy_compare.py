@@ -22,6 +22,7 @@ from flatforce.properties.alloys.compare import Contestant, compare_models, plai
 from flatforce.properties.alloys.energies import energies_by_model
 from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned
 from flatforce.properties.alloys.predictors import (
+    RELAXED_BY_DFT,
     CompositionOracle,
     DeltaExpansion,
     ForceField,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 SHOWN = tuple(SCORE_UNITS)
 """Scores of the table."""
 
-INPUTS = {"ideal": "ideal lattice", "self": "relaxed by itself", "dft": "relaxed by DFT"}
+INPUTS = {"ideal": "ideal lattice", "self": "relaxed by itself", "dft": RELAXED_BY_DFT}
 """What a force field may be given; the last one knows more than any new ordering offers, and is marked so."""
 
 
@@ -285,8 +286,10 @@ def _write_tables(folder: Path, table: AlloyTable, judged: Sequence[Judged]) -> 
                 {"model": one.name, "sees": one.sees, "split": kind}
                 | found
                 | {"mae_low": low, "mae_high": high, "p_value": one.p_value, "cpu_seconds": one.seconds}
+                | {"labels": one.labels, "labels_an_answer": one.labels_an_answer}
             )
     columns = ["model", "sees", "split", *SHOWN, "mae_low", "mae_high", "p_value", "cpu_seconds"]
+    columns += ["labels", "labels_an_answer"]
     write_rows(folder / "scores.csv", columns, rows)
     each = [
         {"name": row.name, "x": row.x, "truth": row.formation}

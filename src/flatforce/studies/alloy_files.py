@@ -165,7 +165,7 @@ def write_table(folder: Path, table: AlloyTable) -> None:
     """
     columns = ["name", "n_sites", "n_atoms"]
     columns += [f"share_{symbol}" for symbol in table.species]
-    columns += ["energy", "formation", "distance", "strain", "end_member"]
+    columns += ["energy", "formation", "distance", "strain", "end_member", "labels"]
     rows = []
     for row in table.rows:
         plain = asdict(row)
@@ -233,6 +233,7 @@ def read_table(folder: Path) -> AlloyTable:
                 float(line["distance"]),
                 float(line["strain"]),
                 line["end_member"] == "True",
+                int(line["labels"]),
             )
             for line in csv.DictReader(stream)
         )

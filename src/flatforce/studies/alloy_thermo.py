@@ -18,8 +18,9 @@ from flatforce.core.results import Record, claim_folder, read_arrays, read_recor
 from flatforce.data.frames import write_frames
 from flatforce.properties.alloys.cluster_expansion import Expansion, make_designs
 from flatforce.properties.alloys.hull import ground_states
-from flatforce.properties.alloys.monte_carlo import Point, check_cell, plain, sample, transition
+from flatforce.properties.alloys.monte_carlo import Point, check_cell, plain, sample
 from flatforce.properties.alloys.scores import ON_HULL
+from flatforce.properties.alloys.transition import transition
 from flatforce.structures.alloys import alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings, import_icet
 from flatforce.studies.alloy_files import AlloyStudy, parent_hash, write_rows

@@ -13,8 +13,9 @@ from ase.io import read
 
 from flatforce.active.assess import UNITS, Assessment, assess, reason_to_stop
 from flatforce.active.property import spectra
-from flatforce.active.samplers import propose
+from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
+from flatforce.active.trajectories import read_trajectories, story
 from flatforce.active.uncertainty import atom_spread
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure, hash_value
@@ -158,8 +159,9 @@ def _round(
         with report(f"{title}: choose") as progress:
             candidates = _candidates(config, material, learnt, potential, judged, inside, progress)
         metrics["n_candidates"] = float(len(candidates))
+        details["dynamics"] = _told_of_dynamics(config, inside)
         if not candidates:
-            stop = "no candidate is left"
+            stop = _nothing_left(config)
         else:
             chosen, details["chosen"], metrics["largest_doubt"] = _choose(
                 config, learnt, potential, judged, candidates, inside, labels, len(before)
@@ -242,13 +244,29 @@ def _candidates(
             sheets,
             config.sampling,
             seed=config.seed + 1000 * number,
-            scratch=inside / "scratch",
+            folder=inside,
+            before=inside.parent / f"round-{number - 1:02d}" / TRAJECTORIES if number else None,
             primitive=primitive,
             doubt=_doubt(judged),
             progress=progress,
         )
         write_frames(path, found)
-    return [frame for frame in read(path, ":") if hash_structure(frame) not in known]
+    found = read(path, ":") if path.stat().st_size else []
+    return [frame for frame in found if hash_structure(frame) not in known]
+
+
+def _told_of_dynamics(config: LearnConfig, inside: Path) -> list[dict[str, Any]]:
+    path, dynamics = inside / TRAJECTORIES, config.sampling.dynamics
+    if dynamics is None or not path.is_file():
+        return []
+    return story(read_trajectories(path, seed=config.seed), time_step=dynamics.time_step)
+
+
+def _nothing_left(config: LearnConfig) -> str:
+    dynamics = config.sampling.dynamics
+    if not config.pool and dynamics is not None and dynamics.go_on:
+        return f"every trajectory did its steps, no force in doubt by more than {dynamics.stop_above:g} eV/Å"
+    return "no candidate is left"
 
 
 def _existing(name: str) -> Path:

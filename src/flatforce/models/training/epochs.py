@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import write_atomically
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.models.training.files import save_torch
 from flatforce.models.training.loss import Example, Truth, example, membrane_error, sheet_loss, truth
 from flatforce.models.training.monitor import Monitor
 
@@ -256,7 +256,7 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
         }
-        write_atomically(self.folder / CHECKPOINT, lambda part: self.torch.save(content, part))
+        save_torch(self.folder / CHECKPOINT, content)
 
     def _load(self) -> None:
         path = self.folder / CHECKPOINT

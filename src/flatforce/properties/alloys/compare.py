@@ -58,6 +58,10 @@ class Judged:
     """(n,) meV per site, mean over the repeats."""
     seconds: float
     """CPU time of learning and predicting, energies of force fields not counted."""
+    labels: float
+    """DFT labels that it learns from, mean over the folds."""
+    labels_an_answer: float
+    """DFT labels that each of its answers needs, mean over the folds."""
     failures: list[str] = field(default_factory=list)
 
 
@@ -145,8 +149,18 @@ def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed:
         np.array([abs(v[0] - truth[k]) if v else np.nan for k, v in enumerate(tested)]),
         predictions,
         seconds,
+        *_cost(table, one.predictor, splits),
         failures,
     )
+
+
+def _cost(table: AlloyTable, predictor: Predictor, splits: Sequence[Split]) -> tuple[float, float]:
+    """Count the DFT labels behind a model, and behind each answer."""
+    each = np.array([row.labels for row in table.rows], dtype=float)
+    folds = [one for one in splits if one.kind == "folds"]
+    learnt = float(np.mean([each[one.train].sum() for one in folds])) if predictor.learns else 0.0
+    asked = float(np.mean([each[one.test].mean() for one in folds])) if predictor.asks_dft else 0.0
+    return learnt, asked
 
 
 def _for_costly(split: Split) -> bool:
@@ -190,5 +204,7 @@ def plain(judged: Judged) -> dict[str, Any]:
         "p_value": _number(judged.p_value),
         "curve": {str(size): values for size, values in judged.curve.items()},
         "seconds": judged.seconds,
+        "labels": judged.labels,
+        "labels_an_answer": judged.labels_an_answer,
         "failures": judged.failures,
     }

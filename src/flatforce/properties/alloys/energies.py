@@ -1,4 +1,4 @@
-"""Energies of orderings: by a force field, by DFT labels, or from frames that have been labelled before."""
+"""Energies of orderings, relaxed by a force field or by DFT labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
-from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
 from flatforce.properties.alloys.guess import guess_relaxed
@@ -16,8 +15,9 @@ from flatforce.properties.alloys.table import PURE, Solved
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
 from flatforce.reference.config import GpawSettings
 from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
-from flatforce.structures.alloys import HEIGHT, ORDERING
-from flatforce.structures.sheet import as_slab, membrane_stress, thickness
+from flatforce.structures.alloys import HEIGHT
+from flatforce.structures.sheet import as_slab, thickness
+from flatforce.structures.symmetry import centred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from flatforce.properties.alloys.table import State
     from flatforce.reference.config import LabelConfig, Settings
     from flatforce.structures.alloys import AlloyLattice
-
-
-ROUNDED = 1 + 1e-6
-"""What files lose of a criterion that was just met."""
 
 
 class AlloyEnergies(Config):
@@ -166,7 +162,7 @@ def energies_by_labels(
             max_steps=config.max_labels,
             relax_cell=state == "cell",
         )
-        starts, curvatures = [slab(orderings[k]) for k in places], None
+        starts, curvatures = [centred(slab(orderings[k])) for k in places], None
         if guide is not None and state != "none":
             guided = [guess_relaxed(one, guide, target, folder=cache) for one in starts]
             starts, curvatures = [one[0] for one in guided], [one[1] for one in guided]
@@ -180,74 +176,6 @@ def energies_by_labels(
             frames.extend(path.frames)
             found[k] = _from_path(orderings[k], path.frames, state, path.reason)
     return [found[k] for k in range(len(orderings))], frames
-
-
-def energies_from_frames(
-    lattice: AlloyLattice, frames: Sequence[Atoms], config: AlloyEnergies
-) -> list[Solved]:
-    """Take the ends of labelled relaxations.
-
-    Parameters
-    ----------
-    lattice
-        The alloy.
-    frames
-        Labelled frames; steps of one relaxation share `ordering` (else `material`), the last or lowest step counts.
-        `relaxation` in `info` says what was relaxed: cell (if absent), positions or none.
-    config
-        Settings: what may be left of forces.
-
-    Returns
-    -------
-    One for each relaxation; one that ends with larger forces says so.
-
-    Raises
-    ------
-    DataError
-        If no frame holds the species of the alloy.
-    """
-    wanted = set(lattice.species) | set(lattice.inert)
-    paths: dict[str, list[Atoms]] = {}
-    for number, frame in enumerate(frames):
-        if set(frame.get_chemical_symbols()) <= wanted:
-            name = frame.info.get(ORDERING) or frame.info.get("material") or f"frame {number}"
-            paths.setdefault(str(name), []).append(frame)
-    if not paths:
-        raise DataError(
-            f"No frame holds {lattice.name}.", fix=f"give frames of {', '.join(sorted(wanted))} alone"
-        )
-    found = []
-    for name, path in paths.items():
-        path.sort(key=lambda frame: int(frame.info.get("step", 0)))
-        ends = [frame for frame in path if frame.info.get("relaxed")] or path[-1:]
-        end = ends[-1]
-        state = str(end.info.get("relaxation", "cell"))
-        if state not in {"cell", "positions", "none"}:
-            raise DataError(f"{name}: relaxation is {state!r}.", fix="use cell, positions or none")
-        reason = _left_over(end, state, config)
-        bare = end.copy()
-        bare.info |= {ORDERING: name}
-        found.append(Solved(bare, bare, get_labels(end).energy, _state(state), reason))
-    return found
-
-
-def _left_over(end: Atoms, state: str, config: AlloyEnergies) -> str:
-    """Say what speaks against a frame's being relaxed; empty if nothing does."""
-    labels = get_labels(end)
-    force = float(np.linalg.norm(labels.forces, axis=1).max())
-    if state != "none" and force > config.max_force * ROUNDED:
-        return f"a force of {force:.3g} eV/Å is left"
-    if state != "cell":
-        return ""
-    if labels.stress is None:
-        told = "relaxed" in end.info or "relaxation" in end.info
-        return "" if told else "no stress tells whether its cell is relaxed, nor does its info"
-    tension = float(np.abs(membrane_stress(labels.stress, height=float(end.cell[2, 2]))).max())
-    return f"a membrane stress of {tension:.3g} N/m is left" if tension > config.max_stress * ROUNDED else ""
-
-
-def _state(text: str) -> State:
-    return "positions" if text == "positions" else "none" if text == "none" else "cell"
 
 
 def _by_state(
@@ -303,4 +231,4 @@ def slab(sheet: Atoms) -> Atoms:
 def _from_path(ordering: Atoms, frames: Sequence[Atoms], state: State, reason: str) -> Solved:
     if not frames:
         return Solved(ordering, ordering, np.nan, state, reason or "no label")
-    return Solved(ordering, frames[-1], get_labels(frames[-1]).energy, state, reason)
+    return Solved(ordering, frames[-1], get_labels(frames[-1]).energy, state, reason, len(frames))

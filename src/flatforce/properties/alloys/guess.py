@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
     from flatforce.reference.relaxation import LabelRelaxation
 
-LEAST_CURVATURE = 2.0
+LEAST_CURVATURE = 6.0
 """eV/Å². Directions that a force field finds softer than this are stepped along as if they were this stiff; rigid shifts
 and sheets that it finds unstable are among them."""
 

@@ -21,7 +21,7 @@ from flatforce.models.training.architectures import Architecture, MaceArchitectu
 from flatforce.models.training.config import TrainConfig, Weights
 from flatforce.models.training.run import train
 from flatforce.properties.alloys.energies import AlloyEnergies, energies_by_model
-from flatforce.properties.alloys.predictors import Predictor
+from flatforce.properties.alloys.predictors import RELAXED_BY_DFT, Predictor
 from flatforce.properties.alloys.table import on_lattice
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class EnergyNetwork(Predictor):
     """In the order of the rows."""
     config: Network
     folder: Path
-    sees: str = "relaxed by DFT"
+    sees: str = RELAXED_BY_DFT
     label: str = "energy network"
     progress: Progress = silent
     chosen: list[str] = field(default_factory=list)

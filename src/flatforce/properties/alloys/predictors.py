@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from flatforce.properties.alloys.table import AlloyTable
 
 
+RELAXED_BY_DFT = "relaxed by DFT"
+"""What a model is given that knows more than any new ordering offers."""
+
+ANSWERS = "composition and the answers"
+
+
 class Predictor(ABC):
     """What a model of formation energies does."""
 
@@ -32,6 +38,16 @@ class Predictor(ABC):
     @abstractmethod
     def sees(self) -> str:
         """What it is given: composition, ideal lattice, relaxed by itself, relaxed by DFT, or the answers."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it needs the energies of the training rows."""
+        return True
+
+    @property
+    def asks_dft(self) -> bool:
+        """Whether it needs the DFT relaxation of what it is asked."""
+        return self.sees in {RELAXED_BY_DFT, ANSWERS}
 
     @abstractmethod
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
@@ -58,6 +74,11 @@ class Zero(Predictor):
 
     name: str = "zero"
     sees: str = "nothing"
+
+    @property
+    @override
+    def learns(self) -> bool:
+        return False
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
@@ -105,7 +126,7 @@ class CompositionOracle(Predictor):
     shares: FloatArray
     truth: FloatArray
     name: str = "composition oracle"
-    sees: str = "composition and the answers"
+    sees: str = ANSWERS
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
@@ -147,6 +168,11 @@ class ForceField(Predictor):
     @override
     def name(self) -> str:
         return f"{self.label}, {'calibrated' if self.calibrated else 'as it is'}"
+
+    @property
+    @override
+    def learns(self) -> bool:
+        return self.calibrated
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:

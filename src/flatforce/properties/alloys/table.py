@@ -39,6 +39,8 @@ class Solved:
     state: State
     reason: str = ""
     """Why it cannot be used; empty if it can."""
+    labels: int = 1
+    """DFT labels of its relaxation; 1 for an energy that no DFT gave."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Row:
     strain: float
     """Largest principal strain against the parent."""
     end_member: bool
+    labels: int
+    """DFT labels of its relaxation."""
 
     @property
     def x(self) -> float:
@@ -169,8 +173,9 @@ def _row(lattice: AlloyLattice, one: Solved, distance: float, strain: float) -> 
     sites = lattice.n_sites(one.relaxed)
     shares = tuple(lattice.composition(one.relaxed).values())
     pure = max(shares) > 1 - PURE
+    energy = one.energy / sites
     return Row(
-        _name(one), sites, len(one.relaxed), shares, one.energy / sites, np.nan, distance, strain, pure
+        _name(one), sites, len(one.relaxed), shares, energy, np.nan, distance, strain, pure, one.labels
     )
 
 

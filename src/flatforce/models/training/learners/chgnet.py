@@ -8,9 +8,9 @@ from ase.data import atomic_numbers
 from typing_extensions import override
 
 from flatforce.core.errors import ConfigError
-from flatforce.core.results import write_atomically
 from flatforce.core.units import EV_PER_A3_IN_GPA
 from flatforce.models.backends.chgnet import ChgnetBackend, load, make_graph, precision
+from flatforce.models.training.files import save_torch
 from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
@@ -81,10 +81,9 @@ class ChgnetLearner(Learner):
 
     @override
     def save(self, path: Path) -> None:
-        import torch
 
         content = {"model": self.module.cpu().as_dict()}
-        write_atomically(path, lambda part: torch.save(content, part))
+        save_torch(path, content)
 
     @override
     def backend(self) -> ChgnetBackend:

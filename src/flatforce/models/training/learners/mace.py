@@ -9,8 +9,8 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from typing_extensions import override
 
-from flatforce.core.results import write_atomically
 from flatforce.models.backends.mace import MaceBackend, import_mace, load_module, make_graph
+from flatforce.models.training.files import save_torch
 from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ class MaceLearner(Learner):
 
     @override
     def save(self, path: Path) -> None:
-        torch = import_mace()
-        write_atomically(path, lambda part: torch.save(self.module.cpu(), part))
+        save_torch(path, self.module.cpu())
 
     @override
     def backend(self) -> MaceBackend:

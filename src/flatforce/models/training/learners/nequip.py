@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from flatforce.core.errors import ModelError
-from flatforce.core.results import write_atomically
 from flatforce.models.backends.nequip import (
     NequipBackend,
     build_module,
@@ -16,6 +15,7 @@ from flatforce.models.backends.nequip import (
     load_module,
     make_graph,
 )
+from flatforce.models.training.files import save_torch
 from flatforce.models.training.learners.base import Learner, Predicted
 
 if TYPE_CHECKING:
@@ -136,10 +136,9 @@ class NequipLearner(Learner):
 
     @override
     def save(self, path: Path) -> None:
-        import torch
 
         content = {"shape": self.shape, "weights": self.module.cpu().state_dict()}
-        write_atomically(path, lambda part: torch.save(content, part))
+        save_torch(path, content)
 
     @override
     def backend(self) -> NequipBackend:

@@ -1,0 +1,156 @@
+"""The strain at which a defect costs least, or most, found with few evaluations."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, PositiveInt
+
+from flatforce.active.extremum import Search, search
+from flatforce.core.config import Config
+from flatforce.core.errors import GeometryError
+from flatforce.core.hashing import hash_file
+from flatforce.core.results import Record, claim_folder, read_record, write_arrays, write_record
+from flatforce.data.frames import read_structure
+from flatforce.models import load
+from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.structures.defects import build_defect
+from flatforce.structures.strain import rattled, strained
+from flatforce.studies.inputs import Reporter, input_hashes, unreported
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+BROKEN_SYMMETRY = 0.005
+"""Å. A defect is rattled by so much before it relaxes: a symmetric start may be a saddle."""
+
+
+class OptimumConfig(Config):
+    """Where the formation energy of a defect is searched."""
+
+    search: Search = Search()
+    """The coordinates are the strains along x and y; 0.01 is one per cent."""
+    supercell: tuple[PositiveInt, PositiveInt] = (4, 4)
+    """Primitive cells along both vectors."""
+    max_force: float = Field(0.005, gt=0.0)
+    """eV/Å, left on any atom."""
+    max_steps: PositiveInt = 500
+    """Of a relaxation."""
+
+
+def defect_optimum(
+    spec: str,
+    structure: Path,
+    defect: str,
+    config: OptimumConfig,
+    folder: Path,
+    *,
+    device: str = "auto",
+    report: Reporter = unreported,
+) -> dict[str, Any]:
+    """Search the in-plane strain with the least or the largest formation energy of a defect.
+
+    Parameters
+    ----------
+    spec
+        Force field.
+    structure
+        File of the relaxed primitive cell: strain is measured from it.
+    defect
+        Name of the defect.
+    config
+        Settings.
+    folder
+        Result folder; every strain that was evaluated stands in `points/`.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress display.
+
+    Returns
+    -------
+    The content of `result.json`. Energies are relative to the unstrained sheet, so that the reservoir of the atoms that
+    were added or removed does not matter.
+    """
+    settings = config.model_dump(mode="json") | {"defect": defect}
+    inputs = input_hashes(spec) | {"structure": hash_file(structure)}
+    if not claim_folder(folder, settings, inputs):
+        return read_record(folder)
+    start = time.perf_counter()
+    sheet, potential = read_structure(structure), load(spec, device=device)
+    evaluated = _Evaluated(potential, sheet, defect, config, folder / "points")
+    home = evaluated(np.zeros(2))
+    with report(f"{defect}: strain") as progress:
+        found = search(lambda strain: evaluated(strain) - home, config.search, progress=progress)
+    aim = config.search.aim
+    best = found.best(aim)
+    nearest = int(np.linalg.norm(found.grid - found.places[best], axis=1).argmin())
+    low, high = np.array(config.search.lowest), np.array(config.search.highest)
+    edge = bool(np.isclose(found.places[best], low).any() or np.isclose(found.places[best], high).any())
+    metrics = {
+        "best": float(found.values[best]),
+        "strain_x": float(found.places[best, 0]),
+        "strain_y": float(found.places[best, 1]),
+        "deviation": float(found.deviation[nearest]),
+        "n_evaluations": float(len(found.values)),
+    }
+    units = {"best": "eV", "strain_x": "1", "strain_y": "1", "deviation": "eV", "n_evaluations": "1"}
+    said = ["the extremum lies on the edge of the strains that were allowed"] if edge else []
+    arrays = {
+        "places": found.places,
+        "values": found.values,
+        "grid": found.grid,
+        "mean": found.mean,
+        "deviation": found.deviation,
+    }
+    details = {"defect": defect, "aim": aim}
+    record = Record(
+        "strain optimum",
+        settings,
+        metrics,
+        units,
+        inputs,
+        warnings=said,
+        details=details,
+        seed=config.search.seed,
+    )
+    write_record(folder, record.taking(time.perf_counter() - start), arrays)
+    return read_record(folder)
+
+
+class _Evaluated:
+    """Energies of a defect less those of the sheet without it, kept on disk strain by strain."""
+
+    def __init__(
+        self, potential: Potential, sheet: Atoms, defect: str, config: OptimumConfig, folder: Path
+    ) -> None:
+        self.potential, self.sheet, self.defect, self.folder = potential, sheet, defect, folder
+        self.config = config
+        self.relax = RelaxConfig(relax_cell=False, max_force=config.max_force, max_steps=config.max_steps)
+
+    def __call__(self, strain: FloatArray) -> float:
+        """Return eV at (2,) strains along x and y."""
+        path = self.folder / f"{strain[0]:+.6f}_{strain[1]:+.6f}.npz"
+        if not path.is_file():
+            pulled = strained(self.sheet, xx=float(strain[0]), yy=float(strain[1]))
+            home = relax(self.potential, pulled, self.relax)
+            cells = self.config.supercell
+            start = build_defect(home.atoms, cells, self.defect).atoms
+            rng = np.random.default_rng(0)
+            ended = relax(self.potential, rattled(start, amplitude=BROKEN_SYMMETRY, rng=rng), self.relax)
+            if not (home.converged and ended.converged):
+                raise GeometryError(
+                    f"{self.defect} did not relax at strains {strain[0]:+.4f}, {strain[1]:+.4f}.",
+                    fix="raise max_steps, or allow less strain",
+                )
+            energy = ended.energy - home.energy * cells[0] * cells[1]
+            write_arrays(path, {"energy": np.array(energy), "strain": strain})
+        with np.load(path) as stored:
+            return float(stored["energy"])
