@@ -28,7 +28,7 @@ from flatforce.active.trajectories import read_trajectories
 from flatforce.core.errors import ConfigError
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
 from flatforce.models import load
-from flatforce.studies.learn_stages import gather
+from flatforce.studies.learn_material import gather
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +160,7 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     (folder / "calm.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", "calm.yaml", "-o", "calm")
     assert done.returncode == 0, done.stderr
-    assert "every trajectory did its steps" in done.stdout
+    assert "2 of 2 trajectories did their steps" in done.stdout
     assert run(folder, "report", "calm").returncode == 0
     assert "did all its steps" in (folder / "calm" / "report" / "index.html").read_text()
 
@@ -220,6 +220,7 @@ def test_failed_labels_do_not_stop_the_run(folder: Path) -> None:
         ({"label": None}, "give a pool"),
         ({"train": {"n_models": 1}}, "2 or more"),
         ({"strategy": "property"}, "needs a target"),
+        ({"strategy": "property", "target": {"structure": "a"}}, "n_models of 8"),
         ({"per_rounds": 3}, "did you mean `per_round`"),
     ],
 )

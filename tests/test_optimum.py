@@ -99,7 +99,7 @@ def test_the_cheapest_strain_of_a_vacancy(tmp_path: Path) -> None:
     done = run(tmp_path, *words)
     assert done.returncode in (0, 1), done.stderr
     record = json.loads((tmp_path / "out" / "result.json").read_text())
-    points = sorted((tmp_path / "out" / "points").glob("*.npz"))
+    points = sorted((tmp_path / "out" / "points").glob("*/*.npz"))
     assert len(points) == 7  # and the sheet as it is
     best, x, y = (record["metrics"][key] for key in ("best", "strain_x", "strain_y"))
     assert best <= 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -27,6 +27,7 @@ UNITS = {
     "force_mae_low": "meV/Å",
     "force_mae_high": "meV/Å",
     "energy_mae": "meV/atom",
+    "n_test": "1",
     "covered_68": "1",
     "covered_95": "1",
     "largest_doubt": "eV/Å",
@@ -35,6 +36,9 @@ UNITS = {
     "n_failed": "1",
 }
 """Of a round."""
+
+FEWEST_TO_END: Final = 10
+"""Test frames below which an interval from resampling them is too narrow to end a run by."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def assess(
         "force_mae_low": low,
         "force_mae_high": high,
         "energy_mae": float(np.mean(energy)),
+        "n_test": float(len(test)),
         "covered_68": float(covered[LEVELS.index(0.68)]),
         "covered_95": float(covered[LEVELS.index(0.95)]),
     }
@@ -110,7 +115,8 @@ def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels
     The reason; empty to go on.
     """
     last = errors[-1]
-    if stop.force_mae is not None and last["force_mae_high"] < stop.force_mae:
+    judged = last["n_test"] >= FEWEST_TO_END
+    if stop.force_mae is not None and judged and last["force_mae_high"] < stop.force_mae:
         return f"the force error is below {stop.force_mae:g} meV/Å with 95 % confidence"
     if stop.budget is not None and labels >= stop.budget:
         return f"the budget of {stop.budget} labels is spent"
@@ -121,3 +127,24 @@ def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels
         if before - last["force_mae"] < stop.gain * before:
             return f"the last {stop.patience} rounds gained less than {100 * stop.gain:g} %"
     return ""
+
+
+def few_to_judge(metrics: dict[str, float], stop: Stopping) -> list[str]:
+    """Warn where a run cannot end by its error.
+
+    Parameters
+    ----------
+    metrics
+        Of a round.
+    stop
+        When enough is known.
+
+    Returns
+    -------
+    The warning, or nothing.
+    """
+    if stop.force_mae is None or metrics["n_test"] >= FEWEST_TO_END:
+        return []
+    return [
+        f"{metrics['n_test']:.0f} test frames are too few to end by an error: give {FEWEST_TO_END} or more"
+    ]

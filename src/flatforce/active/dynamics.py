@@ -112,7 +112,8 @@ def run_dynamics(
     doubt
         Largest error of a force (eV/Å) that a prediction may have; None if that is not asked.
     before
-        Trajectories to go on with, in place of new ones.
+        Trajectories in place of new ones: those that doubt ended are judged again where they stand, and go on if there
+        is none left; what ended otherwise has ended.
     progress
         Told after each step.
 
@@ -120,14 +121,18 @@ def run_dynamics(
     -------
     One trajectory for each sheet and temperature, or for each of `before`.
     """
+    starts = [(sheet, temperature) for sheet in sheets for temperature in config.temperatures]
     moving = [
-        _start(sheet, temperature, np.random.default_rng([seed, k, round(temperature)]))
-        for k, sheet in enumerate(sheets)
-        for temperature in config.temperatures
+        _start(sheet, temperature, np.random.default_rng([seed, k]))
+        for k, (sheet, temperature) in enumerate(starts)
     ]
     if before is not None:
-        moving = [replace(one, ended="", doubted=False, frames=[]) for one in before]
+        moving = [replace(one, frames=[]) for one in before]
     found = potential.evaluate([one.atoms for one in moving])
+    for one, said in zip(moving, found, strict=True):
+        if one.doubted:
+            one.ended, one.doubted = "", False
+            _judge(one, config, None if doubt is None else doubt(said))
     for step in range(1, config.steps + 1):
         alive = [k for k, one in enumerate(moving) if not one.ended and one.steps < config.steps]
         if not alive:
@@ -209,11 +214,15 @@ def _finish_step(
     if found.membrane_stress is not None:
         one.tension.append(_tension(one, found))
     one.steps += 1
-    off = None if doubt is None else doubt(found)
-    lost = config.stop_above is not None and off is not None and off > config.stop_above
     if kinetic > RUNAWAY * one.temperature:
         one.ended = f"exploded after {one.steps * config.time_step:g} fs"
-        return
+    else:
+        _judge(one, config, None if doubt is None else doubt(found))
+
+
+def _judge(one: Trajectory, config: Dynamics, off: float | None) -> None:
+    """Propose the frame where a trajectory stands if its time has come, or if it must end here for doubt."""
+    lost = config.stop_above is not None and off is not None and off > config.stop_above
     regular = one.steps % config.every == 0 or one.steps == config.steps
     if lost or (regular and not config.go_on):
         frame = one.atoms.copy()

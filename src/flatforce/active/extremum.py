@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from flatforce.core.config import Config
-from flatforce.core.errors import MissingDependencyError
+from flatforce.core.errors import GeometryError, MissingDependencyError
 from flatforce.core.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flatforce.core.arrays import FloatArray
 
@@ -57,7 +57,7 @@ class Found:
     places: FloatArray
     """(n, 2) in the order of the search."""
     values: FloatArray
-    """(n,)."""
+    """(n,); not a number where the property has none."""
     grid: FloatArray
     """(GRID², 2)."""
     mean: FloatArray
@@ -77,11 +77,15 @@ class Found:
         -------
         Its index.
         """
-        return int(self.values.argmax() if aim == "maximum" else self.values.argmin())
+        return int(np.nanargmax(self.values) if aim == "maximum" else np.nanargmin(self.values))
 
 
 def search(
-    property_at: Callable[[FloatArray], float], config: Search, *, progress: Progress = silent
+    property_at: Callable[[FloatArray], float],
+    config: Search,
+    *,
+    known: Mapping[tuple[float, float], float] | None = None,
+    progress: Progress = silent,
 ) -> Found:
     """Evaluate a property of two coordinates where that tells most (Jones, Schonlau and Welch, J. Glob. Optim. 13, 455, 1998).
 
@@ -90,15 +94,22 @@ def search(
     Parameters
     ----------
     property_at
-        The property at (2,) coordinates.
+        The property at (2,) coordinates; not a number where it has none.
     config
         Settings.
+    known
+        Values at places known before; those within the bounds count as seen, not as evaluations.
     progress
         Told after each evaluation.
 
     Returns
     -------
     What was seen, and the Gaussian process through it.
+
+    Raises
+    ------
+    GeometryError
+        If the property has no value at any of the first places.
     """
     from scipy.stats.qmc import Sobol
 
@@ -109,12 +120,23 @@ def search(
         warnings.simplefilter("ignore")  # balance asks for powers of two
         count = config.evaluations if config.aim == "random" else config.first
         places = list(np.asarray(Sobol(2, rng=np.random.default_rng(config.seed)).random(count)))
-    values: list[float] = []
-    for number in range(config.evaluations):
+    given = [
+        ((np.array(place) - low) / (high - low), value)
+        for place, value in (known or {}).items()
+        if (low <= np.array(place)).all() and (np.array(place) <= high).all()
+    ]
+    places = [place for place, _ in given] + places
+    values = [value for _, value in given]
+    for number in range(len(given), len(given) + config.evaluations):
         if number >= len(places):
+            if not np.isfinite(values).any():
+                raise GeometryError(
+                    "The property has no value at any of the first places.",
+                    fix="allow less, by lowest and highest, or raise max_steps",
+                )
             places.append(unit[_next(np.array(places), np.array(values), unit, config.aim)])
         values.append(property_at(low + places[number] * (high - low)))
-        progress(number + 1, config.evaluations, f"{values[-1]:.4f}")
+        progress(number + 1 - len(given), config.evaluations, f"{values[-1]:.4f}")
     mean, deviation = _process(np.array(places), np.array(values), unit)
     scale = high - low
     return Found(low + np.array(places) * scale, np.array(values), low + unit * scale, mean, deviation)
@@ -128,7 +150,7 @@ def _next(places: FloatArray, values: FloatArray, unit: FloatArray, aim: Aim) ->
     if aim == "everywhere":
         return int(np.where(seen, -np.inf, deviation).argmax())
     sign = 1.0 if aim == "maximum" else -1.0
-    gain = sign * mean - (sign * values).max()
+    gain = sign * mean - np.nanmax(sign * values)
     ratio = gain / np.maximum(deviation, 1e-300)
     expected = gain * norm.cdf(ratio) + deviation * norm.pdf(ratio)
     return int(np.where(seen, -np.inf, expected).argmax())
@@ -137,6 +159,7 @@ def _next(places: FloatArray, values: FloatArray, unit: FloatArray, aim: Aim) ->
 def _process(places: FloatArray, values: FloatArray, unit: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Fit a Gaussian process with a Matérn 5/2 kernel, a length for each axis, by maximum likelihood."""
     process = _regressor()
+    places, values = places[np.isfinite(values)], values[np.isfinite(values)]
     spread = float(values.std()) or 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a length at its bound is no news

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -12,6 +13,7 @@ from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.config import Config
 from flatforce.core.errors import FlatforceError
+from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.properties.phonons.engines import fill_force_constants
 from flatforce.properties.phonons.supercell import make_phonopy, to_ase
@@ -21,6 +23,7 @@ from flatforce.structures.strain import rattled, strained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from ase import Atoms
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential, Prediction
 
 TRAJECTORIES = "trajectories.extxyz"
+
+LONGEST: Final = 0.4
+"""Å. Thermal displacements along soft modes of a poor model are cut here."""
 
 DISPLACEMENT = 0.01
 """Å, of finite differences where the force field has no analytic second derivatives."""
@@ -64,7 +70,7 @@ class ThermalModes(Config):
 
 
 class RandomDefects(Config):
-    """Defects, alone and in pairs, in supercells of a primitive sheet, relaxed a little and rattled."""
+    """Defects, alone and in pairs, in supercells of a primitive sheet, rattled."""
 
     primitive: str
     """File of the primitive cell."""
@@ -116,6 +122,8 @@ def propose(
     seed: int,
     folder: Path,
     before: Path | None = None,
+    learnt: AbstractSet[str] = frozenset(),
+    failed: AbstractSet[str] = frozenset(),
     primitive: Atoms | None = None,
     doubt: Callable[[Prediction], float] | None = None,
     progress: Progress = silent,
@@ -136,6 +144,10 @@ def propose(
         Where force constants are kept while they are computed, and `trajectories.extxyz`.
     before
         `trajectories.extxyz` of the round before, for dynamics that go on.
+    learnt
+        Hashes of the frames that the force field has learnt: trajectories that ended on one go on.
+    failed
+        Hashes of the frames that could not be labelled: trajectories that ended on one have ended.
     primitive
         Read from `defects.primitive`.
     doubt
@@ -154,13 +166,13 @@ def propose(
     if config.strains is not None:
         found += _strains(sheets, config.strains, rng)
     if config.modes is not None:
-        found += _modes(potential, sheets, config.modes, seed, folder / "scratch")
+        found += _modes(potential, sheets, config.modes, rng, folder / "scratch")
     if config.defects is not None and primitive is not None:
         found += _defects(primitive, config.defects, rng)
     if config.relaxations is not None:
         found += _relaxations(potential, sheets, config.relaxations, rng)
     if config.dynamics is not None:
-        moving = _trajectories(before, seed) if config.dynamics.go_on else None
+        moving = _trajectories(before, seed, learnt, failed) if config.dynamics.go_on else None
         done = run_dynamics(
             potential, sheets, config.dynamics, seed=seed, doubt=doubt, before=moving, progress=progress
         )
@@ -169,11 +181,20 @@ def propose(
     return found
 
 
-def _trajectories(before: Path | None, seed: int) -> list[Trajectory] | None:
-    """Take up what doubt ended; what ended otherwise has ended."""
+def _trajectories(
+    before: Path | None, seed: int, learnt: AbstractSet[str], failed: AbstractSet[str]
+) -> list[Trajectory] | None:
+    """Take up what doubt ended: past a frame that was learnt, without asking again."""
     if before is None or not before.is_file():
         return None
-    return [one for one in read_trajectories(before, seed=seed) if one.doubted]
+    found = read_trajectories(before, seed=seed)
+    for one in found:
+        key = hash_structure(one.atoms)
+        if one.doubted and key in learnt:
+            one.ended, one.doubted = "", False
+        elif one.doubted and key in failed:
+            one.ended, one.doubted = f"{one.ended}; that frame has no label", False
+    return found
 
 
 def _told(atoms: Atoms, sampler: str, **more: Any) -> Atoms:
@@ -205,39 +226,44 @@ def _strains(sheets: Sequence[Atoms], config: Strains, rng: np.random.Generator)
 
 
 def _modes(
-    potential: Potential, sheets: Sequence[Atoms], config: ThermalModes, seed: int, scratch: Path
+    potential: Potential,
+    sheets: Sequence[Atoms],
+    config: ThermalModes,
+    rng: np.random.Generator,
+    scratch: Path,
 ) -> list[Atoms]:
     found = []
     for number, sheet in enumerate(sheets):
         phonon = make_phonopy(sheet, (1, 1))
         inside = scratch / f"modes-{number}"
         fill_force_constants(phonon, potential, engine="auto", displacement=DISPLACEMENT, scratch=inside)
+        known = phonon.force_constants
         for temperature in config.temperatures:
             phonon.generate_displacements(
-                number_of_snapshots=config.count, temperature=temperature, random_seed=seed
+                number_of_snapshots=config.count,
+                temperature=temperature,
+                random_seed=int(rng.integers(2**31)),
+                max_distance=LONGEST,
             )
             for cell in phonon.supercells_with_displacements or []:
                 moved = to_ase(cell)
                 moved.info = dict(sheet.info)
                 found.append(_told(moved, "modes", temperature=temperature))
+            phonon.force_constants = known  # phonopy drops them with the displacements that it made
     return found
 
 
 def _defects(primitive: Atoms, config: RandomDefects, rng: np.random.Generator) -> list[Atoms]:
-    words = list(config.defects)
-    if config.pairs:
-        words += ["+".join(pair) for pair in combinations(config.defects, 2)]
-    found = []
-    for word in words:
-        try:
-            cell = build_defect(primitive, (config.size, config.size), word).atoms
-        except FlatforceError:  # a pair may ask for the same site twice
-            continue
-        found += [
-            _told(rattled(cell, amplitude=config.rattle, rng=rng), "defects", defect=word)
-            for _ in range(config.count)
-        ]
-    return found
+    size = (config.size, config.size)
+    cells = {word: build_defect(primitive, size, word).atoms for word in config.defects}
+    for pair in combinations(config.defects, 2) if config.pairs else ():
+        with suppress(FlatforceError):  # both may ask for the same site
+            cells["+".join(pair)] = build_defect(primitive, size, "+".join(pair)).atoms
+    return [
+        _told(rattled(cell, amplitude=config.rattle, rng=rng), "defects", defect=word)
+        for word, cell in cells.items()
+        for _ in range(config.count)
+    ]
 
 
 def _relaxations(
@@ -247,7 +273,9 @@ def _relaxations(
     for sheet in sheets:
         for _ in range(config.count):
             start = rattled(sheet, amplitude=config.rattle, rng=rng)
-            path = relax(potential, start, RelaxConfig(max_force=0.02, max_steps=200)).trajectory
+            path: list[Atoms] = []
+            with suppress(FlatforceError):  # a poor model may lose the sheet: then it proposes nothing here
+                path = relax(potential, start, RelaxConfig(max_force=0.02, max_steps=200)).trajectory
             for step in path[:: config.every]:
                 bare = step.copy()
                 bare.calc = None

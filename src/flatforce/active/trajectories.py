@@ -58,7 +58,7 @@ def read_trajectories(path: Path, *, seed: int) -> list[Trajectory]:
     All of them, ended ones too.
     """
     found = []
-    for number, frame in enumerate(read(path, ":")):
+    for number, frame in enumerate(read(path, ":") if path.stat().st_size else []):
         said: dict[str, Any] = frame.info
         steps, temperature = int(said.pop("md_steps")), float(said.pop("temperature"))
         ended, doubted = str(said.pop("ended", "")), bool(said.pop("doubted"))
@@ -89,6 +89,7 @@ def story(trajectories: Sequence[Trajectory], *, time_step: float) -> list[dict[
             "sheet": one.atoms.get_chemical_formula(),
             "temperature": one.temperature,
             "time": one.steps * time_step,
+            "done": not one.ended,
             "ended": one.ended or "did all its steps",
         }
         for one in trajectories

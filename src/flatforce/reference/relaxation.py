@@ -133,9 +133,11 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
 
     implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
 
-    def __init__(self, sheet: Atoms, cache: Path, settings: Settings, lost: dict[str, str]) -> None:
+    def __init__(
+        self, sheet: Atoms, cache: Path, settings: Settings, lost: dict[str, str], *, relax_cell: bool
+    ) -> None:
         super().__init__()
-        self.cache, self.settings, self.lost = cache, settings, lost
+        self.cache, self.settings, self.lost, self.relax_cell = cache, settings, lost, relax_cell
         self.symmetry = find_symmetry(sheet)
         self.labelled = sheet
         """The frame whose labels were given last: the one asked for, rid of what broke the symmetry of the start."""
@@ -169,14 +171,15 @@ class _FromCache(Calculator):  # type: ignore[misc]  # ASE is untyped
             raise _Missing(self.labelled)
         if outcome["status"] != "done":
             raise ArithmeticError(outcome["reason"])
-        if outcome["stress"] is None:
-            raise ArithmeticError("its label has no stress")
+        if outcome["stress"] is None and self.relax_cell:
+            raise ArithmeticError("its label has no stress: set relax_cell: false to keep the cell")
         self.results = {
             "energy": outcome["energy"],
             "free_energy": outcome["energy"],
             "forces": np.array(outcome["forces"]),
-            "stress": full_3x3_to_voigt_6_stress(np.array(outcome["stress"])),
         }
+        if outcome["stress"] is not None:
+            self.results["stress"] = full_3x3_to_voigt_6_stress(np.array(outcome["stress"]))
 
 
 def _walk(
@@ -190,7 +193,7 @@ def _walk(
 ) -> LabelledPath | Atoms:
     """Follow a relaxation as far as it is known; the frame to be labelled next, if it goes on."""
     atoms = sheet.copy()
-    atoms.calc = known = _FromCache(sheet, cache, settings, lost)
+    atoms.calc = known = _FromCache(sheet, cache, settings, lost, relax_cell=target.relax_cell)
     path: list[Atoms] = []
     try:
         moving = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if target.relax_cell else atoms
@@ -213,10 +216,12 @@ def _walk(
 
 
 def _calm(atoms: Atoms, target: LabelRelaxation) -> bool:
-    force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+    if float(np.linalg.norm(atoms.get_forces(), axis=1).max()) >= target.max_force:
+        return False
+    if not target.relax_cell:
+        return True
     membrane = atoms.get_stress(voigt=False)[:2, :2] * atoms.cell[2, 2] * EV_PER_A2_IN_N_PER_M
-    slack = not target.relax_cell or bool(np.abs(membrane).max() < target.max_stress)
-    return force < target.max_force and slack
+    return bool(np.abs(membrane).max() < target.max_stress)
 
 
 def _symmetric(atoms: Atoms, symmetry: Symmetry) -> Atoms:
@@ -227,9 +232,9 @@ def _symmetric(atoms: Atoms, symmetry: Symmetry) -> Atoms:
 
 
 def _step(atoms: Atoms, labelled: Atoms, sheet: Atoms, number: int) -> Atoms:
-    labels = Labels(
-        atoms.get_potential_energy(), atoms.get_forces().copy(), atoms.get_stress(voigt=False).copy()
-    )
+    stressed = "stress" in atoms.calc.results
+    stress = atoms.get_stress(voigt=False).copy() if stressed else None
+    labels = Labels(atoms.get_potential_energy(), atoms.get_forces().copy(), stress)
     bare = labelled.copy()
     bare.calc = None
     bare.info = {key: value for key, value in sheet.info.items() if key != "relaxed"} | {

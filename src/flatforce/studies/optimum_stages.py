@@ -10,9 +10,16 @@ from pydantic import Field, PositiveInt
 
 from flatforce.active.extremum import Search, search
 from flatforce.core.config import Config
-from flatforce.core.errors import GeometryError
+from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import Record, claim_folder, read_record, write_arrays, write_record
+from flatforce.core.results import (
+    Record,
+    claim_folder,
+    read_record,
+    stage_key,
+    write_arrays,
+    write_record,
+)
 from flatforce.data.frames import read_structure
 from flatforce.models import load
 from flatforce.properties.relax import RelaxConfig, relax
@@ -68,7 +75,7 @@ def defect_optimum(
     config
         Settings.
     folder
-        Result folder; every strain that was evaluated stands in `points/`.
+        Result folder; every strain that was evaluated stands in `points/`, whatever the search was.
     device
         `cpu`, `cuda`, or `auto`.
     report
@@ -78,6 +85,11 @@ def defect_optimum(
     -------
     The content of `result.json`. Energies are relative to the unstrained sheet, so that the reservoir of the atoms that
     were added or removed does not matter.
+
+    Raises
+    ------
+    GeometryError
+        If the defect does not relax in the unstrained sheet.
     """
     settings = config.model_dump(mode="json") | {"defect": defect}
     inputs = input_hashes(spec) | {"structure": hash_file(structure)}
@@ -85,10 +97,19 @@ def defect_optimum(
         return read_record(folder)
     start = time.perf_counter()
     sheet, potential = read_structure(structure), load(spec, device=device)
-    evaluated = _Evaluated(potential, sheet, defect, config, folder / "points")
+    decides = {key: value for key, value in settings.items() if key != "search"}
+    points = folder / "points" / stage_key(decides, inputs)
+    evaluated = _Evaluated(potential, sheet, defect, config, points)
     home = evaluated(np.zeros(2))
+    if not np.isfinite(home):
+        raise GeometryError(f"{defect} does not relax in the unstrained sheet.", fix="raise max_steps")
     with report(f"{defect}: strain") as progress:
-        found = search(lambda strain: evaluated(strain) - home, config.search, progress=progress)
+        found = search(
+            lambda strain: evaluated(strain) - home,
+            config.search,
+            known={(0.0, 0.0): 0.0},
+            progress=progress,
+        )
     aim = config.search.aim
     best = found.best(aim)
     nearest = int(np.linalg.norm(found.grid - found.places[best], axis=1).argmin())
@@ -99,10 +120,14 @@ def defect_optimum(
         "strain_x": float(found.places[best, 0]),
         "strain_y": float(found.places[best, 1]),
         "deviation": float(found.deviation[nearest]),
-        "n_evaluations": float(len(found.values)),
+        "n_evaluations": float(config.search.evaluations),
+        "n_lost": float(np.isnan(found.values).sum()),
     }
-    units = {"best": "eV", "strain_x": "1", "strain_y": "1", "deviation": "eV", "n_evaluations": "1"}
+    units = {"best": "eV", "strain_x": "1", "strain_y": "1", "deviation": "eV"}
+    units |= {"n_evaluations": "1", "n_lost": "1"}
     said = ["the extremum lies on the edge of the strains that were allowed"] if edge else []
+    if lost := found.places[np.isnan(found.values)].round(4).tolist():
+        said.append(f"{defect} did not relax at strains {lost}: raise max_steps, or allow less strain")
     arrays = {
         "places": found.places,
         "values": found.values,
@@ -131,26 +156,28 @@ class _Evaluated:
     def __init__(
         self, potential: Potential, sheet: Atoms, defect: str, config: OptimumConfig, folder: Path
     ) -> None:
-        self.potential, self.sheet, self.defect, self.folder = potential, sheet, defect, folder
-        self.config = config
+        self.potential, self.sheet, self.folder, self.config = potential, sheet, folder, config
         self.relax = RelaxConfig(relax_cell=False, max_force=config.max_force, max_steps=config.max_steps)
+        self.cell = build_defect(sheet, config.supercell, defect).atoms
 
     def __call__(self, strain: FloatArray) -> float:
-        """Return eV at (2,) strains along x and y."""
+        """Return eV at (2,) strains along x and y; not a number where nothing relaxes."""
         path = self.folder / f"{strain[0]:+.6f}_{strain[1]:+.6f}.npz"
         if not path.is_file():
-            pulled = strained(self.sheet, xx=float(strain[0]), yy=float(strain[1]))
-            home = relax(self.potential, pulled, self.relax)
-            cells = self.config.supercell
-            start = build_defect(home.atoms, cells, self.defect).atoms
-            rng = np.random.default_rng(0)
-            ended = relax(self.potential, rattled(start, amplitude=BROKEN_SYMMETRY, rng=rng), self.relax)
-            if not (home.converged and ended.converged):
-                raise GeometryError(
-                    f"{self.defect} did not relax at strains {strain[0]:+.4f}, {strain[1]:+.4f}.",
-                    fix="raise max_steps, or allow less strain",
-                )
-            energy = ended.energy - home.energy * cells[0] * cells[1]
+            x, y = (float(one) for one in strain)
+            start = rattled(
+                strained(self.cell, xx=x, yy=y), amplitude=BROKEN_SYMMETRY, rng=np.random.default_rng(0)
+            )
+            energy = self._energy(start) - self._energy(strained(self.sheet, xx=x, yy=y)) * np.prod(
+                self.config.supercell
+            )
             write_arrays(path, {"energy": np.array(energy), "strain": strain})
         with np.load(path) as stored:
             return float(stored["energy"])
+
+    def _energy(self, start: Atoms) -> float:
+        try:
+            ended = relax(self.potential, start, self.relax)
+        except FlatforceError:
+            return float("nan")
+        return ended.energy if ended.converged else float("nan")

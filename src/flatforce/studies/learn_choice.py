@@ -1,0 +1,206 @@
+"""Candidates of a round, those chosen among them, and their labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.io import read
+
+from flatforce.active.property import spectra
+from flatforce.active.samplers import TRAJECTORIES, propose
+from flatforce.active.selection import Pool, select
+from flatforce.active.trajectories import read_trajectories, story
+from flatforce.active.uncertainty import atom_spread
+from flatforce.core.hashing import hash_structure
+from flatforce.core.results import write_text
+from flatforce.data.curation.diversity import descriptors
+from flatforce.data.frames import read_labelled, write_frames
+from flatforce.reference.label import label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.active.assess import Assessment
+    from flatforce.active.config import LearnConfig
+    from flatforce.core.progress import Progress
+    from flatforce.models.potential import Potential, Prediction
+    from flatforce.studies.learn_material import Material
+
+TRUSTED = 0.9
+"""Level of the interval that is called doubt: a force is off by less in nine cases of ten."""
+
+CHOSEN = "chosen.extxyz"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round knows when it chooses."""
+
+    config: LearnConfig
+    material: Material
+    learnt: Sequence[Atoms]
+    """Labelled frames, those of earlier rounds included."""
+    number: int
+    labels: int
+    """Asked for so far."""
+    folder: Path
+    potential: Potential
+    """The committee."""
+    judged: Assessment
+
+    def doubt(self) -> Callable[[Prediction], float]:
+        """Return what tells the largest error of a force (eV/Å) that a prediction may have."""
+        interval = self.judged.calibration.interval
+        return lambda said: float(interval(atom_spread(said), TRUSTED).max())
+
+
+def candidates(this: Round, progress: Progress) -> list[Atoms]:
+    """Ask the pool or the samplers; what they say is kept, so that a killed round goes on with the same frames.
+
+    Parameters
+    ----------
+    this
+        The round.
+    progress
+        Told by the dynamics.
+
+    Returns
+    -------
+    Distinct frames without a label.
+    """
+    known = {hash_structure(frame) for frame in this.learnt}
+    if this.material.pool:
+        return [frame for frame in this.material.pool if hash_structure(frame) not in known]
+    path = this.folder / "candidates.extxyz"
+    if not path.is_file():
+        earlier = [this.folder.parent / f"round-{k:02d}" for k in range(this.number)]
+        asked = {hash_structure(frame) for one in earlier for frame in read(one / CHOSEN, ":")}
+        found = propose(
+            this.potential,
+            this.material.sheets,
+            this.config.sampling,
+            seed=this.config.seed + 1000 * this.number,
+            folder=this.folder,
+            before=earlier[-1] / TRAJECTORIES if earlier else None,
+            learnt=known,
+            failed=asked - known,
+            primitive=this.material.primitive,
+            doubt=this.doubt(),
+            progress=progress,
+        )
+        write_frames(path, found)
+    found = read(path, ":") if path.stat().st_size else []
+    distinct = {hash_structure(frame): frame for frame in found}
+    return [frame for key, frame in distinct.items() if key not in known]
+
+
+def told_of_dynamics(config: LearnConfig, inside: Path) -> list[dict[str, Any]]:
+    """Tell how far the trajectories of a round came.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    inside
+        Folder of the round.
+
+    Returns
+    -------
+    Plain values; empty without dynamics.
+    """
+    path, dynamics = inside / TRAJECTORIES, config.sampling.dynamics
+    if dynamics is None or not path.is_file():
+        return []
+    return story(read_trajectories(path, seed=config.seed), time_step=dynamics.time_step)
+
+
+def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str, Any]], float]:
+    """Choose frames to be labelled and write them to `chosen.extxyz`, why to `chosen.json`.
+
+    Parameters
+    ----------
+    this
+        The round.
+    among
+        The candidates.
+
+    Returns
+    -------
+    The frames, each with a name; what was chosen from where and why; the largest doubt of all candidates, eV/Å.
+    """
+    config, potential = this.config, this.potential
+    doubt = np.array([this.doubt()(said) for said in potential.evaluate(among, stress=False)])
+    count = config.per_round
+    if config.stop.budget is not None:
+        count = min(count, config.stop.budget - this.labels)
+    plain = config.strategy in {"random", "uncertainty", "property"}
+    points = np.zeros((len(among) + 1, 1)) if plain else descriptors([*among, *this.learnt])
+    target = this.material.target if config.strategy == "property" else None
+    pool = Pool(
+        doubt,
+        points[: len(among)],
+        points[len(among) :],
+        [] if target is None else potential.member_forces(among),
+        None if target is None or config.target is None else spectra(potential, target, config.target),
+    )
+    rng = np.random.default_rng([config.seed, this.number])
+    choice = select(pool, count, config.strategy, rng=rng)
+    chosen: list[Atoms] = []
+    told: list[dict[str, Any]] = []
+    for k, reason in zip(choice.places, choice.reasons, strict=True):
+        frame = among[k]
+        name = str(frame.info.get("name") or f"round{this.number:02d}-{len(chosen):02d}")
+        frame.info["name"] = name
+        chosen.append(frame)
+        come_from = str(frame.info.get("sampler", frame.info.get("config_type", "")))
+        told.append({"name": name, "from": come_from, "doubt": float(doubt[k]), "reason": reason})
+    write_frames(this.folder / CHOSEN, chosen)
+    write_text(this.folder / "chosen.json", json.dumps(told, indent=1))
+    return chosen, told, float(doubt.max())
+
+
+def label_chosen(this: Round, chosen: Sequence[Atoms], progress: Progress) -> list[tuple[str, str]]:
+    """Write `labelled.extxyz`; labels stand in one cache for all rounds.
+
+    Parameters
+    ----------
+    this
+        The round.
+    chosen
+        Frames; those of a pool bring their labels.
+    progress
+        Told after each label.
+
+    Returns
+    -------
+    Names and reasons of frames without a label.
+    """
+    failures: list[tuple[str, str]] = []
+    frames = list(chosen)
+    if not this.config.pool:
+        assert this.config.label is not None  # noqa: S101  # the settings were checked
+        done = label(chosen, this.config.label, cache=this.folder.parent / "labels", progress=progress)
+        frames, failures = done.frames, done.failures
+    write_frames(this.folder / "labelled.extxyz", frames)
+    return failures
+
+
+def newly_labelled(inside: Path) -> list[Atoms]:
+    """Read what a round has labelled.
+
+    Parameters
+    ----------
+    inside
+        Folder of a finished round.
+
+    Returns
+    -------
+    The frames.
+    """
+    return read_labelled(inside / "labelled.extxyz")
