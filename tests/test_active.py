@@ -148,7 +148,9 @@ def test_the_area_finds_the_tension_that_is_asked_for() -> None:
     config = Dynamics(temperatures=[50.0], time_step=4.0, steps=800, tension=2.0, relaxation=80.0, every=100)
     done = run_dynamics(load(EMT), [sheet] * 6, config, seed=0)
     found = done[0]
-    means = np.array([np.mean(one.tension[200:]) for one in done])  # apart: one trajectory remembers itself for long
+    means = np.array(
+        [np.mean(one.tension[200:]) for one in done]
+    )  # apart: one trajectory remembers itself for long
     error = means.std() / np.sqrt(5)
     assert error < 0.05
     assert abs(found.tension[0] - 2.0) > 0.5  # it did not start there

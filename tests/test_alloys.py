@@ -30,8 +30,10 @@ from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
 from flatforce.properties.alloys.scores import lower_hull
 from flatforce.properties.alloys.table import Solved, make_table
 from flatforce.reference.config import AseSettings, LabelConfig
+from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.alloys import Alloy, AlloyLattice, alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings, random_orderings, special_quasirandom
+from flatforce.structures.strain import rattled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -332,6 +334,21 @@ def test_labels_and_a_guide_end_where_the_force_field_relaxes(
         metals, energies_from_frames(metals, frames, config), max_distance=0.6, max_mismatch=0.005
     )
     assert taken.formation == pytest.approx(found.formation, abs=1e-9)
+
+
+def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
+    metals: AlloyLattice, tmp_path: Path
+) -> None:
+    labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2)
+    start = rattled(
+        slab(enumerate_orderings(metals, max_cells=2)[2]), amplitude=0.1, rng=np.random.default_rng(0)
+    )
+    free = 3 * len(start) + 9
+    target = LabelRelaxation(max_force=0.01, max_stress=0.05, max_steps=40)
+    (path,) = relax_by_labels([start], labels, target, cache=tmp_path, curvatures=[8.0 * np.eye(free)])
+    assert path.relaxed
+    assert len(list(tmp_path.glob("*.json"))) == len(path.frames)  # each step is followed from the same guess
+    assert len(path.frames) > 3
 
 
 def test_frames_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:

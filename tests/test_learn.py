@@ -10,10 +10,11 @@ import pytest
 import yaml
 from ase import Atoms, units
 from ase.calculators.emt import EMT
-from ase.io import write
+from ase.io import read, write
 
-from commands import run
+from commands import kill_when, run
 from flatforce.active.config import LearnConfig
+from flatforce.active.dynamics import Dynamics
 from flatforce.active.property import Target, spectra
 from flatforce.active.samplers import (
     RandomDefects,
@@ -24,11 +25,12 @@ from flatforce.active.samplers import (
     ThermalModes,
     propose,
 )
-from flatforce.active.trajectories import read_trajectories
-from flatforce.core.errors import ConfigError
+from flatforce.active.trajectories import read_trajectories, write_trajectories
+from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
 from flatforce.models import load
-from flatforce.studies.learn_material import gather
+from flatforce.studies.learn_material import gather, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,7 @@ COMMITTEE = (
 )
 """Two that do not agree."""
 
-TRAIN = {
+TRAIN: dict[str, Any] = {
     "name": "m",
     "model": {"kind": "mace", "hidden_irreps": "8x0e", "r_max": 3.4, "num_interactions": 1},
     "epochs": 3,
@@ -86,7 +88,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
-    study = {
+    study: dict[str, Any] = {
         "start": ["start.extxyz"],
         "test": "test.extxyz",
         "structures": ["sheet.extxyz"],
@@ -128,6 +130,87 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     assert [path.stat().st_mtime_ns for path in labels] == stamps
     again = records(folder / "live")
     assert [one["metrics"]["force_mae"] for one in again] == [one["metrics"]["force_mae"] for one in found]
+    study["stop"] = {"rounds": 3, "force_mae": 1e-3}
+    study["label"]["workers"] = 1
+    (folder / "live.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", "live.yaml", "-o", "live")  # an ended run goes on where `stop` allows more
+    assert "3 rounds are done" in done.stdout
+    assert "5 test frames are too few to end by an error" in done.stderr
+    assert [one["metrics"]["n_labels"] for one in records(folder / "live")] == [0, 3, 6, 9]
+    assert [path.stat().st_mtime_ns for path in labels] == stamps
+
+
+def test_a_round_that_was_killed_inside_goes_on(folder: Path) -> None:
+    """Killed while it labels; the same run without a kill ends with the same frames."""
+    study = {
+        "start": ["start.extxyz"],
+        "test": "test.extxyz",
+        "structures": ["sheet.extxyz"],
+        "sampling": {"rattles": {"count": 2}, "dynamics": None},
+        "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}, "workers": 1},
+        "train": TRAIN | {"epochs": 1},
+        "per_round": 4,
+        "calibration_fraction": 0.3,
+        "stop": {"rounds": 1},
+    }
+    (folder / "kill.yaml").write_text(yaml.safe_dump(study))
+    cache = folder / "killed" / "labels"
+    kill_when(folder, ["learn", "kill.yaml", "-o", "killed"], lambda: any(cache.glob("*.json")))
+    labels = list(cache.glob("*.json"))
+    assert not (folder / "killed" / "round-00" / "result.json").exists()
+    stamps = {path: path.stat().st_mtime_ns for path in labels}
+    other = study | {"per_round": 3}
+    (folder / "other.yaml").write_text(yaml.safe_dump(other))
+    done = run(folder, "learn", "other.yaml", "-o", "killed")
+    assert done.returncode == 2
+    assert "begun with other settings" in done.stderr
+    for name in ("killed", "unhurt"):
+        assert run(folder, "learn", "kill.yaml", "-o", name).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in labels} == stamps
+    frames = [read_labelled(folder / name / "round-00" / "labelled.extxyz") for name in ("killed", "unhurt")]
+    for one, two in zip(*frames, strict=True):
+        assert np.array_equal(one.positions, two.positions)
+        assert one.info["REF_energy"] == two.info["REF_energy"]
+
+
+def test_trajectories_are_judged_again_unless_their_frame_was_learnt(tmp_path: Path) -> None:
+    """Three that doubt ended: one frame was learnt, one could not be labelled, one was not chosen."""
+    potential, sheets = load("ase:ase.calculators.emt:EMT"), [sheet(2), sheet(2), sheet(2)]
+    dynamics = Dynamics(temperatures=[300.0], steps=3, stop_above=0.1, go_on=True)
+    config = Sampling(dynamics=dynamics)
+    proposed = propose(potential, sheets, config, seed=0, folder=tmp_path, doubt=lambda _: 1.0)
+    assert len(proposed) == 3
+    before = tmp_path / "before.extxyz"
+    (tmp_path / "trajectories.extxyz").rename(before)
+    learnt, lost, left = map(hash_structure, read(before, ":"))
+
+    def doubtful(level: float) -> list[Atoms]:
+        return propose(
+            potential,
+            sheets,
+            config,
+            seed=1,
+            folder=tmp_path,
+            before=before,
+            learnt={learnt},
+            failed={lost},
+            doubt=lambda _: level,
+        )
+
+    again = doubtful(1.0)
+    places = read_trajectories(tmp_path / "trajectories.extxyz", seed=0)
+    assert [one.steps for one in places] == [2, 1, 1]  # past what was learnt, nowhere else
+    assert [one.doubted for one in places] == [True, False, True]
+    assert "no label" in places[1].ended
+    assert hash_structure(again[0]) not in {learnt, lost, left}
+    assert np.allclose(again[1].positions, read(before, index=2).positions)
+    assert doubtful(0.0) == []
+    assert [one.steps for one in read_trajectories(tmp_path / "trajectories.extxyz", seed=0)] == [3, 1, 3]
+
+
+def test_a_file_without_trajectories_is_read(tmp_path: Path) -> None:
+    write_trajectories(tmp_path / "none.extxyz", [])
+    assert read_trajectories(tmp_path / "none.extxyz", seed=0) == []
 
 
 def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
@@ -202,6 +285,39 @@ def test_no_frame_stands_on_two_sides(folder: Path) -> None:
     assert not sides[1] & sides[2]
 
 
+def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(folder: Path) -> None:
+    plain = labelled(6, 4)
+    for frame in plain:
+        frame.symbols[:] = "Cu"
+    frames = [*plain, *plain, *labelled(3, 5)]
+    for frame in frames[-3:]:
+        frame.info["config_type"] = "gold"
+    write_frames(folder / "copies.extxyz", frames)
+    values = {"start": [str(folder / "copies.extxyz")], "pool": [str(folder / "pool.extxyz")], "train": TRAIN}
+    config = LearnConfig.parse(values | {"test": str(folder / "test.extxyz"), "calibration_fraction": 0.4})
+    found = gather(config)
+    assert len(found.start) == 9
+    gold = [frame for frame in found.start if frame.info["config_type"] == "gold"]
+    fitted, aside = set_aside(
+        config, [*plain, gold[0], gold[0], gold[0]]
+    )  # whichever is taken, gold is fitted
+    assert aside
+    assert {s for frame in aside for s in frame.symbols} <= {s for frame in fitted for s in frame.symbols}
+    write_frames(folder / "copper.extxyz", plain)
+    with pytest.raises(DataError, match="No frame to begin with holds Au"):
+        gather(LearnConfig.parse(values | {"start": [str(folder / "copper.extxyz")]}))
+
+
+def test_a_defect_that_does_not_exist_is_told_before_anything_is_trained(folder: Path) -> None:
+    study = yaml.safe_load((folder / "live.yaml").read_text())
+    study["sampling"] = {"defects": {"primitive": "sheet.extxyz", "defects": ["v_Ag"], "size": 1}}
+    (folder / "typo.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", "typo.yaml", "-o", "typo")
+    assert done.returncode == 2
+    assert "v_Ag" in done.stderr
+    assert not (folder / "typo").exists()
+
+
 def test_failed_labels_do_not_stop_the_run(folder: Path) -> None:
     study = yaml.safe_load((folder / "live.yaml").read_text())
     study["label"]["settings"]["calculator"] = "ase.calculators.emt:NoSuchThing"
@@ -235,7 +351,7 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
     config = Sampling(
         rattles=Rattles(amplitudes=[0.02, 0.1], count=2),
         strains=Strains(count=3),
-        modes=ThermalModes(count=2),
+        modes=ThermalModes(temperatures=[50.0, 500.0], count=2),
         defects=RandomDefects(primitive="-", defects=["v_Cu", "Au_Cu"], size=2, count=1),
         relaxations=Relaxations(every=3),
         dynamics=None,
@@ -249,13 +365,17 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
         name: sum(one.info["sampler"] == name for one in found)
         for name in ("rattle", "strain", "modes", "defects")
     }
-    assert counts == {"rattle": 4, "strain": 3, "modes": 2, "defects": 3}
+    assert counts == {"rattle": 4, "strain": 3, "modes": 4, "defects": 3}
     assert sum(one.info["sampler"] == "relaxation" for one in found) > 1
     start = sheet(2).positions
     spread = [np.std(one.positions - start) for one in found if one.info["sampler"] == "rattle"]
     assert 2 * max(spread[:2]) < min(spread[2:])
     modes = [one for one in found if one.info["sampler"] == "modes"]
-    assert 0.005 < np.std(modes[0].positions - start) < 0.5
+    moved = [np.std(one.positions - start) for one in modes]
+    assert 0.005 < moved[0] < 0.5
+    assert 1.5 * max(moved[:2]) < min(moved[2:])
+    assert max(np.linalg.norm(one.positions - start, axis=1).max() for one in modes) < 0.41
+    assert not np.allclose(modes[0].positions, modes[1].positions)
     assert {one.info["defect"] for one in found if one.info["sampler"] == "defects"} == {
         "v_Cu",
         "Au_Cu",

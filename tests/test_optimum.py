@@ -14,7 +14,7 @@ from ase.optimize import BFGS
 
 from commands import run
 from flatforce.active.extremum import Search, search
-from flatforce.core.errors import ConfigError
+from flatforce.core.errors import ConfigError, GeometryError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,19 @@ def test_the_same_places_are_asked_for_again() -> None:
     assert search(lambda p: -bowl(p), Search(aim="maximum", evaluations=10, first=4)).places == pytest.approx(
         first.places
     )
+
+
+def test_places_without_a_value_are_passed_over() -> None:
+    found = search(
+        lambda p: np.nan if p[0] < -0.01 else bowl(p),
+        Search(evaluations=24, first=6),
+        known={(0.0, 0.0): bowl(np.zeros(2)), (9.0, 9.0): -5.0},
+    )
+    assert len(found.values) == 25
+    assert np.isnan(found.values).any()
+    assert 1 + found.values[found.best("minimum")] < 0.05
+    with pytest.raises(GeometryError, match="no value at any"):
+        search(lambda _: np.nan, Search(evaluations=6, first=3))
 
 
 def test_bounds_the_wrong_way_round_are_refused() -> None:

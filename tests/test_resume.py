@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,34 +12,12 @@ import pytest
 import yaml
 from ase.io import write
 
-PATIENCE = 300.0
-"""s to wait for a sign of life of a run that shall be killed."""
-
-
-def start(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
-    with (folder / "stderr.txt").open("ab") as said:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flatforce", *words],
-            cwd=folder,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
+from commands import kill_when, start
 
 
 def run_to_the_end(folder: Path, words: list[str]) -> None:
     """Status 1 is physics (an untrained model is unstable), not a failure of the run."""
     assert start(folder, words).wait() in {0, 1}, (folder / "stderr.txt").read_text()
-
-
-def kill_when(folder: Path, words: list[str], sign: Callable[[], bool]) -> None:
-    process, begin = start(folder, words), time.monotonic()
-    while not sign():
-        assert process.poll() is None, f"ended by itself: {(folder / 'stderr.txt').read_text()}"
-        assert time.monotonic() - begin < PATIENCE
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
 
 
 def has_rows(table: Path, count: int) -> bool:

@@ -118,6 +118,8 @@ def test_impossible_defects_are_refused(unit: Atoms, text: str) -> None:
     with pytest.raises(GeometryError):
         build_defect(unit, (3, 3), text)
     assert len(parse_defect("v_Se+v_Se")) == 2
+    for name in ("v_Se", "S_Se#12", "v_Se:top#3", "ad_Se@W:top"):
+        assert str(parse_defect(name)[0]) == name
 
 
 def test_prototypes_are_hexagonal() -> None:

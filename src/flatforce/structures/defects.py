@@ -43,6 +43,12 @@ class PointDefect:
     index: int | None = None
     """Index of the site in the pristine supercell; None: the nearest to the first defect, or to the centre."""
 
+    def __str__(self) -> str:
+        """Return the name that `parse_defect` reads."""
+        start = {"vacancy": "v_", "substitution": f"{self.symbol}_", "adatom": f"ad_{self.symbol}@"}[self.kind]
+        place = "" if self.index is None else f"#{self.index}"
+        return start + self.site_symbol + (f":{self.side}" if self.side else "") + place
+
 
 @dataclass(frozen=True)
 class DefectCell:
