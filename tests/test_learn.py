@@ -16,15 +16,8 @@ from commands import kill_when, run
 from flatforce.active.config import LearnConfig
 from flatforce.active.dynamics import Dynamics
 from flatforce.active.property import Target, spectra
-from flatforce.active.samplers import (
-    RandomDefects,
-    Rattles,
-    Relaxations,
-    Sampling,
-    Strains,
-    ThermalModes,
-    propose,
-)
+from flatforce.active.samplers import propose
+from flatforce.active.sampling import RandomDefects, Rattles, Relaxations, Sampling, Strains, ThermalModes
 from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_structure

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.active.property import Target
-from flatforce.active.samplers import Sampling
+from flatforce.active.sampling import Sampling
 from flatforce.active.selection import Strategy
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig

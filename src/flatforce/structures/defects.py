@@ -45,7 +45,9 @@ class PointDefect:
 
     def __str__(self) -> str:
         """Return the name that `parse_defect` reads."""
-        start = {"vacancy": "v_", "substitution": f"{self.symbol}_", "adatom": f"ad_{self.symbol}@"}[self.kind]
+        start = {"vacancy": "v_", "substitution": f"{self.symbol}_", "adatom": f"ad_{self.symbol}@"}[
+            self.kind
+        ]
         place = "" if self.index is None else f"#{self.index}"
         return start + self.site_symbol + (f":{self.side}" if self.side else "") + place
 
