@@ -10,11 +10,12 @@ from ase import Atoms, units
 
 from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.selection import LABEL_NOISE, Pool, select
-from flatforce.active.uncertainty import atom_spread, calibrate, coverage
+from flatforce.active.uncertainty import DescriptorDistance, atom_spread, calibrate, coverage
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
 from flatforce.models import load
 from flatforce.models.potential import Potential, Prediction, RawPrediction
+from flatforce.structures.strain import rattled
 
 EMT = "ase:ase.calculators.emt:EMT"
 
@@ -75,6 +76,27 @@ def test_too_few_atoms_and_single_models_are_refused() -> None:
         calibrate(np.ones(10), np.ones(10))
     with pytest.raises(ModelError, match="no spread"):
         atom_spread(Prediction(0.0, np.zeros((2, 3)), None, None, None, None))
+
+
+def test_a_distance_tells_what_was_learnt_from_what_was_not() -> None:
+    """One layer of copper and gold, gold nowhere beside gold: a pair of gold atoms is strange."""
+    pytest.importorskip("dscribe")
+    rng = np.random.default_rng(0)
+    sheet = layer("Cu", 2.6, 3)
+    sheet.symbols[::3] = "Au"
+    learnt = [rattled(sheet, amplitude=0.03, rng=rng) for _ in range(6)]
+    distance = DescriptorDistance(learnt)
+    assert distance(learnt[:1], [])[0] == pytest.approx(np.zeros(9), abs=1e-7)
+    turned = learnt[0].copy()
+    turned.rotate(40, "z", rotate_cell=True)
+    assert distance([turned], [])[0] == pytest.approx(np.zeros(9), abs=1e-5)
+    near, far = (rattled(sheet, amplitude=amplitude, rng=rng) for amplitude in (0.03, 0.2))
+    pair = learnt[0].copy()
+    pair.symbols[1] = "Au"
+    means = [one.mean() for one in distance([near, far], [])]
+    assert 2 * means[0] < means[1]
+    (usual,), (strange,) = distance([near], []), distance([pair], [])
+    assert strange[[0, 1]].min() > 2 * usual.max()
 
 
 def pool(seed: int = 0) -> Pool:
@@ -163,7 +185,7 @@ def test_a_trajectory_ends_where_the_model_is_not_trusted() -> None:
     sheet = layer("Cu", 2.49, 2)
     config = Dynamics(temperatures=[100.0, 600.0], time_step=4.0, steps=60, every=20, stop_above=0.5)
     found = run_dynamics(
-        load(EMT), [sheet], config, seed=0, doubt=lambda said: float(np.abs(said.forces).max())
+        load(EMT), [sheet], config, seed=0, doubt=lambda _, said: float(np.abs(said.forces).max())
     )
     hot = next(one for one in found if one.temperature == 600.0)
     assert "may be off by" in hot.ended
@@ -171,6 +193,6 @@ def test_a_trajectory_ends_where_the_model_is_not_trusted() -> None:
     assert all(frame.info["doubt"] <= 0.5 for frame in hot.frames[:-1])
     assert len(hot.kinetic) < 60
     again = run_dynamics(
-        load(EMT), [sheet], config, seed=0, doubt=lambda said: float(np.abs(said.forces).max())
+        load(EMT), [sheet], config, seed=0, doubt=lambda _, said: float(np.abs(said.forces).max())
     )
     assert again[1].frames[-1].positions == pytest.approx(hot.frames[-1].positions)

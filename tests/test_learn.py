@@ -171,7 +171,7 @@ def test_trajectories_are_judged_again_unless_their_frame_was_learnt(tmp_path: P
     potential, sheets = load("ase:ase.calculators.emt:EMT"), [sheet(2), sheet(2), sheet(2)]
     dynamics = Dynamics(temperatures=[300.0], steps=3, stop_above=0.1, go_on=True)
     config = Sampling(dynamics=dynamics)
-    proposed = propose(potential, sheets, config, seed=0, folder=tmp_path, doubt=lambda _: 1.0)
+    proposed = propose(potential, sheets, config, seed=0, folder=tmp_path, doubt=lambda *_: 1.0)
     assert len(proposed) == 3
     before = tmp_path / "before.extxyz"
     (tmp_path / "trajectories.extxyz").rename(before)
@@ -187,7 +187,7 @@ def test_trajectories_are_judged_again_unless_their_frame_was_learnt(tmp_path: P
             before=before,
             learnt={learnt},
             failed={lost},
-            doubt=lambda _: level,
+            doubt=lambda *_: level,
         )
 
     again = doubtful(1.0)
@@ -208,8 +208,10 @@ def test_a_file_without_trajectories_is_read(tmp_path: Path) -> None:
 
 def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     """On the fly: a threshold that the committee meets everywhere after it has learnt a frame or none."""
-    sampling = {"dynamics": {"steps": 40, "temperatures": [100, 600], "stop_above": 1e-3, "go_on": True}}
-    study = {
+    sampling: dict[str, Any] = {
+        "dynamics": {"steps": 40, "temperatures": [100, 600], "stop_above": 1e-3, "go_on": True}
+    }
+    study: dict[str, Any] = {
         "start": ["start.extxyz"],
         "test": "test.extxyz",
         "structures": ["sheet.extxyz"],
@@ -233,6 +235,7 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
         drift = before.atoms.positions + before.velocities * 2.0 * units.fs
         assert np.abs(after.atoms.positions - drift).max() < 0.02
     sampling["dynamics"]["stop_above"] = 1e3
+    study |= {"doubt": "distance", "train": TRAIN | {"n_models": 1}}  # one model is enough for a distance
     (folder / "calm.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", "calm.yaml", "-o", "calm")
     assert done.returncode == 0, done.stderr

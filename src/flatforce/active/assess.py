@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.uncertainty import LEVELS, Calibration, atom_errors, atom_spread, calibrate, coverage
+from flatforce.active.uncertainty import LEVELS, Calibration, atom_errors, calibrate, coverage
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import get_labels
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import Stopping
+    from flatforce.active.uncertainty import Spread
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
 
@@ -43,7 +44,7 @@ FEWEST_TO_END: Final = 10
 
 @dataclass(frozen=True)
 class Assessment:
-    """A committee on the test frames."""
+    """A force field on the test frames."""
 
     metrics: dict[str, float]
     calibration: Calibration
@@ -52,18 +53,20 @@ class Assessment:
 
 
 def assess(
-    potential: Potential, test: Sequence[Atoms], held_out: Sequence[Atoms], *, seed: int
+    potential: Potential, test: Sequence[Atoms], held_out: Sequence[Atoms], spread: Spread, *, seed: int
 ) -> Assessment:
-    """Judge a committee.
+    """Judge a force field and its doubt.
 
     Parameters
     ----------
     potential
-        The committee.
+        The force field.
     test
         Labelled frames that the run never learns from.
     held_out
-        Labelled frames that this committee has not fitted: its doubt is calibrated on them.
+        Labelled frames that it has not fitted: its doubt is calibrated on them.
+    spread
+        What ranks errors.
     seed
         Of the bootstrap.
 
@@ -83,8 +86,8 @@ def assess(
         for frame, one in zip(test, said, strict=True)
     ]
     seen = potential.evaluate(list(held_out), stress=False)
-    found = calibrate(atom_errors(held_out, seen), np.concatenate([atom_spread(one) for one in seen]))
-    covered = coverage(found, atom_errors(test, said), np.concatenate([atom_spread(one) for one in said]))
+    found = calibrate(atom_errors(held_out, seen), np.concatenate(spread(held_out, seen)))
+    covered = coverage(found, atom_errors(test, said), np.concatenate(spread(test, said)))
     low, high = bootstrap(of_frame, seed=seed)
     metrics = {
         "force_mae": float(of_frame.mean()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -56,7 +56,10 @@ class LearnConfig(Config):
     label: LabelConfig | None = None
     """How chosen frames are labelled, where there is no pool."""
     train: TrainConfig = TrainConfig(n_models=3)
-    """The committee; its data are given by the run."""
+    """The committee, or one model; its data are given by the run."""
+    doubt: Literal["committee", "distance"] = "committee"
+    """What ranks the errors of forces: the spread of the members, or the SOAP distance of an atom's surroundings from those
+    that were learnt, for which one model is enough."""
     strategy: Strategy = "combined"
     """How frames are chosen."""
     per_round: PositiveInt = 10
@@ -72,8 +75,10 @@ class LearnConfig(Config):
     def _consistent(self) -> LearnConfig:
         if not self.pool and (self.label is None or not self.structures):
             raise ValueError("give a pool of labelled frames, or structures and how to label")
-        if self.train.n_models < 2:
-            raise ValueError("train.n_models must be 2 or more: doubt is the spread of a committee")
+        if self.doubt == "committee" and self.train.n_models < 2:
+            raise ValueError(
+                "train.n_models must be 2 or more: doubt is the spread of a committee, unless `doubt: distance`"
+            )
         if self.strategy == "property" and self.target is None:
             raise ValueError("strategy: property needs a target")
         if self.strategy == "property" and self.train.n_models < FEWEST_MEMBERS:

@@ -90,7 +90,7 @@ def run_dynamics(
     config: Dynamics,
     *,
     seed: int,
-    doubt: Callable[[Prediction], float] | None = None,
+    doubt: Callable[[Atoms, Prediction], float] | None = None,
     before: Sequence[Trajectory] | None = None,
     progress: Progress = silent,
 ) -> list[Trajectory]:
@@ -132,7 +132,7 @@ def run_dynamics(
     for one, said in zip(moving, found, strict=True):
         if one.doubted:
             one.ended, one.doubted = "", False
-            _judge(one, config, None if doubt is None else doubt(said))
+            _judge(one, config, None if doubt is None else doubt(one.atoms, said))
     for step in range(1, config.steps + 1):
         alive = [k for k, one in enumerate(moving) if not one.ended and one.steps < config.steps]
         if not alive:
@@ -204,7 +204,7 @@ def _finish_step(
     found: Prediction,
     config: Dynamics,
     *,
-    doubt: Callable[[Prediction], float] | None,
+    doubt: Callable[[Atoms, Prediction], float] | None,
 ) -> None:
     masses = one.atoms.get_masses()[:, None]
     one.velocities += 0.5 * config.time_step * units.fs * found.forces / masses
@@ -217,7 +217,7 @@ def _finish_step(
     if kinetic > RUNAWAY * one.temperature:
         one.ended = f"exploded after {one.steps * config.time_step:g} fs"
     else:
-        _judge(one, config, None if doubt is None else doubt(found))
+        _judge(one, config, None if doubt is None else doubt(one.atoms, found))
 
 
 def _judge(one: Trajectory, config: Dynamics, off: float | None) -> None:

@@ -50,7 +50,7 @@ def propose(
     learnt: AbstractSet[str] = frozenset(),
     failed: AbstractSet[str] = frozenset(),
     primitive: Atoms | None = None,
-    doubt: Callable[[Prediction], float] | None = None,
+    doubt: Callable[[Atoms, Prediction], float] | None = None,
     progress: Progress = silent,
 ) -> list[Atoms]:
     """Ask every sampler for frames.

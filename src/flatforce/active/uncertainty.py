@@ -1,18 +1,20 @@
-"""How far the forces of a committee may be off: spread of the members, calibrated on errors that were seen.
+"""How far forces may be off: a spread that ranks errors, calibrated on errors that were seen.
 
-The spread of a few models trained on the same frames ranks errors well and sizes them badly. Quantiles of
-|error| / spread on held-out atoms turn it into intervals that hold at their level whatever the shape of the errors
+The spread is that of a committee's members, or the distance of an atom's surroundings from those that were learnt
+(Janet et al., Chem. Sci. 10, 7913, 2019), which needs one model only. Either ranks errors well and sizes them badly.
+Quantiles of |error| / spread on held-out atoms turn it into intervals that hold at their level whatever the shape of the errors
 (split conformal prediction: Papadopoulos et al. 2002; for force fields: Hu et al., Mach. Learn. Sci. Technol. 3, 045028, 2022).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from flatforce.core.errors import DataError, ModelError
+from flatforce.data.curation.diversity import atom_descriptors
 from flatforce.data.frames import get_labels
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ LEVELS: Final = (0.5, 0.68, 0.8, 0.9, 0.95)
 """Coverage at which intervals are calibrated."""
 
 LEAST_SPREAD: Final = 1e-4
-"""eV/Å. Spread below which members agree by symmetry or by chance, and a ratio says nothing."""
+"""eV/Å, or a distance. Spread below which members agree by symmetry or by chance, and a ratio says nothing."""
 
 FEWEST: Final = 40
 """Atoms below which a 95 % quantile is no more than its largest two."""
@@ -35,7 +37,7 @@ FEWEST: Final = 40
 
 @dataclass(frozen=True)
 class Calibration:
-    """Factors between the spread of a committee and the error of its mean."""
+    """Factors between a spread and the error of the forces."""
 
     levels: FloatArray
     """(L,) coverage."""
@@ -50,7 +52,7 @@ class Calibration:
         Parameters
         ----------
         spread
-            (N,) eV/Å, of `atom_spread`.
+            (N,) of a `Spread`.
         level
             Coverage, between the first and the last level.
 
@@ -59,6 +61,86 @@ class Calibration:
         (N,) eV/Å.
         """
         return np.asarray(np.interp(level, self.levels, self.factors) * np.maximum(spread, LEAST_SPREAD))
+
+
+class Spread(Protocol):
+    """What ranks the errors of atoms."""
+
+    def __call__(self, frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
+        """Return it for each atom.
+
+        Parameters
+        ----------
+        frames
+            Structures.
+        said
+            One prediction a frame.
+
+        Returns
+        -------
+        (N,) of each frame; eV/Å of a committee, without a unit for a distance.
+        """
+        ...
+
+
+def committee_spread(frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
+    """Take the spread of the members: a `Spread`.
+
+    Parameters
+    ----------
+    frames
+        Structures.
+    said
+        Of a committee.
+
+    Returns
+    -------
+    (N,) eV/Å of each frame.
+    """
+    del frames
+    return [atom_spread(one) for one in said]
+
+
+class DescriptorDistance:
+    """Distance of each atom's SOAP vector from the nearest one of its species that was learnt: a `Spread`."""
+
+    def __init__(self, learnt: Sequence[Atoms]) -> None:
+        """Keep the vectors of what was learnt.
+
+        Parameters
+        ----------
+        learnt
+            Frames that the model has fitted.
+        """
+        self.species = sorted({symbol for frame in learnt for symbol in frame.symbols})
+        rows = np.concatenate([atom_descriptors(frame, self.species) for frame in learnt])
+        numbers = np.concatenate([frame.numbers for frame in learnt])
+        self.known = {int(z): rows[numbers == z] for z in np.unique(numbers)}
+
+    def __call__(self, frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
+        """Return the distances.
+
+        Parameters
+        ----------
+        frames
+            Structures of species that were learnt.
+        said
+            Not read.
+
+        Returns
+        -------
+        (N,) of each frame, between 0 and √2.
+        """
+        del said
+        return [self._nearest(frame) for frame in frames]
+
+    def _nearest(self, frame: Atoms) -> FloatArray:
+        rows, found = atom_descriptors(frame, self.species), np.empty(len(frame))
+        for z in np.unique(frame.numbers):
+            these = frame.numbers == z
+            cosine = (rows[these] @ self.known[int(z)].T).max(axis=1)
+            found[these] = np.sqrt(np.maximum(2 - 2 * cosine, 0.0))
+        return found
 
 
 def atom_spread(prediction: Prediction) -> FloatArray:
@@ -80,7 +162,8 @@ def atom_spread(prediction: Prediction) -> FloatArray:
     """
     if prediction.forces_std is None:
         raise ModelError(
-            "A single model has no spread.", fix="give a committee: committee:a.model,b.model, or n_models: 4"
+            "A single model has no spread.",
+            fix="give a committee: committee:a.model,b.model, or n_models: 4; or take `doubt: distance`",
         )
     return np.asarray(np.linalg.norm(prediction.forces_std, axis=1))
 
@@ -115,7 +198,7 @@ def calibrate(errors: FloatArray, spread: FloatArray) -> Calibration:
     errors
         (N,) eV/Å, of frames that no member has learnt.
     spread
-        (N,) eV/Å.
+        (N,) of a `Spread`.
 
     Returns
     -------
@@ -147,7 +230,7 @@ def coverage(calibration: Calibration, errors: FloatArray, spread: FloatArray) -
     errors
         (N,) eV/Å.
     spread
-        (N,) eV/Å.
+        (N,) of a `Spread`.
 
     Returns
     -------

@@ -8,7 +8,11 @@ from typing import Final
 
 from flatforce.core.errors import DataError
 
-BUNDLED: Final = {"wse2-pbe": "wse2_pbe.extxyz", "2d-pbe-mini": "pbe_2d_mini.extxyz"}
+BUNDLED: Final = {
+    "wse2-pbe": "wse2_pbe.extxyz",
+    "2d-pbe-mini": "pbe_2d_mini.extxyz",
+    "tmd-alloys-pbe": "tmd_alloys_pbe.extxyz",
+}
 """Name → file; a data card `.md` stands beside each."""
 
 

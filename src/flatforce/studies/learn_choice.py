@@ -13,7 +13,6 @@ from flatforce.active.property import spectra
 from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
 from flatforce.active.trajectories import read_trajectories, story
-from flatforce.active.uncertainty import atom_spread
 from flatforce.core.hashing import hash_structure
 from flatforce.core.results import write_text
 from flatforce.data.curation.diversity import descriptors
@@ -21,13 +20,14 @@ from flatforce.data.frames import read_labelled, write_frames
 from flatforce.reference.label import label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ase import Atoms
 
     from flatforce.active.assess import Assessment
     from flatforce.active.config import LearnConfig
+    from flatforce.active.uncertainty import Spread
     from flatforce.core.progress import Progress
     from flatforce.models.potential import Potential, Prediction
     from flatforce.studies.learn_material import Material
@@ -51,13 +51,26 @@ class Round:
     """Asked for so far."""
     folder: Path
     potential: Potential
-    """The committee."""
+    """The committee, or one model."""
     judged: Assessment
+    spread: Spread
 
-    def doubt(self) -> Callable[[Prediction], float]:
-        """Return what tells the largest error of a force (eV/Å) that a prediction may have."""
-        interval = self.judged.calibration.interval
-        return lambda said: float(interval(atom_spread(said), TRUSTED).max())
+    def doubt(self, frame: Atoms, said: Prediction) -> float:
+        """Tell the largest error that a force may have.
+
+        Parameters
+        ----------
+        frame
+            A structure.
+        said
+            What the force field says of it.
+
+        Returns
+        -------
+        eV/Å.
+        """
+        (spread,) = self.spread([frame], [said])
+        return float(self.judged.calibration.interval(spread, TRUSTED).max())
 
 
 def candidates(this: Round, progress: Progress) -> list[Atoms]:
@@ -91,7 +104,7 @@ def candidates(this: Round, progress: Progress) -> list[Atoms]:
             learnt=known,
             failed=asked - known,
             primitive=this.material.primitive,
-            doubt=this.doubt(),
+            doubt=this.doubt,
             progress=progress,
         )
         write_frames(path, found)
@@ -135,7 +148,8 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
     The frames, each with a name; what was chosen from where and why; the largest doubt of all candidates, eV/Å.
     """
     config, potential = this.config, this.potential
-    doubt = np.array([this.doubt()(said) for said in potential.evaluate(among, stress=False)])
+    said = potential.evaluate(among, stress=False)
+    doubt = np.array([this.doubt(frame, one) for frame, one in zip(among, said, strict=True)])
     count = config.per_round
     if config.stop.budget is not None:
         count = min(count, config.stop.budget - this.labels)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flatforce.active.assess import UNITS, assess, few_to_judge, reason_to_stop
+from flatforce.active.uncertainty import DescriptorDistance, committee_spread
 from flatforce.core.errors import ResultError
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record, write_text
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import LearnConfig
+    from flatforce.active.uncertainty import Spread
     from flatforce.core.progress import Progress
     from flatforce.models.potential import Potential
     from flatforce.studies.learn_material import Material
@@ -95,8 +97,8 @@ def _round(
     clock = time.perf_counter()
     title = f"round {len(before)}"
     with report(f"{title}: train") as progress:
-        potential, held_out, said = _committee(config, learnt, inside, progress)
-    judged = assess(potential, material.test, held_out, seed=config.seed)
+        potential, spread, held_out, said = _train(config, learnt, inside, progress)
+    judged = assess(potential, material.test, held_out, spread, seed=config.seed)
     said += few_to_judge(judged.metrics, config.stop)
     metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
     metrics |= {"n_candidates": 0.0, "n_chosen": 0.0, "n_failed": 0.0}
@@ -110,7 +112,7 @@ def _round(
         "ended_by_settings": bool(stop),
     }
     if not stop:
-        this = Round(config, material, learnt, len(before), labels, inside, potential, judged)
+        this = Round(config, material, learnt, len(before), labels, inside, potential, judged, spread)
         stop = _ask(this, metrics, details, title, report)
     details["stop"] = stop
     details["history"] = [{key: one[key] for key in SHOWN} for one in (*past, metrics)]
@@ -159,10 +161,10 @@ def _ask(
     return "every label of this round failed" if len(details["failures"]) == len(chosen) else ""
 
 
-def _committee(
+def _train(
     config: LearnConfig, learnt: list[Atoms], inside: Path, progress: Progress
-) -> tuple[Potential, list[Atoms], list[str]]:
-    """Train on what is known so far; the committee, the frames set aside, and what the training had to say."""
+) -> tuple[Potential, Spread, list[Atoms], list[str]]:
+    """Train on what is known so far; the force field, its doubt, the frames set aside, what the training had to say."""
     fitted, held_out = set_aside(config, learnt)
     for name, frames in (("fitted", fitted), ("held_out", held_out)):
         if not (inside / f"{name}.extxyz").is_file():
@@ -177,7 +179,9 @@ def _committee(
     said = [f"training: {one}" for one in result["warnings"]]
     if not result["converged"]:
         said.append("training of a member did not converge: see its log")
-    return load(f"committee:{','.join(names)}"), held_out, said
+    potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
+    spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
+    return potential, spread, held_out, said
 
 
 def _nothing_left(config: LearnConfig, details: dict[str, Any]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flatforce.core.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ase import Atoms
 
@@ -29,31 +29,52 @@ def descriptors(frames: Sequence[Atoms], *, cutoff: float = 5.0) -> FloatArray:
     Returns
     -------
     (F, D), unit length.
-
-    Raises
-    ------
-    MissingDependencyError
-        If dscribe is not installed.
     """
+    species = {symbol for frame in frames for symbol in frame.get_chemical_symbols()}
+    return _unit(_soap(species, cutoff, average="inner").create(list(frames)))
+
+
+def atom_descriptors(frame: Atoms, species: Iterable[str], *, cutoff: float = 5.0) -> FloatArray:
+    """Compute the SOAP vector of each atom, by dscribe.
+
+    Parameters
+    ----------
+    frame
+        A structure.
+    species
+        All that may occur in frames that are compared with this one.
+    cutoff
+        Å.
+
+    Returns
+    -------
+    (N, D), unit length.
+    """
+    return _unit(_soap(set(species), cutoff, average="off").create(frame))
+
+
+def _soap(species: set[str], cutoff: float, *, average: str) -> Any:
     try:
         from dscribe.descriptors import SOAP
     except ImportError as error:
         raise MissingDependencyError(
             "Descriptors need dscribe.", why=str(error), fix="pip install 'flatforce[data]'"
         ) from error
-    species = sorted({symbol for frame in frames for symbol in frame.get_chemical_symbols()})
-    soap = SOAP(
-        species=species,
+    return SOAP(
+        species=sorted(species),
         r_cut=cutoff,
         n_max=6,
         l_max=4,
         sigma=0.4,
         periodic=True,
-        average="inner",
+        average=average,
         compression={"mode": "mu1nu1"},
     )
-    found = np.atleast_2d(np.asarray(soap.create(list(frames)), dtype=float))
-    unit: FloatArray = found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def _unit(found: Any) -> FloatArray:
+    rows = np.atleast_2d(np.asarray(found, dtype=float))
+    unit: FloatArray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
 
 
