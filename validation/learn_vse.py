@@ -1,0 +1,122 @@
+"""Active learning of a Se vacancy in WSe2 with real DFT labels, against training on all of `wse2-pbe`.
+
+    python validation/learn_vse.py prepare FOLDER
+    cd FOLDER && flatforce learn learn.yaml -o run      # GPAW; about five minutes a label on one core
+    cd FOLDER && flatforce train -c full.yaml -o full   # the same committee on every frame that is not held out
+    python validation/learn_vse.py judge FOLDER
+
+The run begins with 15 frames: pristine ones and the first steps of the relaxation of the vacancy. It is judged on the
+held-out frames of `wse2-pbe` with a Se vacancy or none; `judge` prints the errors of each round, of each kind of frame,
+and of the committee that learnt all frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from flatforce.active.uncertainty import LEVELS, atom_errors, calibrate, committee_spread, coverage
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
+from flatforce.data.splits import hold_out
+from flatforce.models import load
+
+KINDS = ("pristine_1x1", "pristine_2x2", "pristine_3x3", "vSe_3x3", "vSe_3x3_small")
+
+TRAIN = {
+    "model": {"hidden_irreps": "16x0e + 16x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
+    "n_models": 3,
+    "epochs": 50,
+    "batch_size": 1,
+    "learning_rate": 0.01,
+    "huber": 0.02,
+    "stage_two": None,
+}
+
+LEARN = {
+    "start": ["start.extxyz"],
+    "test": "test.extxyz",
+    "structures": ["vse.extxyz"],
+    "sampling": {
+        "dynamics": {"temperatures": [300, 600], "steps": 150, "every": 30, "stop_above": 0.5},
+        "rattles": {"amplitudes": [0.03, 0.1], "count": 8},
+        "strains": {"largest": 0.02, "rattle": 0.05, "count": 6},
+    },
+    "label": {"settings": {"engine": "gpaw"}, "workers": 1},
+    "train": TRAIN,
+    "strategy": "combined",
+    "per_round": 3,
+    "calibration_fraction": 0.2,
+    "stop": {"rounds": 4},
+}
+
+
+def prepare(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = read_labelled(dataset_path("wse2-pbe"))
+    held = set(hold_out(frames, fraction=0.12, seed=0))
+    write_frames(
+        folder / "test.extxyz", [f for i, f in enumerate(frames) if i in held and config_type(f) in KINDS]
+    )
+    left = [f for i, f in enumerate(frames) if i not in held]
+    write_frames(folder / "full.extxyz", left)
+    rng = np.random.default_rng(0)
+    start = []
+    for kind, count in (("pristine_1x1", 8), ("pristine_2x2", 4)):
+        those = [f for f in left if config_type(f) == kind]
+        start += [those[k] for k in rng.permutation(len(those))[:count]]
+    path = [f for f in left if "vSe3-relax" in str(f.info["name"])]
+    for frame in path:
+        frame.info["config_type"] = "vSe_relax"
+    write_frames(folder / "start.extxyz", start + path)
+    relaxed = path[-1].copy()
+    relaxed.info = {"material": "WSe2"}
+    for name in set(relaxed.arrays) - {"numbers", "positions"}:
+        del relaxed.arrays[name]
+    write_frames(folder / "vse.extxyz", [relaxed])
+    (folder / "learn.yaml").write_text(yaml.safe_dump(LEARN))
+    (folder / "full.yaml").write_text(
+        yaml.safe_dump(TRAIN | {"data": ["full.extxyz"], "test_fraction": 0.0, "valid_fraction": 0.15})
+    )
+
+
+def judge(folder: Path) -> None:
+    test = read_labelled(folder / "test.extxyz")
+    runs = {
+        path.parent.parent.name: path.parent for path in sorted(folder.glob("run/*/committee/result.json"))
+    }
+    runs |= {"all frames": folder / "full"}
+    for name, committee in runs.items():
+        specs = ",".join(f"mace:{path}" for path in sorted(committee.glob("*.model")))
+        said = load(f"committee:{specs}").evaluate(test)
+        words = []
+        for kind in KINDS:
+            errors = [
+                1e3 * np.abs(one.forces - get_labels(f).forces).mean()
+                for f, one in zip(test, said, strict=True)
+                if config_type(f) == kind
+            ]
+            words.append(f"{kind} {np.mean(errors):.1f}")
+        print(f"{name}: force MAE, meV/Å: {', '.join(words)}")
+        seen_path = committee.parent / "held_out.extxyz"
+        if not seen_path.is_file():
+            continue
+        seen = read_labelled(seen_path)
+        potential = load(f"committee:{specs}")
+        known = potential.evaluate(seen)
+        found = calibrate(atom_errors(seen, known), np.concatenate(committee_spread(seen, known)))
+        vacancy = [f for f in test if config_type(f).startswith("vSe")]
+        there = potential.evaluate(vacancy)
+        held = coverage(found, atom_errors(vacancy, there), np.concatenate(committee_spread(vacancy, there)))
+        print("  vacancy frames:", ", ".join(f"{a:.2f}: {b:.2f}" for a, b in zip(LEVELS, held, strict=True)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["prepare", "judge"])
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    {"prepare": prepare, "judge": judge}[given.what](given.folder)
