@@ -146,7 +146,7 @@ def show_models(result: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flatforce.report.sections import COMPARED
+    from flatforce.report.sections_model import COMPARED
 
     table = Table("", *COMPARED.values())
     for name, row in result["details"]["models"].items():
@@ -192,7 +192,7 @@ def show_modes(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flatforce.report.sections import said_of
+    from flatforce.report.sections_phonons import said_of
 
     table = Table("THz", "degeneracy", "irrep", "atoms taking part", "weight by shell", "")
     for mode in result["details"]["modes"]:
