@@ -36,7 +36,7 @@ SYSTEMS_K_LENGTH = {"MoWS2": 25.4, "NbMoS2": 38.0}
 """Å. 8 × 8 k points of the primitive cell for a semiconductor, 12 × 12 for a metal, at least as dense for the others,
 fixed while a sheet relaxes. `converge` shows what they leave."""
 
-LEFT = {"max_force": 0.05, "max_stress": 0.25}
+LEFT = {"dft_force": 0.05, "dft_stress": 0.25}
 """eV/Å and N/m, where relaxations end: with bonds of 10 eV/Å² and a sheet of 150 N/m about 0.2 meV a site is left, less
 in differences."""
 

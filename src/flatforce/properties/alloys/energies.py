@@ -37,9 +37,13 @@ class AlloyEnergies(Config):
     relax: Literal["cell", "positions", "none"] = "cell"
     """What is relaxed of the orderings. End members always relax in their own cells."""
     max_force: PositiveFloat = 0.01
-    """eV/Å. Largest force left on any atom."""
+    """eV/Å. Largest force left on any atom by a force field."""
     max_stress: PositiveFloat = 0.05
     """N/m. Largest component of the membrane stress left."""
+    dft_force: PositiveFloat | None = None
+    """eV/Å. The same for relaxations by DFT, whose steps cost more; `max_force` if not given."""
+    dft_stress: PositiveFloat | None = None
+    """N/m. The same for relaxations by DFT; `max_stress` if not given."""
     max_steps: PositiveInt = 500
     """Of a relaxation by a force field."""
     max_labels: PositiveInt = 20
@@ -157,8 +161,8 @@ def energies_by_labels(
     frames: list[Atoms] = []
     for state, places in _by_state(lattice, orderings, config).items():
         target = LabelRelaxation(
-            max_force=np.inf if state == "none" else config.max_force,
-            max_stress=config.max_stress,
+            max_force=np.inf if state == "none" else config.dft_force or config.max_force,
+            max_stress=config.dft_stress or config.max_stress,
             max_steps=config.max_labels,
             relax_cell=state == "cell",
         )

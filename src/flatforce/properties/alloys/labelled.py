@@ -82,7 +82,7 @@ def _left_over(end: Atoms, state: str, config: AlloyEnergies) -> str:
     """Say what speaks against a frame's being relaxed; empty if nothing does."""
     labels = get_labels(end)
     force = float(np.linalg.norm(labels.forces, axis=1).max())
-    if state != "none" and force > config.max_force * ROUNDED:
+    if state != "none" and force > (config.dft_force or config.max_force) * ROUNDED:
         return f"a force of {force:.3g} eV/Å is left"
     if state != "cell":
         return ""
@@ -90,7 +90,8 @@ def _left_over(end: Atoms, state: str, config: AlloyEnergies) -> str:
         told = "relaxed" in end.info or "relaxation" in end.info
         return "" if told else "no stress tells whether its cell is relaxed, nor does its info"
     tension = float(np.abs(membrane_stress(labels.stress, height=float(end.cell[2, 2]))).max())
-    return f"a membrane stress of {tension:.3g} N/m is left" if tension > config.max_stress * ROUNDED else ""
+    allowed = config.dft_stress or config.max_stress
+    return f"a membrane stress of {tension:.3g} N/m is left" if tension > allowed * ROUNDED else ""
 
 
 def _state(text: str) -> State:
