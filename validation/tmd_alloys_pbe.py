@@ -1,40 +1,39 @@
 """PBE formation energies of disulfide alloys: the bundled dataset `tmd-alloys-pbe`.
 
-    python validation/tmd_alloys_pbe.py converge FOLDER [--workers 2]
     python validation/tmd_alloys_pbe.py relax FOLDER [--workers 2] [--system MoWS2] [--cells 4]
+    python validation/tmd_alloys_pbe.py converge FOLDER [--workers 2] [--system MoWS2]
     python validation/tmd_alloys_pbe.py assemble FOLDER src/flatforce/data/files/tmd_alloys_pbe.extxyz
 
-`converge` prints how the formation energy of a row (x = 1/2) depends on cutoff, k points and smearing: differences are
-what counts, so totals may be far from converged. `relax` is `flatforce alloy energies` with
-labels: every ordering up to `--cells` primitive cells, positions and in-plane cell, CHGNet guiding the first steps. A
-killed run goes on from its cache.
+`relax` is `flatforce alloy energies` with labels: every ordering up to `--cells` primitive cells, positions and in-plane
+cell, CHGNet guiding the first steps. A killed run goes on from its cache. `converge` prints how formation energies at the
+relaxed sheets depend on cutoff, k points and smearing: differences are what counts, so totals may be far from converged.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from flatforce.core.progress import reporting
 from flatforce.data.frames import get_labels, read_labelled, write_frames
-from flatforce.models import load
-from flatforce.properties.alloys.energies import grid_of, slab
-from flatforce.properties.alloys.guess import guess_relaxed
+from flatforce.properties.alloys.energies import grid_of
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
-from flatforce.reference.relaxation import LabelRelaxation
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
-from flatforce.structures.orderings import enumerate_orderings
-from flatforce.structures.symmetry import centred
 from flatforce.studies.alloy_files import AlloyStudy
 from flatforce.studies.alloy_stages import alloy_energies
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 SETTINGS = GpawSettings(gamma_centred=True, smearing=0.05, use_symmetry=True)
 
 SYSTEMS_K_LENGTH = {"MoWS2": 25.4, "NbMoS2": 38.0}
 """Å. 8 × 8 k points of the primitive cell for a semiconductor, 12 × 12 for a metal, at least as dense for the others,
-fixed while a sheet relaxes. `converge` shows what they leave."""
+fixed while a sheet relaxes; `converge` shows what they leave."""
 
 LEFT = {"dft_force": 0.05, "dft_stress": 0.25}
 """eV/Å and N/m, where relaxations end: with bonds of 10 eV/Å² and a sheet of 150 N/m about 0.2 meV a site is left, less
@@ -51,11 +50,11 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 """Å: a lattice constant between those of the end members."""
 
 CHANGES: dict[str, dict[str, Any]] = {
+    "as they are": {},
     "6 × 6": {"k_length": 19.0},
     "8 × 8": {"k_length": 25.4},
     "12 × 12": {"k_length": 38.0},
     "16 × 16": {"k_length": 50.8},
-    "smearing 0.1": {"smearing": 0.1},
     "smearing 0.02": {"smearing": 0.02},
     "cutoff 500": {"cutoff": 500.0},
 }
@@ -68,29 +67,41 @@ def study(system: str, cells: int) -> AlloyStudy:
 
 
 def converge(folder: Path, workers: int, systems: list[str]) -> None:
-    """Formation energies at the sheets that CHGNet relaxes: the same for every setting."""
+    """Formation energies of the row (x = 1/2) and of √3 × √3 (x = 1/3) by finer settings, at the relaxed sheets."""
     for system in systems:
-        lattice = alloy_lattice(study(system, 2).alloy)
-        orderings = enumerate_orderings(lattice, max_cells=2)
-        guide, target = load(GUIDE), LabelRelaxation()
-        starts = [centred(slab(ordering)) for ordering in orderings]
-        sheets = [guess_relaxed(start, guide, target, folder=folder)[0] for start in starts]
+        lattice = alloy_lattice(study(system, 3).alloy)
+        sheets = [frame for path in folder.glob(f"{system}-*/frames.extxyz") for frame in read_labelled(path)]
+        sheets = [frame for frame in sheets if frame.info.get("relaxed") and is_compact(frame)]
+        settings = SETTINGS.model_copy(update={"k_length": SYSTEMS_K_LENGTH[system]})
         for name, change in CHANGES.items():
-            settings = SETTINGS.model_copy(update=change)
+            changed = settings.model_copy(update=change)
             done = label(
                 sheets,
-                LabelConfig(settings=settings, workers=workers),
-                cache=folder / "labels",
-                settings=[grid_of(settings, ordering) for ordering in orderings],
+                LabelConfig(settings=changed, workers=workers),
+                cache=folder / "converge",
+                settings=[grid_of(changed, sheet) for sheet in sheets],
             )
             assert not done.failures, done.failures
             per_site = [get_labels(f).energy / lattice.n_sites(f) for f in done.frames]
-            shares = [list(lattice.composition(f).values()) for f in done.frames]
+            shares = [lattice.composition(frame)[lattice.species[1]] for frame in done.frames]
+            pairs = sorted(zip(shares, per_site, strict=True))
+            ends = [energy for share, energy in pairs if share in {0.0, 1.0}]
             formation = [
-                1e3 * (e - x[0] * per_site[0] - x[1] * per_site[1])
-                for e, x in zip(per_site, shares, strict=True)
+                f"x = {share:.2f}: {1e3 * (energy - (1 - share) * ends[0] - share * ends[1]):.2f}"
+                for share, energy in pairs
+                if 0 < share < 1
             ]
-            print(system, name, f"{formation[2]:.2f} meV/site", flush=True)
+            print(system, name, "; ".join(formation), "meV/site", flush=True)
+
+
+def is_compact(sheet: Atoms) -> bool:
+    """Tell end members, the row of two sites and √3 × √3 at x = 1/3 from the others."""
+    a, b, *_, gamma = sheet.cell.cellpar()
+    hexagonal = abs(a / b - 1) < 0.01 and min(abs(gamma - 60), abs(gamma - 120)) < 1
+    counts = sorted(np.unique(sheet.numbers[sheet.numbers != 16], return_counts=True)[1])
+    last = max(sheet.numbers) if 74 in sheet.numbers else 42
+    third = len(sheet) == 9 and hexagonal and int((sheet.numbers == last).sum()) == 1
+    return len(sheet) <= 6 or (third and counts == [1, 2])
 
 
 def relax(folder: Path, workers: int, systems: list[str], cells: int, guide: str) -> None:
