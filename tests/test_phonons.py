@@ -151,6 +151,24 @@ def test_height_in_the_cell_does_not_matter(potential: Potential, unit: Atoms, t
     np.testing.assert_allclose(other.bands, one.bands, atol=1e-5)
 
 
+def test_a_cell_of_many_takes_fewer_q_points(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    """Nine primitive cells, one atom a trifle off: 3 × 3 points of the folded zone are 9 × 9 of the primitive one's."""
+    big = to_ase(make_phonopy(unit, (3, 3)).supercell)
+    big.positions[0, 2] += 1e-3
+    folded, plain = (
+        pristine_phonons(
+            potential,
+            sheet,
+            PhononConfig(supercell=(n, n), mesh=mesh, points_per_segment=3),
+            scratch=tmp_path / str(n),
+        )
+        for sheet, n, mesh in ((big, 1, 6), (unit, 3, 9))
+    )
+    grid = np.linspace(0.0, plain.frequency.max(), 200)
+    dos = [np.interp(grid, one.frequency, one.dos) for one in (folded, plain)]
+    np.testing.assert_allclose(dos[0] / 9, dos[1], atol=0.02 * dos[1].max())
+
+
 def test_thermal_properties_do_not_hang_on_the_plot(
     potential: Potential, unit: Atoms, tmp_path: Path
 ) -> None:

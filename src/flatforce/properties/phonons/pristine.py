@@ -46,6 +46,10 @@ THERMAL_CUTOFF: Final = 1e-3
 """THz. Modes below are the rigid translations: the first others of a 48 × 48 mesh lie above 0.01 THz."""
 
 
+FOLDED: Final = 4.0
+"""Å. Primitive cells of sheets are shorter; longer ones are ordered alloys, quasirandom cells and the like."""
+
+
 class PhononConfig(Config):
     """Settings of pristine phonons."""
 
@@ -62,7 +66,8 @@ class PhononConfig(Config):
     points_per_segment: PositiveInt = 51
     """q points on each part of the path."""
     mesh: PositiveInt = 48
-    """q points along each reciprocal vector for DOS and thermal properties."""
+    """q points along each reciprocal vector for DOS and thermal properties; of a cell longer than `FOLDED` as many as are as
+    dense, since its zone is folded."""
     broadening: PositiveFloat = 0.08
     """THz. Standard deviation of the Gaussian put on each mode."""
     t_max: NonNegativeFloat = Field(1000.0, ge=10.0)
@@ -249,7 +254,7 @@ def _spectra(
     distance = np.concatenate(band.distances)
     ticks = np.array([0.0, *(part[-1] for part in band.distances)])
     mesh = phonon.run_mesh(
-        (config.mesh, config.mesh, 1), with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
+        [*_mesh(cell, config.mesh), 1], with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
     )
     low, high = float(mesh.frequencies.min()), float(mesh.frequencies.max())
     grid: dict[str, Any] = {
@@ -283,6 +288,11 @@ def _spectra(
         filled=filled,
         membrane_stress=stress,
     )
+
+
+def _mesh(cell: FloatArray, count: int) -> list[int]:
+    lengths = np.linalg.norm(cell[:2], axis=1)
+    return [int(np.ceil(count * min(1.0, FOLDED / one))) for one in lengths]
 
 
 def _polar_bands(phonon: Phonopy, q: FloatArray, config: PolarConfig) -> FloatArray:
