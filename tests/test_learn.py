@@ -282,7 +282,7 @@ def test_no_frame_stands_on_two_sides(folder: Path) -> None:
 
 
 def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(folder: Path) -> None:
-    plain = labelled(6, 4)
+    plain = labelled(12, 4)
     for frame in plain:
         frame.symbols[:] = "Cu"
     frames = [*plain, *plain, *labelled(3, 5)]
@@ -292,13 +292,15 @@ def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(fol
     values = {"start": [str(folder / "copies.extxyz")], "pool": [str(folder / "pool.extxyz")], "train": TRAIN}
     config = LearnConfig.parse(values | {"test": str(folder / "test.extxyz"), "calibration_fraction": 0.4})
     found = gather(config)
-    assert len(found.start) == 9
+    assert len(found.start) == 15
     gold = [frame for frame in found.start if frame.info["config_type"] == "gold"]
     fitted, aside = set_aside(
         config, [*plain, gold[0], gold[0], gold[0]]
     )  # whichever is taken, gold is fitted
     assert aside
     assert {s for frame in aside for s in frame.symbols} <= {s for frame in fitted for s in frame.symbols}
+    with pytest.raises(DataError, match="9 atoms are too few"):
+        set_aside(config, plain[:3])
     write_frames(folder / "copper.extxyz", plain)
     with pytest.raises(DataError, match="No frame to begin with holds Au"):
         gather(LearnConfig.parse(values | {"start": [str(folder / "copper.extxyz")]}))

@@ -53,6 +53,24 @@ def spectra(potential: Potential, sheet: Atoms, target: Target) -> FloatArray:
     -------
     (members, G) states/THz.
     """
+    each = member_force_constants(potential, sheet)
+    return np.array([_spectrum(one, sheet, target) for one in each])
+
+
+def member_force_constants(potential: Potential, sheet: Atoms) -> FloatArray:
+    """Ask every member for the force constants of a cell, by central differences.
+
+    Parameters
+    ----------
+    potential
+        A committee.
+    sheet
+        The cell.
+
+    Returns
+    -------
+    (members, 3N, 3N) eV/Å², symmetric.
+    """
     frames = []
     for atom in range(len(sheet)):
         for axis in range(3):
@@ -62,16 +80,32 @@ def spectra(potential: Potential, sheet: Atoms, target: Target) -> FloatArray:
                 frames.append(moved)
     forces = np.array(potential.member_forces(frames))  # (6N, members, N, 3)
     forces = forces.reshape(3 * len(sheet), 2, forces.shape[1], -1)
-    rows = (forces[:, 1] - forces[:, 0]) / (2 * STEP)
-    return np.array([_spectrum(rows[:, member], sheet, target) for member in range(rows.shape[1])])
+    rows = ((forces[:, 1] - forces[:, 0]) / (2 * STEP)).transpose(1, 0, 2)
+    return np.asarray((rows + rows.transpose(0, 2, 1)) / 2)
+
+
+def cell_modes(force_constants: FloatArray, sheet: Atoms) -> ModeSet:
+    """Diagonalise at Γ of the cell.
+
+    Parameters
+    ----------
+    force_constants
+        (3N, 3N) eV/Å².
+    sheet
+        The cell.
+
+    Returns
+    -------
+    Its modes, frequencies in THz, negative for imaginary ones.
+    """
+    masses = np.repeat(sheet.get_masses(), 3)
+    values, vectors = np.linalg.eigh(force_constants / np.sqrt(np.outer(masses, masses)))
+    frequencies = np.sign(values) * np.sqrt(np.abs(values)) * FREQUENCY_FACTOR
+    return ModeSet(frequencies[None], vectors[None].astype(complex), np.ones(1))
 
 
 def _spectrum(force_constants: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
-    masses = np.repeat(sheet.get_masses(), 3)
-    symmetric = (force_constants + force_constants.T) / 2
-    values, vectors = np.linalg.eigh(symmetric / np.sqrt(np.outer(masses, masses)))
-    frequencies = np.sign(values) * np.sqrt(np.abs(values)) * FREQUENCY_FACTOR
-    modes = ModeSet(frequencies[None], vectors[None].astype(complex), np.ones(1))
+    modes = cell_modes(force_constants, sheet)
     atoms = np.array(target.atoms or range(len(sheet)), dtype=int)
     weights = site_weights(modes)[:, :, atoms].sum(axis=2)
     grid = np.linspace(*target.window, POINTS)

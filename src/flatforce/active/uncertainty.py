@@ -209,15 +209,31 @@ def calibrate(errors: FloatArray, spread: FloatArray) -> Calibration:
     DataError
         If there are too few atoms.
     """
-    if len(errors) < FEWEST:
-        raise DataError(
-            f"{len(errors)} atoms are too few to calibrate an uncertainty.",
-            why=f"at least {FEWEST} held-out atoms are needed",
-            fix="hold more frames out",
-        )
+    check_enough(len(errors))
     ratios = np.sort(errors / np.maximum(spread, LEAST_SPREAD))
     ranks = np.minimum(np.ceil(np.array(LEVELS) * (len(ratios) + 1)).astype(int), len(ratios)) - 1
     return Calibration(np.array(LEVELS), ratios[ranks], len(ratios))
+
+
+def check_enough(n_atoms: int) -> None:
+    """Refuse to calibrate on a handful of atoms.
+
+    Parameters
+    ----------
+    n_atoms
+        Held out.
+
+    Raises
+    ------
+    DataError
+        If they are too few.
+    """
+    if n_atoms < FEWEST:
+        raise DataError(
+            f"{n_atoms} atoms are too few to calibrate an uncertainty.",
+            why=f"at least {FEWEST} held-out atoms are needed",
+            fix="hold more frames out: a larger `calibration_fraction`, or more frames to begin with",
+        )
 
 
 def coverage(calibration: Calibration, errors: FloatArray, spread: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flatforce.active.uncertainty import check_enough
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
@@ -109,7 +110,7 @@ def set_aside(config: LearnConfig, learnt: Sequence[Atoms]) -> tuple[list[Atoms]
     Raises
     ------
     DataError
-        If none can be set aside.
+        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
     """
     aside = set(_aside(config, learnt, config.calibration_fraction))
     fitted = _species(frame for k, frame in enumerate(learnt) if k not in aside)
@@ -120,6 +121,7 @@ def set_aside(config: LearnConfig, learnt: Sequence[Atoms]) -> tuple[list[Atoms]
             why="one of each config type with three frames or more is, if others hold its species",
             fix="begin with more frames of a kind",
         )
+    check_enough(sum(len(learnt[k]) for k in aside))
     return [f for k, f in enumerate(learnt) if k not in aside], [learnt[k] for k in sorted(aside)]
 
 
