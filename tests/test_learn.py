@@ -299,7 +299,7 @@ def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(fol
     )  # whichever is taken, gold is fitted
     assert aside
     assert {s for frame in aside for s in frame.symbols} <= {s for frame in fitted for s in frame.symbols}
-    with pytest.raises(DataError, match="9 atoms are too few"):
+    with pytest.raises(DataError, match="18 atoms are too few"):
         set_aside(config, plain[:3])
     write_frames(folder / "copper.extxyz", plain)
     with pytest.raises(DataError, match="No frame to begin with holds Au"):
