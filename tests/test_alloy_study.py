@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,12 +23,13 @@ from flatforce.properties.alloys.compare import Contestant, compare_models
 from flatforce.properties.alloys.energies import AlloyEnergies
 from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network
 from flatforce.properties.alloys.mapping import cluster_space
-from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, sample
+from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, Point, sample
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
 from flatforce.properties.alloys.scores import scores
 from flatforce.properties.alloys.splits import AlloySplits, make_splits
 from flatforce.properties.alloys.transition import transition
+from flatforce.report.page import find_results
 from flatforce.structures.alloys import Alloy, alloy_lattice
 from flatforce.structures.orderings import import_icet
 from flatforce.studies.alloy_files import AlloyStudy, read_table
@@ -192,6 +194,7 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     done = run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc")
     assert done.returncode == 0, done.stderr
     assert len(list((folder / "mc" / "runs").rglob("*.json"))) == 8
+    shutil.copytree(folder / "energies", folder / "contest" / "trained" / "split")  # no section of its own
     report = run(folder, "report", ".")
     assert report.returncode == 0, report.stderr
     page = (folder / "report" / "index.html").read_text()
@@ -203,6 +206,7 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     ):
         assert title in page
     assert "not comparable" in page
+    assert not [inside for inside, _ in find_results(folder) if "trained" in inside.parts]
 
 
 @pytest.mark.parametrize(
@@ -386,9 +390,37 @@ def test_the_ising_sheet_orders_where_onsager_says() -> None:
         for temperature in config.temperatures
         for seed in range(config.seeds)
     ]
-    found = transition(points, seed=0)
+    found = transition(points, components=1, seed=0)
     assert found.temperature == pytest.approx(exact, rel=0.02)
     assert 0 < found.error < 0.03 * exact
+
+
+def _cumulants(size: int, cumulants: dict[float, float]) -> list[Point]:
+    return [
+        Point(size, t, seed, 0.0, 0.0, 0.5, 1.0, 3 * (1 - u + shift), (), 0.5)
+        for t, u in cumulants.items()
+        for seed, shift in enumerate((0.001, -0.001))
+    ]
+
+
+def test_cumulants_that_cross_by_chance_without_order_are_not_where_it_is_lost() -> None:
+    """√3 order: two components, 1/3 without order; those of 50 and 60 K are noise."""
+    small = {30.0: 0.66, 34.0: 0.63, 38.0: 0.52, 40.0: 0.43, 50.0: 0.30, 60.0: 0.36}
+    large = {30.0: 0.666, 34.0: 0.65, 38.0: 0.45, 40.0: 0.36, 50.0: 0.33, 60.0: 0.33}
+    found = transition([*_cumulants(12, small), *_cumulants(18, large)], components=2, seed=0)
+    assert found.temperature == pytest.approx(34 + 4 * 0.02 / 0.09, abs=0.01)
+    assert 0 < found.error < 1
+    assert not found.coarse
+    few = (30.0, 40.0, 50.0, 60.0)
+    points = [*_cumulants(12, {t: small[t] for t in few}), *_cumulants(18, {t: large[t] for t in few})]
+    found = transition(points, components=2, seed=0)
+    assert (found.temperature, found.error, found.coarse) == (35.0, 5.0, True)
+    hot = {t: (small[t], large[t]) for t in (50.0, 60.0)}
+    points = [
+        *_cumulants(12, {t: u for t, (u, _) in hot.items()}),
+        *_cumulants(18, {t: u for t, (_, u) in hot.items()}),
+    ]
+    assert np.isnan(transition(points, components=2, seed=0).temperature)
 
 
 def test_sites_that_do_not_see_one_another_have_the_heat_capacity_of_two_levels() -> None:

@@ -39,8 +39,8 @@ STRATEGIES = ("random", "uncertainty", "diversity", "combined", "property")
 
 TRAIN: dict[str, Any] = {
     "name": "m",
-    "model": {"hidden_irreps": "16x0e + 16x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
-    "epochs": 30,
+    "model": {"hidden_irreps": "8x0e + 8x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
+    "epochs": 40,
     "batch_size": 2,
     "learning_rate": 5e-3,
     "huber": 0.03,
@@ -72,11 +72,11 @@ def config(frames: str, strategy: str, seed: int, target: Path | None, near: lis
     values: dict[str, Any] = {
         "start": [frames],
         "pool": [frames],
-        "n_start": 18,
+        "n_start": 24,
         "calibration_fraction": 0.25,
         "train": TRAIN | {"seed": 10 * seed},
         "strategy": strategy,
-        "per_round": 10,
+        "per_round": 8,
         "stop": {"rounds": 3},
         "seed": seed,
     }

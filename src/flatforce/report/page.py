@@ -21,6 +21,9 @@ from flatforce.report.static import write_static
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COMPARISON = "alloy comparison"
+"""Kind of record whose folder holds one training for each split."""
+
 
 def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Path:
     """Write the page, and each figure as PNG and PDF.
@@ -61,7 +64,7 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
 
 
 def find_results(root: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Find finished result folders, in the order of the page.
+    """Find finished result folders, in the order of the page, but for the trainings inside a comparison.
 
     Parameters
     ----------
@@ -73,7 +76,9 @@ def find_results(root: Path) -> list[tuple[Path, dict[str, Any]]]:
     Folder and content of `result.json` of each.
     """
     order = {kind: k for k, kind in enumerate(MAKERS)}
-    found = [(path.parent, read_record(path.parent)) for path in sorted(root.rglob("result.json"))]
+    every = [(path.parent, read_record(path.parent)) for path in sorted(root.rglob("result.json"))]
+    whole = {folder for folder, result in every if result["kind"] == COMPARISON}
+    found = [(folder, result) for folder, result in every if not whole & set(folder.parents)]
 
     def place(item: tuple[Path, dict[str, Any]]) -> tuple[int, float, str]:
         folder, result = item

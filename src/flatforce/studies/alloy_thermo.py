@@ -18,7 +18,7 @@ from flatforce.core.results import Record, claim_folder, read_arrays, read_recor
 from flatforce.data.frames import write_frames
 from flatforce.properties.alloys.cluster_expansion import Expansion, make_designs
 from flatforce.properties.alloys.hull import ground_states
-from flatforce.properties.alloys.monte_carlo import Point, check_cell, plain, sample
+from flatforce.properties.alloys.monte_carlo import COMPONENTS, Point, check_cell, plain, sample
 from flatforce.properties.alloys.scores import ON_HULL
 from flatforce.properties.alloys.transition import transition
 from flatforce.structures.alloys import alloy_lattice
@@ -154,9 +154,13 @@ def alloy_monte_carlo(
         for row in rows:
             row |= {f"warren_cowley_{k + 1}": x for k, x in enumerate(row.pop("warren_cowley"))}
         write_rows(folder / "points.csv", list(rows[0]), rows)
-        lost = transition(points, seed=config.seed)
+        lost = transition(points, components=COMPONENTS[config.order], seed=config.seed)
         metrics = {"transition": lost.temperature, "transition_error": lost.error}
         said = []
+        if lost.coarse:
+            said.append(
+                f"order is lost within one step, at {lost.temperature:g} ± {lost.error:g} K: add temperatures there"
+            )
         if not np.isfinite(lost.temperature):
             said.append(
                 "no transition was found: the cumulants of the two largest sizes do not cross at these temperatures"

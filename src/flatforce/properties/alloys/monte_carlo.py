@@ -30,6 +30,8 @@ STARS = {
 """Wave vectors of order in units of the reciprocal vectors of a hexagonal parent with γ = 120°: segregation, √3 × √3,
 stripes. K′ is minus K and adds nothing to a real field."""
 
+COMPONENTS = {"gamma": 1, "K": 2, "M": 3}
+"""Real ones of the order parameter: one of each wave vector, two at K, where it is complex."""
 
 HEXAGONAL = 1e-3
 """Relative round-off of a hexagonal cell from a file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
     from flatforce.properties.alloys.monte_carlo import Point
 
+ORDERED: Final = 2 / 3
+"""Cumulant of perfect order."""
+
+COARSE: Final = 0.5
+"""Share of the fall from order to disorder in one step of temperature that no interpolation resolves."""
+
 
 @dataclass(frozen=True)
 class Transition:
@@ -21,16 +27,24 @@ class Transition:
     temperature: float
     """K; NaN if the cumulants do not cross within the temperatures."""
     error: float
-    """K, standard error from resampled runs; NaN for single runs, or where half of the draws do not cross."""
+    """K, standard error from resampled runs, or half the step if that is too coarse; NaN for single runs, or where half of
+    the draws do not cross."""
+    coarse: bool
+    """Whether order is lost within one step, whose middle `temperature` is."""
 
 
-def transition(points: Sequence[Point], *, seed: int, draws: int = 200) -> Transition:
+def transition(points: Sequence[Point], *, components: int, seed: int, draws: int = 200) -> Transition:
     """Find where the Binder cumulants of the two largest sizes cross (Binder 1981).
+
+    Without order the components are Gaussian, the cumulant is 1 − (n + 2) / 3n, and the sizes cross by chance: only crossings
+    nearer to order than to that are looked at.
 
     Parameters
     ----------
     points
         Of two sizes or more, on the same temperatures.
+    components
+        n, of the order parameter: one, two of a complex one, one of each wave vector of a star.
     seed
         Of the resampling.
     draws
@@ -43,7 +57,7 @@ def transition(points: Sequence[Point], *, seed: int, draws: int = 200) -> Trans
     sizes = sorted({one.size for one in points})[-2:]
     temperatures = np.array(sorted({one.temperature for one in points}))
     if len(sizes) < 2:
-        return Transition(float("nan"), float("nan"))
+        return Transition(float("nan"), float("nan"), coarse=False)
     moments = {
         size: [
             np.array([(p.second, p.fourth) for p in points if (p.size, p.temperature) == (size, t)])
@@ -51,28 +65,44 @@ def transition(points: Sequence[Point], *, seed: int, draws: int = 200) -> Trans
         ]
         for size in sizes
     }
+    disordered = 1 - (components + 2) / (3 * components)
+    cumulants = _cumulants(moments, None)
+    step = _one_step(cumulants[1], disordered)
+    if step is not None:
+        low, high = temperatures[step : step + 2]
+        return Transition(float(low + high) / 2, float(high - low) / 2, coarse=True)
+    best = _crossing(temperatures, cumulants, disordered)
     rng = np.random.default_rng(seed)
-    best = _crossing(temperatures, moments, None)
-    found = np.array([_crossing(temperatures, moments, rng) for _ in range(draws)])
+    found = np.array([_crossing(temperatures, _cumulants(moments, rng), disordered) for _ in range(draws)])
     known = found[np.isfinite(found)]
     runs = min(len(one) for each in moments.values() for one in each)
     if runs < 2 or len(known) <= draws // 2:
-        return Transition(best, float("nan"))
-    return Transition(best, float(known.std()) * np.sqrt(runs / (runs - 1)))
+        return Transition(best, float("nan"), coarse=False)
+    return Transition(best, float(known.std()) * np.sqrt(runs / (runs - 1)), coarse=False)
 
 
-def _crossing(
-    temperatures: FloatArray, moments: Mapping[int, list[FloatArray]], rng: np.random.Generator | None
-) -> float:
+def _cumulants(moments: Mapping[int, list[FloatArray]], rng: np.random.Generator | None) -> FloatArray:
+    """Return those of both sizes, (2, T), of the runs or of as many drawn from them."""
     cumulants = []
     for runs in moments.values():
         drawn = [one if rng is None else one[rng.integers(0, len(one), size=len(one))] for one in runs]
         means = np.array([one.mean(axis=0) for one in drawn])
         cumulants.append(1 - means[:, 1] / (3 * means[:, 0] ** 2))
+    return np.array(cumulants)
+
+
+def _one_step(cumulant: FloatArray, disordered: float) -> int | None:
+    """Return the step within which order is lost, if it is one."""
+    falls = cumulant[:-1] - cumulant[1:]
+    k = int(np.argmax(falls))
+    return k if falls[k] > COARSE * (ORDERED - disordered) else None
+
+
+def _crossing(temperatures: FloatArray, cumulants: FloatArray, disordered: float) -> float:
     gap = cumulants[1] - cumulants[0]  # larger less smaller: positive in the ordered phase
-    ordered = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
-    if not len(ordered):
-        return float("nan")
-    k = int(ordered[-1])
-    part = gap[k] / (gap[k] - gap[k + 1])
-    return float(temperatures[k] + part * (temperatures[k + 1] - temperatures[k]))
+    middle = (ORDERED + disordered) / 2
+    for k in np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))[::-1]:
+        part = gap[k] / (gap[k] - gap[k + 1])
+        if cumulants[0, k] + part * (cumulants[0, k + 1] - cumulants[0, k]) > middle:
+            return float(temperatures[k] + part * (temperatures[k + 1] - temperatures[k]))
+    return float("nan")
