@@ -193,7 +193,19 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc")
     assert done.returncode == 0, done.stderr
-    assert len(list((folder / "mc" / "runs").rglob("*.json"))) == 8
+    runs = {path: path.stat().st_mtime_ns for path in (folder / "mc" / "runs").rglob("*.json")}
+    assert len(runs) == 8
+    study = yaml.safe_load((folder / "alloy.yaml").read_text())
+    study["monte_carlo"]["temperatures"].append(650)
+    (folder / "more.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "alloy", "mc", "-c", "more.yaml", "fit", "-o", "mc")
+    assert done.returncode == 0, done.stderr
+    more = {path: path.stat().st_mtime_ns for path in (folder / "mc" / "runs").rglob("*.json")}
+    assert len(more) == 12
+    assert runs.items() <= more.items()  # none is sampled again
+    study["monte_carlo"]["sweeps"] = 7
+    (folder / "more.yaml").write_text(yaml.safe_dump(study))
+    assert "another result" in run(folder, "alloy", "mc", "-c", "more.yaml", "fit", "-o", "mc").stderr
     shutil.copytree(folder / "energies", folder / "contest" / "trained" / "split")  # no section of its own
     report = run(folder, "report", ".")
     assert report.returncode == 0, report.stderr

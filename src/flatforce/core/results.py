@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import platform
 import tempfile
 from dataclasses import dataclass, field, replace
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from flatforce.core.errors import ResultError
 from flatforce.core.hashing import hash_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -251,7 +253,9 @@ def is_finished(folder: Path, config: dict[str, Any], inputs: dict[str, str]) ->
     return bool(read_record(folder).get("key") == stage_key(config, inputs))
 
 
-def claim_folder(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -> bool:
+def claim_folder(
+    folder: Path, config: dict[str, Any], inputs: dict[str, str], *, grows: Sequence[str] = ()
+) -> bool:
     """Prepare a folder for a stage.
 
     Parameters
@@ -262,6 +266,9 @@ def claim_folder(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -
         As given to `stage_key`.
     inputs
         As given to `stage_key`.
+    grows
+        Settings, as `section.name`, that a finished stage may be called with anew: it keeps its parts in the folder, and
+        takes up those that still count.
 
     Returns
     -------
@@ -274,7 +281,7 @@ def claim_folder(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -
     """
     if is_finished(folder, config, inputs):
         return False
-    if (folder / "result.json").exists():
+    if (folder / "result.json").exists() and not (grows and _same_but_for(folder, config, inputs, grows)):
         raise ResultError(
             f"{folder} holds another result.",
             why="its settings or inputs differ from the ones given now",
@@ -282,6 +289,15 @@ def claim_folder(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -
         )
     folder.mkdir(parents=True, exist_ok=True)
     return True
+
+
+def _same_but_for(folder: Path, config: dict[str, Any], inputs: dict[str, str], grows: Sequence[str]) -> bool:
+    found = read_record(folder)
+    both = copy.deepcopy([found["config"], config])
+    for values, name in product(both, grows):
+        section, key = name.split(".")
+        values.get(section, {}).pop(key, None)
+    return stage_key(both[0], found["inputs"]) == stage_key(both[1], inputs)
 
 
 def versions() -> dict[str, str]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from flatforce.properties.alloys.monte_carlo import MonteCarlo
 
+SAMPLED = tuple(f"monte_carlo.{name}" for name in ("temperatures", "sizes", "seeds"))
+"""Settings that say which runs count."""
+
 
 def alloy_hull(study: AlloyStudy, fit_folder: Path, folder: Path) -> dict[str, Any]:
     """Search all orderings up to a size for ground states of a cluster expansion.
@@ -110,7 +113,7 @@ def alloy_hull(study: AlloyStudy, fit_folder: Path, folder: Path) -> dict[str, A
 def alloy_monte_carlo(
     study: AlloyStudy, fit_folder: Path, folder: Path, *, report: Reporter = unreported
 ) -> dict[str, Any]:
-    """Sample a cluster expansion; every run is kept, so that a killed stage goes on.
+    """Sample a cluster expansion; every run is kept, so that a killed stage goes on, and one with more temperatures too.
 
     Parameters
     ----------
@@ -143,7 +146,7 @@ def alloy_monte_carlo(
     settings = study.model_dump(mode="json", include={"alloy", "monte_carlo"})
     settings["monte_carlo"].pop("workers")
     inputs = {"fit": _fit_key(fit_folder)} | parent_hash(study)
-    if claim_folder(folder, settings, inputs):
+    if claim_folder(folder, settings, inputs, grows=SAMPLED):
         start = time.perf_counter()
         cutoff = max(_expansion(path).cutoffs)
         for size in config.sizes:
