@@ -96,6 +96,7 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     done = run(folder, "learn", "live.yaml", "-o", "live")
     assert done.returncode == 0, done.stderr
     assert "2 rounds are done" in done.stdout
+    assert "no frame was held out" not in done.stdout + done.stderr
     found = records(folder / "live")
     assert [one["metrics"]["n_learnt"] for one in found] == [16, 19, 22]
     assert [one["metrics"]["n_labels"] for one in found] == [0, 3, 6]

@@ -13,7 +13,7 @@ from flatforce.core.results import Record, claim_folder, read_record, stage_key,
 from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.run import train
+from flatforce.models.training.run import NO_TEST, train
 from flatforce.studies.inputs import Reporter, unreported
 from flatforce.studies.learn_choice import (
     Round,
@@ -176,7 +176,7 @@ def _train(
     }
     result = train(TrainConfig.parse(values), inside / "committee", progress=progress)
     names = [f"{card['kind']}:{inside / 'committee' / card['file']}" for card in result["details"]["cards"]]
-    said = [f"training: {one}" for one in result["warnings"]]
+    said = [f"training: {one}" for one in result["warnings"] if one != NO_TEST]  # the run has a test of its own
     if not result["converged"]:
         said.append("training of a member did not converge: see its log")
     potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
