@@ -176,7 +176,9 @@ def _train(
     }
     result = train(TrainConfig.parse(values), inside / "committee", progress=progress)
     names = [f"{card['kind']}:{inside / 'committee' / card['file']}" for card in result["details"]["cards"]]
-    said = [f"training: {one}" for one in result["warnings"] if one != NO_TEST]  # the run has a test of its own
+    said = [
+        f"training: {one}" for one in result["warnings"] if one != NO_TEST
+    ]  # the run has a test of its own
     if not result["converged"]:
         said.append("training of a member did not converge: see its log")
     potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")

@@ -30,7 +30,7 @@ class Transition:
     """K, standard error from resampled runs, or half the step if that is too coarse; NaN for single runs, or where half of
     the draws do not cross."""
     coarse: bool
-    """Whether order is lost within one step, whose middle `temperature` is."""
+    """Whether order is lost within one step of temperature, too long to interpolate: `temperature` is its middle."""
 
 
 def transition(points: Sequence[Point], *, components: int, seed: int, draws: int = 200) -> Transition:
@@ -67,11 +67,12 @@ def transition(points: Sequence[Point], *, components: int, seed: int, draws: in
     }
     disordered = 1 - (components + 2) / (3 * components)
     cumulants = _cumulants(moments, None)
-    step = _one_step(cumulants[1], disordered)
-    if step is not None:
+    best = _crossing(temperatures, cumulants, disordered)
+    falls = cumulants[1, :-1] - cumulants[1, 1:]
+    step = int(np.argmax(falls)) if np.isnan(best) else int(np.searchsorted(temperatures, best)) - 1
+    if falls[step] > COARSE * (ORDERED - disordered):
         low, high = temperatures[step : step + 2]
         return Transition(float(low + high) / 2, float(high - low) / 2, coarse=True)
-    best = _crossing(temperatures, cumulants, disordered)
     rng = np.random.default_rng(seed)
     found = np.array([_crossing(temperatures, _cumulants(moments, rng), disordered) for _ in range(draws)])
     known = found[np.isfinite(found)]
@@ -89,13 +90,6 @@ def _cumulants(moments: Mapping[int, list[FloatArray]], rng: np.random.Generator
         means = np.array([one.mean(axis=0) for one in drawn])
         cumulants.append(1 - means[:, 1] / (3 * means[:, 0] ** 2))
     return np.array(cumulants)
-
-
-def _one_step(cumulant: FloatArray, disordered: float) -> int | None:
-    """Return the step within which order is lost, if it is one."""
-    falls = cumulant[:-1] - cumulant[1:]
-    k = int(np.argmax(falls))
-    return k if falls[k] > COARSE * (ORDERED - disordered) else None
 
 
 def _crossing(temperatures: FloatArray, cumulants: FloatArray, disordered: float) -> float:
