@@ -1,7 +1,7 @@
 """Which strategy of active learning needs the fewest labels: studies in hindsight, repeated, against chance.
 
     python validation/strategies.py run FOLDER FRAMES [--target V_SE.extxyz] [--seeds 4]
-    python validation/strategies.py table FOLDER
+    python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
 FRAMES is a labelled file or `wse2-pbe`; `--target` a relaxed cell with a defect whose local spectrum (the six sites
 nearest to the hole, Γ of the cell) and local modes are judged against a reference model. A killed run goes on. `table`
@@ -185,14 +185,19 @@ def curves(rows: list[dict[str, Any]], quantity: str) -> dict[str, tuple[FloatAr
     return found
 
 
-def table(folder: Path) -> None:
-    rows = []
-    for path in sorted(folder.glob("*/rows.csv")):
+def read_rows(paths: list[Path]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for path in [one for given in paths for one in (sorted(given.glob("*/rows.csv")) or [given])]:
         with path.open(encoding="utf-8") as stream:
             rows += [
                 {k: v if k == "strategy" else float(v) for k, v in row.items()}
                 for row in csv.DictReader(stream)
             ]
+    return rows
+
+
+def table(paths: list[Path], picture: Path | None) -> None:
+    rows = read_rows(paths)
     panels = []
     for quantity, label in SHOWN.items():
         found = curves(rows, quantity)
@@ -215,19 +220,20 @@ def table(folder: Path) -> None:
                 for n, (low, high) in zip(labels, spans, strict=True):
                     lines.append(Series(np.array([n, n]), np.array([low, high]), colour=colour, width=0.6))
             panels.append(Panel(tuple(lines), "labels asked for", label))
-    write_static(Figure("learning", "Errors by labels", tuple(panels)), folder)
+    if picture is not None:
+        write_static(Figure("learning", "Errors by labels", tuple(panels)), picture)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["run", "table"])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("frames", nargs="?", default="wse2-pbe")
+    parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--target", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--reference", default="mace:wse2-pbe")
+    parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     if given.what == "run":
-        run(given.folder, given.frames, given.target, given.seeds, given.reference)
+        run(given.paths[0], str(given.paths[1]), given.target, given.seeds, given.reference)
     else:
-        table(given.folder)
+        table(given.paths, given.picture)
