@@ -1,9 +1,9 @@
 """Which strategy of active learning needs the fewest labels: studies in hindsight, repeated, against chance.
 
-    python validation/strategies.py run FOLDER FRAMES [--target V_SE.extxyz] [--seeds 4]
+    python validation/strategies.py run FOLDER FRAMES [--about vSe_3x3] [--target V_SE.extxyz] [--seeds 4]
     python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
-FRAMES is a labelled file or `wse2-pbe`; `--target` a relaxed cell with a defect whose local spectrum (the six sites
+FRAMES is a labelled file or `wse2-pbe`. `--about`: the config types in question, see `parts`; `--target`: a relaxed cell with a defect whose local spectrum (the six sites
 nearest to the hole, Γ of the cell) and local modes are judged against a reference model. A killed run goes on. `table`
 prints means with 95 % intervals over seeds, and how many labels each strategy needs for the errors that chance reaches at
 the end. All strategies are judged by their first three members: the property-directed one trains more of them to choose.
@@ -27,7 +27,8 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import reporting
 from flatforce.core.statistics import bootstrap
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.data.frames import config_type, get_labels, read_labelled
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.properties.phonons.spectra import site_weights
 from flatforce.report.figure import COLOURS, Figure, Panel, Series
@@ -40,9 +41,9 @@ STRATEGIES = ("random", "uncertainty", "diversity", "combined", "property")
 TRAIN: dict[str, Any] = {
     "name": "m",
     "model": {"hidden_irreps": "8x0e + 8x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
-    "epochs": 40,
-    "batch_size": 2,
-    "learning_rate": 5e-3,
+    "epochs": 30,
+    "batch_size": 1,
+    "learning_rate": 0.01,
     "huber": 0.03,
     "stage_two": None,
     "n_models": 3,
@@ -50,6 +51,15 @@ TRAIN: dict[str, Any] = {
 
 JUDGED = 3
 """Members."""
+
+TESTED = 0.35
+"""Share of the frames in question that nothing learns from."""
+
+BEGUN = {"pristine_1x1": 6, "pristine_2x2": 4, "pristine_3x3": 3}
+"""Frames to begin with where the question is a defect."""
+
+PLAIN_START = 8
+"""Frames to begin with where it is not."""
 
 NEAR = 6
 """Sites next to the defect whose local spectrum counts."""
@@ -68,11 +78,33 @@ LOCAL = 6
 """Modes with most weight there that count as local."""
 
 
-def config(frames: str, strategy: str, seed: int, target: Path | None, near: list[int]) -> LearnConfig:
+def parts(folder: Path, frames: list[Atoms], about: str, seed: int) -> None:
+    """Write what a run begins with, what it may ask for, and what it is judged on.
+
+    With `about`, the test frames are of those config types alone; it begins with pristine frames and may ask for any
+    other: most of the pool does not matter. Without, all are drawn at random.
+    """
+    rng = np.random.default_rng(seed)
+    left = list(rng.permutation(len(frames)))
+    if about:
+        mine = [k for k in left if config_type(frames[k]).startswith(about)]
+        test = mine[: round(TESTED * len(mine))]
+        start = []
+        for kind, count in BEGUN.items():
+            start += [k for k in left if config_type(frames[k]) == kind][:count]
+    else:
+        test, start = left[: round(TESTED * len(left))], left[-PLAIN_START:]
+    pool = [k for k in left if k not in {*test, *start}]
+    for name, chosen in (("start", start), ("test", test), ("pool", pool)):
+        if not (folder / f"{name}.extxyz").is_file():
+            write_frames(folder / f"{name}.extxyz", [frames[k] for k in chosen])
+
+
+def config(files: Path, strategy: str, seed: int, target: Path | None, near: list[int]) -> LearnConfig:
     values: dict[str, Any] = {
-        "start": [frames],
-        "pool": [frames],
-        "n_start": 24,
+        "start": [str(files / "start.extxyz")],
+        "test": str(files / "test.extxyz"),
+        "pool": [str(files / "pool.extxyz")],
         "calibration_fraction": 0.25,
         "train": TRAIN | {"seed": 10 * seed},
         "strategy": strategy,
@@ -143,15 +175,19 @@ def covered(folder: Path, test: list[Atoms]) -> dict[str, float]:
     return row
 
 
-def run(folder: Path, frames: str, target: Path | None, seeds: int, reference: str) -> None:
+def run(folder: Path, name: str, about: str, target: Path | None, seeds: int, reference: str) -> None:
+    frames = read_labelled(dataset_path(name))
     near = [] if target is None else nearest(target)
     local = None if target is None else Local(target, near, reference)
     for seed in range(seeds):
+        files = folder / f"frames-{seed}"
+        files.mkdir(parents=True, exist_ok=True)
+        parts(files, frames, about, seed)
         for strategy in STRATEGIES:
             if strategy == "property" and target is None:
                 continue
             inside = folder / f"{strategy}-{seed}"
-            settings = config(frames, strategy, seed, target, near)
+            settings = config(files, strategy, seed, target, near)
             rounds, test = learn(settings, inside, report=reporting), gather(settings).test
             rows = []
             for number, one in enumerate(rounds):
@@ -228,12 +264,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["run", "table"])
     parser.add_argument("paths", type=Path, nargs="+")
+    parser.add_argument("--about", default="")
     parser.add_argument("--target", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--reference", default="mace:wse2-pbe")
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     if given.what == "run":
-        run(given.paths[0], str(given.paths[1]), given.target, given.seeds, given.reference)
+        run(given.paths[0], str(given.paths[1]), given.about, given.target, given.seeds, given.reference)
     else:
         table(given.paths, given.picture)

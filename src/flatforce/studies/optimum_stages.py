@@ -125,7 +125,8 @@ def defect_optimum(
     }
     units = {"best": "eV", "strain_x": "1", "strain_y": "1", "deviation": "eV"}
     units |= {"n_evaluations": "1", "n_lost": "1"}
-    said = ["the extremum lies on the edge of the strains that were allowed"] if edge else []
+    sought = aim in {"minimum", "maximum"}
+    said = ["the extremum lies on the edge of the strains that were allowed"] if edge and sought else []
     if lost := found.places[np.isnan(found.values)].round(4).tolist():
         said.append(f"{defect} did not relax at strains {lost}: raise max_steps, or allow less strain")
     arrays = {
