@@ -46,7 +46,7 @@ LEARN = {
         "strains": {"largest": 0.02, "rattle": 0.05, "count": 6},
     },
     "label": {"settings": {"engine": "gpaw"}, "workers": 1},
-    "train": TRAIN,
+    "train": TRAIN | {"epochs": 100},  # of a quarter of the frames: no more steps than the other
     "strategy": "combined",
     "per_round": 3,
     "calibration_fraction": 0.2,

@@ -1,6 +1,6 @@
-"""Does a universal model help where frames are few? M3GNet from random weights and from a universal M3GNet, on WSe2.
+"""Does a universal model help where frames are few? From random weights and from a universal model, on WSe2.
 
-    python validation/transfer_wse2.py FOLDER [--sizes 5 20 60] [--rates 1e-3 3e-4] [--epochs 60]
+    python validation/transfer_wse2.py FOLDER [--kind m3gnet] [--sizes 5 20 60] [--rates 1e-3 3e-4] [--epochs 60]
 
 The universal model is trained here, on `2d-pbe-mini` without WSe2. Judged on the held-out frames of `wse2-pbe`, on the
 lattice constant and the Γ modes against PBE, and on what is left of the universal model's knowledge: relaxations of the
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from ase.io import write
+from universal_2d import SHAPES
 from universal_2d import settings as universal_settings
 
 from flatforce.core.hashing import hash_structure
@@ -40,7 +41,13 @@ LATTICE = 3.317
 """Å."""
 
 
-def settings(start: str | None, size: int, rate: float, epochs: int, replay: Path | None) -> TrainConfig:
+KINDS = {"m3gnet": ("matgl", "matgl"), "mace": ("mace", "model")}
+"""Of the specification, and ending of the file."""
+
+
+def settings(
+    kind: str, start: str | None, size: int, rate: float, epochs: int, replay: Path | None
+) -> TrainConfig:
     values: dict[str, Any] = {
         "name": "wse2",
         "n_frames": size,
@@ -52,7 +59,7 @@ def settings(start: str | None, size: int, rate: float, epochs: int, replay: Pat
         "weights": {"energy": 10, "forces": 100, "stress": 10},
     }
     if start is None:
-        values["model"] = {"kind": "m3gnet"}
+        values["model"] = SHAPES[kind]["model"]
     else:
         values["start_from"] = start
     if replay is not None:
@@ -73,6 +80,7 @@ def gamma_modes(spec: str, scratch: Path) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--kind", choices=list(KINDS), default="m3gnet")
     parser.add_argument("--sizes", type=int, nargs="*", default=[5, 20, 60])
     parser.add_argument("--rates", type=float, nargs="*", default=[1e-3, 3e-4])
     parser.add_argument("--epochs", type=int, default=60)
@@ -85,8 +93,9 @@ def main() -> None:
     write(others, frames, format="extxyz")
     base = given.folder / "universal"
     with reporting("universal") as progress:
-        train(universal_settings("m3gnet", str(others), given.epochs), base, progress=progress)
-    spec, split = f"matgl:{base / 'm3gnet.matgl'}", base / "split.json"
+        train(universal_settings(given.kind, str(others), given.epochs), base, progress=progress)
+    backend, ending = KINDS[given.kind]
+    spec, split = f"{backend}:{base / given.kind}.{ending}", base / "split.json"
     known = set(json.loads(split.read_text(encoding="utf-8"))["learnt"])
     learnt = given.folder / "learnt.extxyz"
     write(learnt, [frame for frame in frames if hash_structure(frame) in known], format="extxyz")
@@ -105,9 +114,11 @@ def main() -> None:
                 inside = given.folder / f"{name.replace(', ', '-')}-{size}-{rate:g}"
                 with reporting(inside.name) as progress:
                     result = train(
-                        settings(start, size, rate, given.epochs, replay), inside, progress=progress
+                        settings(given.kind, start, size, rate, given.epochs, replay),
+                        inside,
+                        progress=progress,
                     )
-                own = f"matgl:{inside / 'wse2.matgl'}"
+                own = f"{backend}:{inside / 'wse2'}.{ending}"
                 try:
                     a, worst = gamma_modes(own, inside / "forces")
                     modes = f"{a:.3f} | {worst:.1f}"
