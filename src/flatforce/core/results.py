@@ -10,7 +10,6 @@ import platform
 import tempfile
 from dataclasses import dataclass, field, replace
 from importlib import metadata
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -267,8 +266,8 @@ def claim_folder(
     inputs
         As given to `stage_key`.
     grows
-        Settings, as `section.name`, that a finished stage may be called with anew: it keeps its parts in the folder, and
-        takes up those that still count.
+        Settings, as `section.name`, whose lists and counts a finished stage may be called with anew if they hold all that
+        they held: it keeps its parts in the folder, and takes them up.
 
     Returns
     -------
@@ -294,9 +293,10 @@ def claim_folder(
 def _same_but_for(folder: Path, config: dict[str, Any], inputs: dict[str, str], grows: Sequence[str]) -> bool:
     found = read_record(folder)
     both = copy.deepcopy([found["config"], config])
-    for values, name in product(both, grows):
-        section, key = name.split(".")
-        values.get(section, {}).pop(key, None)
+    for section, key in (name.split(".") for name in grows):
+        before, after = (values[section].pop(key) for values in both)
+        if not (set(before) <= set(after) if isinstance(before, list) else before <= after):
+            return False
     return stage_key(both[0], found["inputs"]) == stage_key(both[1], inputs)
 
 

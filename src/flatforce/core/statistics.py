@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
 
 
 def bootstrap(
-    values: FloatArray, *, seed: int, level: float = 0.95, count: int = 2000
+    values: FloatArray,
+    *,
+    seed: int,
+    groups: Sequence[int] | IntArray | None = None,
+    level: float = 0.95,
+    count: int = 2000,
 ) -> tuple[float, float]:
-    """Return the interval of a mean by resampling structures.
+    """Return the interval of a mean by resampling structures, or groups of them that are not independent.
 
     Parameters
     ----------
@@ -23,6 +28,8 @@ def bootstrap(
         (n,) one value for each structure.
     seed
         Of the draws.
+    groups
+        (n,) of each structure; each its own if not given.
     level
         Coverage.
     count
@@ -33,12 +40,21 @@ def bootstrap(
     Lower and upper end, percentile method.
     """
     rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), size=(count, len(values)))].mean(axis=1)
+    sums, sizes = _by_group(values, groups)
+    drawn = rng.integers(0, len(sums), size=(count, len(sums)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def paired_test(first: FloatArray, second: FloatArray, *, seed: int, count: int = 10000) -> float:
+def paired_test(
+    first: FloatArray,
+    second: FloatArray,
+    *,
+    seed: int,
+    groups: Sequence[int] | IntArray | None = None,
+    count: int = 10000,
+) -> float:
     """Test whether two models err alike on the same structures, by flipping signs of the differences.
 
     Parameters
@@ -49,6 +65,8 @@ def paired_test(first: FloatArray, second: FloatArray, *, seed: int, count: int 
         (n,) absolute errors of the same structures.
     seed
         Of the flips.
+    groups
+        (n,) of each structure: those of a group, not independent, flip together; each its own if not given.
     count
         Flips.
 
@@ -56,7 +74,16 @@ def paired_test(first: FloatArray, second: FloatArray, *, seed: int, count: int 
     -------
     Two-sided p value of a permutation test of the mean difference.
     """
-    difference = first - second
+    difference, _ = _by_group(first - second, groups)
     signs: Callable[..., FloatArray] = np.random.default_rng(seed).choice
-    flipped = np.abs((signs([-1.0, 1.0], size=(count, len(difference))) * difference).mean(axis=1))
-    return float((1 + (flipped >= abs(difference.mean()) - 1e-15).sum()) / (1 + count))
+    flipped = np.abs((signs([-1.0, 1.0], size=(count, len(difference))) * difference).sum(axis=1))
+    return float((1 + (flipped >= abs(difference.sum()) - 1e-12).sum()) / (1 + count))
+
+
+def _by_group(values: FloatArray, groups: Sequence[int] | IntArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return the sum of each group and how many it has."""
+    if groups is None:
+        return values, np.ones(len(values))
+    _, place = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.asarray(np.bincount(place, weights=values), dtype=float)
+    return sums, np.asarray(np.bincount(place), dtype=float)

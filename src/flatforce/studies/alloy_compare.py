@@ -21,6 +21,7 @@ from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models, plain
 from flatforce.properties.alloys.energies import energies_by_model
 from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned
+from flatforce.properties.alloys.mapping import exchange_groups
 from flatforce.properties.alloys.predictors import (
     RELAXED_BY_DFT,
     CompositionOracle,
@@ -101,7 +102,8 @@ def alloy_compare(
     if not claim_folder(folder, settings, inputs):
         return read_record(folder)
     start = time.perf_counter()
-    splits = make_splits(table, study.splits)
+    groups = exchange_groups(lattice, table.orderings)
+    splits = make_splits(table, study.splits, groups=groups)
     names = [row.name for row in table.rows]
     write_text(folder / "splits.json", json.dumps([one.plain(names) for one in splits], indent=1))
     with report("force fields") as progress:
@@ -115,7 +117,9 @@ def alloy_compare(
     with report("compare") as progress:
         designs = make_designs(lattice, table.orderings, study.expansion)
         contestants = _contestants(lattice, table, study, designs, energies, relaxed, folder, frames)
-        judged = compare_models(table, contestants, splits, seed=study.splits.seed, progress=progress)
+        judged = compare_models(
+            table, contestants, splits, groups=groups, seed=study.splits.seed, progress=progress
+        )
     record = _record(table, study, designs, judged, contestants, settings, inputs)
     _write_tables(folder, table, judged)
     arrays = {

@@ -152,7 +152,9 @@ def alloy_monte_carlo(
         for size in config.sizes:
             check_cell(lattice, size, cutoff)
         with report("Monte Carlo") as progress:
-            points = _sampled(study, config, path, folder / "runs" / hash_value(inputs), progress)
+            points = _sampled(
+                study, config, path, folder / "runs" / hash_value([inputs, settings["alloy"]]), progress
+            )
         rows = [plain(one) | {"binder": one.binder} for one in points]
         for row in rows:
             row |= {f"warren_cowley_{k + 1}": x for k, x in enumerate(row.pop("warren_cowley"))}
@@ -165,9 +167,7 @@ def alloy_monte_carlo(
                 f"order is lost within one step, at {lost.temperature:g} ± {lost.error:g} K: add temperatures there"
             )
         if not np.isfinite(lost.temperature):
-            said.append(
-                "no transition was found: the cumulants of the two largest sizes do not cross at these temperatures"
-            )
+            said.append(_nothing_crosses(config))
         record = Record(
             "alloy monte carlo",
             settings,
@@ -185,6 +185,14 @@ def alloy_monte_carlo(
             {key: np.array([row[key] for row in rows], dtype=float) for key in keys},
         )
     return read_record(folder)
+
+
+def _nothing_crosses(config: MonteCarlo) -> str:
+    if len(config.sizes) < 2 or len(config.temperatures) < 2:
+        return "where order is lost was not looked for: it takes two sizes and two temperatures or more"
+    return (
+        "no transition was found: the cumulants of the two largest sizes do not cross at these temperatures"
+    )
 
 
 def _sampled(

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from flatforce.models.training.learners.base import Learner, Predicted
 
 DIVERGED = 1e4
-"""A validation loss this many times the best one means that the run has run away."""
+"""A validation loss this many times that of the best epoch, or its training loss if that is larger, means that the run has
+run away: a few validation frames may be met by accident."""
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -36,6 +37,7 @@ class Progression:
 
     epoch: int = 0
     best_loss: float = float("inf")
+    best_scale: float = float("inf")
     best_epoch: int = -1
     best_weights: dict[str, Any] | None = None
     in_stage_two: bool = False
@@ -156,7 +158,7 @@ class _Run:
         state = self.state
         if state.epoch >= self.stage_two_start and not state.in_stage_two:
             state.in_stage_two = True
-            state.best_loss = float("inf")
+            state.best_loss = state.best_scale = float("inf")
 
     def _out_of_patience(self) -> bool:
         state, patience = self.state, self.config.patience
@@ -235,10 +237,11 @@ class _Run:
 
     def _judge(self, row: dict[str, float]) -> None:
         state, loss = self.state, row["valid_loss"]
-        if not np.isfinite([loss, row["train_loss"]]).all() or loss > DIVERGED * state.best_loss:
+        if not np.isfinite([loss, row["train_loss"]]).all() or loss > DIVERGED * state.best_scale:
             state.diverged = True
         elif loss < state.best_loss:
             state.best_loss, state.best_epoch = loss, state.epoch
+            state.best_scale = max(loss, row["train_loss"])
             with self._averaged():
                 state.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 

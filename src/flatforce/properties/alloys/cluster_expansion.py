@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ from flatforce.core.errors import DataError
 from flatforce.properties.alloys.mapping import cluster_space, cluster_vectors_in, neighbour_distance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
@@ -234,16 +235,27 @@ def _fit(matrix: FloatArray, targets: FloatArray, method: str) -> FloatArray:
         return np.zeros(matrix.shape[1])
     if method == "least-squares":
         return _least_norm(matrix, targets)
-    with (
-        warnings.catch_warnings()
-    ):  # scikit-learn speaks of paths that did not converge; the inner loop judges them
+    # scikit-learn speaks of paths that did not converge; the inner loop judges them
+    with warnings.catch_warnings(), _drawing_alike():
         warnings.simplefilter("ignore")
-        found = fit(matrix, targets, fit_method=method, check_condition=False)
+        alone = {"n_jobs": 1} if method == "rfe" else {}
+        found = fit(matrix, targets, fit_method=method, check_condition=False, **alone)
     parameters = np.asarray(found["parameters"], dtype=float)
     if method == "rfe":
         kept = np.flatnonzero(parameters)
         parameters[kept] = _least_norm(matrix[:, kept], targets)
     return parameters
+
+
+@contextmanager
+def _drawing_alike() -> Iterator[None]:
+    """Seed numpy's global generator for a while: feature elimination draws its inner splits from it, unseeded."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def _least_norm(matrix: FloatArray, targets: FloatArray) -> FloatArray:

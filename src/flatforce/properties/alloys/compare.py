@@ -16,7 +16,7 @@ from flatforce.properties.alloys.scores import mean_scores, scores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.alloys.predictors import Predictor
     from flatforce.properties.alloys.splits import Split
     from flatforce.properties.alloys.table import AlloyTable
@@ -70,6 +70,7 @@ def compare_models(
     contestants: Sequence[Contestant],
     splits: Sequence[Split],
     *,
+    groups: Sequence[int] | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Judged]:
@@ -83,6 +84,8 @@ def compare_models(
         Models.
     splits
         Of `make_splits`.
+    groups
+        (n,) of each row: those of a group are not independent; each its own if not given.
     seed
         Of bootstrap and permutation.
     progress
@@ -93,19 +96,23 @@ def compare_models(
     One for each model, in the order given. A model that cannot learn from a split says so and has no number there.
     """
     found: list[Judged] = []
+    of_row = np.arange(len(table.rows)) if groups is None else np.array(groups)
     for number, one in enumerate(contestants):
-        found.append(_judge(table, one, splits, seed=seed))
+        found.append(_judge(table, one, splits, of_row, seed=seed))
         progress(number + 1, len(contestants), one.predictor.name)
     reference = next((one for one in found if one.name == REFERENCE), None)
     return [
-        _tested(one, reference, seed, once=contestant.costly)
+        _tested(one, reference, of_row, seed, once=contestant.costly)
         for one, contestant in zip(found, contestants, strict=True)
     ]
 
 
-def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed: int) -> Judged:
+def _judge(
+    table: AlloyTable, one: Contestant, splits: Sequence[Split], groups: IntArray, *, seed: int
+) -> Judged:
     truth = table.formation
     each: dict[str, list[dict[str, float]]] = {}
+    rows: dict[str, list[int]] = {}
     curve: dict[int, list[float]] = {}
     tested: list[list[float]] = [[] for _ in table.rows]
     failures: list[str] = []
@@ -132,17 +139,18 @@ def _judge(table: AlloyTable, one: Contestant, splits: Sequence[Split], *, seed:
             curve.setdefault(size, []).append(float(np.abs(predicted - truth[places]).mean()))
             continue
         each.setdefault(split.kind, []).append(scores(table, places, predicted))
+        rows.setdefault(split.kind, []).append(len(places))
         if split.kind == "folds":
             for place, value in zip(places, predicted, strict=True):
                 tested[int(place)].append(float(value))
     errors = np.array([np.abs(np.array(v) - truth[k]).mean() if v else np.nan for k, v in enumerate(tested)])
     predictions = np.array([np.mean(v) if v else np.nan for v in tested])
-    known = errors[np.isfinite(errors)]
+    known = np.isfinite(errors)
     return Judged(
         one.predictor.name,
         one.predictor.sees,
-        {kind: mean_scores(some) for kind, some in each.items()},
-        bootstrap(known, seed=seed) if len(known) else (np.nan, np.nan),
+        {kind: mean_scores(some, rows[kind]) for kind, some in each.items()},
+        bootstrap(errors[known], groups=groups[known], seed=seed) if known.any() else (np.nan, np.nan),
         float("nan"),
         curve,
         errors,
@@ -167,14 +175,14 @@ def _for_costly(split: Split) -> bool:
     return split.kind in {"size", "window"} or (split.kind == "folds" and split.label.startswith("0."))
 
 
-def _tested(one: Judged, reference: Judged | None, seed: int, *, once: bool) -> Judged:
+def _tested(one: Judged, reference: Judged | None, groups: IntArray, seed: int, *, once: bool) -> Judged:
     if reference is None or reference is one:
         return one
     mine, theirs = (one.once, reference.once) if once else (one.errors, reference.errors)
     both = np.isfinite(mine) & np.isfinite(theirs)
     if not both.any():
         return one
-    return replace(one, p_value=paired_test(mine[both], theirs[both], seed=seed))
+    return replace(one, p_value=paired_test(mine[both], theirs[both], groups=groups[both], seed=seed))
 
 
 def _number(value: float) -> float | None:

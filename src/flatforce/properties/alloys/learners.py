@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 SMALLEST_SPREAD = 1e-5
 """eV/atom. Below, formation energies are noise."""
 
+VALIDATION = 0.2
+"""Share of the training orderings, end members apart, that choose epochs and candidates."""
+
+FEW = 6
+"""Training orderings below which one of them does; else two or more."""
+
 
 class Further(Config):
     """A force field that is trained further on the frames of the training orderings."""
@@ -66,6 +72,8 @@ class Network(Config):
     """Candidates."""
     batch_size: PositiveInt = 4
     """Frames a step."""
+    n_models: PositiveInt = 3
+    """Trained from different seeds; their mean answers: one depends on its seed by as much as models differ."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,17 @@ class FineTuned(Predictor):
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
         del targets  # the frames hold total energies
-        rows = [self.table.rows[k].name for k in train]
-        frames = [frame for name in rows for frame in self.frames[name]]
+        aside = set_aside(self.table, train)
+        fitted, choosing = (
+            [frame for k in rows for frame in self.frames[self.table.rows[k].name]]
+            for rows in (np.setdiff1d(train, aside), aside)
+        )
         base = {
             "start_from": self.config.start_from,
             "weights": self.config.weights.model_dump(),
             "batch_size": self.config.batch_size,
         }
-        potential, said = trained(frames, base, self.config, self.folder, self.progress)
+        potential, said = trained(fitted, choosing, base, self.config, self.folder, self.progress)
         self.chosen.append(said)
         return self._relaxed(potential, train, test)
 
@@ -135,18 +146,22 @@ class EnergyNetwork(Predictor):
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        frames = []
+        frames = {}
         for k, target in zip(train, targets, strict=True):
-            frame = self._sheet(int(k))
-            frame.info[ENERGY] = 1e-3 * float(target) * self.table.rows[k].n_sites
-            frames.append(frame)
+            frames[int(k)] = self._sheet(int(k))
+            frames[int(k)].info[ENERGY] = 1e-3 * float(target) * self.table.rows[k].n_sites
+        aside = {int(k) for k in set_aside(self.table, train)}
+        fitted, choosing = (
+            [f for k, f in frames.items() if (k in aside) == chosen] for chosen in (False, True)
+        )
         base = {
             "model": self.config.model.model_dump(),
-            "weights": {"energy": _by_spread(frames), "forces": 0.0, "stress": 0.0},
+            "n_models": self.config.n_models,
+            "weights": {"energy": _by_spread([*frames.values()]), "forces": 0.0, "stress": 0.0},
             "batch_size": self.config.batch_size,
-            "e0s": dict.fromkeys(sorted({s for f in frames for s in f.get_chemical_symbols()}), 0.0),
+            "e0s": dict.fromkeys(sorted({s for f in fitted for s in f.get_chemical_symbols()}), 0.0),
         }
-        potential, said = trained(frames, base, self.config, self.folder, self.progress)
+        potential, said = trained(fitted, choosing, base, self.config, self.folder, self.progress)
         self.chosen.append(said)
         ends = [int(k) for k in train if self.table.rows[k].end_member]
         places = [*ends, *(int(k) for k in test)]
@@ -189,6 +204,36 @@ def against_ends(
     return np.asarray(1e3 * (np.array(energies) - np.array(mixed)))
 
 
+def set_aside(table: AlloyTable, train: IntArray) -> IntArray:
+    """Choose training orderings that choose epochs and candidates; end members, whose energies are known, are fitted.
+
+    Parameters
+    ----------
+    table
+        The table.
+    train
+        (m,) training rows.
+
+    Returns
+    -------
+    (k,) rows, by the names of the training rows alone.
+
+    Raises
+    ------
+    DataError
+        If fewer than two orderings train.
+    """
+    mixed = sorted((int(k) for k in train if not table.rows[k].end_member), key=lambda k: table.rows[k].name)
+    if len(mixed) < 2:
+        raise DataError(
+            f"{len(mixed)} training orderings are too few to train on.",
+            why="one of them chooses the epoch",
+            fix="make more orderings: raise `max_cells`",
+        )
+    count = 1 if len(mixed) < FEW else max(2, round(VALIDATION * len(mixed)))
+    return np.sort(np.random.default_rng(0).permutation(mixed)[:count])
+
+
 def _by_spread(frames: Sequence[Atoms]) -> float:
     """Weigh energies by their spread: errors of meV squared would be lost beside the round-off that optimisers allow for."""
     spread = np.std([frame.info[ENERGY] / len(frame) for frame in frames])
@@ -201,14 +246,21 @@ def _frame_key(frame: Atoms) -> list[Any]:
 
 
 def trained(
-    frames: Sequence[Atoms], base: dict[str, Any], config: Further | Network, folder: Path, progress: Progress
+    fitted: Sequence[Atoms],
+    choosing: Sequence[Atoms],
+    base: dict[str, Any],
+    config: Further | Network,
+    folder: Path,
+    progress: Progress,
 ) -> tuple[Potential, str]:
     """Train every candidate and keep the one that the validation orderings like best; a finished run is taken up.
 
     Parameters
     ----------
-    frames
-        Labelled frames; those of one ordering share `material`.
+    fitted
+        Labelled frames.
+    choosing
+        Labelled frames of other orderings: they choose the epoch and the candidate.
     base
         Settings that candidates share.
     config
@@ -232,25 +284,21 @@ def trained(
     for rate in config.learning_rates:
         for epochs in config.epochs:
             values = base | {"learning_rate": rate, "epochs": epochs, "name": "alloy", "stage_two": None}
-            key = hash_value([values, start, [_frame_key(frame) for frame in frames]])
-            inside = folder / key
-            data = inside / "frames.extxyz"
-            if not data.is_file():
-                write_frames(data, list(frames))
-            settings = TrainConfig.parse(
-                values
-                | {
-                    "data": [str(data)],
-                    "test_fraction": 0.0,
-                    "valid_fraction": 0.15,
-                    "hold_out": "material",
-                }
+            key = hash_value(
+                [values, start, [[_frame_key(frame) for frame in some] for some in (fitted, choosing)]]
             )
+            inside = folder / key
+            files = {"fitted": fitted, "choosing": choosing}
+            for name, frames in files.items():
+                if not (inside / f"{name}.extxyz").is_file():
+                    write_frames(inside / f"{name}.extxyz", list(frames))
+            data, valid = (str(inside / f"{name}.extxyz") for name in files)
+            settings = TrainConfig.parse(values | {"data": [data], "valid_file": valid, "test_fraction": 0.0})
             result = train(settings, inside / "run", progress=progress)
             error = float(result["metrics"]["energy_mae"] or np.inf)
             if result["converged"] and (best is None or error < best[0]):
                 best = (error, inside / "run", f"rate {rate:g}, {epochs} epochs")
     if best is None:
         raise DataError("Every training diverged.", fix="lower the learning rates")
-    (card,) = read_record(best[1])["details"]["cards"]
-    return load(f"{card['kind']}:{best[1] / card['file']}"), best[2]
+    specs = [f"{card['kind']}:{best[1] / card['file']}" for card in read_record(best[1])["details"]["cards"]]
+    return load(specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"), best[2]

@@ -177,6 +177,34 @@ def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[i
     return groups
 
 
+def exchange_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[int]:
+    """Tell which orderings of a binary are one another's image when its species change places.
+
+    Where the species are alike their energies nearly agree: a model that has learnt one has been told the other.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    orderings
+        Undistorted, distinct orderings.
+
+    Returns
+    -------
+    For each, the place of the first of its pair; its own place for more species.
+    """
+    if len(lattice.species) != 2:
+        return list(range(len(orderings)))
+    images = []
+    for one in orderings:
+        image, mixing = one.copy(), lattice.mixing(one)
+        first, last = lattice.species
+        image.symbols[mixing] = [last if s == first else first for s in np.array(one.symbols)[mixing]]
+        images.append(image)
+    found = ordering_groups(lattice, [*orderings, *images])
+    return [min(k, found[len(orderings) + k]) for k in range(len(orderings))]
+
+
 def _thick(ordering: Atoms) -> Atoms:
     atoms = ordering.copy()
     atoms.pbc = True

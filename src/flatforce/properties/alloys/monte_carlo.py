@@ -30,6 +30,9 @@ STARS = {
 """Wave vectors of order in units of the reciprocal vectors of a hexagonal parent with γ = 120°: segregation, √3 × √3,
 stripes. K′ is minus K and adds nothing to a real field."""
 
+NO_FIELD = 1e-12
+"""⟨ψ²⟩ below is round-off: a pure sheet, whose cumulant is 0 / 0."""
+
 COMPONENTS = {"gamma": 1, "K": 2, "M": 3}
 """Real ones of the order parameter: one of each wave vector, two at K, where it is complex."""
 
@@ -73,6 +76,9 @@ class MonteCarlo(Config):
             raise ValueError(
                 "order: gamma is the composition, which the canonical ensemble keeps: use semi-grand"
             )
+        for name, values in (("temperatures", self.temperatures), ("sizes", self.sizes)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} holds the same value twice")
         step = {"gamma": 1, "K": 3, "M": 2}[self.order]
         if any(size % step for size in self.sizes):
             raise ValueError(f"order: {self.order} fits cells whose size is a multiple of {step}")
@@ -103,8 +109,8 @@ class Point:
 
     @property
     def binder(self) -> float:
-        """1 − ⟨ψ⁴⟩ / 3⟨ψ²⟩²."""
-        return 1 - self.fourth / (3 * self.second**2)
+        """1 − ⟨ψ⁴⟩ / 3⟨ψ²⟩²; NaN of a pure sheet."""
+        return 1 - self.fourth / (3 * self.second**2) if self.second > NO_FIELD else float("nan")
 
 
 def check_cell(lattice: AlloyLattice, size: int, cutoff: float) -> None:

@@ -120,13 +120,15 @@ def _rank(shares: FloatArray, truth: FloatArray, predicted: FloatArray) -> float
     return float(np.average(found, weights=weights)) if found else float("nan")
 
 
-def mean_scores(each: Sequence[dict[str, float]]) -> dict[str, float]:
+def mean_scores(each: Sequence[dict[str, float]], rows: Sequence[int]) -> dict[str, float]:
     """Average scores over folds; a score that a fold could not give is left out of its mean.
 
     Parameters
     ----------
     each
         Scores of every fold.
+    rows
+        Orderings in each, that it weighs.
 
     Returns
     -------
@@ -135,6 +137,7 @@ def mean_scores(each: Sequence[dict[str, float]]) -> dict[str, float]:
     found = {}
     for name in each[0]:
         values = np.array([one[name] for one in each])
-        known = values[np.isfinite(values)]
-        found[name] = float(known.mean()) if len(known) else float("nan")
+        known = np.isfinite(values)
+        weights = np.array(rows, dtype=float)[known]
+        found[name] = float(np.average(values[known], weights=weights)) if known.any() else float("nan")
     return found

@@ -67,7 +67,9 @@ class Split:
         }
 
 
-def make_splits(table: AlloyTable, config: AlloySplits) -> list[Split]:
+def make_splits(
+    table: AlloyTable, config: AlloySplits, *, groups: Sequence[int] | None = None
+) -> list[Split]:
     """Divide a table.
 
     Parameters
@@ -76,6 +78,8 @@ def make_splits(table: AlloyTable, config: AlloySplits) -> list[Split]:
         The table.
     config
         Settings.
+    groups
+        (n,) of each row: those of a group are on the same side of folds and learning curves; each its own if not given.
 
     Returns
     -------
@@ -83,10 +87,12 @@ def make_splits(table: AlloyTable, config: AlloySplits) -> list[Split]:
     """
     mixed = np.array(table.mixed, dtype=int)
     ends = np.setdiff1d(np.arange(len(table.rows)), mixed)
+    of_row = list(range(len(table.rows))) if groups is None else list(groups)
+    families = [mixed[[of_row[k] == g for k in mixed]] for g in sorted({of_row[k] for k in mixed})]
     found = []
     for repeat in range(config.repeats):
         rng = np.random.default_rng([config.seed, repeat])
-        for fold, test in enumerate(_stratified(table, mixed, config.folds, rng)):
+        for fold, test in enumerate(_stratified(table, families, config.folds, rng)):
             train = np.concatenate([ends, np.setdiff1d(mixed, test)])
             found.append(Split("folds", f"{repeat}.{fold}", train, np.sort(test)))
     sizes = np.array([row.n_sites for row in table.rows])
@@ -99,10 +105,13 @@ def make_splits(table: AlloyTable, config: AlloySplits) -> list[Split]:
         found.extend(_held_out("window", f"x from {low:g} to {high:g}", mixed, inside, ends))
     for size in config.sizes or _curve_sizes(len(mixed)):
         for draw in range(config.draws):
-            order = np.random.default_rng([config.seed, size, draw]).permutation(mixed)
-            if len(order) > size:
-                train = np.concatenate([ends, np.sort(order[:size])])
-                found.append(Split("curve", f"{size}.{draw}", train, np.sort(order[size:])))
+            order = np.random.default_rng([config.seed, size, draw]).permutation(len(families))
+            learnt = np.concatenate([families[k] for k in order])[:size]
+            seen = {of_row[k] for k in learnt}
+            test = np.array([k for k in mixed if of_row[k] not in seen], dtype=int)
+            if len(test):
+                train = np.concatenate([ends, np.sort(learnt)])
+                found.append(Split("curve", f"{size}.{draw}", train, test))
     return found
 
 
@@ -111,13 +120,15 @@ def _held_out(kind: str, label: str, mixed: IntArray, test: IntArray, ends: IntA
     return [Split(kind, label, np.concatenate([ends, rest]), test)] if len(test) and len(rest) else []
 
 
-def _stratified(table: AlloyTable, mixed: IntArray, folds: int, rng: np.random.Generator) -> list[IntArray]:
-    """Deal shuffled rows out by composition, so that each fold holds all of them alike."""
-    shuffled = rng.permutation(mixed)
-    by_share = sorted(shuffled, key=lambda place: table.rows[place].shares)
-    dealt: list[list[int]] = [[] for _ in range(min(folds, len(mixed)))]
-    for number, place in enumerate(by_share):
-        dealt[number % len(dealt)].append(int(place))
+def _stratified(
+    table: AlloyTable, families: Sequence[IntArray], folds: int, rng: np.random.Generator
+) -> list[IntArray]:
+    """Deal shuffled groups of rows out by composition, so that each fold holds all of them alike."""
+    shuffled = [families[k] for k in rng.permutation(len(families))]
+    by_share = sorted(shuffled, key=lambda rows: min(table.rows[k].shares for k in rows))
+    dealt: list[list[int]] = [[] for _ in range(min(folds, len(families)))]
+    for number, rows in enumerate(by_share):
+        dealt[number % len(dealt)].extend(int(k) for k in rows)
     return [np.array(one, dtype=int) for one in dealt]
 
 

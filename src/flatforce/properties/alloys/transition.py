@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from flatforce.properties.alloys.monte_carlo import NO_FIELD
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -15,6 +17,12 @@ if TYPE_CHECKING:
 
 ORDERED: Final = 2 / 3
 """Cumulant of perfect order."""
+
+ABOVE_NOISE: Final = 0.25
+"""Share of the way from disorder to order that a crossing must have gone."""
+
+LEAST_GAP: Final = 1e-9
+"""Difference of cumulants that is round-off: sheets in perfect order."""
 
 COARSE: Final = 0.5
 """Share of the fall from order to disorder in one step of temperature that no interpolation resolves."""
@@ -36,8 +44,8 @@ class Transition:
 def transition(points: Sequence[Point], *, components: int, seed: int, draws: int = 200) -> Transition:
     """Find where the Binder cumulants of the two largest sizes cross (Binder 1981).
 
-    Without order the components are Gaussian, the cumulant is 1 − (n + 2) / 3n, and the sizes cross by chance: only crossings
-    nearer to order than to that are looked at.
+    Without order the components are Gaussian, the cumulant is 1 − (n + 2) / 3n, and the sizes cross by chance: crossings
+    near that are not looked at, nor temperatures at which the cumulants are undefined (a pure sheet).
 
     Parameters
     ----------
@@ -56,8 +64,9 @@ def transition(points: Sequence[Point], *, components: int, seed: int, draws: in
     """
     sizes = sorted({one.size for one in points})[-2:]
     temperatures = np.array(sorted({one.temperature for one in points}))
+    nothing = Transition(float("nan"), float("nan"), coarse=False)
     if len(sizes) < 2:
-        return Transition(float("nan"), float("nan"), coarse=False)
+        return nothing
     moments = {
         size: [
             np.array([(p.second, p.fourth) for p in points if (p.size, p.temperature) == (size, t)])
@@ -67,19 +76,25 @@ def transition(points: Sequence[Point], *, components: int, seed: int, draws: in
     }
     disordered = 1 - (components + 2) / (3 * components)
     cumulants = _cumulants(moments, None)
-    best = _crossing(temperatures, cumulants, disordered)
-    falls = cumulants[1, :-1] - cumulants[1, 1:]
-    step = int(np.argmax(falls)) if np.isnan(best) else int(np.searchsorted(temperatures, best)) - 1
-    if falls[step] > COARSE * (ORDERED - disordered):
-        low, high = temperatures[step : step + 2]
-        return Transition(float(low + high) / 2, float(high - low) / 2, coarse=True)
+    known = np.flatnonzero(np.isfinite(cumulants).all(axis=0))
+    if len(known) < 2:
+        return nothing
+    temperatures, cumulants = temperatures[known], cumulants[:, known]
+    moments = {size: [each[k] for k in known] for size, each in moments.items()}
+    best, step = _crossing(temperatures, cumulants, disordered)
     rng = np.random.default_rng(seed)
-    found = np.array([_crossing(temperatures, _cumulants(moments, rng), disordered) for _ in range(draws)])
-    known = found[np.isfinite(found)]
+    drawn = np.array([_crossing(temperatures, _cumulants(moments, rng), disordered)[0] for _ in range(draws)])
+    found = drawn[np.isfinite(drawn)]
     runs = min(len(one) for each in moments.values() for one in each)
-    if runs < 2 or len(known) <= draws // 2:
-        return Transition(best, float("nan"), coarse=False)
-    return Transition(best, float(known.std()) * np.sqrt(runs / (runs - 1)), coarse=False)
+    if np.isnan(best):
+        return nothing
+    error = float("nan")
+    if runs > 1 and len(found) > draws // 2:
+        error = float(found.std()) * np.sqrt(runs / (runs - 1))
+    if cumulants[1, step] - cumulants[1, step + 1] > COARSE * (ORDERED - disordered):
+        low, high = (float(t) for t in temperatures[step : step + 2])
+        return Transition((low + high) / 2, float(np.nanmax([error, (high - low) / 2])), coarse=True)
+    return Transition(best, error, coarse=False)
 
 
 def _cumulants(moments: Mapping[int, list[FloatArray]], rng: np.random.Generator | None) -> FloatArray:
@@ -88,15 +103,17 @@ def _cumulants(moments: Mapping[int, list[FloatArray]], rng: np.random.Generator
     for runs in moments.values():
         drawn = [one if rng is None else one[rng.integers(0, len(one), size=len(one))] for one in runs]
         means = np.array([one.mean(axis=0) for one in drawn])
-        cumulants.append(1 - means[:, 1] / (3 * means[:, 0] ** 2))
+        ordered = np.where(means[:, 0] > NO_FIELD, means[:, 0], np.nan)
+        cumulants.append(1 - means[:, 1] / (3 * ordered**2))
     return np.array(cumulants)
 
 
-def _crossing(temperatures: FloatArray, cumulants: FloatArray, disordered: float) -> float:
+def _crossing(temperatures: FloatArray, cumulants: FloatArray, disordered: float) -> tuple[float, int]:
+    """Return the highest crossing that is none of noise, and the step it lies in; NaN and 0 for none."""
     gap = cumulants[1] - cumulants[0]  # larger less smaller: positive in the ordered phase
-    middle = (ORDERED + disordered) / 2
-    for k in np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))[::-1]:
+    least = disordered + ABOVE_NOISE * (ORDERED - disordered)
+    for k in np.flatnonzero((gap[:-1] > LEAST_GAP) & (gap[1:] <= 0))[::-1]:
         part = gap[k] / (gap[k] - gap[k + 1])
-        if cumulants[0, k] + part * (cumulants[0, k + 1] - cumulants[0, k]) > middle:
-            return float(temperatures[k] + part * (temperatures[k + 1] - temperatures[k]))
-    return float("nan")
+        if cumulants[0, k] + part * (cumulants[0, k + 1] - cumulants[0, k]) > least:
+            return float(temperatures[k] + part * (temperatures[k + 1] - temperatures[k])), int(k)
+    return float("nan"), 0
