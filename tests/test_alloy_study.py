@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +16,14 @@ from ase.io import read, write
 from mchammer.calculators import ClusterExpansionCalculator
 
 from commands import run
-from flatforce.core.errors import ConfigError, GeometryError
+from flatforce.core.errors import ConfigError, DataError, GeometryError
 from flatforce.core.statistics import bootstrap, paired_test
 from flatforce.models.isolated.roost import roost_python
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models
 from flatforce.properties.alloys.energies import AlloyEnergies
-from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network
-from flatforce.properties.alloys.mapping import cluster_space
+from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network, set_aside
+from flatforce.properties.alloys.mapping import cluster_space, exchange_groups
 from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, Point, sample
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
@@ -203,6 +204,7 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     more = {path: path.stat().st_mtime_ns for path in (folder / "mc" / "runs").rglob("*.json")}
     assert len(more) == 12
     assert runs.items() <= more.items()  # none is sampled again
+    assert "another result" in run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc").stderr
     study["monte_carlo"]["sweeps"] = 7
     (folder / "more.yaml").write_text(yaml.safe_dump(study))
     assert "another result" in run(folder, "alloy", "mc", "-c", "more.yaml", "fit", "-o", "mc").stderr
@@ -251,6 +253,44 @@ def test_splits_share_rows_and_keep_end_members_in_train(table: AlloyTable) -> N
         assert sorted(tested) == table.mixed
     (size,) = [one for one in found if one.kind == "size"]
     assert {table.rows[k].n_sites for k in size.test} == {4}
+
+
+def test_what_chooses_the_epoch_is_no_end_member(table: AlloyTable) -> None:
+    every = np.arange(len(table.rows))
+    for count in range(3, len(every)):
+        train = np.random.default_rng(count).permutation(every)[:count]
+        mixed = {int(k) for k in train if not table.rows[k].end_member}
+        if len(mixed) < 2:
+            with pytest.raises(DataError, match="too few to train on"):
+                set_aside(table, train)
+            continue
+        aside = set(set_aside(table, train).tolist())
+        assert aside < mixed
+        assert len(aside) >= (2 if len(mixed) >= 6 else 1)
+
+
+def test_orderings_that_are_each_other_with_species_exchanged_stay_together(
+    table: AlloyTable, folder: Path
+) -> None:
+    lattice = alloy_lattice(AlloyStudy.from_yaml(folder / "alloy.yaml").alloy)
+    groups = exchange_groups(lattice, table.orderings)
+    for k, first in enumerate(groups):
+        if first != k:
+            assert table.rows[k].x == pytest.approx(1 - table.rows[first].x)
+    assert len({groups[k] for k in table.mixed}) == 8  # of 13: five pairs and three that are their own image
+    for split in make_splits(table, AlloySplits(folds=4, repeats=2), groups=groups):
+        if split.kind in {"folds", "curve"}:
+            learnt = {groups[k] for k in split.train if k in table.mixed}
+            assert not learnt & {groups[k] for k in split.test}
+    twice = np.repeat(np.random.default_rng(0).normal(1.0, 0.5, size=30), 2)
+    pairs = np.repeat(np.arange(30), 2)
+    narrow, honest = (np.ptp(bootstrap(twice, seed=1, groups=g)) for g in (None, pairs))
+    assert honest == pytest.approx(np.sqrt(2) * narrow, rel=0.15)
+    few = np.repeat([1.0, 2.0, 3.0], 2)
+    assert paired_test(few, 0 * few, seed=2, groups=np.repeat(np.arange(3), 2)) == pytest.approx(
+        2 / 8, abs=0.02
+    )
+    assert paired_test(few, 0 * few, seed=2) < 0.05
 
 
 def test_no_model_of_a_split_sees_its_answers(table: AlloyTable, folder: Path) -> None:
@@ -323,6 +363,7 @@ def test_a_network_of_energies_learns_what_it_is_shown(
         {
             "model": {"kind": "mace", "hidden_irreps": "8x0e", "r_max": 3.6, "num_interactions": 1},
             "epochs": [60],
+            "n_models": 1,
         }
     )
     network = EnergyNetwork(table, table.relaxed, config, tmp_path)
@@ -427,6 +468,18 @@ def test_cumulants_that_cross_by_chance_without_order_are_not_where_it_is_lost()
     points = [*_cumulants(12, {t: small[t] for t in few}), *_cumulants(18, {t: large[t] for t in few})]
     found = transition(points, components=2, seed=0)
     assert (found.temperature, found.error, found.coarse) == (35.0, 5.0, True)
+    assert np.isnan(
+        transition(
+            _cumulants(12, {30.0: 0.6}) + _cumulants(18, {30.0: 0.6}), components=2, seed=0
+        ).temperature
+    )
+    pure = [
+        replace(p, second=1e-32, fourth=1e-64)
+        for p in _cumulants(12, {20.0: 0.6}) + _cumulants(18, {20.0: 0.6})
+    ]
+    assert all(np.isnan(p.binder) for p in pure)
+    with_pure = transition([*pure, *_cumulants(12, small), *_cumulants(18, large)], components=2, seed=0)
+    assert with_pure.temperature == pytest.approx(34 + 2 * 0.02 / 0.025, abs=0.01)
     hot = {t: (small[t], large[t]) for t in (50.0, 60.0)}
     points = [
         *_cumulants(12, {t: u for t, (u, _) in hot.items()}),
@@ -485,6 +538,7 @@ def test_monte_carlo_that_means_nothing_is_refused() -> None:
         ({"temperatures": [1.0]}, "needs a share"),
         ({"temperatures": [1.0], "share": 0.5, "order": "gamma"}, "canonical ensemble keeps"),
         ({"temperatures": [1.0], "share": 0.5, "sizes": [8]}, "multiple of 3"),
+        ({"temperatures": [1.0, 1.0], "share": 0.5, "sizes": [6]}, "same value twice"),
     ):
         with pytest.raises(ConfigError) as error:
             MonteCarlo.parse(wrong)
