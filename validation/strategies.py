@@ -3,10 +3,11 @@
     python validation/strategies.py run FOLDER FRAMES [--about vSe_3x3] [--target V_SE.extxyz] [--seeds 4]
     python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
-FRAMES is a labelled file or `wse2-pbe`. `--about`: the config types in question, see `parts`; `--target`: a relaxed cell with a defect whose local spectrum (the six sites
-nearest to the hole, Γ of the cell) and local modes are judged against a reference model. A killed run goes on. `table`
-prints means with 95 % intervals over seeds, and how many labels each strategy needs for the errors that chance reaches at
-the end. All strategies are judged by their first three members: the property-directed one trains more of them to choose.
+FRAMES is a labelled file or `wse2-pbe`. `--about`: the config types in question, see `parts`. `--target`: a relaxed cell with
+a defect whose local spectrum (the six sites nearest to the hole, Γ of the cell) and local modes are judged against a
+reference model. A killed run goes on. `table` prints means with 95 % intervals over seeds, and how many labels each strategy
+needs for the errors that chance reaches at the end. All strategies are judged by their first three members: the
+property-directed one trains more of them to choose.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ STRATEGIES = ("random", "uncertainty", "diversity", "combined", "property")
 
 TRAIN: dict[str, Any] = {
     "name": "m",
-    "model": {"hidden_irreps": "8x0e + 8x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
-    "epochs": 30,
+    "model": {"hidden_irreps": "16x0e + 16x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
+    "epochs": 60,
     "batch_size": 1,
     "learning_rate": 0.01,
     "huber": 0.03,
