@@ -17,12 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from ase import Atoms
 
 from flatforce.active.uncertainty import LEVELS, atom_errors, calibrate, committee_spread, coverage
+from flatforce.core.arrays import FloatArray
+from flatforce.core.hashing import hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.data.splits import hold_out
 from flatforce.models import load
+from flatforce.models.potential import Potential
 
 KINDS = ("pristine_1x1", "pristine_2x2", "pristine_3x3", "vSe_3x3", "vSe_3x3_small")
 
@@ -85,13 +89,20 @@ def prepare(folder: Path) -> None:
 
 def judge(folder: Path) -> None:
     test = read_labelled(folder / "test.extxyz")
+    begun = {hash_structure(frame) for frame in read_labelled(folder / "start.extxyz")}
+    unseen = [
+        frame
+        for frame in read_labelled(dataset_path("wse2-pbe"))
+        if config_type(frame).startswith("vSe_3x3") and hash_structure(frame) not in begun
+    ]
     runs = {
         path.parent.parent.name: path.parent for path in sorted(folder.glob("run/*/committee/result.json"))
     }
     runs |= {"all frames": folder / "full"}
     for name, committee in runs.items():
         specs = ",".join(f"mace:{path}" for path in sorted(committee.glob("*.model")))
-        said = load(f"committee:{specs}").evaluate(test)
+        potential = load(f"committee:{specs}")
+        said = potential.evaluate(test)
         words = []
         for kind in KINDS:
             errors = [
@@ -100,18 +111,37 @@ def judge(folder: Path) -> None:
                 if config_type(f) == kind
             ]
             words.append(f"{kind} {np.mean(errors):.1f}")
-        print(f"{name}: force MAE, meV/Å: {', '.join(words)}")
-        seen_path = committee.parent / "held_out.extxyz"
-        if not seen_path.is_file():
-            continue
-        seen = read_labelled(seen_path)
-        potential = load(f"committee:{specs}")
-        known = potential.evaluate(seen)
-        found = calibrate(atom_errors(seen, known), np.concatenate(committee_spread(seen, known)))
-        vacancy = [f for f in test if config_type(f).startswith("vSe")]
-        there = potential.evaluate(vacancy)
-        held = coverage(found, atom_errors(vacancy, there), np.concatenate(committee_spread(vacancy, there)))
-        print("  vacancy frames:", ", ".join(f"{a:.2f}: {b:.2f}" for a, b in zip(LEVELS, held, strict=True)))
+        energy = [
+            1e3 * abs(one.energy - get_labels(f).energy) / len(f) for f, one in zip(test, said, strict=True)
+        ]
+        print(f"{name}: force MAE, meV/Å: {', '.join(words)}; energy {np.mean(energy):.1f} meV/atom")
+        if (committee.parent / "held_out.extxyz").is_file():
+            tell_coverage(potential, read_labelled(committee.parent / "held_out.extxyz"), unseen)
+
+
+def tell_coverage(potential: Potential, held_out: list[Atoms], unseen: list[Atoms]) -> None:
+    """Coverage on vacancies that no round learnt: calibrated as the run does, and on half of them for the other half."""
+    known = potential.evaluate(held_out)
+    found = calibrate(atom_errors(held_out, known), np.concatenate(committee_spread(held_out, known)))
+    said = potential.evaluate(unseen)
+    errors = [atom_errors([frame], [one]) for frame, one in zip(unseen, said, strict=True)]
+    spread = committee_spread(unseen, said)
+    held = coverage(found, np.concatenate(errors), np.concatenate(spread))
+    halves = []
+    for seed in range(200):
+        order = np.random.default_rng(seed).permutation(len(unseen))
+        parts = order[: len(order) // 2], order[len(order) // 2 :]
+        (e, s), (others, theirs) = (
+            (np.concatenate([errors[k] for k in part]), np.concatenate([spread[k] for k in part]))
+            for part in parts
+        )
+        halves.append(coverage(calibrate(e, s), others, theirs))
+    print(f"  {len(unseen)} vacancy frames, {len(held_out)} frames calibrate:", told(held))
+    print("  half of them calibrate:", told(np.mean(halves, axis=0)), "±", told(np.std(halves, axis=0)))
+
+
+def told(levels: FloatArray) -> str:
+    return ", ".join(f"{a:.2f}: {b:.2f}" for a, b in zip(LEVELS, levels, strict=True))
 
 
 if __name__ == "__main__":
