@@ -21,8 +21,8 @@ from flatforce.report.static import write_static
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMPARISON = "alloy comparison"
-"""Kind of record whose folder holds one training for each split."""
+WHOLE = {"alloy comparison", "learning round"}
+"""Kinds of records whose folders hold trainings that have no section of their own."""
 
 
 def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Path:
@@ -64,7 +64,7 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
 
 
 def find_results(root: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Find finished result folders, in the order of the page, but for the trainings inside a comparison.
+    """Find finished result folders, in the order of the page, but for the trainings inside a comparison or a round.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def find_results(root: Path) -> list[tuple[Path, dict[str, Any]]]:
     """
     order = {kind: k for k, kind in enumerate(MAKERS)}
     every = [(path.parent, read_record(path.parent)) for path in sorted(root.rglob("result.json"))]
-    whole = {folder for folder, result in every if result["kind"] == COMPARISON}
+    whole = {folder for folder, result in every if result["kind"] in WHOLE}
     found = [(folder, result) for folder, result in every if not whole & set(folder.parents)]
 
     def place(item: tuple[Path, dict[str, Any]]) -> tuple[int, float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,6 +82,7 @@ def _progress(details: dict[str, Any]) -> Figure:
             ("force_mae_high", "", GREY, True),
         )
     ]
+    series.append(replace(series[0], name="", style="points", width=4))  # a first round has no line yet
     levels, covered = np.array(details["levels"]), np.array(details["covered"])
     ends = np.array([levels.min(), 1.0])
     honest = (
