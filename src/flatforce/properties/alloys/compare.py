@@ -45,9 +45,9 @@ class Judged:
     scores: dict[str, dict[str, float]]
     """Kind of split → mean of the scores over its splits."""
     interval: tuple[float, float]
-    """meV/site, 95 % of the mean absolute error in the folds, over structures."""
+    """meV/site, 95 % of the mean absolute error in the folds, over independent structures; NaN of fewer than two."""
     p_value: float
-    """Of the paired test against the cluster expansion; NaN for itself."""
+    """Of the paired test against the cluster expansion; NaN for itself, or of fewer than two independent structures."""
     curve: dict[int, list[float]]
     """Training orderings → mean absolute error of each draw, meV/site."""
     errors: FloatArray
@@ -146,11 +146,12 @@ def _judge(
     errors = np.array([np.abs(np.array(v) - truth[k]).mean() if v else np.nan for k, v in enumerate(tested)])
     predictions = np.array([np.mean(v) if v else np.nan for v in tested])
     known = np.isfinite(errors)
+    several = len(np.unique(groups[known])) > 1
     return Judged(
         one.predictor.name,
         one.predictor.sees,
         {kind: mean_scores(some, rows[kind]) for kind, some in each.items()},
-        bootstrap(errors[known], groups=groups[known], seed=seed) if known.any() else (np.nan, np.nan),
+        bootstrap(errors[known], groups=groups[known], seed=seed) if several else (np.nan, np.nan),
         float("nan"),
         curve,
         errors,
@@ -180,7 +181,7 @@ def _tested(one: Judged, reference: Judged | None, groups: IntArray, seed: int, 
         return one
     mine, theirs = (one.once, reference.once) if once else (one.errors, reference.errors)
     both = np.isfinite(mine) & np.isfinite(theirs)
-    if not both.any():
+    if len(np.unique(groups[both])) < 2:
         return one
     return replace(one, p_value=paired_test(mine[both], theirs[both], groups=groups[both], seed=seed))
 
