@@ -22,13 +22,14 @@ from flatforce.models.isolated.roost import roost_python
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models
 from flatforce.properties.alloys.energies import AlloyEnergies
-from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned, Further, Network, set_aside
+from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned
 from flatforce.properties.alloys.mapping import cluster_space, exchange_groups
 from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, Point, sample
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
 from flatforce.properties.alloys.scores import scores
 from flatforce.properties.alloys.splits import AlloySplits, make_splits
+from flatforce.properties.alloys.training import Further, Network, set_aside
 from flatforce.properties.alloys.transition import transition
 from flatforce.report.page import find_results
 from flatforce.structures.alloys import Alloy, alloy_lattice

@@ -18,11 +18,11 @@ from flatforce.core.results import read_record, write_text
 from flatforce.data.frames import write_frames
 from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig
 from flatforce.properties.alloys.energies import AlloyEnergies
-from flatforce.properties.alloys.learners import Further, Network
 from flatforce.properties.alloys.monte_carlo import MonteCarlo
 from flatforce.properties.alloys.roost import RoostConfig
 from flatforce.properties.alloys.splits import AlloySplits
 from flatforce.properties.alloys.table import AlloyTable, Row
+from flatforce.properties.alloys.training import Further, Network
 from flatforce.structures.alloys import Alloy
 from flatforce.structures.sheet import area
 
