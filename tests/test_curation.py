@@ -33,7 +33,7 @@ def test_an_infinite_cut_keeps_first_middle_last(energies: list[float]) -> None:
 
 
 @given(Energies, st.floats(0, 5))
-def test_step_selection_is_the_rule_of_the_thesis(energies: list[float], e_cut: float) -> None:
+def test_step_selection_is_the_published_rule(energies: list[float], e_cut: float) -> None:
     passing = {i for i in range(len(energies) - 1) if abs(energies[i] - energies[i + 1]) > e_cut}
     wanted = passing | {0, len(energies) - 1} | (set() if passing else {len(energies) // 2})
     assert select_steps(energies, e_cut=e_cut).tolist() == sorted(wanted)
