@@ -27,7 +27,7 @@ from flatforce.properties.alloys.mapping import cluster_space, exchange_groups
 from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, Point, sample
 from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
-from flatforce.properties.alloys.scores import scores
+from flatforce.properties.alloys.scores import mean_scores, scores
 from flatforce.properties.alloys.splits import AlloySplits, make_splits
 from flatforce.properties.alloys.training import Further, Network, set_aside
 from flatforce.properties.alloys.transition import transition
@@ -342,6 +342,11 @@ def test_scores_of_perfect_and_of_reversed_predictions(table: AlloyTable) -> Non
     reversed_ = scores(table, places, -table.formation[places])
     assert reversed_["spearman"] == -1.0
     assert reversed_["mae"] > 10.0
+
+
+def test_folds_weigh_by_their_orderings() -> None:
+    each = [{"mae": 1.0, "spearman": float("nan")}, {"mae": 5.0, "spearman": 0.5}]
+    assert mean_scores(each, [3, 1]) == {"mae": 2.0, "spearman": 0.5}
 
 
 def test_intervals_and_tests_tell_noise_from_difference() -> None:

@@ -16,6 +16,7 @@ from flatforce.data.frames import Labels, attach_labels
 from flatforce.models import load
 from flatforce.properties.alloys.cluster_expansion import (
     ClusterExpansionConfig,
+    _fit,
     choose_and_fit,
     make_designs,
 )
@@ -477,6 +478,19 @@ def test_pinned_end_members_are_exact_and_free_ones_are_not(metals: AlloyLattice
         missed[pinned] = np.abs(fitted.predict(design.vectors[ends])).max()
     assert missed[True] < 1e-8
     assert missed[False] > 0.1
+
+
+def test_feature_elimination_draws_alike_and_leaves_the_generator_alone() -> None:
+    rng = np.random.default_rng(3)
+    matrix, found = rng.normal(size=(20, 12)), []
+    targets = matrix[:, :4] @ np.array([3.0, -2.0, 0.5, 0.2]) + rng.normal(scale=0.4, size=20)
+    for seed in range(6):
+        np.random.seed(seed)  # noqa: NPY002
+        following = np.random.rand()  # noqa: NPY002
+        np.random.seed(seed)  # noqa: NPY002
+        found.append(_fit(matrix, targets, "rfe"))
+        assert np.random.rand() == following  # noqa: NPY002
+    assert np.ptp(found, axis=0) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_too_few_orderings_for_an_expansion_are_refused(table: AlloyTable, metals: AlloyLattice) -> None:

@@ -119,6 +119,7 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     page = (folder / "live" / "report" / "index.html").read_text()
     assert "Round 2 of active learning" in page
+    assert "Model card" not in page  # the trainings inside have no section of their own
     assert "2 rounds are done" in page
     assert first[0]["name"] in page
     assert [path.stat().st_mtime_ns for path in labels] == stamps

@@ -123,3 +123,8 @@ def test_the_cheapest_strain_of_a_vacancy(tmp_path: Path) -> None:
     assert [path.stat().st_mtime_ns for path in points] == stamps
     assert run(tmp_path, "report", "out").returncode == 0
     assert "strain of the minimum" in (tmp_path / "out" / "report" / "index.html").read_text()
+    done = run(tmp_path, *words[:-1], "map", "--aim", "everywhere")
+    assert done.returncode in (0, 1), done.stderr
+    record = json.loads((tmp_path / "map" / "result.json").read_text())
+    assert record["metrics"]["strain_x"] in (-0.01, 0.02)  # its lowest value is on the edge,
+    assert not any("edge" in text for text in record["warnings"])  # but no extremum was sought

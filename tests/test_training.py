@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.io import read, write
 from torch import load as load_torch
+from torch.nn import Linear
 
 from flatforce.core.errors import DataError, ModelError, ResultError
 from flatforce.models import load
@@ -169,6 +172,15 @@ def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytes
     assert not result["converged"]
     assert "diverged" in result["warnings"][0]
     assert (tmp_path / "model.model").is_file()
+
+
+def test_validation_frames_that_are_met_by_accident_end_no_run() -> None:
+    run_ = SimpleNamespace(state=epochs.Progression(), _averaged=nullcontext, model=Linear(1, 1))
+    for valid, trained in ((1e-9, 0.01), (0.02, 0.01)):
+        epochs._Run._judge(run_, {"valid_loss": valid, "train_loss": trained})  # type: ignore[arg-type]
+        assert not run_.state.diverged
+    epochs._Run._judge(run_, {"valid_loss": 200.0, "train_loss": 150.0})  # type: ignore[arg-type]
+    assert run_.state.diverged
 
 
 def test_reference_energies(frames: list[Atoms]) -> None:
