@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from flatforce.models.isolated.client import IsolatedBackend
-from flatforce.models.potential import Backend, padded
+from flatforce.models.potential import padded
+from flatforce.models.protocols import Backend
 from flatforce.models.spec import load_backend
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flatforce.core.arrays import FloatArray
-from flatforce.models.potential import HessianRows
+from flatforce.models.protocols import HessianRows
 
 
 def whole_rows(hessian: HessianRows, centre: int) -> FloatArray:

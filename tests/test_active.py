@@ -14,7 +14,8 @@ from flatforce.active.uncertainty import DescriptorDistance, atom_spread, calibr
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
 from flatforce.models import load
-from flatforce.models.potential import Potential, Prediction, RawPrediction
+from flatforce.models.potential import Potential, Prediction
+from flatforce.models.protocols import RawPrediction
 from flatforce.structures.strain import rattled
 
 EMT = "ase:ase.calculators.emt:EMT"

@@ -11,14 +11,8 @@ import pytest
 
 from flatforce.core.config import Config
 from flatforce.core.errors import ConfigError, GeometryError, ResultError
-from flatforce.core.results import (
-    Record,
-    claim_folder,
-    read_arrays,
-    read_record,
-    write_atomically,
-    write_record,
-)
+from flatforce.core.files import write_atomically
+from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
 from flatforce.models.training.config import TrainConfig
 
 

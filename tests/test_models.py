@@ -12,7 +12,7 @@ from ase import Atoms
 from flatforce.core.errors import ModelError
 from flatforce.models import Potential, load
 from flatforce.models.calculator import SheetCalculator
-from flatforce.models.potential import RawPrediction
+from flatforce.models.protocols import RawPrediction
 from flatforce.testing.checks import check_potential
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from flatforce.properties.phonons.pristine import (
     PhononConfig,
     flexural_exponent,
     pristine_phonons,
-    write_phonopy_files,
 )
+from flatforce.properties.phonons.pristine_result import write_phonopy_files
 from flatforce.properties.phonons.sparse import SparseForceConstants
 from flatforce.properties.phonons.sum_rules import enforce_sum_rules, residuals
 from flatforce.properties.phonons.supercell import check_size, in_circle_radius, make_phonopy, to_ase

@@ -18,7 +18,7 @@ from flatforce.core.hashing import hash_structure
 from flatforce.core.results import read_arrays, read_record
 from flatforce.models.spec import model_path
 from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.run import load_data, write_split
+from flatforce.models.training.data import load_data, write_split
 from flatforce.properties.phonons.spread import Member, calibration_of, spread
 from flatforce.properties.phonons.strain import follow_strain
 from flatforce.studies.committee_stages import held_out

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,18 @@ def covered(folder: Path, test: list[Atoms]) -> dict[str, float]:
     return row
 
 
+def share_first_round(trained: Path, inside: Path, n_models: int) -> None:
+    """All strategies of a seed begin with the same frames and members: train them once."""
+    committee = inside / "round-00" / "committee"
+    source = trained / "round-00" / "committee"
+    if trained == inside or committee.exists():
+        return
+    shutil.copytree(source, committee, ignore=shutil.ignore_patterns("result.json", "*.lock"))
+    said = json.loads((source / "run.json").read_text(encoding="utf-8").replace(str(trained), str(inside)))
+    said["config"]["n_models"] = n_models
+    (committee / "run.json").write_text(json.dumps(said), encoding="utf-8")
+
+
 def run(folder: Path, name: str, about: str, target: Path | None, seeds: int, reference: str) -> None:
     frames = read_labelled(dataset_path(name))
     near = [] if target is None else nearest(target)
@@ -189,6 +203,7 @@ def run(folder: Path, name: str, about: str, target: Path | None, seeds: int, re
                 continue
             inside = folder / f"{strategy}-{seed}"
             settings = config(files, strategy, seed, target, near)
+            share_first_round(folder / f"{STRATEGIES[0]}-{seed}", inside, settings.train.n_models)
             rounds, test = learn(settings, inside, report=reporting), gather(settings).test
             rows = []
             for number, one in enumerate(rounds):

@@ -114,7 +114,7 @@ def split(
     """Part frames by material: no material and no near copy on two sides."""
     import json
 
-    from flatforce.core.results import write_text
+    from flatforce.core.files import write_text
     from flatforce.data.bundled import dataset_path
     from flatforce.data.frames import read_labelled
     from flatforce.data.material_splits import SplitConfig, split_by_material

@@ -10,7 +10,7 @@ from ase.io import read, write
 from ase.stress import voigt_6_to_full_3x3_stress
 
 from flatforce.core.errors import DataError
-from flatforce.core.results import write_atomically
+from flatforce.core.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.models.potential import Backend
+    from flatforce.models.protocols import Backend
 
 DISPLACEMENT: Final = 0.005
 """Å. Central differences then err by some 1e-5 eV/Å² of truncation, and round-off of float64 by 1e-11."""

@@ -13,7 +13,7 @@ from flatforce.models.isolated.environments import PACKAGES, environment_for
 from flatforce.models.potential import Potential
 
 if TYPE_CHECKING:
-    from flatforce.models.potential import Backend
+    from flatforce.models.protocols import Backend
 
 Precision = Literal["float64", "float32"]
 

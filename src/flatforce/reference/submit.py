@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flatforce.core.execution.array_jobs import is_queued, submit_array
 from flatforce.core.execution.config import chosen
-from flatforce.core.results import write_text
+from flatforce.core.files import write_text
 from flatforce.reference.label import DFT_POOL, Campaign, Labelled
 
 if TYPE_CHECKING:

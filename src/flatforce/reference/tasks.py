@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ase.io.jsonio import encode
 
 from flatforce.core.execution.locks import held
-from flatforce.core.results import write_text
+from flatforce.core.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

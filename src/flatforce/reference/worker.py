@@ -17,7 +17,8 @@ from typing import Any
 from ase.io.jsonio import decode
 from pydantic import TypeAdapter
 
-from flatforce.core.results import versions, write_text
+from flatforce.core.files import write_text
+from flatforce.core.results import versions
 from flatforce.reference.config import Machine, Settings
 from flatforce.reference.engines import compute
 

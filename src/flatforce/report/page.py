@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
 from flatforce.core.errors import ResultError
+from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import read_record, versions, write_text
+from flatforce.core.results import read_record, versions
 from flatforce.report.interactive import to_html
 from flatforce.report.section import Section
 from flatforce.report.sections import MAKERS, section_of

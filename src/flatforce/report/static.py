@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from flatforce.core.results import write_atomically
+from flatforce.core.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ from ase import Atoms
 from ase.io import read
 
 from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.files import write_arrays, write_text
 from flatforce.core.hashing import hash_file, hash_value
-from flatforce.core.results import Record, claim_folder, read_record, write_arrays, write_record, write_text
+from flatforce.core.results import Record, claim_folder, read_record, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled, write_frames
 from flatforce.models import load

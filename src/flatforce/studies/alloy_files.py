@@ -13,8 +13,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
 from flatforce.core.errors import ResultError
+from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import read_record, write_text
+from flatforce.core.results import read_record
 from flatforce.data.frames import write_frames
 from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig
 from flatforce.properties.alloys.energies import AlloyEnergies

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.errors import ConfigError, ResultError
+from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_value
 from flatforce.core.progress import Progress
-from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record, write_text
+from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
 from flatforce.data.frames import write_frames
 from flatforce.properties.alloys.cluster_expansion import Expansion, make_designs
 from flatforce.properties.alloys.hull import ground_states

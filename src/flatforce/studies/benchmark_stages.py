@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import ResultError
+from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import Record, claim_folder, read_record, write_record, write_text
+from flatforce.core.results import Record, claim_folder, read_record, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models import load

@@ -13,8 +13,8 @@ from flatforce.active.property import spectra
 from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
 from flatforce.active.trajectories import read_trajectories, story
+from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure
-from flatforce.core.results import write_text
 from flatforce.data.curation.diversity import descriptors
 from flatforce.data.frames import read_labelled, write_frames
 from flatforce.reference.label import label

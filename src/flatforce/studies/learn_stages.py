@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from flatforce.active.assess import UNITS, assess, few_to_judge, reason_to_stop
 from flatforce.active.uncertainty import DescriptorDistance, committee_spread
 from flatforce.core.errors import ResultError
+from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record, write_text
+from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
 from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig

@@ -11,15 +11,9 @@ from pydantic import Field, PositiveInt
 from flatforce.active.extremum import Search, search
 from flatforce.core.config import Config
 from flatforce.core.errors import FlatforceError, GeometryError
+from flatforce.core.files import write_arrays
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import (
-    Record,
-    claim_folder,
-    read_record,
-    stage_key,
-    write_arrays,
-    write_record,
-)
+from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
 from flatforce.data.frames import read_structure
 from flatforce.models import load
 from flatforce.properties.relax import RelaxConfig, relax

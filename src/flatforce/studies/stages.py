@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ase.io import write
 
-from flatforce.core.results import (
-    Record,
-    claim_folder,
-    read_record,
-    stage_key,
-    write_atomically,
-    write_record,
-)
+from flatforce.core.files import write_atomically
+from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled, read_structure
 from flatforce.models import load
@@ -198,7 +192,8 @@ def phonons(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.pristine import pristine_phonons, write_phonopy_files
+    from flatforce.properties.phonons.pristine import pristine_phonons
+    from flatforce.properties.phonons.pristine_result import write_phonopy_files
 
     settings, inputs = config.model_dump(mode="json"), input_hashes(spec, structure)
     potential = load(spec, device=device)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flatforce.core.errors import ConfigError
 from flatforce.core.execution.config import hours
-from flatforce.core.results import write_text
+from flatforce.core.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

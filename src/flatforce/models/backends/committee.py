@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.errors import ModelError
-from flatforce.models.potential import RawPrediction
+from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import Precision, committee_members
 from flatforce.models.spec import load as load_one
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.models.potential import HessianRows, Potential
+    from flatforce.models.potential import Potential
+    from flatforce.models.protocols import HessianRows
 
 
 def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:

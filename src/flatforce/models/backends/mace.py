@@ -11,7 +11,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
-from flatforce.models.potential import RawPrediction
+from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import model_path
 
 if TYPE_CHECKING:

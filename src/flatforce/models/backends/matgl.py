@@ -15,7 +15,7 @@ import numpy as np
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.core.units import EV_PER_A3_IN_GPA
-from flatforce.models.potential import RawPrediction
+from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

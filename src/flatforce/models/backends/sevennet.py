@@ -13,7 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
-from flatforce.models.potential import RawPrediction
+from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ import numpy as np
 
 from flatforce.core.errors import ModelError
 from flatforce.models.backends import mace
-from flatforce.models.potential import RawPrediction
+from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import model_path
 
 if TYPE_CHECKING:

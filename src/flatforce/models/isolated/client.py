@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.models.potential import RawPrediction
+    from flatforce.models.protocols import RawPrediction
 
 ATTEMPTS: Final = 2
 """A batch that kills its worker is tried once more, by a new one."""

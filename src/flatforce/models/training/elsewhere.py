@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from flatforce.core.errors import ModelError
-from flatforce.core.results import read_record, write_text
+from flatforce.core.files import write_text
+from flatforce.core.results import read_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from flatforce.core.results import write_atomically
+from flatforce.core.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

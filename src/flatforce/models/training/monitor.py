@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import MissingDependencyError
-from flatforce.core.results import write_text
+from flatforce.core.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,30 +6,23 @@ import json
 import time
 from concurrent.futures import as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from flatforce.core.errors import DataError, ModelError
+from flatforce.core.errors import ModelError
 from flatforce.core.execution.pools import parsl_pool
-from flatforce.core.hashing import hash_file, hash_structure
+from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import Record, claim_folder, read_record, versions, write_record, write_text
-from flatforce.data.bundled import dataset_path
-from flatforce.data.curation.run import CurationConfig, curate
-from flatforce.data.frames import ISOLATED, config_type, describe, read_labelled
-from flatforce.data.material_splits import hold_out_materials
-from flatforce.data.splits import hold_out
+from flatforce.core.results import Record, claim_folder, read_record, versions, write_record
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.potential import Potential
-from flatforce.models.spec import model_files, split_spec
+from flatforce.models.spec import split_spec
+from flatforce.models.training.data import TrainingData, fit_and_valid, load_data, species_of, write_split
 from flatforce.models.training.elsewhere import train_isolated
 from flatforce.models.training.epochs import CHECKPOINT, fit
 from flatforce.models.training.start import begin
-from flatforce.models.training.targets import reference_energies, split_validation
+from flatforce.models.training.targets import reference_energies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,18 +36,6 @@ GPU_POOL = "gpu"
 """The executor that trains."""
 
 NO_TEST = "no frame was held out: the errors are those of the validation frames, which chose the best epoch"
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Frames of a run, split."""
-
-    fit: list[Atoms]
-    test: list[Atoms]
-    isolated: list[Atoms]
-    """Single atoms, for reference energies."""
-    hashes: dict[str, str]
-    """Name of each file → hash."""
 
 
 def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> dict[str, Any]:
@@ -107,46 +88,6 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     return read_record(folder)
 
 
-def load_data(config: TrainConfig) -> TrainingData:
-    """Read and split the frames of a run.
-
-    Parameters
-    ----------
-    config
-        Settings.
-
-    Returns
-    -------
-    The frames; the same for the same files and seed.
-
-    Raises
-    ------
-    DataError
-        If nothing is left to train on.
-    """
-    paths = [dataset_path(name) for name in config.data]
-    every = [frame for path in paths for frame in _read(path, config)]
-    isolated = [frame for frame in every if config_type(frame) == ISOLATED]
-    frames = [frame for frame in every if config_type(frame) != ISOLATED]
-    split = hold_out_materials if config.hold_out == "material" else hold_out
-    chosen = set(split(frames, fraction=config.test_fraction, seed=config.split_seed))
-    fit = [f for i, f in enumerate(frames) if i not in chosen]
-    if len(fit) < 2:
-        raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
-    hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
-    if config.valid_file is not None:
-        hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
-    for name in config.replay.data if config.replay is not None else []:
-        hashes[f"replay: {name}"] = hash_file(dataset_path(name))
-    if config.start_from is not None:
-        hashes["start_from"] = "+".join(map(hash_file, model_files(config.start_from))) or config.start_from
-    return TrainingData(fit, [frames[i] for i in sorted(chosen)], isolated, hashes)
-
-
-def _read(path: Path, config: TrainConfig) -> list[Atoms]:
-    return read_labelled(path, need_forces=not config.energy_only)
-
-
 def _environment(config: TrainConfig) -> Environment | None:
     """Find where the model's package lives, if not here."""
     kind = config.model.kind if config.start_from is None else split_spec(config.start_from)[0]
@@ -179,27 +120,6 @@ def check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) 
             fix="choose another folder with -o, or delete that one",
         )
     write_text(marker, json.dumps(now, indent=1) + "\n")
-
-
-def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
-    """Write down which frames are held out, and which are learnt.
-
-    Parameters
-    ----------
-    folder
-        Gets `split.json`.
-    config
-        Settings.
-    data
-        The frames.
-    """
-    content = {
-        "seed": config.split_seed,
-        "fraction": config.test_fraction,
-        "test": {hash_structure(frame): describe(frame) for frame in data.test},
-        "learnt": [hash_structure(frame) for frame in data.fit],
-    }
-    write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
 
 def _members(
@@ -247,8 +167,8 @@ def _member(
     inside = folder if single else folder / name
     inside.mkdir(exist_ok=True)
     seed = config.seed + k
-    fit_frames, valid = _parts(config, data, seed)
-    species = _species([*data.fit, *data.test])
+    fit_frames, valid = fit_and_valid(config, data, seed)
+    species = species_of([*data.fit, *data.test])
     e0s: dict[str, float] = {}
     if config.start_from is None:
         e0s = reference_energies([*data.isolated, *fit_frames, *valid], config, species=sorted(species))
@@ -272,7 +192,7 @@ def _member(
         "file": model_file.name,
         "kind": learner.loads_as,
         "elements": sorted(learner.elements),
-        "unlearnt": sorted(species - _species(fit_frames)),
+        "unlearnt": sorted(species - species_of(fit_frames)),
         "history": str((inside / "metrics.csv").relative_to(folder)),
         "e0s": e0s,
         "cutoff": learner.cutoff,
@@ -319,44 +239,6 @@ def default_dtype(dtype: str) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
-
-
-def _parts(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
-    """Part training from validation frames; only the former are thinned, so that errors compare."""
-    if config.valid_file is None:
-        learnt, valid = split_validation(
-            data.fit, fraction=config.valid_fraction, seed=seed, by=config.hold_out
-        )
-    else:
-        learnt, valid = data.fit, _valid_file(config.valid_file, config, data)
-    if config.e_cut is not None:
-        learnt = curate(learnt, CurationConfig(outliers=None, duplicates=None, e_cut=config.e_cut)).frames
-    if config.n_frames is None:
-        return learnt, valid
-    if config.n_frames > len(learnt):
-        raise DataError(f"n_frames is {config.n_frames}, but there are {len(learnt)} training frames.")
-    chosen = np.random.default_rng([seed, 2]).permutation(len(learnt))[: config.n_frames]
-    return [learnt[i] for i in sorted(chosen)], valid
-
-
-def _valid_file(name: str, config: TrainConfig, data: TrainingData) -> list[Atoms]:
-    valid = _read(dataset_path(name), config)
-    known = {hash_structure(frame) for frame in (*data.fit, *data.test)}
-    again = sum(hash_structure(frame) in known for frame in valid)
-    strange = _species(valid) - _species([*data.fit, *data.test])
-    if again or strange:
-        raise DataError(
-            f"The frames of {name} cannot judge this training.",
-            why=f"{again} of them are training or test frames"
-            if again
-            else f"{', '.join(sorted(strange))} is not in the data",
-            fix="give other frames as valid_file",
-        )
-    return valid
-
-
-def _species(frames: Sequence[Atoms]) -> set[str]:
-    return {symbol for frame in frames for symbol in frame.get_chemical_symbols()}
 
 
 def _test_errors(potential: Potential, frames: Sequence[Atoms]) -> dict[str, Any]:

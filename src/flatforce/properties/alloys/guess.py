@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.filters import FrechetCellFilter
 
+from flatforce.core.files import write_arrays
 from flatforce.core.hashing import hash_file, hash_structure, hash_value
-from flatforce.core.results import write_arrays
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.spec import model_files
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many

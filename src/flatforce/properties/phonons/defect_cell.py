@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from flatforce.core.files import write_arrays
 from flatforce.core.progress import Progress
-from flatforce.core.results import write_arrays
 from flatforce.properties.phonons.spectra import shell_of
 from flatforce.properties.relax import RelaxConfig, relax
 from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrised

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.errors import ModelError
+from flatforce.core.files import write_arrays
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import write_arrays
 from flatforce.properties.phonons.sparse import SparseForceConstants
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from ase import Atoms
 
 from flatforce.core.errors import DataError
-from flatforce.core.results import write_atomically
+from flatforce.core.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

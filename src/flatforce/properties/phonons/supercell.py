@@ -10,9 +10,9 @@ from phonopy import Phonopy
 from phonopy.structure.atoms import PhonopyAtoms
 
 from flatforce.core.errors import GeometryError
+from flatforce.core.files import write_atomically
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import write_atomically
 from flatforce.structures.sheet import area
 
 if TYPE_CHECKING:

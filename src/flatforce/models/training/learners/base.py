@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Backend
+    from flatforce.models.protocols import Backend
     from flatforce.models.training.architectures import Architecture
 
 KINDS: Final[dict[str, str]] = {

@@ -1,0 +1,169 @@
+"""The frames of a training run: read, split, thinned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.core.errors import DataError
+from flatforce.core.files import write_text
+from flatforce.core.hashing import hash_file, hash_structure
+from flatforce.data.bundled import dataset_path
+from flatforce.data.curation.run import CurationConfig, curate
+from flatforce.data.frames import ISOLATED, config_type, describe, read_labelled
+from flatforce.data.material_splits import hold_out_materials
+from flatforce.data.splits import hold_out
+from flatforce.models.spec import model_files
+from flatforce.models.training.targets import split_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.models.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Frames of a run, split."""
+
+    fit: list[Atoms]
+    test: list[Atoms]
+    isolated: list[Atoms]
+    """Single atoms, for reference energies."""
+    hashes: dict[str, str]
+    """Name of each file → hash."""
+
+
+def load_data(config: TrainConfig) -> TrainingData:
+    """Read and split the frames of a run.
+
+    Parameters
+    ----------
+    config
+        Settings.
+
+    Returns
+    -------
+    The frames; the same for the same files and seed.
+
+    Raises
+    ------
+    DataError
+        If nothing is left to train on.
+    """
+    paths = [dataset_path(name) for name in config.data]
+    every = [frame for path in paths for frame in _read(path, config)]
+    isolated = [frame for frame in every if config_type(frame) == ISOLATED]
+    frames = [frame for frame in every if config_type(frame) != ISOLATED]
+    split = hold_out_materials if config.hold_out == "material" else hold_out
+    chosen = set(split(frames, fraction=config.test_fraction, seed=config.split_seed))
+    fit = [f for i, f in enumerate(frames) if i not in chosen]
+    if len(fit) < 2:
+        raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
+    hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
+    if config.valid_file is not None:
+        hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
+    for name in config.replay.data if config.replay is not None else []:
+        hashes[f"replay: {name}"] = hash_file(dataset_path(name))
+    if config.start_from is not None:
+        hashes["start_from"] = "+".join(map(hash_file, model_files(config.start_from))) or config.start_from
+    return TrainingData(fit, [frames[i] for i in sorted(chosen)], isolated, hashes)
+
+
+def _read(path: Path, config: TrainConfig) -> list[Atoms]:
+    return read_labelled(path, need_forces=not config.energy_only)
+
+
+def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
+    """Write down which frames are held out, and which are learnt.
+
+    Parameters
+    ----------
+    folder
+        Gets `split.json`.
+    config
+        Settings.
+    data
+        The frames.
+    """
+    content = {
+        "seed": config.split_seed,
+        "fraction": config.test_fraction,
+        "test": {hash_structure(frame): describe(frame) for frame in data.test},
+        "learnt": [hash_structure(frame) for frame in data.fit],
+    }
+    write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
+
+
+def fit_and_valid(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
+    """Part training from validation frames; only the former are thinned, so that errors compare.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    data
+        The frames of the run.
+    seed
+        Of the member.
+
+    Returns
+    -------
+    Frames to learn, frames to validate with.
+
+    Raises
+    ------
+    DataError
+        If fewer frames are left than `n_frames`, or those of `valid_file` do not fit the others.
+    """
+    if config.valid_file is None:
+        learnt, valid = split_validation(
+            data.fit, fraction=config.valid_fraction, seed=seed, by=config.hold_out
+        )
+    else:
+        learnt, valid = data.fit, _valid_file(config.valid_file, config, data)
+    if config.e_cut is not None:
+        learnt = curate(learnt, CurationConfig(outliers=None, duplicates=None, e_cut=config.e_cut)).frames
+    if config.n_frames is None:
+        return learnt, valid
+    if config.n_frames > len(learnt):
+        raise DataError(f"n_frames is {config.n_frames}, but there are {len(learnt)} training frames.")
+    chosen = np.random.default_rng([seed, 2]).permutation(len(learnt))[: config.n_frames]
+    return [learnt[i] for i in sorted(chosen)], valid
+
+
+def _valid_file(name: str, config: TrainConfig, data: TrainingData) -> list[Atoms]:
+    valid = _read(dataset_path(name), config)
+    known = {hash_structure(frame) for frame in (*data.fit, *data.test)}
+    again = sum(hash_structure(frame) in known for frame in valid)
+    strange = species_of(valid) - species_of([*data.fit, *data.test])
+    if again or strange:
+        raise DataError(
+            f"The frames of {name} cannot judge this training.",
+            why=f"{again} of them are training or test frames"
+            if again
+            else f"{', '.join(sorted(strange))} is not in the data",
+            fix="give other frames as valid_file",
+        )
+    return valid
+
+
+def species_of(frames: Sequence[Atoms]) -> set[str]:
+    """Collect the species of frames.
+
+    Parameters
+    ----------
+    frames
+        Any.
+
+    Returns
+    -------
+    Chemical symbols.
+    """
+    return {symbol for frame in frames for symbol in frame.get_chemical_symbols()}
