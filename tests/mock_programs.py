@@ -5,7 +5,9 @@ Run as `python mock_programs.py vasp|pw PLAN…`; each call follows the next wor
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,9 @@ def next_word(plan: list[str]) -> str:
 
 def vasp(plan: list[str]) -> None:
     word = next_word(plan)
+    if word == "sleep":
+        Path("process.txt").write_text(str(os.getpid()))
+        time.sleep(60)
     atoms = read("POSCAR")
     assert isinstance(atoms, Atoms)
     frame = attach_labels(atoms, labels_of(atoms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.io import write
 
+from commands import run
 from flatforce.data.frames import get_labels
 from flatforce.reference.config import AseSettings, GpawSettings, LabelConfig, label_key
 from flatforce.reference.label import label
@@ -66,6 +68,65 @@ def test_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
     (file,) = tmp_path.glob("*.json")
     file.write_text(file.read_text()[:50])
     assert label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path).computed == 1
+
+
+@pytest.mark.parametrize("error", ["OSError(28, 'No space left on device')", "MemoryError()"])
+def test_what_the_machine_failed_at_is_tried_again(tmp_path: Path, error: str) -> None:
+    module = tmp_path / "full_disk.py"
+    module.write_text(
+        "from pathlib import Path\nfrom ase.calculators.emt import EMT\n"
+        "class Full(EMT):\n"
+        "    def calculate(self, *args, **more):\n"
+        f"        if Path({str(tmp_path / 'full')!r}).exists():\n            raise {error}\n"
+        "        super().calculate(*args, **more)\n"
+    )
+    config = LabelConfig(settings=AseSettings(engine="ase", calculator="full_disk:Full"))
+    (tmp_path / "full").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+        first = label(copper_sheets(2), config, cache=tmp_path / "c")
+        assert (len(first.failures), first.hindered, first.computed) == (2, 2, 2)
+        (tmp_path / "full").unlink()
+        again = label(copper_sheets(2), config, cache=tmp_path / "c")
+    assert (len(again.frames), again.hindered, again.computed) == (2, 0, 2)
+
+
+def test_killed_worker_is_tried_again_and_too_little_time_when_there_is_more(tmp_path: Path) -> None:
+    sheets = copper_sheets(1)
+    for status in ("-KILL $$", "-TERM $$"):
+        killed = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["sh", "-c", f"kill {status}"])
+        assert label(sheets, killed, cache=tmp_path).hindered == 1
+    slow = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["sh", "-c", "sleep 30"], timeout=0.2)
+    assert "no result after" in label(sheets, slow, cache=tmp_path).failures[0][1]
+    assert label(sheets, slow, cache=tmp_path).computed == 0
+    done = label(sheets, EMT_SETTINGS, cache=tmp_path)
+    assert (done.computed, len(done.frames)) == (1, 1)
+
+
+def test_rank_of_another_program_is_not_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "1")  # as on the second node of a Parsl block
+    assert len(label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path).frames) == 1
+
+
+def test_command_writes_over_nothing_that_it_did_not_write(tmp_path: Path) -> None:
+    write(tmp_path / "in.extxyz", copper_sheets(2), format="extxyz")
+    write(tmp_path / "other.extxyz", copper_sheets(1), format="extxyz")
+    broken = copper_sheets(1)[0]
+    broken.positions[0, 0] = np.nan
+    write(tmp_path / "nan.extxyz", broken, format="extxyz")
+    (tmp_path / "c.yaml").write_text("settings: {engine: ase, calculator: 'ase.calculators.emt:EMT'}\n")
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.extxyz")}
+    for given, output, said in (
+        ("in.extxyz", "in.extxyz", "is also what is to be labelled"),
+        ("in.extxyz", "other.extxyz", "is there already"),
+        ("nan.extxyz", "out.extxyz", "not numbers"),
+    ):
+        done = run(tmp_path, "label", given, "-c", "c.yaml", "-o", output)
+        assert done.returncode == 2
+        assert said in " ".join(done.stderr.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.extxyz")} == before
+    for _ in range(2):  # its own output it may write anew
+        assert run(tmp_path, "label", "in.extxyz", "-c", "c.yaml", "-o", "out.extxyz").returncode == 0
 
 
 def test_key_follows_structure_and_settings() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from ase.io import read
 import mock_programs
 from flatforce.core.errors import ConfigError
 from flatforce.data.frames import get_labels
-from flatforce.reference.config import EspressoSettings, LabelConfig, Machine, VaspSettings
+from flatforce.reference.config import EspressoSettings, LabelConfig, Machine, VaspSettings, label_key
 from flatforce.reference.espresso import write_input as write_espresso
 from flatforce.reference.label import label
 from flatforce.reference.vasp import incar
@@ -80,6 +82,45 @@ def test_settings_become_tags() -> None:
     assert {"IVDW": 12, "ISPIN": 2, "LMAXMIX": 4, "NSW": 0}.items() <= tags.items()
 
 
+def test_potentials_of_a_cache_stay_the_same(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
+    assert not label([sheet], vasp(potcars, "fine"), cache=tmp_path / "c").failures
+    (Path(potcars) / "Se" / "POTCAR").write_text("PAW_LDA Se\n")
+    with pytest.raises(ConfigError, match="POTCAR Se is not the file that labels in"):
+        label([sheet], vasp(potcars, "fine"), cache=tmp_path / "c")
+    assert label([sheet], vasp(potcars, "fine"), cache=tmp_path / "other").frames
+
+
+def test_program_ends_with_its_worker(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
+    config = vasp(potcars, "sleep").model_copy(update={"timeout": 15.0})
+    ((_, reason),) = label([sheet], config, cache=tmp_path / "c").failures
+    assert "no result after" in reason
+    (number,) = (path.read_text() for path in (tmp_path / "c" / "logs").rglob("process.txt"))
+    deadline = time.monotonic() + 5
+    while alive(number) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(number)
+
+
+def alive(number: str) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_moments_of_a_frame_decide_its_label(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
+    moments = sheet.copy()
+    moments.set_initial_magnetic_moments([2.0 if one == "W" else 0.0 for one in sheet.symbols])
+    plain = VaspSettings(engine="vasp", setups={"W": "W_sv"})
+    spin = plain.model_copy(update={"spin": True})
+    assert label_key(sheet, plain) == label_key(moments, plain)
+    assert label_key(sheet, spin) != label_key(moments, spin)
+    config = vasp(potcars, "fine").model_copy(update={"settings": spin})
+    label([moments], config, cache=tmp_path / "c")
+    (path,) = (tmp_path / "c" / "logs").rglob("INCAR")
+    assert "MAGMOM = 0 0 0 0 2 2\n" in path.read_text()  # in the order of POSCAR
+
+
 def test_missing_programs_and_potentials_are_named(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
     gone = LabelConfig(
         settings=VaspSettings(engine="vasp"), machine=Machine(vasp=["no_such_vasp"], potcars=potcars)
@@ -107,6 +148,11 @@ def test_espresso_input(sheet: Atoms, tmp_path: Path) -> None:
     back = read(tmp_path / "pw.in", format="espresso-in")
     assert isinstance(back, Atoms)
     np.testing.assert_allclose(back.positions, sheet.positions, atol=1e-6)
+    assert "starting_magnetization" not in text
+    spin = settings.model_copy(update={"spin": True})
+    write_espresso(sheet, spin, machine, tmp_path, {})
+    begun = re.findall(r"starting_magnetization\(\d\)\s*=\s*(\S+)", (tmp_path / "pw.in").read_text())
+    assert begun == ["0.5", "0.5"]
     (tmp_path / "W.upf").unlink()
     with pytest.raises(ConfigError, match="no pseudopotential of W"):
         write_espresso(sheet, settings, machine, tmp_path, {})

@@ -62,6 +62,8 @@ def label(
     from flatforce.reference.submit import submit_labels
 
     settings = settings_from(LabelConfig, config, workers=workers)
+    if not converge:
+        _check_output(output, structures)
     frames = [frame for path in structures for frame in read_frames(path)]
     if converge:
         _converge(frames, settings, output, structures)
@@ -71,12 +73,28 @@ def label(
         handed = submit_labels(frames, settings, cache=folder, retry_failed=retry_failed)
         if handed.job is not None:
             typer.echo(f"job {handed.job}: {handed.submitted} frames; run the same command again to collect")
+        for name, reason in handed.hindered:
+            typer.echo(f"tried again: {name}: {reason}")
         waiting = {"n_submitted": float(handed.submitted), "n_pending": float(handed.pending)}
         _write(output, handed.labelled, settings, structures, waiting)
         return
     with reporting("label") as progress:
         done = run(frames, settings, cache=folder, retry_failed=retry_failed, progress=progress)
     _write(output, done, settings, structures, {"n_computed": float(done.computed)})
+
+
+def _check_output(output: Path, structures: list[Path]) -> None:
+    """Refuse to write over anything but what this command wrote there before."""
+    from flatforce.core.errors import ResultError
+
+    if output.resolve() in {path.resolve() for path in structures}:
+        raise ResultError(f"{output} is also what is to be labelled.", fix="give another file as -o")
+    if output.exists() and not (output.with_suffix(".labels") / "result.json").is_file():
+        raise ResultError(
+            f"{output} is there already.",
+            why="it was not written by `flatforce label`: its .labels folder is not beside it",
+            fix="give another file as -o, or delete that one",
+        )
 
 
 def _write(
@@ -87,8 +105,6 @@ def _write(
     from flatforce.data.frames import write_frames
     from flatforce.studies.inputs import input_hashes
 
-    if done.frames:
-        write_frames(output, done.frames)
     metrics = {"n_labelled": float(len(done.frames)), "n_failed": float(len(done.failures))} | more
     reasons = [f"{name}: {reason}" for name, reason in done.failures]
     warnings = reasons + asymmetry_notes(done.frames) if done.frames else reasons
@@ -104,6 +120,8 @@ def _write(
     )
     folder = output.with_suffix(".labels")
     write_record(folder, record)
+    if done.frames:
+        write_frames(output, done.frames)
     show("labels", metrics, units, output if done.frames else folder)
     finish(converged=not reasons, warnings=warnings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
@@ -78,7 +79,7 @@ class VaspSettings(Config):
     dispersion: Literal["none", "D3", "D3(BJ)", "D4"] = "none"
     """Correction, IVDW."""
     spin: bool = False
-    """Whether spins are polarised."""
+    """Whether spins are polarised, from the moments of the frame if it has any (MAGMOM)."""
     setups: dict[str, str] = {}
     """Species → folder of its POTCAR, where it is not the symbol: W: W_sv."""
     tags: dict[str, str | int | float | bool] = {}
@@ -107,7 +108,8 @@ class EspressoSettings(Config):
     max_iterations: PositiveInt = 120
     """SCF steps."""
     spin: bool = False
-    """Whether spins are polarised, each atom starting with 0.5 of its valence."""
+    """Whether spins are polarised, from the moments of the frame; where it has none, each species begins with half of its
+    valence, or as `namelists` say."""
     pseudopotentials: dict[str, str]
     """Species → file in the machine's folder of pseudopotentials."""
     namelists: dict[str, dict[str, str | int | float | bool]] = {}
@@ -168,6 +170,21 @@ class LabelConfig(Config):
     """What `--converge` tries."""
 
 
+def spins(settings: Settings) -> bool:
+    """Tell whether initial magnetic moments decide a label.
+
+    Parameters
+    ----------
+    settings
+        What decides the numbers.
+
+    Returns
+    -------
+    True if spins are polarised.
+    """
+    return bool(getattr(settings, "spin", False))
+
+
 def label_key(atoms: Atoms, settings: Settings) -> str:
     """Identify a label by structure and settings.
 
@@ -187,4 +204,7 @@ def label_key(atoms: Atoms, settings: Settings) -> str:
         del plain["use_symmetry"]  # labels made before there was a choice keep their keys
     if plain.get("k_points", ()) is None:
         del plain["k_points"]  # as above
+    moments = np.round(atoms.get_initial_magnetic_moments(), 6) + 0.0
+    if spins(settings) and moments.any():
+        return hash_value([hash_structure(atoms), plain, moments.tolist()])
     return hash_value([hash_structure(atoms), plain])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,10 @@ REMEDIES: Final = (
     Remedy("eigenvectors failed to converge", {"electrons": {"diagonalization": "cg"}}),
 )
 """Failures of static runs and what the users' guide of pw.x advises."""
+
+
+BEGIN: Final = 0.5
+"""Of the valence electrons of a species: spin up less spin down, where the frame has no moments."""
 
 
 def compute_espresso(atoms: Atoms, settings: EspressoSettings, machine: Machine, folder: Path) -> Labels:
@@ -108,8 +113,9 @@ def write_input(
             )
     points = [max(1, round(settings.k_length / length)) for length in atoms.cell.lengths()[:2]]
     shift = 0 if settings.gamma_centred else 1
+    path = folder / "pw.in"
     write(
-        folder / "pw.in",
+        path,
         atoms,
         format="espresso-in",
         input_data=namelists(settings, library, changes),
@@ -117,6 +123,18 @@ def write_input(
         kpts=(*points, 1),
         koffset=(shift, shift, 0),
     )
+    if settings.spin and not atoms.get_initial_magnetic_moments().any():
+        path.write_text(_with_moments(path.read_text(encoding="utf-8"), settings), encoding="utf-8")
+
+
+def _with_moments(text: str, settings: EspressoSettings) -> str:
+    """Set where each species begins: ASE writes zero for a frame without moments, from which no magnetism would arise."""
+    given = {name.lower(): value for name, value in settings.namelists.get("system", {}).items()}
+
+    def begin(found: re.Match[str]) -> str:
+        return f"{found[1]}{found[2]}{given.get(found[1].lower(), BEGIN)}"
+
+    return re.sub(r"(starting_magnetization\(\d+\))(\s*=\s*)\S+", begin, text)
 
 
 def namelists(
@@ -157,7 +175,7 @@ def namelists(
         "electrons": {"conv_thr": settings.energy_convergence, "electron_maxstep": settings.max_iterations},
     }
     if settings.spin:
-        lists["system"] |= {"nspin": 2, "starting_magnetization(1)": 0.5}
+        lists["system"]["nspin"] = 2
     for more in (settings.namelists, changes):
         for name, entries in more.items():
             lists.setdefault(name, {}).update(entries)

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from flatforce.core.errors import DataError
 from flatforce.core.execution.pools import parsl_pool, thread_pool
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import Labels, attach_labels, describe
 from flatforce.reference.config import LabelConfig, label_key
-from flatforce.reference.tasks import allow_tasks, read_outcome, run_task, stopped_on_error, write_task
+from flatforce.reference.potentials import check_potentials
+from flatforce.reference.tasks import (
+    allow_tasks,
+    read_outcome,
+    run_task,
+    stands,
+    stopped_on_error,
+    write_task,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +47,8 @@ class Labelled:
     """Name and reason of each frame without."""
     computed: int
     """How many were computed now; the others came from the cache."""
+    hindered: int = 0
+    """Failures of the machine among them, not of the frame: the next run tries these again."""
 
 
 def label(
@@ -105,6 +116,8 @@ class Campaign:
     """Outcome of each key, None if not yet known."""
     todo: dict[str, Atoms]
     """What is left."""
+    hindered: list[tuple[str, str]]
+    """Name and reason of frames that the machine kept from a label before; they are tried again."""
 
     @classmethod
     def of(
@@ -134,18 +147,39 @@ class Campaign:
         Returns
         -------
         The campaign.
+
+        Raises
+        ------
+        DataError
+            If a structure has positions or a cell that are not finite.
         """
+        for atoms in structures:
+            if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+                raise DataError(
+                    f"{describe(atoms)} has positions or a cell that are not numbers.",
+                    fix="mend it or take it out; nothing was computed or written",
+                )
         cache = cache.resolve()
         cache.mkdir(parents=True, exist_ok=True)
         chosen = settings if settings is not None else [config.settings] * len(structures)
         keys = [label_key(atoms, one) for atoms, one in zip(structures, chosen, strict=True)]
+        check_potentials(structures, chosen, config.machine, cache=cache)
         known = {key: read_outcome(cache / f"{key}.json") for key in keys}
-        for key, outcome in known.items():
-            if retry_failed and outcome is not None and outcome["status"] == "failed":
+        hindered = []
+        for key, atoms in dict(zip(keys, structures, strict=True)).items():
+            outcome = known[key]
+            if outcome is None or outcome["status"] == "done":
+                continue
+            lasts = stands(outcome, timeout=config.timeout)
+            if retry_failed or not lasts:
                 (cache / f"{key}.json").unlink()
                 known[key] = None
+            if not lasts:
+                hindered.append((describe(atoms), outcome["reason"]))
         todo = {key: a for key, a in zip(keys, structures, strict=True) if known[key] is None}
-        return cls(structures, keys, config, cache, dict(zip(keys, chosen, strict=True)), known, todo)
+        return cls(
+            structures, keys, config, cache, dict(zip(keys, chosen, strict=True)), known, todo, hindered
+        )
 
     def task(self, key: str) -> Path:
         """Write the task of a frame.
@@ -186,7 +220,7 @@ class Campaign:
         """
         found = read_outcome(self.cache / f"{key}.json")
         reason = "its worker left no outcome" if error is None else f"{type(error).__name__}: {error}"
-        self.known[key] = found or {"status": "failed", "reason": reason}
+        self.known[key] = found or {"status": "failed", "reason": reason, "lasting": False}
 
     def collect(self) -> Labelled:
         """Attach what is known.
@@ -195,14 +229,15 @@ class Campaign:
         -------
         Labelled frames and failures; frames of which nothing is known are in neither.
         """
-        frames, failures = [], []
+        frames, failures, hindered = [], [], 0
         for atoms, key in zip(self.structures, self.keys, strict=True):
             outcome = self.known[key]
             if outcome is not None and outcome["status"] == "done":
                 frames.append(_labelled(atoms, outcome, key, self.settings[key].engine))
             elif outcome is not None:
                 failures.append((describe(atoms), outcome["reason"]))
-        return Labelled(frames=frames, failures=failures, computed=len(self.todo))
+                hindered += not outcome.get("lasting", True)
+        return Labelled(frames, failures, computed=len(self.todo), hindered=hindered)
 
 
 def _labelled(atoms: Atoms, outcome: dict[str, Any], key: str, engine: str) -> Atoms:

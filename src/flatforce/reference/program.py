@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
+import signal
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flatforce.data.readers.content import FileContent
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,20 @@ def run_with_remedies(
 
 
 def _run(command: Sequence[str], folder: Path, number: int) -> str:
+    """Run the program, which ends with this process, however that ends: a second run must not find it in its folder."""
     path = folder / ("output.txt" if number == 0 else f"output-{number}.txt")
     with path.open("wb") as stream:
-        subprocess.run(command, cwd=folder, stdout=stream, stderr=subprocess.STDOUT, check=False)
+        subprocess.run(
+            command,
+            cwd=folder,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        )
     return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent is gone (prctl, Linux); `mpirun` and `srun` pass it on to their ranks."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

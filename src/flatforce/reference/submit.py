@@ -33,6 +33,8 @@ class Submitted:
     """Frames of that job."""
     pending: int
     """Frames of earlier jobs that still wait or run."""
+    hindered: list[tuple[str, str]]
+    """Name and reason of frames that the machine kept from a label before; they are in the new job."""
 
 
 def submit_labels(
@@ -68,4 +70,4 @@ def submit_labels(
         command = [sys.executable, "-m", "flatforce.reference.tasks"]
         job = submit_array(tasks, command, executor, folder=campaign.cache / "jobs")
         write_text(record, json.dumps({key: jobs[key] for key in pending} | dict.fromkeys(new, job)))
-    return Submitted(campaign.collect(), job, len(new), len(pending))
+    return Submitted(campaign.collect(), job, len(new), len(pending), campaign.hindered)

@@ -19,6 +19,8 @@ from ase.io.jsonio import encode
 
 from flatforce.core.execution.locks import held
 from flatforce.core.files import write_text
+from flatforce.reference.config import spins
+from flatforce.reference.worker import RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 
     from flatforce.reference.config import LabelConfig
 
-ENDED_FROM_OUTSIDE = (-signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT)
-"""Statuses of a process at the end of a job's wall time: the frame is not to blame and may be tried again."""
+OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
+
+ENDED_FROM_OUTSIDE = tuple(status for one in OUTSIDE for status in (-one, 128 + one))
+"""Statuses of a process at the end of a job's wall time, or out of memory: the frame is not to blame and is tried again."""
 
 _stopping = threading.Event()
 _processes: set[subprocess.Popen[bytes]] = set()
@@ -43,7 +47,7 @@ def write_task(key: str, atoms: Atoms, config: LabelConfig, *, cache: Path) -> P
     key
         Names the task, its outcome and its logs.
     atoms
-        The frame; only species, positions, cell and periodicity are kept.
+        The frame; only species, positions, cell and periodicity are kept, and initial magnetic moments if spins count.
     config
         Settings.
     cache
@@ -56,7 +60,8 @@ def write_task(key: str, atoms: Atoms, config: LabelConfig, *, cache: Path) -> P
     bare = atoms.copy()
     bare.info, bare.calc = {}, None
     bare.set_constraint()
-    for name in set(bare.arrays) - {"numbers", "positions"}:
+    kept = {"numbers", "positions", *(["initial_magmoms"] if spins(config.settings) else [])}
+    for name in set(bare.arrays) - kept:
         del bare.arrays[name]
     task = cache / "tasks" / f"{key}.json"
     (cache / "logs").mkdir(exist_ok=True)
@@ -113,36 +118,64 @@ def run_task(task: str) -> str:
     path = Path(task)
     lock = path.with_suffix(".lock")
     with held(lock, give_up=_stopping.is_set) as mine:
-        if mine and path.is_file():
-            _run(json.loads(path.read_text(encoding="utf-8")), path)
-        if mine and not path.is_file():
+        if mine is not None and path.is_file():
+            _run(json.loads(path.read_text(encoding="utf-8")), path, lock=mine)
+        if mine is not None and not path.is_file():
             lock.unlink(missing_ok=True)  # who waits for it finds no task
     return path.name
 
 
-def _run(content: dict[str, Any], task: Path) -> None:
+def stands(outcome: dict[str, Any], *, timeout: float) -> bool:
+    """Tell whether an outcome is the last word on its frame.
+
+    Parameters
+    ----------
+    outcome
+        What a worker left.
+    timeout
+        s that a frame may take now.
+
+    Returns
+    -------
+    True for labels and for failures of the code; False for those of the machine, and where there was less time.
+    """
+    if outcome["status"] == "done":
+        return True
+    return bool(outcome.get("lasting", True)) and float(outcome.get("timeout", timeout)) >= timeout
+
+
+def _run(content: dict[str, Any], task: Path, *, lock: int) -> None:
     outcome = Path(content["outcome"])
     if read_outcome(outcome) is None:
         outcome.unlink(missing_ok=True)  # a damaged one
-        reason = _wait(content, task)
+        failed = {"status": "failed"} | _wait(content, task, lock)
         if read_outcome(outcome) is None and not _stopping.is_set():
-            write_text(outcome, json.dumps({"status": "failed", "reason": reason}))
+            write_text(outcome, json.dumps(failed))
     if not _stopping.is_set():
         task.unlink(missing_ok=True)
 
 
-def _wait(content: dict[str, Any], task: Path) -> str:
+def _wait(content: dict[str, Any], task: Path, lock: int) -> dict[str, Any]:
+    """Run the worker; what to write where it leaves no outcome."""
     command = [*content["launcher"], sys.executable, "-m", "flatforce.reference.worker", str(task)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(content["threads"])}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in RANKS
+    }  # of this process, not its own
+    environment["OMP_NUM_THREADS"] = str(content["threads"])
     if content["launcher"]:
         environment["GPAW_MPI_BACKEND"] = "cgpaw"  # GPAW under plain python computes on one rank otherwise
     errors = Path(content["log"]).with_suffix(".err")
     with errors.open("wb") as stream:
         with _guard:
             if _stopping.is_set():
-                return "stopped"
+                return {"reason": "stopped"}
             process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=stream,
+                stderr=stream,
+                pass_fds=[lock],  # outlives this process as long as the worker does
             )
             _processes.add(process)
         try:
@@ -150,7 +183,7 @@ def _wait(content: dict[str, Any], task: Path) -> str:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            return f"no result after {content['timeout']:.0f} s"
+            return {"reason": f"no result after {content['timeout']:.0f} s", "timeout": content["timeout"]}
         finally:
             with _guard:
                 _processes.discard(process)
@@ -158,7 +191,7 @@ def _wait(content: dict[str, Any], task: Path) -> str:
                 process.stdin.close()
     if code in ENDED_FROM_OUTSIDE:
         raise InterruptedError(f"ended from outside with status {code}")
-    return f"the worker ended with status {code}; see {errors}"
+    return {"reason": f"the worker ended with status {code}; see {errors}"}
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def write_input(
         If a POTCAR is not found.
     """
     (folder / "vasprun.xml").unlink(missing_ok=True)
-    tags = incar(settings) | dict(changes)
+    tags = incar(settings) | _moments(atoms, settings) | dict(changes)
     text = "".join(f"{name} = {_fortran(value)}\n" for name, value in tags.items())
     (folder / "INCAR").write_text(text, encoding="utf-8")
     points = [max(1, round(settings.k_length / length)) for length in atoms.cell.lengths()[:2]]
@@ -172,6 +172,13 @@ def incar(settings: VaspSettings) -> dict[str, Any]:
     if ivdw is not None:
         tags["IVDW"] = ivdw
     return tags | dict(settings.tags)
+
+
+def _moments(atoms: Atoms, settings: VaspSettings) -> dict[str, str]:
+    moments = atoms.get_initial_magnetic_moments()
+    if not settings.spin or "MAGMOM" in settings.tags or not moments.any():
+        return {}
+    return {"MAGMOM": " ".join(f"{one:g}" for one in moments)}
 
 
 def _potcar(name: str, machine: Machine) -> Path:

@@ -17,10 +17,17 @@ from typing import Any
 from ase.io.jsonio import decode
 from pydantic import TypeAdapter
 
+from flatforce.core.errors import ConfigError, MissingDependencyError
 from flatforce.core.files import write_text
 from flatforce.core.results import versions
 from flatforce.reference.config import Machine, Settings
 from flatforce.reference.engines import compute
+
+OF_THE_MACHINE = (OSError, ImportError, MemoryError, ConfigError, MissingDependencyError)
+"""Errors that the frame is not to blame for: it is tried again by the next run."""
+
+RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+"""Variables that tell a process under a launcher its number."""
 
 
 def main(task_file: str) -> int:
@@ -44,7 +51,8 @@ def main(task_file: str) -> int:
     try:
         done = compute(atoms, settings, log=task["log"], machine=Machine.parse(task["machine"]))
     except Exception as error:  # noqa: BLE001  # whatever the code raises is the reason recorded
-        outcome = {"status": "failed", "reason": f"{type(error).__name__}: {error}".strip()}
+        reason = f"{type(error).__name__}: {error}".strip()
+        outcome = {"status": "failed", "reason": reason, "lasting": not isinstance(error, OF_THE_MACHINE)}
     else:
         stress = done.labels.stress
         outcome = {
@@ -61,8 +69,7 @@ def main(task_file: str) -> int:
 
 
 def _is_first_rank() -> bool:
-    ranks = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
-    return all(os.environ.get(name, "0") == "0" for name in ranks)
+    return all(os.environ.get(name, "0") == "0" for name in RANKS)
 
 
 def _die_with_parent() -> None:

@@ -16,7 +16,7 @@ WAIT = 0.5
 
 
 @contextmanager
-def held(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+def held(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Iterator[int | None]:
     """Hold a file lock; the kernel frees it when the process dies, so nothing has to be cleared away.
 
     Parameters
@@ -28,7 +28,8 @@ def held(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Iterator
 
     Yields
     ------
-    Whether the lock is held: False after giving up. A file system without locks counts as held.
+    The lock's descriptor, None after giving up: a child that inherits it holds the lock as well, until it ends. A file
+    system without locks counts as held.
     """
     with path.open("w") as stream:
         while not give_up():
@@ -37,9 +38,9 @@ def held(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Iterator
             except BlockingIOError:
                 time.sleep(WAIT)
             except OSError:  # some Lustre mounts know no flock; two drivers would compute a frame twice there
-                yield True
+                yield stream.fileno()
                 return
             else:
-                yield True
+                yield stream.fileno()
                 return
-        yield False
+        yield None
