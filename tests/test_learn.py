@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +16,19 @@ from ase.io import read, write
 from commands import kill_when, run
 from flatforce.active.config import LearnConfig
 from flatforce.active.dynamics import Dynamics
-from flatforce.active.property import Target, spectra
+from flatforce.active.property import (
+    Target,
+    cell_modes,
+    local_frequencies,
+    member_force_constants,
+    member_properties,
+)
 from flatforce.active.samplers import propose
 from flatforce.active.sampling import RandomDefects, Rattles, Relaxations, Sampling, Strains, ThermalModes
 from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_structure
+from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.studies.learn_material import gather, set_aside
@@ -318,16 +326,52 @@ def test_a_defect_that_does_not_exist_is_told_before_anything_is_trained(folder:
     assert not (folder / "typo").exists()
 
 
-def test_failed_labels_do_not_stop_the_run(folder: Path) -> None:
+FAILING = """
+from pathlib import Path
+from ase.calculators.emt import EMT
+
+class Failing(EMT):
+    def calculate(self, *args, **more):
+        word = Path({path!r}).read_text()
+        if word:
+            raise {{"frame": RuntimeError, "machine": OSError}}[word]("no label today")
+        super().calculate(*args, **more)
+"""
+
+
+@pytest.mark.parametrize("cause", ["frame", "machine"])
+def test_what_failed_labels_do_to_a_run(folder: Path, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that cannot be labelled end it with a record; a machine that fails leaves the round open."""
+    word = folder / "word"
+    word.write_text(cause)
+    (folder / "failing.py").write_text(FAILING.format(path=str(word)))
+    monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ.get('PYTHONPATH', '')}")
     study = yaml.safe_load((folder / "live.yaml").read_text())
-    study["label"]["settings"]["calculator"] = "ase.calculators.emt:NoSuchThing"
-    study |= {"stop": {"rounds": 1}, "sampling": {"rattles": {"count": 1}, "dynamics": None}}
-    (folder / "broken.yaml").write_text(yaml.safe_dump(study))
-    done = run(folder, "learn", "broken.yaml", "-o", "broken")
-    assert done.returncode == 1
-    assert "every label of this round failed" in done.stdout
-    assert "has no label" in done.stderr
-    assert not list((folder / "broken").glob("round-01/result.json"))
+    study["label"]["settings"]["calculator"] = "failing:Failing"
+    study |= {"stop": {"rounds": 1}, "sampling": {"rattles": {"count": 1}}}
+    (folder / f"{cause}.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", f"{cause}.yaml", "-o", cause)
+    inside = folder / cause / "round-00"
+    if cause == "frame":
+        assert done.returncode == 1
+        assert "every label of this round failed" in done.stdout
+        assert "has no label" in done.stderr
+        assert not (folder / cause / "round-01").exists()
+        return
+    assert done.returncode == 2
+    assert "no label today" in done.stderr
+    assert not (inside / "result.json").exists()
+    chosen = (inside / "chosen.extxyz").read_text()
+    why = json.loads((inside / "chosen.json").read_text())
+    why["frames"][0]["reason"] = "as before"
+    (inside / "chosen.json").write_text(json.dumps(why))
+    word.write_text("")
+    done = run(folder, "learn", f"{cause}.yaml", "-o", cause)
+    assert done.returncode == 0, done.stderr
+    assert (inside / "chosen.extxyz").read_text() == chosen
+    found = records(folder / cause)
+    assert found[0]["details"]["chosen"][0]["reason"] == "as before"  # taken up, not chosen anew
+    assert found[0]["metrics"]["label_time"] > 0
 
 
 @pytest.mark.parametrize(
@@ -352,7 +396,7 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
         rattles=Rattles(amplitudes=[0.02, 0.1], count=2),
         strains=Strains(count=3),
         modes=ThermalModes(temperatures=[50.0, 500.0], count=2),
-        defects=RandomDefects(primitive="-", defects=["v_Cu", "Au_Cu"], size=2, count=1),
+        defects=RandomDefects(primitive="-", defects=["v_Cu", "Au_Cu"], size=3, count=6),
         relaxations=Relaxations(every=3),
         dynamics=None,
     )
@@ -365,7 +409,7 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
         name: sum(one.info["sampler"] == name for one in found)
         for name in ("rattle", "strain", "modes", "defects")
     }
-    assert counts == {"rattle": 4, "strain": 3, "modes": 4, "defects": 3}
+    assert counts == {"rattle": 4, "strain": 3, "modes": 4, "defects": 30}
     assert sum(one.info["sampler"] == "relaxation" for one in found) > 1
     start = sheet(2).positions
     spread = [np.std(one.positions - start) for one in found if one.info["sampler"] == "rattle"]
@@ -380,16 +424,49 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
         "v_Cu",
         "Au_Cu",
         "v_Cu+Au_Cu",
+        "v_Cu+v_Cu",
+        "Au_Cu+Au_Cu",
     }
+    pairs = [one for one in found if one.info.get("defect") == "Au_Cu+Au_Cu"]
+    between = {
+        round(float(one[[a.symbol == "Au" for a in one]].get_all_distances(mic=True)[0, 1])) for one in pairs
+    }
+    assert len(between) > 1  # anywhere, not side by side
+
+
+def test_local_modes_and_formation_energies_of_members() -> None:
+    atoms = sheet(2)
+    atoms.positions += np.random.default_rng(0).normal(scale=0.03, size=(len(atoms), 3))
+    committee = load(COMMITTEE)
+    every = Target(structure="-", kind="modes", window=(-30.0, 30.0), count=12)
+    found = member_properties(committee, atoms, every)
+    each = member_force_constants(committee, atoms)
+    for mine, constants in zip(
+        found, each, strict=True
+    ):  # all modes of a cell keep the trace of its dynamical matrix
+        squares = np.sign(mine) * (mine / FREQUENCY_FACTOR) ** 2
+        masses = np.repeat(atoms.get_masses(), 3)
+        assert squares.sum() == pytest.approx((np.diag(constants) / masses).sum())
+    alike = np.array([each[0], each[0]])
+    exact = cell_modes(each[0], atoms).frequencies[0]
+    np.testing.assert_allclose(np.sort(local_frequencies(alike, atoms, every)[0]), exact, atol=1e-6)
+    few = every.model_copy(update={"atoms": [1], "count": 2})
+    assert member_properties(committee, atoms, few).shape == (2, 2)
+    energy = every.model_copy(update={"kind": "formation_energy", "pristine": "-"})
+    known = member_properties(committee, sheet(2).repeat((2, 2, 1)), energy, sheet(2))
+    np.testing.assert_allclose(known, 0.0, atol=1e-6)  # no defect, no energy
+    assert np.ptp(member_properties(committee, atoms, energy, sheet(2))) > 1e-3
+    with pytest.raises(ConfigError, match="needs the pristine sheet"):
+        Target.parse({"structure": "-", "kind": "formation_energy"})
 
 
 def test_the_spectrum_of_a_member_counts_its_modes() -> None:
     atoms = sheet(2)
     target = Target(structure="-", window=(-30.0, 30.0), broadening=0.4)
-    found = spectra(load(COMMITTEE), atoms, target)
+    found = member_properties(load(COMMITTEE), atoms, target)
     assert found.shape[0] == 2
     step = 60.0 / (found.shape[1] - 1)
     assert found.sum(axis=1) * step == pytest.approx([12.0, 12.0], rel=0.01)
-    few = spectra(load(COMMITTEE), atoms, target.model_copy(update={"atoms": [1]}))
+    few = member_properties(load(COMMITTEE), atoms, target.model_copy(update={"atoms": [1]}))
     assert few.sum(axis=1) * step == pytest.approx([3.0, 3.0], rel=0.01)
     assert not np.allclose(found[0], found[1], atol=1e-3)  # the members differ

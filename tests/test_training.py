@@ -96,6 +96,53 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(few_frames: Path, tmp_pat
         train(small(few_frames, learning_rate=0.5), tmp_path)
 
 
+def test_what_changes_no_number_does_not_stop_a_run(
+    few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(done: int, total: int, text: str) -> None:
+        del done, total, text
+        raise Killed
+
+    monkeypatch.chdir(tmp_path)
+    Path("here.extxyz").write_bytes(few_frames.read_bytes())
+    with pytest.raises(Killed):
+        train(small(Path("here.extxyz"), epochs=2), Path("run"), progress=kill)
+    changed = small(few_frames, epochs=2, device="cpu", checkpoint_seconds=5.0)
+    done = train(changed, tmp_path / "run")
+    assert train(small(few_frames, epochs=2), tmp_path / "run")["wall_time"] == done["wall_time"]
+    here = Path("here.extxyz")
+    here.write_text(here.read_text().replace("REF_energy=-", "REF_energy=-1"))
+    with pytest.raises(ResultError, match="another result"):
+        train(small(here, epochs=2), tmp_path / "run")
+
+
+def test_further_training_never_ends_worse_than_it_began(few_frames: Path, tmp_path: Path) -> None:
+    given = {"data": [str(few_frames)], "start_from": "mace:wse2-pbe", "epochs": 2, "checkpoint_seconds": 0.0}
+    assert TrainConfig.parse(given).learning_rate == pytest.approx(3e-4)
+    assert TrainConfig.parse({"data": ["x"]}).learning_rate == pytest.approx(1e-2)
+    rough = TrainConfig.parse(given | {"learning_rate": 0.3, "stage_two": {"start": 0.5}, "realign": False})
+    result = train(rough, tmp_path / "rough")
+    assert any("no epoch was better" in text for text in result["warnings"])
+    frames = read(few_frames, ":")
+    for one, other in zip(
+        load(str(tmp_path / "rough" / "model.model")).evaluate(frames),
+        load("mace:wse2-pbe").evaluate(frames),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one.forces, other.forces, atol=1e-4)
+
+
+def test_single_atoms_need_an_energy_only(few_frames: Path, tmp_path: Path) -> None:
+    atoms = [Atoms(symbol, cell=[10, 10, 10], pbc=True) for symbol in ("W", "Se")]
+    for atom, energy in zip(atoms, (-4.0, -1.0), strict=True):
+        atom.info |= {"REF_energy": energy, "config_type": "IsolatedAtom"}
+    write(tmp_path / "atoms.extxyz", atoms, format="extxyz")
+    config = small(few_frames, e0s="isolated", epochs=1)
+    config = config.model_copy(update={"data": [*config.data, str(tmp_path / "atoms.extxyz")]})
+    card = train(config, tmp_path / "run")["details"]["cards"][0]
+    assert card["e0s"] == {"W": -4.0, "Se": -1.0}
+
+
 def test_members_trained_by_parsl_are_the_same(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
     pytest.importorskip("parsl")
     train(small(few_frames, n_models=2, epochs=2), tmp_path / "here")

@@ -9,7 +9,7 @@ import numpy as np
 
 from flatforce.active.uncertainty import LEVELS, Calibration, atom_errors, calibrate, coverage
 from flatforce.core.statistics import bootstrap
-from flatforce.data.frames import get_labels
+from flatforce.data.frames import config_type, get_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ UNITS = {
     "n_candidates": "1",
     "n_chosen": "1",
     "n_failed": "1",
+    "training_time": "s",
+    "label_time": "s",
 }
 """Of a round."""
 
@@ -50,6 +52,8 @@ class Assessment:
     calibration: Calibration
     covered: FloatArray
     """(L,) on the test frames, at the levels of the calibration."""
+    by_kind: dict[str, float]
+    """Force MAE (meV/Å) of the test frames of each config type."""
 
 
 def assess(
@@ -98,7 +102,9 @@ def assess(
         "covered_68": float(covered[LEVELS.index(0.68)]),
         "covered_95": float(covered[LEVELS.index(0.95)]),
     }
-    return Assessment(metrics, found, covered)
+    kinds = np.array([config_type(frame) for frame in test])
+    by_kind = {str(kind): float(of_frame[kinds == kind].mean()) for kind in np.unique(kinds)}
+    return Assessment(metrics, found, covered, by_kind)
 
 
 def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels: int) -> str:
@@ -149,5 +155,5 @@ def few_to_judge(metrics: dict[str, float], stop: Stopping) -> list[str]:
     if stop.force_mae is None or metrics["n_test"] >= FEWEST_TO_END:
         return []
     return [
-        f"{metrics['n_test']:.0f} test frames are too few to end by an error: give {FEWEST_TO_END} or more"
+        f"{metrics['n_test']:.0f} test frames are too few to end by an error: give {FEWEST_TO_END} or more under `test`"
     ]

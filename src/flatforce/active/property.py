@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.units import FREQUENCY_FACTOR
@@ -25,20 +25,35 @@ POINTS = 240
 
 
 class Target(Config):
-    """Local density of states of some atoms at Γ of a cell, or the frequencies of its modes in a window."""
+    """A property of one relaxed cell."""
 
+    kind: Literal["ldos", "modes", "formation_energy"] = "ldos"
+    """Local density of states of `atoms` at Γ of the cell, frequencies of the `count` modes with most weight there, or the
+    energy against `pristine`."""
     structure: str
     """File of the relaxed cell, such as a supercell with the defect."""
     atoms: list[int] = []
-    """Whose spectrum: those near the defect; all if empty."""
+    """Those near the defect; all if empty."""
     window: tuple[float, float] = (0.0, 12.0)
-    """THz."""
+    """THz, of spectrum and modes."""
     broadening: PositiveFloat = Field(0.2)
-    """THz."""
+    """THz, of the spectrum."""
+    count: PositiveInt = 6
+    """Modes."""
+    pristine: str | None = None
+    """File of the pristine sheet, its primitive cell or any other."""
+
+    @model_validator(mode="after")
+    def _compared(self) -> Target:
+        if self.kind == "formation_energy" and self.pristine is None:
+            raise ValueError("kind: formation_energy needs the pristine sheet")
+        return self
 
 
-def spectra(potential: Potential, sheet: Atoms, target: Target) -> FloatArray:
-    """Ask every member for the local spectrum.
+def member_properties(
+    potential: Potential, sheet: Atoms, target: Target, pristine: Atoms | None = None
+) -> FloatArray:
+    """Ask every member for the property.
 
     Parameters
     ----------
@@ -47,14 +62,50 @@ def spectra(potential: Potential, sheet: Atoms, target: Target) -> FloatArray:
     sheet
         The cell.
     target
-        Which atoms and frequencies.
+        Which property.
+    pristine
+        The pristine sheet, for a formation energy.
 
     Returns
     -------
-    (members, G) states/THz.
+    (members, G) states/THz, (members, count) THz, or (members, 1) eV: that of the cell less that of as many pristine
+    cells as have its area, the chemical potentials being the same for all members.
     """
+    if target.kind == "formation_energy" and pristine is not None:
+        area, one = (abs(np.linalg.det(atoms.cell.array[:2, :2])) for atoms in (sheet, pristine))
+        cell, perfect = potential.member_energies([sheet, pristine])
+        return np.asarray((cell - area / one * perfect)[:, None])
     each = member_force_constants(potential, sheet)
+    if target.kind == "modes":
+        return local_frequencies(each, sheet, target)
     return np.array([_spectrum(one, sheet, target) for one in each])
+
+
+def local_frequencies(each: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
+    """Follow the modes that move the atoms of the target most.
+
+    Parameters
+    ----------
+    each
+        (members, 3N, 3N) eV/Å².
+    sheet
+        The cell.
+    target
+        Atoms, window and count.
+
+    Returns
+    -------
+    (members, count) THz: the root of ⟨e|D|e⟩ with a member's dynamical matrix D and the modes e of the mean, so that modes
+    that cross are not exchanged; negative where imaginary.
+    """
+    mean = cell_modes(each.mean(axis=0), sheet)
+    inside = (mean.frequencies[0] >= target.window[0]) & (mean.frequencies[0] <= target.window[1])
+    weights = np.where(inside, _weights(mean, sheet, target)[0], -1.0)
+    chosen = np.argsort(-weights)[: min(target.count, int(inside.sum()))]
+    vectors = mean.vectors[0].real[:, chosen]
+    masses = np.repeat(sheet.get_masses(), 3)
+    squares = np.einsum("ik,mij,jk->mk", vectors, each / np.sqrt(np.outer(masses, masses)), vectors)
+    return np.asarray(np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR)
 
 
 def member_force_constants(potential: Potential, sheet: Atoms) -> FloatArray:
@@ -106,7 +157,10 @@ def cell_modes(force_constants: FloatArray, sheet: Atoms) -> ModeSet:
 
 def _spectrum(force_constants: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
     modes = cell_modes(force_constants, sheet)
-    atoms = np.array(target.atoms or range(len(sheet)), dtype=int)
-    weights = site_weights(modes)[:, :, atoms].sum(axis=2)
     grid = np.linspace(*target.window, POINTS)
-    return gaussian_dos(modes.frequencies, weights, grid, target.broadening)
+    return gaussian_dos(modes.frequencies, _weights(modes, sheet, target), grid, target.broadening)
+
+
+def _weights(modes: ModeSet, sheet: Atoms, target: Target) -> FloatArray:
+    atoms = np.array(target.atoms or range(len(sheet)), dtype=int)
+    return np.asarray(site_weights(modes)[:, :, atoms].sum(axis=2))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import combinations
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from flatforce.active.dynamics import run_dynamics
 from flatforce.active.trajectories import read_trajectories, write_trajectories
-from flatforce.core.errors import FlatforceError
+from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.properties.phonons.engines import fill_force_constants
 from flatforce.properties.phonons.supercell import make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig, relax
-from flatforce.structures.defects import build_defect
+from flatforce.structures.defects import build_defect, place_defect
 from flatforce.structures.strain import rattled, strained
 
 if TYPE_CHECKING:
@@ -180,15 +180,20 @@ def _modes(
 
 def _defects(primitive: Atoms, config: RandomDefects, rng: np.random.Generator) -> list[Atoms]:
     size = (config.size, config.size)
-    cells = {word: build_defect(primitive, size, word).atoms for word in config.defects}
-    for pair in combinations(config.defects, 2) if config.pairs else ():
-        with suppress(FlatforceError):  # both may ask for the same site
-            cells["+".join(pair)] = build_defect(primitive, size, "+".join(pair)).atoms
-    return [
-        _told(rattled(cell, amplitude=config.rattle, rng=rng), "defects", defect=word)
-        for word, cell in cells.items()
-        for _ in range(config.count)
-    ]
+    pristine = primitive.repeat((*size, 1))
+    wanted: list[tuple[str, ...]] = [(word,) for word in config.defects]
+    wanted += list(combinations_with_replacement(config.defects, 2)) if config.pairs else []
+    found = []
+    for words in wanted:
+        for _ in range(config.count):
+            placed: list[str] = []
+            with suppress(GeometryError):  # no site may be left for the second
+                for word in "+".join(words).split("+"):
+                    placed.append(place_defect(pristine, word, taken=placed, rng=rng))
+                cell = build_defect(primitive, size, "+".join(placed)).atoms
+                moved = rattled(cell, amplitude=config.rattle, rng=rng)
+                found.append(_told(moved, "defects", defect="+".join(words)))
+    return found
 
 
 def _relaxations(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from typing import Any
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.active.dynamics import Dynamics
 from flatforce.core.config import Config
@@ -38,7 +40,7 @@ class ThermalModes(Config):
 
 
 class RandomDefects(Config):
-    """Defects, alone and in pairs, in supercells of a primitive sheet, rattled."""
+    """Defects, alone and in pairs at random distances, in supercells of a primitive sheet, rattled."""
 
     primitive: str
     """File of the primitive cell."""
@@ -47,7 +49,7 @@ class RandomDefects(Config):
     size: PositiveInt = 3
     """Primitive cells along both vectors."""
     pairs: bool = True
-    """Whether any two stand together in one cell as well."""
+    """Whether any two, of the same kind or not, stand together in one cell as well, at sites drawn at random."""
     rattle: PositiveFloat = 0.03
     """Å."""
     count: PositiveInt = 2
@@ -66,7 +68,7 @@ class Relaxations(Config):
 
 
 class Sampling(Config):
-    """Which samplers propose; a part that is left out proposes nothing."""
+    """Which samplers propose; a part that is left out proposes nothing. Without any part there is dynamics."""
 
     rattles: Rattles | None = None
     """Random displacements."""
@@ -78,5 +80,10 @@ class Sampling(Config):
     """Point defects."""
     relaxations: Relaxations | None = None
     """Relaxation paths."""
-    dynamics: Dynamics | None = Dynamics()
+    dynamics: Dynamics | None = None
     """Molecular dynamics."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any(cls, values: Any) -> Any:
+        return values or {"dynamics": {}}

@@ -48,6 +48,8 @@ class Record:
     seed: int | None = None
     wall_time: float | None = None
     """s."""
+    key: str = ""
+    """What makes it the same stage, where that is less than all of `config` and `inputs`; see `stage_key`."""
 
     def taking(self, seconds: float) -> Record:
         """Return the record with its wall time; after a resumed run, the time of the last part.
@@ -84,7 +86,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "versions": versions(),
         "config": record.config,
         "inputs": record.inputs,
-        "key": stage_key(record.config, record.inputs),
+        "key": record.key or stage_key(record.config, record.inputs),
         "seed": record.seed,
         "converged": record.converged,
         "warnings": record.warnings,

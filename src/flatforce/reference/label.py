@@ -49,6 +49,8 @@ class Labelled:
     """How many were computed now; the others came from the cache."""
     hindered: int = 0
     """Failures of the machine among them, not of the frame: the next run tries these again."""
+    seconds: float = 0.0
+    """s that the labels took, those from the cache included."""
 
 
 def label(
@@ -229,15 +231,16 @@ class Campaign:
         -------
         Labelled frames and failures; frames of which nothing is known are in neither.
         """
-        frames, failures, hindered = [], [], 0
+        frames, failures, hindered, seconds = [], [], 0, 0.0
         for atoms, key in zip(self.structures, self.keys, strict=True):
             outcome = self.known[key]
             if outcome is not None and outcome["status"] == "done":
+                seconds += float(outcome["wall_time"])
                 frames.append(_labelled(atoms, outcome, key, self.settings[key].engine))
             elif outcome is not None:
                 failures.append((describe(atoms), outcome["reason"]))
                 hindered += not outcome.get("lasting", True)
-        return Labelled(frames, failures, computed=len(self.todo), hindered=hindered)
+        return Labelled(frames, failures, computed=len(self.todo), hindered=hindered, seconds=seconds)
 
 
 def _labelled(atoms: Atoms, outcome: dict[str, Any], key: str, engine: str) -> Atoms:

@@ -20,6 +20,8 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
     if details["chosen"]:
         rows = [[one["name"], one["from"], f"{one['doubt']:.3f}", one["reason"]] for one in details["chosen"]]
         tables.append(Table(["frame", "from", "doubt (eV/Å)", "why"], rows, title="chosen"))
+    rows = [[kind, f"{error:.1f}"] for kind, error in details.get("by_kind", {}).items()]
+    tables.append(Table(["test frames", "force MAE (meV/Å)"], rows))
     if details["failures"]:
         tables.append(
             Table(["frame", "has no label because"], [list(map(str, one)) for one in details["failures"]])
@@ -47,7 +49,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
         value_name="eV",
     )
     tried = Series(places[:, 0], places[:, 1], name="evaluated", style="points", width=4, colour=COLOURS[6])
-    best = np.maximum.accumulate(values) if aim == "maximum" else np.minimum.accumulate(values)
+    best = np.fmax.accumulate(values) if aim == "maximum" else np.fmin.accumulate(values)
     order = np.arange(1.0, len(values) + 1)
     course = (
         Series(order, values, name="evaluated", style="points", width=4, colour=GREY),

@@ -15,6 +15,8 @@ from flatforce.structures.sheet import check_sheet, unwrapped_heights
 from flatforce.structures.symmetry import equivalent_sites
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
@@ -210,6 +212,46 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
     site_of = site_of[keep]
     atoms.info = {"name": f"{defect} {repeats[0]}x{repeats[1]}", "config_type": defect}
     return DefectCell(atoms, pristine, site_of, _centre(pristine, sites), defect)
+
+
+def place_defect(pristine: Atoms, word: str, *, taken: Sequence[str], rng: np.random.Generator) -> str:
+    """Give one part of a defect a site drawn at random.
+
+    Parameters
+    ----------
+    pristine
+        The supercell.
+    word
+        One part, see `parse_defect`; a site that it names is kept.
+    taken
+        Parts that have their sites.
+    rng
+        Draws.
+
+    Returns
+    -------
+    The part with its site, `v_Se:top#12`.
+
+    Raises
+    ------
+    GeometryError
+        If no site is left.
+    """
+    (part,) = parse_defect(word)
+    if part.index is not None:
+        return word
+    others = {one.index for text in taken for one in parse_defect(text)}
+    where = sides(pristine)
+    free = [
+        i
+        for i in range(len(pristine))
+        if pristine.symbols[i] == part.site_symbol
+        and i not in others
+        and (part.kind == "adatom" or part.side in {None, where[i]})
+    ]
+    if not free:
+        raise GeometryError(f"No free site fits {word}.", fix="take a larger supercell")
+    return f"{word}#{rng.choice(free)}"
 
 
 def _choose_sites(pristine: Atoms, parts: list[PointDefect]) -> list[int]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.io import read
 
-from flatforce.active.property import spectra
+from flatforce.active.property import member_properties
 from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
 from flatforce.active.trajectories import read_trajectories, story
+from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure
 from flatforce.data.curation.diversity import descriptors
@@ -36,6 +37,8 @@ TRUSTED = 0.9
 """Level of the interval that is called doubt: a force is off by less in nine cases of ten."""
 
 CHOSEN = "chosen.extxyz"
+
+WHY = "chosen.json"
 
 
 @dataclass(frozen=True)
@@ -148,11 +151,14 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
     The frames, each with a name; what was chosen from where and why; the largest doubt of all candidates, eV/Å.
     """
     config, potential = this.config, this.potential
-    said = potential.evaluate(among, stress=False)
-    doubt = np.array([this.doubt(frame, one) for frame, one in zip(among, said, strict=True)])
     count = config.per_round
     if config.stop.budget is not None:
         count = min(count, config.stop.budget - this.labels)
+    before = _chosen_before(this.folder, among, count)
+    if before is not None:
+        return before
+    said = potential.evaluate(among, stress=False)
+    doubt = np.array([this.doubt(frame, one) for frame, one in zip(among, said, strict=True)])
     plain = config.strategy in {"random", "uncertainty", "property"}
     points = np.zeros((len(among) + 1, 1)) if plain else descriptors([*among, *this.learnt])
     target = this.material.target if config.strategy == "property" else None
@@ -161,7 +167,9 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
         points[: len(among)],
         points[len(among) :],
         [] if target is None else potential.member_forces(among),
-        None if target is None or config.target is None else spectra(potential, target, config.target),
+        None
+        if target is None or config.target is None
+        else member_properties(potential, target, config.target, this.material.pristine),
     )
     rng = np.random.default_rng([config.seed, this.number])
     choice = select(pool, count, config.strategy, rng=rng)
@@ -174,12 +182,32 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
         chosen.append(frame)
         come_from = str(frame.info.get("sampler", frame.info.get("config_type", "")))
         told.append({"name": name, "from": come_from, "doubt": float(doubt[k]), "reason": reason})
+    largest = float(doubt.max())
     write_frames(this.folder / CHOSEN, chosen)
-    write_text(this.folder / "chosen.json", json.dumps(told, indent=1))
-    return chosen, told, float(doubt.max())
+    write_text(this.folder / WHY, json.dumps({"largest_doubt": largest, "frames": told}, indent=1))
+    return chosen, told, largest
 
 
-def label_chosen(this: Round, chosen: Sequence[Atoms], progress: Progress) -> list[tuple[str, str]]:
+def _chosen_before(
+    folder: Path, among: Sequence[Atoms], count: int
+) -> tuple[list[Atoms], list[dict[str, Any]], float] | None:
+    """Take up the choice of a run that was killed: on another machine the last digits might choose others."""
+    if not (folder / CHOSEN).is_file() or not (folder / WHY).is_file():
+        return None
+    why = json.loads((folder / WHY).read_text(encoding="utf-8"))
+    known = {hash_structure(frame): frame for frame in among}
+    keys = [hash_structure(frame) for frame in read(folder / CHOSEN, ":")]
+    if len(keys) != min(count, len(among)) or not known.keys() >= set(keys):
+        return None
+    chosen = [known[key] for key in keys]
+    for frame, told in zip(chosen, why["frames"], strict=True):
+        frame.info["name"] = told["name"]
+    return chosen, why["frames"], why["largest_doubt"]
+
+
+def label_chosen(
+    this: Round, chosen: Sequence[Atoms], progress: Progress
+) -> tuple[list[tuple[str, str]], float]:
     """Write `labelled.extxyz`; labels stand in one cache for all rounds.
 
     Parameters
@@ -193,16 +221,27 @@ def label_chosen(this: Round, chosen: Sequence[Atoms], progress: Progress) -> li
 
     Returns
     -------
-    Names and reasons of frames without a label.
+    Names and reasons of frames without a label, and the seconds that the labels took.
+
+    Raises
+    ------
+    ResultError
+        If none has one and the machine is to blame: the round goes on when that is mended.
     """
     failures: list[tuple[str, str]] = []
-    frames = list(chosen)
+    frames, seconds = list(chosen), 0.0
     if not this.config.pool:
         assert this.config.label is not None  # noqa: S101  # the settings were checked
         done = label(chosen, this.config.label, cache=this.folder.parent / "labels", progress=progress)
-        frames, failures = done.frames, done.failures
+        frames, failures, seconds = done.frames, done.failures, done.seconds
+        if done.hindered and not frames:
+            raise ResultError(
+                f"No frame of round {this.number} could be labelled.",
+                why="; ".join(sorted({reason for _, reason in failures})),
+                fix="mend that and run again: nothing is lost, the round goes on with the frames it has chosen",
+            )
     write_frames(this.folder / "labelled.extxyz", frames)
-    return failures
+    return failures, seconds
 
 
 def newly_labelled(inside: Path) -> list[Atoms]:

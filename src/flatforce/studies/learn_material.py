@@ -41,7 +41,9 @@ class Material:
     primitive: Atoms | None
     """That random defects are built in."""
     target: Atoms | None
-    """Whose spectrum counts."""
+    """The cell whose property counts."""
+    pristine: Atoms | None
+    """The sheet that its energy is compared with."""
     hashes: dict[str, str]
 
 
@@ -87,6 +89,7 @@ def gather(config: LearnConfig) -> Material:
         [frame for name in config.structures for frame in _structures(name)],
         None if defects is None else _structures(defects.primitive)[0],
         None if config.target is None else _structures(config.target.structure)[0],
+        _structures(config.target.pristine)[0] if config.target and config.target.pristine else None,
         _hashes(config),
     )
     _check_species(found, config)
@@ -149,6 +152,7 @@ def _hashes(config: LearnConfig) -> dict[str, str]:
     plain = list(config.structures)
     plain += [] if config.sampling.defects is None else [config.sampling.defects.primitive]
     plain += [] if config.target is None else [config.target.structure]
+    plain += [config.target.pristine] if config.target and config.target.pristine else []
     return {name: hash_file(dataset_path(name)) for name in named} | {
         name: hash_file(Path(name)) for name in plain
     }

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 NOT_OF_A_ROUND: Any = {
     "stop": True,
     "label": {"workers", "machine", "threads", "launcher", "timeout", "executors", "converge"},
+    "train": {"device", "monitor", "checkpoint_seconds"},
 }
 """Settings that may change from one call to the next: when a run ends, and how the machine is used."""
 
@@ -98,15 +99,17 @@ def _round(
     clock = time.perf_counter()
     title = f"round {len(before)}"
     with report(f"{title}: train") as progress:
-        potential, spread, held_out, said = _train(config, learnt, inside, progress)
+        potential, spread, held_out, said, seconds = _train(config, learnt, inside, progress)
     judged = assess(potential, material.test, held_out, spread, seed=config.seed)
     said += few_to_judge(judged.metrics, config.stop)
     metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
     metrics |= {"n_candidates": 0.0, "n_chosen": 0.0, "n_failed": 0.0}
+    metrics |= {"training_time": seconds, "label_time": 0.0}
     stop = reason_to_stop([*past, metrics], config.stop, labels=labels)
     details: dict[str, Any] = {
         "levels": judged.calibration.levels,
         "covered": judged.covered,
+        "by_kind": judged.by_kind,
         "factors": judged.calibration.factors,
         "chosen": [],
         "failures": [],
@@ -157,15 +160,22 @@ def _ask(
         return _nothing_left(this.config, details)
     chosen, details["chosen"], metrics["largest_doubt"] = choose(this, found)
     with report(f"{title}: label") as progress:
-        details["failures"] = label_chosen(this, chosen, progress)
+        details["failures"], metrics["label_time"] = label_chosen(this, chosen, progress)
     metrics |= {"n_chosen": float(len(chosen)), "n_failed": float(len(details["failures"]))}
-    return "every label of this round failed" if len(details["failures"]) == len(chosen) else ""
+    return (
+        "every label of this round failed: see the reasons, then change label.settings or the samplers"
+        if len(details["failures"]) == len(chosen)
+        else ""
+    )
 
 
 def _train(
     config: LearnConfig, learnt: list[Atoms], inside: Path, progress: Progress
-) -> tuple[Potential, Spread, list[Atoms], list[str]]:
-    """Train on what is known so far; the force field, its doubt, the frames set aside, what the training had to say."""
+) -> tuple[Potential, Spread, list[Atoms], list[str], float]:
+    """Train on what is known so far.
+
+    The force field, its doubt, the frames set aside, what the training had to say, and the seconds it took.
+    """
     fitted, held_out = set_aside(config, learnt)
     for name, frames in (("fitted", fitted), ("held_out", held_out)):
         if not (inside / f"{name}.extxyz").is_file():
@@ -175,16 +185,18 @@ def _train(
         "valid_file": str(inside / "held_out.extxyz"),
         "test_fraction": 0.0,
     }
-    result = train(TrainConfig.parse(values), inside / "committee", progress=progress)
+    settings = TrainConfig.parse(values).model_copy(update={"executors": config.train.executors})
+    result = train(settings, inside / "committee", progress=progress)
     names = [f"{card['kind']}:{inside / 'committee' / card['file']}" for card in result["details"]["cards"]]
     said = [
         f"training: {one}" for one in result["warnings"] if one != NO_TEST
     ]  # the run has a test of its own
     if not result["converged"]:
-        said.append("training of a member did not converge: see its log")
+        said.append("training of a member diverged: lower train.learning_rate, or look for broken labels")
     potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
     spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
-    return potential, spread, held_out, said
+    seconds = sum(card["wall_time"] for card in result["details"]["cards"])
+    return potential, spread, held_out, said, seconds
 
 
 def _nothing_left(config: LearnConfig, details: dict[str, Any]) -> str:
@@ -200,4 +212,7 @@ def _nothing_left(config: LearnConfig, details: dict[str, Any]) -> str:
 
 def _exploded(details: dict[str, Any]) -> list[str]:
     lost = [one for one in details.get("dynamics", []) if "exploded" in one["ended"]]
-    return [f"{one['sheet']} at {one['temperature']:g} K {one['ended']}" for one in lost]
+    return [
+        f"{one['sheet']} at {one['temperature']:g} K {one['ended']}: lower dynamics.stop_above, temperature or time_step"
+        for one in lost
+    ]

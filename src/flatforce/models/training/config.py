@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
 from flatforce.models.training.architectures import Architecture, MaceArchitecture
+
+FURTHER: Final = 3e-4
+"""First step of a model that is trained further."""
 
 
 class Weights(Config):
@@ -90,7 +93,8 @@ class TrainConfig(Config):
     epochs: PositiveInt = 300
     """Passes over the data."""
     learning_rate: PositiveFloat = 0.01
-    """First step; falls along a half cosine to a hundredth of it at the end of stage one."""
+    """First step; falls along a half cosine to a hundredth of it at the end of stage one. 3e-4 if not given where a model
+    is trained further: the other would wipe out what it knows."""
     weight_decay: NonNegativeFloat = 5e-7
     """Decoupled decay of the weights."""
     amsgrad: bool = True
@@ -131,6 +135,12 @@ class TrainConfig(Config):
         plain = weights.model_dump() if isinstance(weights, Weights) else weights or {}
         alone = plain.get("forces") == 0 and plain.get("stress") == 0
         return {"stage_two": None} | values if alone else values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gently_further(cls, values: Any) -> Any:
+        further = isinstance(values, dict) and values.get("start_from") is not None
+        return {"learning_rate": FURTHER} | values if further else values
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,10 @@ from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.curation.run import CurationConfig, curate
-from flatforce.data.frames import ISOLATED, config_type, describe, read_labelled
+from flatforce.data.frames import ISOLATED, config_type, describe, get_labels, read_labelled
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.data.splits import hold_out
-from flatforce.models.spec import model_files
+from flatforce.models.spec import model_files, split_spec
 from flatforce.models.training.targets import split_validation
 
 if TYPE_CHECKING:
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.training.config import TrainConfig
+
+
+NOT_OF_THE_MODEL: Any = {
+    "data": True,
+    "valid_file": True,
+    "replay": {"data"},
+    "device": True,
+    "monitor": True,
+    "checkpoint_seconds": True,
+}
+"""Settings that may differ when a run is taken up again; contents of files count, not their names."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,36 @@ def load_data(config: TrainConfig) -> TrainingData:
     return TrainingData(fit, [frames[i] for i in sorted(chosen)], isolated, hashes)
 
 
+def identity(config: TrainConfig, hashes: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Tell what makes a run the same: its settings but for where files stand, on what device, and who watches.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    hashes
+        Of the files, as in `TrainingData`.
+
+    Returns
+    -------
+    Settings and hashes for `stage_key`.
+    """
+    plain = config.model_dump(mode="json", exclude=NOT_OF_THE_MODEL)
+    if config.start_from is not None:
+        plain["start_from"] = split_spec(config.start_from)[0]
+    replayed = [] if config.replay is None else config.replay.data
+    contents = {f"data {k}": hashes[name] for k, name in enumerate(config.data)}
+    contents |= {f"replay {k}": hashes[f"replay: {name}"] for k, name in enumerate(replayed)}
+    return plain, contents | {name: hashes[name] for name in ("valid_file", "start_from") if name in hashes}
+
+
 def _read(path: Path, config: TrainConfig) -> list[Atoms]:
-    return read_labelled(path, need_forces=not config.energy_only)
+    """Read frames; single atoms need no forces, which are zero."""
+    found = read_labelled(path, need_forces=False)
+    if not config.energy_only:
+        for frame in found:
+            get_labels(frame, need_forces=config_type(frame) != ISOLATED)
+    return found
 
 
 def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:

@@ -40,6 +40,9 @@ class Progression:
     best_scale: float = float("inf")
     best_epoch: int = -1
     best_weights: dict[str, Any] | None = None
+    start: dict[str, float] | None = None
+    """Errors of a model that is trained further, before anything was learnt."""
+    start_weights: dict[str, Any] | None = None
     in_stage_two: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     diverged: bool = False
@@ -52,6 +55,9 @@ class Trained:
     """A finished run."""
 
     best_epoch: int
+    """-1 for the model that a run started from."""
+    best: dict[str, float] | None
+    """Validation errors of that epoch; None if nothing came of the run."""
     history: list[dict[str, float]]
     diverged: bool
 
@@ -135,6 +141,10 @@ class _Run:
     def finish(self, progress: Progress) -> Trained:
         self._load()
         state, config = self.state, self.config
+        if config.start_from is not None and state.start is None:
+            state.start = self._errors(config.weights)
+            state.start_weights = self._weights()
+            self._start_counts()
         saved = time.monotonic()
         while state.epoch < config.epochs and not (state.diverged or state.stopped):
             self._enter_stage_two()
@@ -152,13 +162,32 @@ class _Run:
         self._save()
         if state.best_weights is not None:
             self.model.load_state_dict(state.best_weights)
-        return Trained(state.best_epoch, state.history, state.diverged)
+        rows = [row for row in state.history if row["epoch"] == state.best_epoch]
+        return Trained(
+            state.best_epoch, next(iter(rows), state.start), state.history, state.diverged
+        )  # patience leaves epochs out
+
+    def _weights(self) -> dict[str, Any]:
+        return {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+    def _start_counts(self) -> None:
+        """Let the model that a run started from compete: an epoch that is worse is no gain."""
+        state = self.state
+        if state.start_weights is None:
+            return
+        now = self._weights()
+        self.model.load_state_dict(state.start_weights)
+        _, weights = self._settings_now()
+        state.best_loss = state.best_scale = self._errors(weights)["valid_loss"]
+        self.model.load_state_dict(now)
+        state.best_epoch, state.best_weights = -1, state.start_weights
 
     def _enter_stage_two(self) -> None:
         state = self.state
         if state.epoch >= self.stage_two_start and not state.in_stage_two:
             state.in_stage_two = True
             state.best_loss = state.best_scale = float("inf")
+            self._start_counts()
 
     def _out_of_patience(self) -> bool:
         state, patience = self.state, self.config.patience
@@ -243,7 +272,7 @@ class _Run:
             state.best_loss, state.best_epoch = loss, state.epoch
             state.best_scale = max(loss, row["train_loss"])
             with self._averaged():
-                state.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                state.best_weights = self._weights()
 
     def _truth(self, batch: Sequence[Example]) -> Truth:
         return truth(batch, dtype=getattr(self.torch, self.config.dtype), device=self.device)

@@ -13,12 +13,19 @@ from flatforce.core.errors import ModelError
 from flatforce.core.execution.pools import parsl_pool
 from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import Record, claim_folder, read_record, versions, write_record
+from flatforce.core.results import Record, claim_folder, read_record, stage_key, versions, write_record
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.potential import Potential
 from flatforce.models.spec import split_spec
-from flatforce.models.training.data import TrainingData, fit_and_valid, load_data, species_of, write_split
+from flatforce.models.training.data import (
+    TrainingData,
+    fit_and_valid,
+    identity,
+    load_data,
+    species_of,
+    write_split,
+)
 from flatforce.models.training.elsewhere import train_isolated
 from flatforce.models.training.epochs import CHECKPOINT, fit
 from flatforce.models.training.start import begin
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
 
 GPU_POOL = "gpu"
 """The executor that trains."""
+
+NO_GAIN = "no epoch was better on the validation frames than the model it started from, which is kept: lower learning_rate"
 
 NO_TEST = "no frame was held out: the errors are those of the validation frames, which chose the best epoch"
 
@@ -58,10 +67,10 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     if elsewhere is not None:
         return train_isolated(elsewhere, config, folder, progress=progress)
     data = load_data(config)
-    plain = config.model_dump(mode="json")
-    if not claim_folder(folder, plain, data.hashes):
+    same = identity(config, data.hashes)
+    if not claim_folder(folder, *same):
         return read_record(folder)
-    check_same_run(folder, plain, data.hashes)
+    check_same_run(folder, *same)
     write_split(folder, config, data)
     start = time.perf_counter()
     cards = _members(config, data, folder, progress)
@@ -72,17 +81,19 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     diverged = [card["file"] for card in cards if card["diverged"]]
     record = Record(
         kind="train",
-        config=plain,
+        config=config.model_dump(mode="json"),
         metrics=metrics,
         units={name: ERROR_UNITS[name] for name in metrics},
         inputs=data.hashes,
         converged=not diverged,
         warnings=[f"{name} diverged; the best weights before that were kept" for name in diverged]
         + [f"no frame that was learnt holds {', '.join(c['unlearnt'])}" for c in cards[:1] if c["unlearnt"]]
+        + [f"{card['file']}: {NO_GAIN}" for card in cards if card["best_epoch"] < 0]
         + ([] if data.test else [NO_TEST]),
         details={"cards": cards},
         seed=config.seed,
         wall_time=time.perf_counter() - start,
+        key=stage_key(*same),
     )
     write_record(folder, record)
     return read_record(folder)
@@ -177,7 +188,7 @@ def _member(
         learner, replayed = begin(config, fit_frames, never, seed=seed, species=species, e0s=e0s)
         learnt = [*fit_frames, *replayed]
         done = fit(learner, learnt, valid, config=config, seed=seed, folder=inside, progress=progress)
-    if done.best_epoch < 0:
+    if done.best is None:
         raise ModelError(
             "The training diverged before its first epoch was over; there is no model.",
             why="the loss is not finite",
@@ -186,7 +197,6 @@ def _member(
     model_file = folder / f"{name}{learner.suffix}"
     learner.save(model_file)
     spec = f"{learner.loads_as}:{model_file}"
-    best = next(row for row in done.history if row["epoch"] == done.best_epoch)  # patience leaves epochs out
     test = _test_errors(Potential(spec, learner.backend()), data.test or valid)
     card = {
         "file": model_file.name,
@@ -207,7 +217,7 @@ def _member(
         "best_epoch": done.best_epoch,
         "epochs": int(done.history[-1]["epoch"]) + 1,
         "diverged": done.diverged,
-        "valid": {name: value for name, value in best.items() if name.startswith("valid_")},
+        "valid": {name: value for name, value in done.best.items() if name.startswith("valid_")},
         "test": test,
         "units": ERROR_UNITS,
         "versions": versions(),
