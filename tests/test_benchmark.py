@@ -95,8 +95,20 @@ def test_references_of_other_settings_are_aligned(wse2: Potential, starts: list[
         frame.info["REF_energy"] += sum({"W": 2.0, "Se": -0.5}[s] for s in frame.get_chemical_symbols())
     moved = score_relaxations(wse2, materials_of(frames), config)
     assert moved.metrics["energy_mae"] == pytest.approx(1e3 / 3, abs=0.1)
-    aligned = score_relaxations(wse2, materials_of(frames), config, align=frames)
+    judged, others = materials_of(frames[:4]), frames[4:]
+    aligned = score_relaxations(wse2, judged, config, align=frames)
     assert aligned.metrics["energy_mae"] < 0.01
+    assert "4 of 6 frames" in aligned.notes[0]  # labels of what is judged tell nothing
+    with pytest.raises(DataError, match="No frame is left"):
+        score_relaxations(wse2, judged, config, align=frames[:4])
+    selenium = [frame[frame.numbers == 34] for frame in others]
+    for frame in selenium:
+        frame.info |= {"REF_energy": -3.0, "material": "Se"}
+    known = score_relaxations(wse2, judged, config, align=selenium)
+    assert "holds W" in known.notes[0]
+    assert np.isnan(known.metrics["energy_mae"])
+    assert known.metrics["area_mae"] < 1e-3
+    assert others[0].info["REF_energy"] != -3.0
 
 
 def test_a_failure_stays_in_the_numbers(wse2: Potential, starts: list[Atoms]) -> None:
@@ -171,6 +183,21 @@ def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: P
         ["benchmark", "compare", str(tmp_path / "one"), str(tmp_path / "two"), "-o", str(tmp_path / "both")],
     )
     assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "both" / "result.json").read_text())
+    assert found["metrics"]["n_common"] == 2
+    frames = read(tmp_path / "set.extxyz", ":")
+    for frame in frames:
+        frame.info["REF_energy"] += 1.0
+    (tmp_path / "b").mkdir()
+    write(tmp_path / "b" / "set.extxyz", frames, format="extxyz")
+    words = ["benchmark", "relax", "mace:wse2-pbe", str(tmp_path / "b" / "set.extxyz")]
+    config = ["-c", str(tmp_path / "c.yaml")]
+    assert isinstance(run.invoke(app, [*words, "-o", str(tmp_path / "one"), *config]).exception, ResultError)
+    assert run.invoke(app, [*words, "-o", str(tmp_path / "other"), *config]).exit_code == 0
+    labels = [str(tmp_path / name) for name in ("one", "other")]
+    assert isinstance(
+        run.invoke(app, ["benchmark", "compare", *labels, "-o", str(tmp_path / "no")]).exception, ResultError
+    )
     unlike = [str(tmp_path / name) for name in ("one", "three")]
     assert isinstance(
         run.invoke(app, ["benchmark", "compare", *unlike, "-o", str(tmp_path / "no")]).exception, ResultError

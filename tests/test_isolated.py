@@ -176,12 +176,20 @@ def test_a_self_test_that_crashed_is_no_judgement(
         return subprocess.CompletedProcess(command, 0, versions, "")
 
     monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path))
-    (tmp_path / "sevennet").mkdir()
+    python = tmp_path / "sevennet" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
     monkeypatch.setattr(subprocess, "run", played)
     if fits:
         found = environments.create("sevennet")
         assert found.complete
         assert found.failed == [said]
+        python.rename(python.with_name("gone"))
+        assert not environments.environments()[0].complete
+        python.with_name("gone").rename(python)
+        with monkeypatch.context() as patch:
+            patch.setattr(environments, "_code", lambda: "of another day")
+            assert not environments.environments()[0].complete
         marker = tmp_path / "sevennet" / environments.COMPLETE
         marker.write_text(marker.read_text().replace(metadata.version("flatforce"), "0.0.1"))
         assert not environments.environments()[0].complete  # of another version
@@ -203,8 +211,22 @@ def test_force_fields_without_a_file_are_told_apart(tmp_path: Path) -> None:
     assert len(keys) == 2
 
 
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    files = [tmp_path / name / "f.extxyz" for name in "abc"]
+    for path in files:
+        path.parent.mkdir()
+        path.write_text(path.parent.name)
+    assert len(input_hashes(None, *files)) == 3
+    assert input_hashes(None, *files[:2]) != input_hashes(None, files[2], files[1])
+    assert input_hashes(None, *files[:2]) != input_hashes(None, *files[1::-1])
+
+
 def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path))
+    monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path / "envs"))
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "sevenn").mkdir()  # a folder of that name is no package
+    monkeypatch.syspath_prepend(tmp_path)
+    tmp_path /= "envs"
     with pytest.raises(ModelError, match="not installed") as caught:
         load("sevennet:7net-0")
     assert caught.value.fix == "flatforce env create sevennet"

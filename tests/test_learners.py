@@ -9,15 +9,17 @@ import pytest
 from ase import Atoms
 from ase.io import read, write
 
+from commands import run as command
 from flatforce.core.errors import ConfigError, DataError, ModelError
 from flatforce.data.frames import read_frames
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.models import load
-from flatforce.models.isolated.environments import environment_for
+from flatforce.models.isolated.environments import PLAUSIBLE, environment_for
 from flatforce.models.training import epochs, run
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.learners.base import Learner
 from flatforce.models.training.run import train
+from flatforce.models.training.start import _scale
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 
@@ -95,7 +97,8 @@ def test_matgl_obeys_the_laws_of_a_sheet(kind: str, few_frames: Path, tmp_path: 
     pytest.importorskip("matgl")
     result = train(config(few_frames, model=SHAPES[kind], epochs=2), tmp_path / "run")
     potential = load(spec(result, tmp_path / "run"))
-    assert [check.name for check in check_potential(potential, sheet) if not check.passed] == []
+    failed = [check.name for check in check_potential(potential, sheet) if not check.passed]
+    assert [name for name in failed if not name.startswith(PLAUSIBLE)] == []  # it has learnt for two epochs
 
 
 def test_further_training_starts_where_the_model_was(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
@@ -175,6 +178,13 @@ def test_energies_alone_need_no_forces(kind: str, few_frames: Path, tmp_path: Pa
     result = train(config(data, model=SHAPES[kind], weights=weights, e_cut=0.001), tmp_path / "run")
     assert "energy_mae" in result["metrics"]
     assert "force_mae" not in result["metrics"]
+    if kind == "mace":
+        model = tmp_path / "run" / "model.model"
+        judged = command(tmp_path, "evaluate", str(model), "bare.extxyz", "-o", "judged")
+        assert judged.returncode == 0, judged.stderr
+        assert "energy_mae" in judged.stdout
+        assert "force" not in judged.stdout
+        assert command(tmp_path, "report", "judged").returncode == 0
     with pytest.raises(DataError, match="no REF_forces"):
         train(config(data, model=SHAPES[kind]), tmp_path / "forces")
 
@@ -188,6 +198,15 @@ def test_materials_are_held_out_whole(tmp_path: Path, frames: list[Atoms]) -> No
     card = train(given, tmp_path / "run")["details"]["cards"][0]
     assert (card["n_test"], card["n_train"]) == (4, 5)
     assert card["n_valid"] == 4
+
+
+def test_scale_of_energies_alone_is_theirs(few_frames: Path) -> None:
+    frames, zero = read_frames(few_frames), {"W": 0.0, "Se": 0.0}
+    alone = _scale(frames, zero, energy_only=True)
+    for frame in frames:
+        del frame.arrays["REF_forces"]
+    assert alone.force == pytest.approx(_scale(frames, zero, energy_only=True).force)
+    assert alone.force == pytest.approx(np.std([frame.info["REF_energy"] / len(frame) for frame in frames]))
 
 
 def test_elements_that_one_material_has_are_never_held_out() -> None:
@@ -231,6 +250,12 @@ def test_nonsense_is_caught(few_frames: Path, tmp_path: Path, sheet: Atoms) -> N
     pytest.importorskip("matgl")
     torch = pytest.importorskip("torch")
     result = train(config(few_frames, model=SHAPES["tensornet"], epochs=1), tmp_path / "run")
+    nonsense = load(spec(result, tmp_path / "run"))
+    with torch.no_grad():
+        for weight in nonsense.backend.module.parameters():  # type: ignore[attr-defined]
+            weight.copy_(0.1 * torch.randn_like(weight))
+    failed = [check.name for check in check_potential(nonsense, sheet) if not check.passed]
+    assert any(name.startswith(PLAUSIBLE) for name in failed)
     nonsense = load(spec(result, tmp_path / "run"))
     nonsense.backend.module.data_std *= 1e4  # type: ignore[attr-defined]  # MatGL's own
     failed = [check.name for check in check_potential(nonsense, sheet) if not check.passed]

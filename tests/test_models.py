@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
 
 from flatforce.core.errors import ModelError
 from flatforce.models import Potential, load
 from flatforce.models.calculator import SheetCalculator
+from flatforce.models.isolated.environments import PLAUSIBLE
 from flatforce.models.protocols import RawPrediction
+from flatforce.models.spec import committee_members, model_files
+from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 
 if TYPE_CHECKING:
@@ -23,7 +28,10 @@ if TYPE_CHECKING:
 
 def test_mace_passes_every_check(potential: Potential, sheet: Atoms) -> None:
     failed = [f"{c.name}: {c.value}" for c in check_potential(potential, sheet) if not c.passed]
-    assert failed == []
+    assert [name for name in failed if not name.startswith(PLAUSIBLE)] == []  # it has learnt for seconds
+    bundled = check_potential(load("mace:wse2-pbe"), sheet)
+    assert all(check.passed for check in bundled)
+    assert any(check.name.startswith(PLAUSIBLE) for check in bundled)
 
 
 class MaceOwnSlabStress:
@@ -149,6 +157,38 @@ def test_ase_calculator_as_backend() -> None:
     found = load("ase:ase.calculators.emt:EMT?elements=Cu,Au&cutoff=8.0")
     assert found.elements == {"Cu", "Au"}
     assert found.cutoff == pytest.approx(8.0)
+    spec = "committee:ase:ase.calculators.emt:EMT?elements=Cu,Au&cutoff=8.0,mace:wse2-pbe,chgnet"
+    assert committee_members(spec) == [spec[10:].rpartition(",mace")[0], "mace:wse2-pbe", "chgnet"]
+
+
+def test_a_calculator_without_stress_keeps_the_cell() -> None:
+    silent = load("ase:ase.calculators.emt:EMT?elements=Cu")
+    silent.backend.calculator = Silent()  # type: ignore[attr-defined]
+    sheet = monolayer(("Cu", "Cu"), prototype="honeycomb", a=4.4)
+    assert silent.evaluate([sheet])[0].stress is None
+    with pytest.raises(ModelError, match="no stress"):
+        relax(silent, sheet, RelaxConfig())
+    assert relax(silent, sheet, RelaxConfig(relax_cell=False)).converged
+
+
+class Silent(Calculator):  # type: ignore[misc]  # ASE is untyped
+    implemented_properties: ClassVar = ["energy", "forces"]
+
+    def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+        super().calculate(atoms, properties, system_changes)
+        self.results = {"energy": 0.0, "forces": np.zeros((len(atoms), 3))}
+
+
+def test_published_models_are_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    calculators = pytest.importorskip("mace.calculators")
+
+    def offline(**_: object) -> None:
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(calculators, "mace_mp", offline)
+    with pytest.raises(ModelError, match="mace:medium-mpa-0 could not be fetched"):
+        load("mace:medium-mpa-0")
+    assert model_files("mace:medium-mpa-0") == []
 
 
 @pytest.mark.parametrize(

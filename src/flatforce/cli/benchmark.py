@@ -44,4 +44,6 @@ def compare(
     from flatforce.cli.options import show_models
     from flatforce.studies.benchmark_stages import compare_benchmarks
 
-    show_models(compare_benchmarks(folders, output), output)
+    result = compare_benchmarks(folders, output)
+    show_models(result, output)
+    finish(converged=True, warnings=result["warnings"])

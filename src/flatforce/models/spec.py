@@ -36,6 +36,23 @@ BUNDLED: Final = {"wse2-pbe": "wse2-pbe.model"}
 """Models that ship with the package; the settings that trained each (`.yaml`) and its card stand beside it."""
 
 
+PUBLISHED: Final = frozenset(
+    {
+        "small",
+        "medium",
+        "large",
+        "small-0b",
+        "medium-0b",
+        "small-0b2",
+        "medium-0b2",
+        "large-0b2",
+        "medium-0b3",
+    }
+    | {"medium-mpa-0", "small-omat-0", "medium-omat-0", "mace-matpes-pbe-0", "mace-matpes-r2scan-0"}
+)
+"""Models of the Materials Project and its kin that mace-torch fetches by name."""
+
+
 def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
     """Load a force field.
 
@@ -149,7 +166,16 @@ def committee_members(spec: str) -> list[str]:
     Their specs; the spec itself if it is no committee.
     """
     kind, name = split_spec(spec)
-    return [one.strip() for one in name.split(",") if one.strip()] if kind == "committee" else [spec]
+    if kind != "committee":
+        return [spec]
+    members: list[str] = []
+    for word in filter(None, map(str.strip, name.split(","))):
+        open_ = bool(members) and members[-1].startswith("ase:") and "?" in members[-1]
+        if open_ and word.partition(":")[0] not in BACKENDS and not word.endswith(".model"):
+            members[-1] += f",{word}"  # a list among the arguments of a calculator
+        else:
+            members.append(word)
+    return members
 
 
 def model_files(spec: str) -> list[Path]:
@@ -168,7 +194,7 @@ def model_files(spec: str) -> list[Path]:
     if kind == "committee":
         return [path for member in committee_members(spec) for path in model_files(member)]
     if kind in {"mace", "symmetrix"}:
-        return [model_path(name)]
+        return [] if kind == "mace" and name in PUBLISHED else [model_path(name)]
     path = Path(name.partition("@")[0])
     if kind == "matgl" and path.is_dir():
         return sorted(path.glob("*.pt"))
@@ -198,6 +224,6 @@ def model_path(name: str) -> Path:
     if not path.is_file():
         raise ModelError(
             f"There is no model {name}.",
-            fix=f"give the path of a .model file, or one of {', '.join(BUNDLED)}",
+            fix=f"give the path of a .model file, {', '.join(BUNDLED)}, or a published model such as medium-mpa-0",
         )
     return path

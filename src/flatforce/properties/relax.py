@@ -246,18 +246,18 @@ class _Walk:
     def advance(self, found: Prediction) -> Relaxation | FailedRelaxation | None:
         """Take a step, or end."""
         sheet, config = self.sheet, self.config
-        assert found.stress is not None  # noqa: S101  # it is always asked for
-        assert found.membrane_stress is not None  # noqa: S101  # it comes with the stress
-        sheet.calc = SinglePointCalculator(
-            sheet,
-            energy=found.energy,
-            forces=found.forces,
-            stress=full_3x3_to_voigt_6_stress(found.stress),
-        )
+        if found.stress is None or found.membrane_stress is None:
+            if config.relax_cell:
+                return FailedRelaxation(
+                    ModelError("The force field gives no stress.", fix="keep the cell: --no-relax-cell")
+                )
+            stress, self.stress = np.zeros(6), np.full((2, 2), np.nan)
+        else:
+            stress, self.stress = full_3x3_to_voigt_6_stress(found.stress), found.membrane_stress
+        sheet.calc = SinglePointCalculator(sheet, energy=found.energy, forces=found.forces, stress=stress)
         if self.keep_path:
             self.path.append(_snapshot(sheet))
         self.force = float(np.linalg.norm(found.forces, axis=1).max())
-        self.stress = found.membrane_stress
         calm = self.force < config.max_force
         slack = not config.relax_cell or bool(np.abs(self.stress).max() < config.max_stress)
         if (calm and slack) or self.n_steps == config.max_steps:

@@ -41,15 +41,14 @@ def relaxations(
     -------
     Parity, errors, and a periodic table each of energy and area.
     """
-    known = np.isfinite(arrays["found"]).all(axis=1)
-    dft, found = arrays["dft"][known], arrays["found"][known]
     parity, errors = [], []
     for k, (name, unit, scale, error_unit) in enumerate(QUANTITIES):
-        x, y = dft[:, k], found[:, k]
+        known = np.isfinite(arrays["found"][:, k])
+        x, y = arrays["dft"][known, k], arrays["found"][known, k]
         ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
         r2 = metrics.get(f"{name}_r2")
         mae = metrics[f"{name}_mae"]
-        title = "all failed" if mae is None else f"MAE {mae:.3g} {error_unit}"
+        title = "none compared" if mae is None else f"MAE {mae:.3g} {error_unit}"
         title += f", R² {r2:.4f}" if r2 is not None else ""
         parity.append(
             Panel(

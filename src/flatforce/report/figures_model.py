@@ -124,18 +124,24 @@ def parity(arrays: dict[str, NDArray[Any]], metrics: dict[str, float], units: di
     groups = sorted(set(arrays["frame_group"].tolist()))
     panels = []
     for name, key, group_key, unit, _, _ in QUANTITIES:
-        pair = arrays[key]
+        pair, of = _labelled(arrays[key], arrays[group_key])
         if pair[0].size == 0:
             continue
         low, high = float(pair.min()), float(pair.max())
         line = Series(np.array([low, high]), np.array([low, high]), colour=GREY, width=0.8)
-        points = [_of_group(pair, arrays[group_key] == group, group, k) for k, group in enumerate(groups)]
+        points = [_of_group(pair, of == group, group, k) for k, group in enumerate(groups)]
         r2 = metrics.get(f"{name}_r2") or float("nan")
         title = f"MAE {metrics[f'{name}_mae']:.3g} {units[f'{name}_mae']}, R² {r2:.4f}"
         panels.append(
             Panel((line, *points), f"DFT {name} ({unit})", f"force field {name} ({unit})", title=title)
         )
     return Figure("parity", "Force field against DFT, by config type.", tuple(panels), height=2.8)
+
+
+def _labelled(pair: FloatArray, groups: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
+    """Leave out atoms and frames without a label."""
+    known = np.isfinite(pair[0]).all(axis=tuple(range(1, pair[0].ndim)))
+    return pair[:, known], groups[known]
 
 
 def _of_group(pair: FloatArray, chosen: NDArray[np.bool_], group: str, k: int) -> Series:
@@ -156,8 +162,8 @@ def error_histograms(arrays: dict[str, NDArray[Any]]) -> Figure:
     Energy, forces and membrane stress.
     """
     panels = []
-    for name, key, _, _, scale, unit in QUANTITIES:
-        pair = arrays[key]
+    for name, key, group_key, _, scale, unit in QUANTITIES:
+        pair, _ = _labelled(arrays[key], arrays[group_key])
         if pair[0].size == 0:
             continue
         errors = np.sort(scale * np.abs(pair[1] - pair[0]).ravel())

@@ -9,10 +9,12 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import Record, claim_folder, read_record, write_record
+from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models import load
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from flatforce.core.arrays import FloatArray
     from flatforce.properties.benchmark.relaxation import RelaxationBenchmark, RelaxationScore
 
 SHOWN = 5
@@ -64,11 +67,11 @@ def benchmark_relax(
     The content of `result.json`.
     """
     path = dataset_path(frames)
-    labelled = read_labelled(path)
+    labelled = read_labelled(path, need_forces=False)
     if split is not None:
         labelled = held_out_by(split, labelled, path, whole=True)
     materials = materials_of(labelled)
-    align = [] if config.align is None else read_labelled(dataset_path(config.align))
+    align = [] if config.align is None else read_labelled(dataset_path(config.align), need_forces=False)
     settings = config.model_dump(mode="json") | {"frames": path.name, "held_out": split is not None}
     others = [dataset_path(config.align)] if config.align is not None else []
     inputs = input_hashes(spec, path, *others, *([split] if split else []))
@@ -115,7 +118,7 @@ def _table(found: RelaxationScore) -> str:
 
 
 def _warnings(found: RelaxationScore) -> list[str]:
-    said = []
+    said = list(found.notes)
     for what, chosen in (
         ("failed", [f"{row.material} ({row.reason})" for row in found.rows if row.found is None]),
         ("did not converge", [row.material for row in found.rows if row.found and not row.converged]),
@@ -155,32 +158,38 @@ def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
                 f"{name} holds no relaxation benchmark.", fix="give folders of `benchmark relax`"
             )
     judged = {
-        json.dumps([csv_materials(path / "materials.csv"), _protocol(result)])
+        json.dumps([_labels(path / "materials.csv"), _protocol(result)])
         for path, result in zip(folders, results.values(), strict=True)
     }
     if len(judged) > 1:
         raise ResultError(
             "These benchmarks are not alike.",
-            why="other materials were relaxed, or by other settings than references alone",
+            why="other materials were relaxed, their labels differ, or other settings than references alone",
             fix="give all the same frames, split and settings",
         )
     inputs = {name: hash_file(path / "result.json") for name, path in zip(names, folders, strict=True)}
     settings = {"folders": [str(path) for path in folders]}
     if claim_folder(folder, settings, inputs):
+        arrays = {name: read_arrays(path) for name, path in zip(names, folders, strict=True)}
+        alike = np.all([np.isfinite(one["found"][:, 1]) for one in arrays.values()], axis=0)
+        common = {name: _means(one["dft"][alike], one["found"][alike]) for name, one in arrays.items()}
         details = {
             "models": {
-                name: {"model": result["details"]["model"], **result["metrics"]}
+                name: {"model": result["details"]["model"], **result["metrics"], **common[name]}
                 for name, result in results.items()
             }
         }
-        metrics = {
-            f"{name}: {key}": float("nan") if result["metrics"][key] is None else result["metrics"][key]
-            for name, result in results.items()
-            for key in ("energy_mae", "area_mae")
-        }
+        metrics = {f"{name}: {key}": value for name, row in common.items() for key, value in row.items()}
         units = {name: UNITS[name.rpartition(" ")[2]] for name in metrics}
+        metrics["n_common"], units["n_common"] = float(alike.sum()), "1"
+        said = (
+            []
+            if alike.all()
+            else [f"errors are over the {alike.sum()} of {len(alike)} materials that no model failed on"]
+        )
         write_record(
-            folder, Record("benchmark comparison", settings, metrics, units, inputs, details=details)
+            folder,
+            Record("benchmark comparison", settings, metrics, units, inputs, warnings=said, details=details),
         )
     return read_record(folder)
 
@@ -189,17 +198,16 @@ def _protocol(result: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result["config"].items() if key != "align"}
 
 
-def csv_materials(path: Path) -> list[str]:
-    """List the materials of a table.
+def _means(dft: FloatArray, found: FloatArray) -> dict[str, float]:
+    errors = np.abs(found - dft)
+    known = np.isfinite(errors[:, 0])
+    return {
+        "energy_mae": 1e3 * float(errors[known, 0].mean()) if known.any() else float("nan"),
+        "area_mae": float(errors[:, 1].mean()) if len(errors) else float("nan"),
+    }
 
-    Parameters
-    ----------
-    path
-        `materials.csv`.
 
-    Returns
-    -------
-    Their names, sorted.
-    """
+def _labels(path: Path) -> list[tuple[str, str, str]]:
+    """Materials of `materials.csv` in their order, with what DFT says of them."""
     with path.open(encoding="utf-8") as stream:
-        return sorted(row["material"] for row in csv.DictReader(stream))
+        return [(row["material"], row["dft_energy"], row["dft_area"]) for row in csv.DictReader(stream)]

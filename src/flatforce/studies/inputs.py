@@ -55,13 +55,17 @@ def input_hashes(spec: str | None, *files: Path) -> dict[str, str]:
     spec
         Force field, or None.
     *files
-        Files.
+        Files, always in the same order: of two that have one name, the second is numbered.
 
     Returns
     -------
     Name → hash.
     """
-    found = {path.name: hash_file(path) for path in files if path.is_file()}
+    found: dict[str, str] = {}
+    for path in files:
+        if path.is_file():
+            before = sum(key.partition(" #")[0] == path.name for key in found)
+            found[f"{path.name} #{before + 1}" if before else path.name] = hash_file(path)
     if spec is not None:
         found["model"] = ",".join(map(_model, committee_members(spec)))
     return found

@@ -57,7 +57,7 @@ def evaluate(
     from flatforce.properties.evaluate import evaluate as run
 
     path = dataset_path(frames)
-    labelled = read_labelled(path)
+    labelled = read_labelled(path, need_forces=False)
     if split is not None:
         labelled = held_out_by(split, labelled, path)
     settings = {"frames": path.name, "held_out": split is not None}

@@ -30,6 +30,9 @@ SAME_FLOAT32 = 2e-3
 HIGHEST_ENERGY_SPREAD = 2.0
 """eV/atom. A rattled, strained sheet lies no further from the calm one than a few bonds' worth."""
 
+LEAST_STIFFNESS = 0.02
+"""eV/atom. Squeezed or stretched by a tenth, a sheet costs more than this: WSe2 0.2."""
+
 STEP = 1e-3
 """Å and strain of the differences: truncation 1e-9, round-off 1e-10 in float64."""
 
@@ -100,6 +103,9 @@ def check_potential(potential: Potential, sheet: Atoms) -> list[Check]:
     checks.append(Check("extensivity", abs(double.energy / len(sheet) / 2 - energy), same))
     checks.append(Check("net force", float(np.abs(base.forces.sum(axis=0)).max()), max(same, 1e-5)))
     checks.append(
+        Check("plausible: energy that 10 % of strain frees (eV/atom)", _freed(one, sheet), -LEAST_STIFFNESS)
+    )
+    checks.append(
         Check("spread of energy under 5 % strain (eV/atom)", _spread(one, sheet), HIGHEST_ENERGY_SPREAD)
     )
     return checks
@@ -120,7 +126,7 @@ def _force_error(one: Callable[..., Prediction], sheet: Atoms, base: Prediction)
         found.append(-_slope(energy))
         expected.append(float((base.forces * direction).sum()))
     scale = float(np.abs(expected).max())
-    return float(np.abs(np.subtract(found, expected)).max() / scale)
+    return float(np.abs(np.subtract(found, expected)).max() / max(scale, np.finfo(float).tiny))
 
 
 def _stress_error(one: Callable[..., Prediction], sheet: Atoms, base: Prediction) -> float:
@@ -136,7 +142,7 @@ def _stress_error(one: Callable[..., Prediction], sheet: Atoms, base: Prediction
         found.append(_slope(energy) / (factor * area(sheet) * height))
         expected.append(float(base.stress[i, j]))
     scale = float(np.abs(found).max())
-    return float(np.abs(np.subtract(found, expected)).max() / scale)
+    return float(np.abs(np.subtract(found, expected)).max() / max(scale, np.finfo(float).tiny))
 
 
 def _slope(energy: Callable[[float], float]) -> float:
@@ -195,3 +201,9 @@ def _spread(one: Callable[..., Prediction], sheet: Atoms) -> float:
         one(strained(sheet, xx=e, yy=e), stress=False).energy / len(sheet) for e in (-0.05, 0.0, 0.05)
     ]
     return float(np.ptp(energies))
+
+
+def _freed(one: Callable[..., Prediction], sheet: Atoms) -> float:
+    """Energy that the better of two strains frees: a model of random weights knows no bonds."""
+    energies = [one(strained(sheet, xx=e, yy=e), stress=False).energy / len(sheet) for e in (-0.1, 0.0, 0.1)]
+    return energies[1] - min(energies[0], energies[2])

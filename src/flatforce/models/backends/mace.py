@@ -12,7 +12,7 @@ from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.models.protocols import RawPrediction
-from flatforce.models.spec import model_path
+from flatforce.models.spec import PUBLISHED, model_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,8 @@ def load_module(name: str, *, device: str) -> Any:
         If the file is absent or no MACE model.
     """
     torch = import_mace()
+    if name in PUBLISHED:
+        return _fetched(name, device=device)
     path = model_path(name)
     try:
         model = torch.load(path, map_location=device, weights_only=False)
@@ -80,6 +82,22 @@ def load_module(name: str, *, device: str) -> Any:
             fix="was the file cut short, or made by another MACE version?",
         ) from error
     return model
+
+
+def _fetched(name: str, *, device: str) -> Any:
+    """Let mace-torch fetch a published model, or take it from its cache."""
+    from mace.calculators import mace_mp
+
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            return mace_mp(model=name, device=device, return_raw_model=True)
+    except Exception as error:
+        raise ModelError(
+            f"mace:{name} could not be fetched.",
+            why=f"{type(error).__name__}: {error}",
+            fix="fetch its file where there is a network and give its path, or put it into ~/.cache/mace",
+        ) from error
 
 
 def import_mace() -> Any:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from flatforce.core.errors import ModelError
-from flatforce.core.files import write_text
 from flatforce.core.results import read_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from flatforce.core.progress import Progress
@@ -52,17 +54,17 @@ def train_isolated(
     ModelError
         If the run fails.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = folder / "train.yaml"
     plain = config.model_dump(mode="json") | {
         "executors": {name: pool.model_dump(mode="json") for name, pool in config.executors.items()}
     }
-    write_text(settings, yaml.safe_dump(plain, sort_keys=False))
     clean = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
-    words = [str(environment.python), "-m", "flatforce", "train", "-c", str(settings), "-o", str(folder)]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean
-    ) as run:
+    words = [str(environment.python), "-m", "flatforce", "train", "-o", str(folder), "-c"]
+    with (
+        _written(plain) as settings,
+        subprocess.Popen(
+            [*words, settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean
+        ) as run,
+    ):
         said: list[str] = []
         try:
             for line in run.stdout or ():
@@ -79,3 +81,12 @@ def train_isolated(
             why=" | ".join(line for line in said[-6:] if line),
         )
     return read_record(folder)
+
+
+@contextmanager
+def _written(settings: dict[str, Any]) -> Iterator[str]:
+    """Stand the settings in a file of their own: the folder of the run may hold another `train.yaml`, or another run."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as stream:
+        yaml.safe_dump(settings, stream, sort_keys=False)
+        stream.flush()
+        yield stream.name

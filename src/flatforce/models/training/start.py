@@ -101,7 +101,7 @@ def _scale(train: Sequence[Atoms], e0s: dict[str, float], *, energy_only: bool) 
         for one, frame in zip(labels, train, strict=True)
     ]
     forces = np.concatenate([one.forces for one in labels])
-    known = forces[np.isfinite(forces)]
+    known = forces[np.isfinite(forces) & (not energy_only)]
     size = float(np.sqrt(np.mean(known**2))) if len(known) else float(np.std(left))
     size = size or 1.0
     return Scale(e0s, shift=float(np.mean(left)), force=size)

@@ -13,11 +13,11 @@ from pydantic import Field, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.errors import ConfigError, FlatforceError, MissingDependencyError, ModelError
-from flatforce.core.hashing import hash_file, hash_value
+from flatforce.core.hashing import hash_value
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import Record, claim_folder, read_record, write_record
-from flatforce.data.bundled import dataset_path
 from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.data import load_data
 from flatforce.models.training.run import check_same_run, train
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
             why="it trains a committee" if base.n_models > 1 else "it fits energies alone",
             fix="set n_models: 1" if base.n_models > 1 else "set objective: valid_energy_mae",
         )
-    hashes = {name: hash_file(dataset_path(name)) for name in base.data}
+    hashes = load_data(base).hashes
     plain = config.model_dump(mode="json")
     if not claim_folder(folder, plain, hashes):
         return read_record(folder)

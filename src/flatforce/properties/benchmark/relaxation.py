@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -48,7 +48,7 @@ class RelaxationBenchmark(Config):
     """Whether a relaxation starts at the first frame of the DFT relaxation, or at its end."""
     align: str | None = None
     """Labelled frames by which the reference energies of the species are fitted, for a force field trained on other
-    DFT settings; null for none. Take training frames, never those that are judged."""
+    DFT settings; null for none. Frames of the materials that are judged are left out."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,16 @@ class RelaxationScore:
     rows: list[Row]
     references: dict[str, float]
     """Species → eV that was added to the force field's energies."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader must know of the references."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers. Means are over those that did not fail; medians count a failure as an infinite error."""
+        """Flat numbers.
+
+        Means are over those that did not fail, medians count a failure as an infinite error; a material whose energy has
+        no reference counts for its area alone.
+        """
         both = np.array([(row.dft, row.found) for row in self.rows if row.found is not None]).reshape(
             -1, 2, 2
         )
@@ -97,9 +103,10 @@ class RelaxationScore:
         steps = [row.n_steps for row in self.rows if row.found is not None]
         metrics: dict[str, float] = {}
         for k, (name, scale) in enumerate((("energy", 1e3), ("area", 1.0))):
-            dft, found = both[:, 0, k], both[:, 1, k]
+            dft, found = both[np.isfinite(both[:, 1, k])][:, :, k].T
             error = scale * np.abs(found - dft)
-            median = np.median(np.concatenate([error, np.full(failed, np.inf)]))
+            every = np.concatenate([error, np.full(failed, np.inf)])
+            median = np.median(every) if len(every) else np.nan
             metrics[f"{name}_mae"] = float(error.mean()) if len(error) else float("nan")
             metrics[f"{name}_median_ae"] = float(median)
             spread = float(((dft - dft.mean()) ** 2).sum()) if len(dft) else 0.0
@@ -135,10 +142,10 @@ class RelaxationScore:
             )
             table[name] = {"n": float(len(rows)), "n_failed": float(len(rows) - len(errors))}
             if len(errors):
-                table[name] |= {
-                    "energy_mae": 1e3 * float(errors[:, 0].mean()),
-                    "area_mae": float(errors[:, 1].mean()),
-                }
+                energies = errors[np.isfinite(errors[:, 0]), 0]
+                table[name]["area_mae"] = float(errors[:, 1].mean())
+                if len(energies):
+                    table[name]["energy_mae"] = 1e3 * float(energies.mean())
         return table
 
     def arrays(self) -> dict[str, FloatArray | Any]:
@@ -183,7 +190,7 @@ def score_relaxations(
     -------
     The score, materials in their order.
     """
-    references = energy_references(potential, align)
+    references, notes = _references(potential, materials, align)
     starts = [one.relaxed if config.start == "relaxed" else one.start for one in materials]
     found = relax_many(potential, starts, config.relax, progress=progress)
     rows = []
@@ -195,15 +202,46 @@ def score_relaxations(
             material=one.name,
             elements=sorted(set(symbols)),
             space_group=_space_group(one.relaxed),
-            dft=(get_labels(one.relaxed).energy / size, area(one.relaxed) / size),
+            dft=(get_labels(one.relaxed, need_forces=False).energy / size, area(one.relaxed) / size),
         )
         if isinstance(end, FailedRelaxation):
             rows.append(row(found=None, converged=False, n_steps=0, reason=end.error.what))
             continue
-        energy = end.energy + sum(references.get(symbol, 0.0) for symbol in symbols)
+        without = np.nan if references else 0.0
+        energy = end.energy + sum(references.get(symbol, without) for symbol in symbols)
         pair = (energy / size, area(end.atoms) / size)
         rows.append(row(found=pair, converged=end.converged, n_steps=end.n_steps))
-    return RelaxationScore(rows, references)
+    return RelaxationScore(rows, references, notes)
+
+
+def _references(
+    potential: Potential, materials: Sequence[Material], align: Sequence[Atoms]
+) -> tuple[dict[str, float], list[str]]:
+    """Fit reference energies to frames of other materials than those that are judged."""
+    if not align:
+        return {}, []
+    judged = {one.name for one in materials}
+    kept = [frame for frame in align if _material(frame) not in judged]
+    notes = []
+    if len(kept) < len(align):
+        notes.append(
+            f"{len(align) - len(kept)} of {len(align)} frames to align by belong to materials that are judged: left out"
+        )
+    references = energy_references(potential, kept)
+    if not references:
+        raise DataError(
+            "No frame is left to fit reference energies to.",
+            why=notes[0] if notes else "the force field knows none of their species",
+            fix="align by the frames of other materials, such as those that were learnt",
+        )
+    species = {symbol for one in materials for symbol in one.relaxed.get_chemical_symbols()}
+    if unknown := sorted(species - references.keys()):
+        notes.append(f"no frame to align by holds {', '.join(unknown)}: energies with it are not compared")
+    return references, notes
+
+
+def _material(frame: Atoms) -> str:
+    return str(frame.info.get("material", frame.get_chemical_formula()))
 
 
 def _space_group(sheet: Atoms) -> str:
@@ -231,7 +269,10 @@ def energy_references(potential: Potential, frames: Sequence[Atoms]) -> dict[str
     if not known:
         return {}
     found = potential.evaluate(known, stress=False)
-    left = [get_labels(frame).energy - one.energy for frame, one in zip(known, found, strict=True)]
+    left = [
+        get_labels(frame, need_forces=False).energy - one.energy
+        for frame, one in zip(known, found, strict=True)
+    ]
     species = sorted({symbol for frame in known for symbol in frame.get_chemical_symbols()})
     return fit_energies(known, left, species)
 
@@ -257,8 +298,7 @@ def materials_of(frames: Sequence[Atoms]) -> list[Material]:
     paths: dict[tuple[str, str], list[Atoms]] = {}
     for frame in frames:
         if frame.info.get("step") is not None or frame.info.get("relaxed"):
-            name = str(frame.info.get("material", frame.get_chemical_formula()))
-            paths.setdefault((str(frame.info.get("source", "")), name), []).append(frame)
+            paths.setdefault((str(frame.info.get("source", "")), _material(frame)), []).append(frame)
     if not paths:
         raise DataError(
             "None of the frames belongs to a relaxation.",
