@@ -1,17 +1,19 @@
 """Does a universal model help where frames are few? From random weights and from a universal model, on WSe2.
 
-    python validation/transfer_wse2.py FOLDER [--kind m3gnet] [--sizes 5 20 60] [--rates 1e-3 3e-4] [--epochs 60]
+    python validation/transfer_wse2.py FOLDER [--kind m3gnet] [--sizes 5 20 60] [--rates 1e-3 3e-4] [--updates 900]
 
 The universal model is trained here, on `2d-pbe-mini` without WSe2. Judged on the held-out frames of `wse2-pbe`, on the
 lattice constant and the Γ modes against PBE, and on what is left of the universal model's knowledge: relaxations of the
 materials it had held out. `replay` reminds it of its own training frames. Each run keeps the same ten per cent of
-`wse2-pbe`, eleven frames, to choose its epoch.
+`wse2-pbe`, eleven frames, to choose its epoch, and takes the same number of steps however many frames it has: few frames
+are then not mistaken for little training.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +43,25 @@ LATTICE = 3.317
 """Å."""
 
 
+BATCH = 4
+"""Frames a step."""
+
+REMINDERS = 100
+"""Frames replayed."""
+
 KINDS = {"m3gnet": ("matgl", "matgl"), "mace": ("mace", "model")}
 """Of the specification, and ending of the file."""
 
 
 def settings(
-    kind: str, start: str | None, size: int, rate: float, epochs: int, replay: Path | None
+    kind: str, start: str | None, size: int, rate: float, updates: int, replay: Path | None
 ) -> TrainConfig:
+    steps = math.ceil((size + (0 if replay is None else REMINDERS)) / BATCH)
     values: dict[str, Any] = {
         "name": "wse2",
         "n_frames": size,
-        "epochs": epochs,
-        "batch_size": 4,
+        "epochs": max(1, round(updates / steps)),
+        "batch_size": BATCH,
         "learning_rate": rate,
         "stage_two": None,
         "huber": 0.05,
@@ -63,7 +72,7 @@ def settings(
     else:
         values["start_from"] = start
     if replay is not None:
-        values["replay"] = {"data": [str(replay)], "count": 100}
+        values["replay"] = {"data": [str(replay)], "count": REMINDERS}
     return TrainConfig.parse(values)
 
 
@@ -83,7 +92,8 @@ def main() -> None:
     parser.add_argument("--kind", choices=list(KINDS), default="m3gnet")
     parser.add_argument("--sizes", type=int, nargs="*", default=[5, 20, 60])
     parser.add_argument("--rates", type=float, nargs="*", default=[1e-3, 3e-4])
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--updates", type=int, default=900)
+    parser.add_argument("--epochs", type=int, default=60, help="of the universal model")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     frames = [
@@ -114,7 +124,7 @@ def main() -> None:
                 inside = given.folder / f"{name.replace(', ', '-')}-{size}-{rate:g}"
                 with reporting(inside.name) as progress:
                     result = train(
-                        settings(given.kind, start, size, rate, given.epochs, replay),
+                        settings(given.kind, start, size, rate, given.updates, replay),
                         inside,
                         progress=progress,
                     )
