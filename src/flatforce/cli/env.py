@@ -12,7 +12,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Name = Annotated[str, typer.Argument(help="sevennet, nequip, or roost.")]
+Name = Annotated[str, typer.Argument(help="sevennet, nequip, mattersim, or roost.")]
 
 
 @app.command()

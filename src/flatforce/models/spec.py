@@ -24,6 +24,7 @@ BACKENDS: Final[dict[str, str]] = {
     "matgl": "flatforce.models.backends.matgl",
     "sevennet": "flatforce.models.backends.sevennet",
     "nequip": "flatforce.models.backends.nequip",
+    "mattersim": "flatforce.models.backends.mattersim",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
 }

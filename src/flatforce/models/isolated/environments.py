@@ -19,11 +19,18 @@ from flatforce.core.errors import ModelError
 from flatforce.core.hashing import hash_file, hash_value
 from flatforce.core.progress import Progress, silent
 
-PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip", "roost": "aviary"}
+PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip", "mattersim": "mattersim", "roost": "aviary"}
 """Kind of model → package that must be importable where it runs."""
 
-SELF_TESTS: Final = {"sevennet": "sevennet:7net-0", "nequip": "nequip:random"}
+SELF_TESTS: Final = {
+    "sevennet": "sevennet:7net-0",
+    "nequip": "nequip:random",
+    "mattersim": "mattersim:random",
+}
 """A model that needs no download, by kind."""
+
+UNUSED: Final = {"mattersim": ["torchvision", "torchaudio"]}
+"""Packages that a package asks for and does not use; built for another torch, they break its import."""
 
 COMPLETE: Final = "flatforce.json"
 """Written last: an environment without it was cut short."""
@@ -153,6 +160,9 @@ def create(name: str, *, progress: Progress = silent) -> Environment:
             *_ourselves(),
         ],  # an older one of this version may stand there
     }
+    if name in UNUSED:
+        drop = [*install[: install.index("install")], "uninstall", *install[install.index("install") + 1 :]]
+        steps["without what it does not use"] = [*drop, *([] if uv else ["-y"]), *UNUSED[name]]
     log = found.folder.with_suffix(".log")
     for done, (what, command) in enumerate(steps.items()):
         progress(done, len(steps), what)
