@@ -55,9 +55,9 @@ def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) ->
     """A small MACE model with random weights, scaled to the data: exact laws hold, physics does not."""
     import torch
 
+    from flatforce.models.precision import default_dtype
     from flatforce.models.training.architectures import MaceArchitecture
     from flatforce.models.training.config import TrainConfig
-    from flatforce.models.training.run import default_dtype
     from flatforce.models.training.start import begin
 
     shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=2, correlation=2)

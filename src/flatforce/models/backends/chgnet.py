@@ -17,6 +17,7 @@ from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.core.units import EV_PER_A3_IN_GPA
+from flatforce.models.precision import default_dtype
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -174,13 +175,12 @@ def precision(dtype: str) -> Iterator[None]:
     import torch
 
     modules: list[Any] = [sys.modules[name] for name in PLACES]
-    before, default = [module.TORCH_DTYPE for module in modules], torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, dtype))
+    before = [module.TORCH_DTYPE for module in modules]
     for module in modules:
         module.TORCH_DTYPE = getattr(torch, dtype)
     try:
-        yield
+        with default_dtype(dtype):
+            yield
     finally:
-        torch.set_default_dtype(default)
         for module, kept in zip(modules, before, strict=True):
             module.TORCH_DTYPE = kept

@@ -11,6 +11,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
+from flatforce.models.precision import default_dtype
 from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import PUBLISHED, model_path
 
@@ -216,16 +217,12 @@ def collate(
     -------
     The batch.
     """
-    torch = import_mace()
+    import_mace()
     from mace.tools import torch_geometric
 
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, dtype))
-    try:
+    with default_dtype(dtype):
         graphs = [make_graph(frame, numbers=numbers, cutoff=cutoff, heads=heads) for frame in frames]
         return torch_geometric.Batch.from_data_list(graphs)
-    finally:
-        torch.set_default_dtype(before)
 
 
 def make_graph(slab: Atoms, *, numbers: Sequence[int], cutoff: float, heads: Sequence[str]) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.core.units import EV_PER_A3_IN_GPA
+from flatforce.models.precision import default_dtype
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -270,11 +271,10 @@ def precision(dtype: str) -> Iterator[None]:
     import matgl
     import torch
 
-    before = matgl.float_th, matgl.float_np, torch.get_default_dtype()
+    before = matgl.float_th, matgl.float_np
     matgl.float_th, matgl.float_np = getattr(torch, dtype), getattr(np, dtype)
-    torch.set_default_dtype(getattr(torch, dtype))
     try:
-        yield
+        with default_dtype(dtype):
+            yield
     finally:
-        matgl.float_th, matgl.float_np = before[:2]
-        torch.set_default_dtype(before[2])
+        matgl.float_th, matgl.float_np = before

@@ -13,6 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
+from flatforce.models.precision import default_dtype
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -157,11 +158,6 @@ def _precision(dtype: str) -> Iterator[None]:
     """Let constants be made in that precision, and lead MatterSim's own casts there."""
     import torch
 
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, dtype))
     cast = torch.Tensor.double if dtype == "float64" else torch.Tensor.float
-    try:
-        with patch.object(torch.Tensor, "float", cast):
-            yield
-    finally:
-        torch.set_default_dtype(before)
+    with default_dtype(dtype), patch.object(torch.Tensor, "float", cast):
+        yield

@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.core.errors import ModelError
+from flatforce.models.precision import default_dtype
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -219,12 +220,8 @@ def make_graph(slab: Atoms, type_names: Sequence[str], cutoff: float) -> dict[st
     from nequip.data import compute_neighborlist_, from_ase
 
     bare = Atoms(slab.numbers, slab.positions, cell=slab.cell, pbc=True)
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
+    with default_dtype("float64"):
         graph: dict[str, Any] = compute_neighborlist_(from_ase(bare), cutoff)
-    finally:
-        torch.set_default_dtype(before)
     graph["atom_types"] = torch.tensor([type_names.index(symbol) for symbol in slab.get_chemical_symbols()])
     return graph
 

@@ -6,17 +6,17 @@ SevenNet evaluates in float32; here its layers are turned to float64 where that 
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
+from flatforce.models.precision import default_dtype
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
 
@@ -115,7 +115,7 @@ class SevenNetBackend:
         import sevenn._keys as key
         from torch_geometric.data import Batch
 
-        with _precision(self.dtype):
+        with default_dtype(self.dtype):
             batch = Batch.from_data_list([self._graph(frame) for frame in frames]).to(self.device)
             found = self.model(batch)
         energies = found[key.PRED_TOTAL_ENERGY].detach().cpu().numpy().astype(float)
@@ -142,19 +142,6 @@ class SevenNetBackend:
         if self.modal:
             graph[key.DATA_MODALITY] = self.modal
         return graph
-
-
-@contextmanager
-def _precision(dtype: str) -> Iterator[None]:
-    """Let constants be made in that precision."""
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, dtype))
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _in_default_precision(module: Any, _: Any, data: Any) -> Any:

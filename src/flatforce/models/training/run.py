@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from flatforce.core.results import Record, claim_folder, read_record, stage_key,
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.potential import Potential
+from flatforce.models.precision import default_dtype
 from flatforce.models.spec import split_spec
 from flatforce.models.training.data import (
     TrainingData,
@@ -32,7 +32,7 @@ from flatforce.models.training.start import begin
 from flatforce.models.training.targets import reference_energies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
 
@@ -226,29 +226,6 @@ def _member(
     write_text(card_file, json.dumps(card, indent=1) + "\n")
     (inside / CHECKPOINT).unlink(missing_ok=True)
     return card
-
-
-@contextmanager
-def default_dtype(dtype: str) -> Iterator[None]:
-    """Let torch make numbers of that precision.
-
-    Parameters
-    ----------
-    dtype
-        `float32` or `float64`.
-
-    Yields
-    ------
-    Nothing.
-    """
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(getattr(torch, dtype))
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _test_errors(potential: Potential, frames: Sequence[Atoms]) -> dict[str, Any]:
