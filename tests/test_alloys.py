@@ -14,12 +14,7 @@ from scipy.optimize import linprog
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models import load
-from flatforce.properties.alloys.cluster_expansion import (
-    ClusterExpansionConfig,
-    _fit,
-    choose_and_fit,
-    make_designs,
-)
+from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig, choose_and_fit, make_designs
 from flatforce.properties.alloys.energies import (
     AlloyEnergies,
     energies_by_labels,
@@ -28,6 +23,7 @@ from flatforce.properties.alloys.energies import (
 )
 from flatforce.properties.alloys.labelled import energies_from_frames
 from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
+from flatforce.properties.alloys.regression import fit_parameters
 from flatforce.properties.alloys.scores import lower_hull
 from flatforce.properties.alloys.table import Solved, make_table
 from flatforce.reference.config import AseSettings, LabelConfig
@@ -488,7 +484,7 @@ def test_feature_elimination_draws_alike_and_leaves_the_generator_alone() -> Non
         np.random.seed(seed)  # noqa: NPY002
         following = np.random.rand()  # noqa: NPY002
         np.random.seed(seed)  # noqa: NPY002
-        found.append(_fit(matrix, targets, "rfe"))
+        found.append(fit_parameters(matrix, targets, "rfe"))
         assert np.random.rand() == following  # noqa: NPY002
     assert np.ptp(found, axis=0) == pytest.approx(0.0, abs=1e-12)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,9 +11,10 @@ from pydantic import Field, PositiveFloat
 from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.properties.alloys.mapping import cluster_space, cluster_vectors_in, neighbour_distance
+from flatforce.properties.alloys.regression import ALIASED, fit_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
 
@@ -35,12 +34,6 @@ NEIGHBOUR_CUTOFFS = (
 )
 """Candidates in nearest distances of the sublattice: pairs, triplets, quadruplets just beyond a shell of a triangular
 lattice (1, √3, 2, √7, 3, …)."""
-
-NOTHING = 1e-9
-"""meV per site. Energies below are round-off, which trainstation's scaling would blow up."""
-
-ALIASED = 1e-8
-"""Singular values below this part of the largest count as zero: far above round-off, far below those of real data."""
 
 
 class ClusterExpansionConfig(Config):
@@ -204,7 +197,7 @@ def choose_and_fit(
             fix="add orderings, or shorter cutoffs",
         )
     error, design, method = best
-    free = _fit(design.reduced[rows], targets, method)
+    free = fit_parameters(design.reduced[rows], targets, method)
     return Expansion(design, method, np.asarray(design.basis @ free), error)
 
 
@@ -222,49 +215,8 @@ def _inner_error(
     misses = []
     for held in np.array_split(order, min(config.folds, len(told))):
         learnt = np.setdiff1d(order, held)
-        misses.append(matrix[held] @ _fit(matrix[learnt], targets[learnt], method) - targets[held])
+        misses.append(matrix[held] @ fit_parameters(matrix[learnt], targets[learnt], method) - targets[held])
     return float(np.sqrt(np.mean(np.concatenate(misses) ** 2)))
-
-
-def _fit(matrix: FloatArray, targets: FloatArray, method: str) -> FloatArray:
-    from trainstation import fit
-
-    told = np.abs(matrix).max(axis=1, initial=0.0) > 0  # pinned end members say 0 = 0
-    matrix, targets = matrix[told], targets[told]
-    if np.abs(targets).max(initial=0.0) < NOTHING:
-        return np.zeros(matrix.shape[1])
-    if method == "least-squares":
-        return _least_norm(matrix, targets)
-    # scikit-learn speaks of paths that did not converge; the inner loop judges them
-    with warnings.catch_warnings(), _drawing_alike():
-        warnings.simplefilter("ignore")
-        alone = {"n_jobs": 1} if method == "rfe" else {}
-        found = fit(matrix, targets, fit_method=method, check_condition=False, **alone)
-    parameters = np.asarray(found["parameters"], dtype=float)
-    if method == "rfe":
-        kept = np.flatnonzero(parameters)
-        parameters[kept] = _least_norm(matrix[:, kept], targets)
-    return parameters
-
-
-@contextmanager
-def _drawing_alike() -> Iterator[None]:
-    """Seed numpy's global generator for a while: feature elimination draws its inner splits from it, unseeded."""
-    state = np.random.get_state()  # noqa: NPY002
-    np.random.seed(0)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-
-
-def _least_norm(matrix: FloatArray, targets: FloatArray) -> FloatArray:
-    """Solve by least squares; where small cells alias clusters, the smallest of all solutions.
-
-    Columns that agree on every small cell leave their difference open. Without truncation it comes out as round-off
-    over round-off: harmless on the same cells, and without bound on larger ones.
-    """
-    return np.asarray(np.linalg.lstsq(matrix, targets, rcond=ALIASED)[0])
 
 
 def refit(expansion: Expansion, vectors: FloatArray, targets: FloatArray) -> FloatArray:
@@ -284,7 +236,7 @@ def refit(expansion: Expansion, vectors: FloatArray, targets: FloatArray) -> Flo
     (p,) meV per site.
     """
     basis = expansion.design.basis
-    return np.asarray(basis @ _fit(vectors @ basis, targets, expansion.method))
+    return np.asarray(basis @ fit_parameters(vectors @ basis, targets, expansion.method))
 
 
 def interactions(expansion: Expansion) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from flatforce.core.config import Config
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
-from flatforce.models.references import fit_energies
+from flatforce.properties.benchmark.references import material_of, references_from_others
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
 from flatforce.structures.sheet import area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
@@ -190,7 +190,7 @@ def score_relaxations(
     -------
     The score, materials in their order.
     """
-    references, notes = _references(potential, materials, align)
+    references, notes = references_from_others(potential, [one.relaxed for one in materials], align)
     starts = [one.relaxed if config.start == "relaxed" else one.start for one in materials]
     found = relax_many(potential, starts, config.relax, progress=progress)
     rows = []
@@ -214,67 +214,11 @@ def score_relaxations(
     return RelaxationScore(rows, references, notes)
 
 
-def _references(
-    potential: Potential, materials: Sequence[Material], align: Sequence[Atoms]
-) -> tuple[dict[str, float], list[str]]:
-    """Fit reference energies to frames of other materials than those that are judged."""
-    if not align:
-        return {}, []
-    judged = {one.name for one in materials}
-    kept = [frame for frame in align if _material(frame) not in judged]
-    notes = []
-    if len(kept) < len(align):
-        notes.append(
-            f"{len(align) - len(kept)} of {len(align)} frames to align by belong to materials that are judged: left out"
-        )
-    references = energy_references(potential, kept)
-    if not references:
-        raise DataError(
-            "No frame is left to fit reference energies to.",
-            why=notes[0] if notes else "the force field knows none of their species",
-            fix="align by the frames of other materials, such as those that were learnt",
-        )
-    species = {symbol for one in materials for symbol in one.relaxed.get_chemical_symbols()}
-    if unknown := sorted(species - references.keys()):
-        notes.append(f"no frame to align by holds {', '.join(unknown)}: energies with it are not compared")
-    return references, notes
-
-
-def _material(frame: Atoms) -> str:
-    return str(frame.info.get("material", frame.get_chemical_formula()))
-
-
 def _space_group(sheet: Atoms) -> str:
     try:
         return find_symmetry(sheet, symprec=RELAXED_SYMPREC).international
     except GeometryError:
         return "unknown"
-
-
-def energy_references(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
-    """Fit what has to be added to a force field's energies so that they suit labels of other DFT settings.
-
-    Parameters
-    ----------
-    potential
-        The force field.
-    frames
-        Labelled frames.
-
-    Returns
-    -------
-    Species → eV; empty without frames.
-    """
-    known = [frame for frame in frames if potential.elements >= set(frame.get_chemical_symbols())]
-    if not known:
-        return {}
-    found = potential.evaluate(known, stress=False)
-    left = [
-        get_labels(frame, need_forces=False).energy - one.energy
-        for frame, one in zip(known, found, strict=True)
-    ]
-    species = sorted({symbol for frame in known for symbol in frame.get_chemical_symbols()})
-    return fit_energies(known, left, species)
 
 
 def materials_of(frames: Sequence[Atoms]) -> list[Material]:
@@ -298,7 +242,7 @@ def materials_of(frames: Sequence[Atoms]) -> list[Material]:
     paths: dict[tuple[str, str], list[Atoms]] = {}
     for frame in frames:
         if frame.info.get("step") is not None or frame.info.get("relaxed"):
-            paths.setdefault((str(frame.info.get("source", "")), _material(frame)), []).append(frame)
+            paths.setdefault((str(frame.info.get("source", "")), material_of(frame)), []).append(frame)
     if not paths:
         raise DataError(
             "None of the frames belongs to a relaxation.",
