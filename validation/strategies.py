@@ -1,6 +1,7 @@
 """Which strategy of active learning needs the fewest labels: studies in hindsight, repeated, against chance.
 
     python validation/strategies.py run FOLDER FRAMES [--about vSe_3x3] [--target V_SE.extxyz] [--seeds 4]
+        [--start 8] [--per-round 8]
     python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
 FRAMES is a labelled file or `wse2-pbe`. `--about`: the config types in question, see `parts`. `--target`: a relaxed cell with
@@ -61,9 +62,6 @@ TESTED = 0.35
 BEGUN = {"pristine_1x1": 6, "pristine_2x2": 4, "pristine_3x3": 3}
 """Frames to begin with where the question is a defect."""
 
-PLAIN_START = 8
-"""Frames to begin with where it is not."""
-
 NEAR = 6
 """Sites next to the defect whose local spectrum counts."""
 
@@ -81,7 +79,7 @@ LOCAL = 6
 """Modes with most weight there that count as local."""
 
 
-def parts(folder: Path, frames: list[Atoms], about: str, seed: int) -> None:
+def parts(folder: Path, frames: list[Atoms], about: str, seed: int, begin: int) -> None:
     """Write what a run begins with, what it may ask for, and what it is judged on.
 
     With `about`, the test frames are of those config types alone; it begins with pristine frames and may ask for any
@@ -96,14 +94,16 @@ def parts(folder: Path, frames: list[Atoms], about: str, seed: int) -> None:
         for kind, count in BEGUN.items():
             start += [k for k in left if config_type(frames[k]) == kind][:count]
     else:
-        test, start = left[: round(TESTED * len(left))], left[-PLAIN_START:]
+        test, start = left[: round(TESTED * len(left))], left[-begin:]
     pool = [k for k in left if k not in {*test, *start}]
     for name, chosen in (("start", start), ("test", test), ("pool", pool)):
         if not (folder / f"{name}.extxyz").is_file():
             write_frames(folder / f"{name}.extxyz", [frames[k] for k in chosen])
 
 
-def config(files: Path, strategy: str, seed: int, target: Path | None, near: list[int]) -> LearnConfig:
+def config(
+    files: Path, strategy: str, seed: int, target: Path | None, near: list[int], per_round: int
+) -> LearnConfig:
     values: dict[str, Any] = {
         "start": [str(files / "start.extxyz")],
         "test": str(files / "test.extxyz"),
@@ -111,7 +111,7 @@ def config(files: Path, strategy: str, seed: int, target: Path | None, near: lis
         "calibration_fraction": 0.25,
         "train": TRAIN | {"seed": 10 * seed},
         "strategy": strategy,
-        "per_round": 8,
+        "per_round": per_round,
         "stop": {"rounds": 3},
         "seed": seed,
     }
@@ -190,19 +190,20 @@ def share_first_round(trained: Path, inside: Path, n_models: int) -> None:
     (committee / "run.json").write_text(json.dumps(said), encoding="utf-8")
 
 
-def run(folder: Path, name: str, about: str, target: Path | None, seeds: int, reference: str) -> None:
+def run(given: argparse.Namespace, folder: Path, name: str) -> None:
+    about, target, reference = given.about, given.target, given.reference
     frames = read_labelled(dataset_path(name))
     near = [] if target is None else nearest(target)
     local = None if target is None else Local(target, near, reference)
-    for seed in range(seeds):
+    for seed in range(given.seeds):
         files = folder / f"frames-{seed}"
         files.mkdir(parents=True, exist_ok=True)
-        parts(files, frames, about, seed)
+        parts(files, frames, about, seed, given.start)
         for strategy in STRATEGIES:
             if strategy == "property" and target is None:
                 continue
             inside = folder / f"{strategy}-{seed}"
-            settings = config(files, strategy, seed, target, near)
+            settings = config(files, strategy, seed, target, near, given.per_round)
             share_first_round(folder / f"{STRATEGIES[0]}-{seed}", inside, settings.train.n_models)
             rounds, test = learn(settings, inside, report=reporting), gather(settings).test
             rows = []
@@ -283,10 +284,12 @@ if __name__ == "__main__":
     parser.add_argument("--about", default="")
     parser.add_argument("--target", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--start", type=int, default=8, help="frames to begin with, without --about")
+    parser.add_argument("--per-round", type=int, default=8)
     parser.add_argument("--reference", default="mace:wse2-pbe")
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     if given.what == "run":
-        run(given.paths[0], str(given.paths[1]), given.about, given.target, given.seeds, given.reference)
+        run(given, given.paths[0], str(given.paths[1]))
     else:
         table(given.paths, given.picture)
