@@ -180,6 +180,8 @@ def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], 
         assert a is not None
         assert b is not None
         assert np.linalg.det(a[:2, :2]) == pytest.approx(np.linalg.det(b[:2, :2]), abs=1e-9)
+    assert any(f"{len(small)} frames were turned" in note for note in found.files[0].notes)
+    assert found.frames[0].info["turned"] == f"the vacuum lay along vector {axis + 1}"
 
 
 def test_mixed_settings_stop_the_import(tmp_path: Path, small: list[Atoms]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import load as load_torch
 from torch.nn import Linear
 
 from flatforce.core.errors import DataError, ModelError, ResultError
+from flatforce.core.hashing import hash_structure
 from flatforce.models import load
 from flatforce.models.training import epochs, run
 from flatforce.models.training.architectures import MaceArchitecture
@@ -130,6 +132,30 @@ def test_further_training_never_ends_worse_than_it_began(few_frames: Path, tmp_p
         strict=True,
     ):
         np.testing.assert_allclose(one.forces, other.forces, atol=1e-4)
+
+
+def test_a_split_that_was_written_is_held_out(few_frames: Path, tmp_path: Path) -> None:
+    frames = read(few_frames, ":")
+    out = [hash_structure(frame) for frame in frames[2:5]]
+    split = tmp_path / "parts.json"
+    split.write_text(json.dumps({"parts": {"train": [], "test": out}}))
+    config = small(few_frames, epochs=1, split=str(split))
+    train(config, tmp_path / "run")
+    assert set(json.loads((tmp_path / "run" / "split.json").read_text())["test"]) == set(out)
+    again = small(few_frames, epochs=1, split=str(tmp_path / "run" / "split.json"))
+    train(again, tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "split.json").read_text())["learnt"]
+    for text, said in (
+        ("{", "cannot be read"),
+        ("{}", "no part `test`"),
+        ('{"test": {}}', "None of the frames"),
+    ):
+        split.write_text(text)
+        with pytest.raises(DataError, match=said):
+            train(config, tmp_path / "bad")
+    split.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        train(config, tmp_path / "bad")
 
 
 def test_single_atoms_need_an_energy_only(few_frames: Path, tmp_path: Path) -> None:

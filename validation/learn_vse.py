@@ -54,7 +54,7 @@ LEARN = {
     "strategy": "combined",
     "per_round": 3,
     "calibration_fraction": 0.2,
-    "stop": {"rounds": 4},
+    "stop": {"rounds": 5},
 }
 
 

@@ -1,4 +1,4 @@
-"""`flatforce defect sites | build | phonons`."""
+"""`flatforce defect sites | build | phonons | strain | unfold | optimum | lineshape`."""
 
 from __future__ import annotations
 

@@ -133,7 +133,11 @@ def import_frames(paths: Sequence[Path], config: ImportConfig, *, progress: Prog
     verdicts = {} if config.bulk else _verify_groups([(kind, kept) for _, kind, kept, _, _ in read], config)
     files = [
         FileSummary(
-            source, kind, len(kept), len(gone), *_of_file(k, verdicts, notes + _asymmetry(kept, config))
+            source,
+            kind,
+            len(kept),
+            len(gone),
+            *_of_file(k, verdicts, notes + _turned(kept) + _asymmetry(kept, config)),
         )
         for k, (source, kind, kept, gone, notes) in enumerate(read)
     ]
@@ -159,6 +163,13 @@ def _verify_groups(
     return verdicts
 
 
+def _turned(kept: Sequence[Atoms]) -> list[str]:
+    count = sum("turned" in frame.info for frame in kept)
+    return (
+        [f"{count} frames were turned, labels with them: the vacuum lies along vector 3 now"] if count else []
+    )
+
+
 def _asymmetry(kept: Sequence[Atoms], config: ImportConfig) -> list[str]:
     return [] if config.bulk or not kept else asymmetry_notes(kept)
 
@@ -181,6 +192,8 @@ def _checked(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[Atoms]
         turned = upright(frame)
         if turned is not None:
             kept.append(_turn_labels(*turned))
+            if turned[1].axis != 2:
+                kept[-1].info["turned"] = f"the vacuum lay along vector {turned[1].axis + 1}"
         elif config.bulk:
             kept.append(frame)
         else:

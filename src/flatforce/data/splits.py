@@ -1,17 +1,20 @@
-"""Frames held out for good, chosen by seed within each config type."""
+"""Frames held out for good, chosen by seed within each config type, or read from a file."""
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import ISOLATED, config_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
@@ -53,3 +56,38 @@ def hold_out(frames: Sequence[Atoms], *, fraction: float, seed: int) -> list[int
         count = math.ceil(fraction * len(members))
         chosen += [members[k] for k in rng.permutation(len(members))[:count]]
     return sorted(chosen)
+
+
+def held_out_hashes(split: Path) -> set[str]:
+    """Read which frames a split holds out.
+
+    Parameters
+    ----------
+    split
+        `split.json` of a training run, or what `flatforce data split` wrote.
+
+    Returns
+    -------
+    Content hashes of the part `test`.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, damaged, or has no such part.
+    """
+    try:
+        content = json.loads(split.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"The split {split} cannot be read.",
+            why=str(error),
+            fix="give split.json of a training run, or what `flatforce data split` wrote",
+        ) from error
+    found = content.get("parts", content) if isinstance(content, dict) else {}
+    if "test" not in found:
+        raise DataError(
+            f"{split} holds no part `test`.",
+            why=f"it has {', '.join(found) or 'nothing'}",
+            fix="give split.json of a training run, or a split by shares or --leave-out",
+        )
+    return set(found["test"])

@@ -55,7 +55,7 @@ class Statistics:
     kept: IntArray
     """(26) frames that step selection leaves at each of `E_CUTS`."""
     map: FloatArray
-    """(M, 2) first two principal components of the mean SOAP vectors; empty without dscribe."""
+    """(M, 2) first two principal components of the mean SOAP vectors; empty where none was asked for."""
     map_energy: FloatArray
     """(M) eV/atom of the mapped frames."""
 

@@ -86,11 +86,12 @@ def defect_optimum(
         If the defect does not relax in the unstrained sheet.
     """
     settings = config.model_dump(mode="json") | {"defect": defect}
+    sheet = read_structure(structure)
     inputs = input_hashes(spec) | {"structure": hash_file(structure)}
     if not claim_folder(folder, settings, inputs):
         return read_record(folder)
     start = time.perf_counter()
-    sheet, potential = read_structure(structure), load(spec, device=device)
+    potential = load(spec, device=device)
     decides = {key: value for key, value in settings.items() if key != "search"}
     points = folder / "points" / stage_key(decides, inputs)
     evaluated = _Evaluated(potential, sheet, defect, config, points)

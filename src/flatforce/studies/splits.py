@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
+from flatforce.data.splits import held_out_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
     Parameters
     ----------
     split
-        Its `split.json`.
+        Its `split.json`, or what `flatforce data split` wrote.
     frames
         All frames.
     source
@@ -38,7 +38,7 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
     DataError
         If none was.
     """
-    hashes = set(json.loads(split.read_text(encoding="utf-8"))["test"])
+    hashes = held_out_hashes(split)
     inside = [hash_structure(frame) in hashes for frame in frames]
     if whole:
         learnt = {_material(frame) for frame, out in zip(frames, inside, strict=True) if not out}

@@ -79,7 +79,7 @@ def read_ase(path: Path) -> FileContent:
     Parameters
     ----------
     path
-        `.traj`, `.db` or ASE's `.json`.
+        `.traj` or `.db`.
 
     Returns
     -------

@@ -65,6 +65,9 @@ class TrainConfig(Config):
     hold_out: Literal["config_type", "material"] = "config_type"
     """Whether that share of each config type is held out, at least one frame of each with three or more, or that share of
     the materials, each with all its frames; validation frames are chosen likewise."""
+    split: str | None = None
+    """JSON of `flatforce data split`, or `split.json` of another run: what it holds out is held out here too, in place of
+    `test_fraction`."""
     split_seed: int = 0
     """Seed of that choice; kept apart from `seed` so that a committee shares one test set."""
     valid_fraction: float = Field(0.1, gt=0.0, lt=1.0)

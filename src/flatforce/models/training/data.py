@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,12 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.curation.run import CurationConfig, curate
 from flatforce.data.frames import ISOLATED, config_type, describe, get_labels, read_labelled
 from flatforce.data.material_splits import hold_out_materials
-from flatforce.data.splits import hold_out
+from flatforce.data.splits import held_out_hashes, hold_out
 from flatforce.models.spec import model_files, split_spec
 from flatforce.models.training.targets import split_validation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ase import Atoms
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NOT_OF_THE_MODEL: Any = {
     "data": True,
     "valid_file": True,
+    "split": True,
     "replay": {"data"},
     "device": True,
     "monitor": True,
@@ -72,12 +73,13 @@ def load_data(config: TrainConfig) -> TrainingData:
     every = [frame for path in paths for frame in _read(path, config)]
     isolated = [frame for frame in every if config_type(frame) == ISOLATED]
     frames = [frame for frame in every if config_type(frame) != ISOLATED]
-    split = hold_out_materials if config.hold_out == "material" else hold_out
-    chosen = set(split(frames, fraction=config.test_fraction, seed=config.split_seed))
+    chosen = set(_held_out(frames, config))
     fit = [f for i, f in enumerate(frames) if i not in chosen]
     if len(fit) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
     hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}
+    if config.split is not None:
+        hashes["split"] = hash_file(Path(config.split))
     if config.valid_file is not None:
         hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
     for name in config.replay.data if config.replay is not None else []:
@@ -85,6 +87,19 @@ def load_data(config: TrainConfig) -> TrainingData:
     if config.start_from is not None:
         hashes["start_from"] = "+".join(map(hash_file, model_files(config.start_from))) or config.start_from
     return TrainingData(fit, [frames[i] for i in sorted(chosen)], isolated, hashes)
+
+
+def _held_out(frames: Sequence[Atoms], config: TrainConfig) -> list[int]:
+    if config.split is not None:
+        out = held_out_hashes(Path(config.split))
+        chosen = [k for k, frame in enumerate(frames) if hash_structure(frame) in out]
+        if not chosen:
+            raise DataError(
+                f"None of the frames is held out by {config.split}.", fix="was it made for other frames?"
+            )
+        return chosen
+    split = hold_out_materials if config.hold_out == "material" else hold_out
+    return split(frames, fraction=config.test_fraction, seed=config.split_seed)
 
 
 def identity(config: TrainConfig, hashes: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -107,7 +122,9 @@ def identity(config: TrainConfig, hashes: dict[str, str]) -> tuple[dict[str, Any
     replayed = [] if config.replay is None else config.replay.data
     contents = {f"data {k}": hashes[name] for k, name in enumerate(config.data)}
     contents |= {f"replay {k}": hashes[f"replay: {name}"] for k, name in enumerate(replayed)}
-    return plain, contents | {name: hashes[name] for name in ("valid_file", "start_from") if name in hashes}
+    return plain, contents | {
+        name: hashes[name] for name in ("split", "valid_file", "start_from") if name in hashes
+    }
 
 
 def _read(path: Path, config: TrainConfig) -> list[Atoms]:

@@ -66,7 +66,7 @@ def _tensorboard(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise MissingDependencyError(
-            "TensorBoard is not installed.", why=str(error), fix="pip install tensorboard"
+            "TensorBoard is not installed.", why=str(error), fix="pip install 'flatforce[live]'"
         ) from error
     return SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
@@ -76,6 +76,6 @@ def _wandb(folder: Path, config: dict[str, Any]) -> Any:
         import wandb
     except ImportError as error:
         raise MissingDependencyError(
-            "Weights & Biases is not installed.", why=str(error), fix="pip install wandb"
+            "Weights & Biases is not installed.", why=str(error), fix="pip install 'flatforce[live]'"
         ) from error
     return wandb.init(project="flatforce", dir=str(folder), config=config, name=folder.name, resume="allow")
