@@ -180,7 +180,7 @@ def test_energies_alone_need_no_forces(kind: str, few_frames: Path, tmp_path: Pa
     assert "force_mae" not in result["metrics"]
     if kind == "mace":
         model = tmp_path / "run" / "model.model"
-        judged = command(tmp_path, "evaluate", str(model), "bare.extxyz", "-o", "judged")
+        judged = command(tmp_path, "evaluate", str(model), "bare.extxyz", "-o", "judged", "--energies-alone")
         assert judged.returncode == 0, judged.stderr
         assert "energy_mae" in judged.stdout
         assert "force" not in judged.stdout

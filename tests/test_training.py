@@ -248,7 +248,8 @@ def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_validation_frames_that_are_met_by_accident_end_no_run() -> None:
-    run_ = SimpleNamespace(state=epochs.Progression(), _averaged=nullcontext, model=Linear(1, 1))
+    weights = Linear(1, 1).state_dict
+    run_ = SimpleNamespace(state=epochs.Progression(), _averaged=nullcontext, _weights=weights)
     for valid, trained in ((1e-9, 0.01), (0.02, 0.01)):
         epochs._Run._judge(run_, {"valid_loss": valid, "train_loss": trained})  # type: ignore[arg-type]
         assert not run_.state.diverged

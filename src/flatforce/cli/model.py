@@ -75,13 +75,16 @@ def evaluate(
     frames: Annotated[str, typer.Argument(help="Labelled frames: a file or a bundled dataset.")],
     output: Output,
     split: Annotated[Path | None, typer.Option(help="split.json: judge only its test frames.")] = None,
+    energies_alone: Annotated[bool, typer.Option(help="Frames need no forces.")] = False,
     device: Device = "auto",
 ) -> None:
     """Compare a force field with DFT labels."""
     from flatforce.core.progress import reporting
     from flatforce.studies import stages
 
-    result = stages.evaluate(model, frames, output, split=split, device=device, report=reporting)
+    result = stages.evaluate(
+        model, frames, output, split=split, energies_alone=energies_alone, device=device, report=reporting
+    )
     show("errors against DFT", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 

@@ -30,6 +30,7 @@ def evaluate(
     folder: Path,
     *,
     split: Path | None = None,
+    energies_alone: bool = False,
     device: str = "auto",
     report: Reporter = unreported,
 ) -> dict[str, Any]:
@@ -45,6 +46,8 @@ def evaluate(
         Result folder.
     split
         `split.json` of a training run: only its held-out frames are judged.
+    energies_alone
+        Whether frames need no forces.
     device
         `cpu`, `cuda`, or `auto`.
     report
@@ -57,7 +60,7 @@ def evaluate(
     from flatforce.properties.evaluate import evaluate as run
 
     path = dataset_path(frames)
-    labelled = read_labelled(path, need_forces=False)
+    labelled = read_labelled(path, need_forces=not energies_alone)
     if split is not None:
         labelled = held_out_by(split, labelled, path)
     settings = {"frames": path.name, "held_out": split is not None}
