@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from ase.calculators.calculator import PropertyNotImplementedError
 from ase.io import read, write
 from ase.stress import voigt_6_to_full_3x3_stress
 
@@ -141,6 +142,39 @@ def config_type(frame: Atoms) -> str:
     `info["config_type"]`, or `Default`, as MACE has it.
     """
     return str(frame.info.get("config_type", "Default"))
+
+
+def material_of(frame: Atoms) -> str:
+    """Name the material of a frame.
+
+    Parameters
+    ----------
+    frame
+        A frame.
+
+    Returns
+    -------
+    `info["material"]`, or its formula.
+    """
+    return str(frame.info.get("material", frame.get_chemical_formula()))
+
+
+def calculated_stress(atoms: Atoms) -> FloatArray | None:
+    """Ask the calculator of a structure for its stress, constraints aside.
+
+    Parameters
+    ----------
+    atoms
+        A structure with a calculator.
+
+    Returns
+    -------
+    (3, 3) eV/Å³, tension positive; None if the calculator has none.
+    """
+    try:
+        return np.asarray(atoms.get_stress(voigt=False, apply_constraint=False), dtype=float)
+    except (PropertyNotImplementedError, NotImplementedError):
+        return None
 
 
 def read_frames(path: Path) -> list[Atoms]:

@@ -11,6 +11,7 @@ from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.data.curation.duplicates import near_duplicates
+from flatforce.data.frames import material_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,7 @@ def hold_out_materials(frames: Sequence[Atoms], *, fraction: float, seed: int) -
     """
     if fraction <= 0:
         return []
-    names = [str(frame.info.get("material", frame.get_chemical_formula())) for frame in frames]
+    names = [material_of(frame) for frame in frames]
     owners: dict[str, set[str]] = {}
     for frame, name in zip(frames, names, strict=True):
         for symbol in set(frame.get_chemical_symbols()):
@@ -166,7 +167,7 @@ def material_groups(frames: Sequence[Atoms], *, tolerance: float) -> list[int]:
     -------
     Number of the group of each frame.
     """
-    names = [str(frame.info.get("material", frame.get_chemical_formula())) for frame in frames]
+    names = [material_of(frame) for frame in frames]
     parent = {name: name for name in names}
 
     def root(name: str) -> str:

@@ -16,7 +16,7 @@ from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.curation.diversity import descriptors
 from flatforce.data.curation.run import trajectories
 from flatforce.data.curation.steps import select_steps
-from flatforce.data.frames import get_labels
+from flatforce.data.frames import get_labels, material_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +131,7 @@ def statistics(frames: Sequence[Atoms], *, mapped: bool = True, progress: Progre
     points = _principal(descriptors([frames[i] for i in chosen])) if mapped else np.empty((0, 2))
     return Statistics(
         n_frames=len(frames),
-        n_materials=len({frame.info.get("material", frame.get_chemical_formula()) for frame in frames}),
+        n_materials=len({material_of(frame) for frame in frames}),
         elements=elements,
         space_groups=groups,
         energy=np.array(energy),

@@ -11,7 +11,7 @@ import numpy as np
 from ase.calculators.calculator import PropertyNotImplementedError
 
 from flatforce.core.errors import ConfigError, MissingDependencyError
-from flatforce.data.frames import Labels
+from flatforce.data.frames import Labels, calculated_stress
 from flatforce.reference.config import EspressoSettings, GpawSettings, VaspSettings
 from flatforce.reference.espresso import compute_espresso
 from flatforce.reference.vasp import compute_vasp
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import BaseCalculator
 
-    from flatforce.core.arrays import FloatArray
     from flatforce.reference.config import AseSettings, Machine, Settings
 
 
@@ -79,7 +78,7 @@ def _labels(frame: Atoms, settings: Settings, *, log: str, machine: Machine) -> 
     frame.calc = _calculator(frame, settings, log=log)
     energy = _energy(frame)
     forces = np.asarray(frame.get_forces(apply_constraint=False), dtype=float)
-    return Labels(energy=energy, forces=forces, stress=_stress(frame))
+    return Labels(energy=energy, forces=forces, stress=calculated_stress(frame))
 
 
 def _energy(frame: Atoms) -> float:
@@ -88,13 +87,6 @@ def _energy(frame: Atoms) -> float:
         return float(frame.get_potential_energy(force_consistent=True))
     except PropertyNotImplementedError:
         return float(frame.get_potential_energy())
-
-
-def _stress(frame: Atoms) -> FloatArray | None:
-    try:
-        return np.asarray(frame.get_stress(voigt=False, apply_constraint=False), dtype=float)
-    except (PropertyNotImplementedError, NotImplementedError):
-        return None
 
 
 def _calculator(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> BaseCalculator:

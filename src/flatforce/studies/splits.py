@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
+from flatforce.data.frames import material_of
 from flatforce.data.splits import held_out_hashes
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
     hashes = held_out_hashes(split)
     inside = [hash_structure(frame) in hashes for frame in frames]
     if whole:
-        learnt = {_material(frame) for frame, out in zip(frames, inside, strict=True) if not out}
-        inside = [_material(frame) not in learnt for frame in frames]
+        learnt = {material_of(frame) for frame, out in zip(frames, inside, strict=True) if not out}
+        inside = [material_of(frame) not in learnt for frame in frames]
     chosen = [frame for frame, out in zip(frames, inside, strict=True) if out]
     if not chosen:
         raise DataError(
@@ -53,7 +54,3 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
             fix="judge all of them: leave out --split, or set held_out: false in the study",
         )
     return chosen
-
-
-def _material(frame: Atoms) -> str:
-    return str(frame.info.get("material", frame.get_chemical_formula()))

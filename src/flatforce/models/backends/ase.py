@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import numpy as np
-from ase.calculators.calculator import PropertyNotImplementedError
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
+from flatforce.data.frames import calculated_stress
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import BaseCalculator
 
-    from flatforce.core.arrays import FloatArray
 
 DEFAULT_CUTOFF = 10.0
 """Å. A calculator does not tell its range; `cutoff=…` in the spec overrides."""
@@ -117,14 +116,7 @@ class AseBackend:
         for frame in frames:
             atoms = frame.copy()
             atoms.calc = self.calculator
-            tensor = _stress(atoms) if stress else None
+            tensor = calculated_stress(atoms) if stress else None
             forces = np.array(atoms.get_forces(apply_constraint=False), dtype=float)
             found.append(RawPrediction(float(atoms.get_potential_energy()), forces, tensor))
         return found
-
-
-def _stress(atoms: Atoms) -> FloatArray | None:
-    try:
-        return np.asarray(atoms.get_stress(voigt=False), dtype=float)
-    except (PropertyNotImplementedError, NotImplementedError):
-        return None

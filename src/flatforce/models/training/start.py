@@ -10,7 +10,7 @@ import numpy as np
 from flatforce.core.errors import ConfigError, ModelError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import Labels, attach_labels, get_labels, read_frames, read_labelled
+from flatforce.data.frames import Labels, attach_labels, get_labels, material_of, read_frames, read_labelled
 from flatforce.models.potential import padded
 from flatforce.models.references import fit_energies
 from flatforce.models.spec import load
@@ -86,10 +86,10 @@ def begin(
     if config.replay is None:
         return learner, []
     known = {hash_structure(frame) for frame in (*train, *never)}
-    out = {_material(frame) for frame in never} if config.hold_out == "material" else set()
+    out = {material_of(frame) for frame in never} if config.hold_out == "material" else set()
 
     def allowed(frame: Atoms) -> bool:
-        return hash_structure(frame) not in known and _material(frame) not in out
+        return hash_structure(frame) not in known and material_of(frame) not in out
 
     return learner, _replayed(config.replay, before, shifts, seed=seed, allowed=allowed)
 
@@ -157,10 +157,6 @@ def _replayed(
         attach_labels(frame, Labels(one.energy + _sum(frame, shifts), one.forces, one.stress))
         for frame, one in zip(picked, before.evaluate(picked), strict=True)
     ]
-
-
-def _material(frame: Atoms) -> str:
-    return str(frame.info.get("material", frame.get_chemical_formula()))
 
 
 def _sum(frame: Atoms, energies: dict[str, float]) -> float:

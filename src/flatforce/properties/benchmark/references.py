@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flatforce.core.errors import DataError
-from flatforce.data.frames import get_labels
+from flatforce.data.frames import get_labels, material_of
 from flatforce.models.references import fit_energies
 
 if TYPE_CHECKING:
@@ -59,21 +59,6 @@ def references_from_others(
     if unknown := sorted(species - references.keys()):
         notes.append(f"no frame to align by holds {', '.join(unknown)}: energies with it are not compared")
     return references, notes
-
-
-def material_of(frame: Atoms) -> str:
-    """Name the material of a frame.
-
-    Parameters
-    ----------
-    frame
-        Any.
-
-    Returns
-    -------
-    What its info says, else its formula.
-    """
-    return str(frame.info.get("material", frame.get_chemical_formula()))
 
 
 def energy_references(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
