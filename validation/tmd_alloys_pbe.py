@@ -2,11 +2,13 @@
 
     python validation/tmd_alloys_pbe.py relax FOLDER [--workers 2] [--system MoWS2] [--cells 4]
     python validation/tmd_alloys_pbe.py converge FOLDER [--workers 2] [--system MoWS2]
+    python validation/tmd_alloys_pbe.py modes FOLDER [--workers 2]
     python validation/tmd_alloys_pbe.py assemble FOLDER src/flatforce/data/files/tmd_alloys_pbe.extxyz
 
 `relax` is `flatforce alloy energies` with labels: every ordering up to `--cells` primitive cells, positions and in-plane
 cell, CHGNet guiding the first steps. A killed run goes on from its cache. `converge` prints how formation energies at the
 relaxed sheets depend on cutoff, k points and smearing: differences are what counts, so totals may be far from converged.
+`modes` prints the Γ modes of MoS2 and WS2 as the dataset has them relaxed, by displacements of 0.01 Å with its settings.
 """
 
 from __future__ import annotations
@@ -18,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.progress import reporting
+from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.properties.alloys.energies import grid_of
+from flatforce.properties.phonons.supercell import make_phonopy, to_ase
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
@@ -42,6 +47,9 @@ in differences."""
 DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.05 eV, {k} × {k} k points of the primitive cell or denser, with Γ, no spin, c = 15 Å, free energy"
 
 GUIDE = "chgnet:0.3.0"
+
+DISPLACEMENT = 0.01
+"""Å."""
 
 SYSTEMS: dict[str, dict[str, Any]] = {
     "MoWS2": {"species": ["Mo", "W"], "a": 3.187, "thickness": 3.13},
@@ -118,6 +126,29 @@ def relax(folder: Path, workers: int, systems: list[str], cells: int, guide: str
         print(system, found["metrics"], found["warnings"], flush=True)
 
 
+def modes(folder: Path, workers: int) -> None:
+    """Γ modes need the unit cell alone: the images of an atom move with it."""
+    settings = SETTINGS.model_copy(update={"k_length": SYSTEMS_K_LENGTH["MoWS2"]})
+    for sheet in read_labelled(dataset_path("tmd-alloys-pbe")):
+        if not sheet.info.get("relaxed") or sheet.get_chemical_formula() not in {"MoS2", "S2W"}:
+            continue
+        phonon = make_phonopy(sheet, (1, 1))
+        phonon.generate_displacements(distance=DISPLACEMENT)
+        displaced = [to_ase(cell) for cell in phonon.supercells_with_displacements or []]
+        done = label(displaced, LabelConfig(settings=settings, workers=workers), cache=folder / "modes")
+        assert not done.failures, done.failures
+        phonon.forces = np.array([get_labels(frame).forces for frame in done.frames])
+        phonon.produce_force_constants(show_drift=False)
+        phonon.symmetrize_force_constants()
+        found = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0] * THZ_IN_INVERSE_CM
+        print(
+            sheet.get_chemical_formula(),
+            f"a = {sheet.cell.lengths()[0]:.4f} Å",
+            np.round(found, 1),
+            flush=True,
+        )
+
+
 def assemble(folder: Path, target: Path) -> None:
     """Put the frames of all systems in one file."""
     frames = []
@@ -138,7 +169,7 @@ def assemble(folder: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["converge", "relax", "assemble"])
+    parser.add_argument("what", choices=["converge", "relax", "modes", "assemble"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("target", type=Path, nargs="?")
     parser.add_argument("--workers", type=int, default=2)
@@ -150,5 +181,7 @@ if __name__ == "__main__":
         converge(given.folder, given.workers, given.system)
     elif given.what == "relax":
         relax(given.folder, given.workers, given.system, given.cells, given.guide)
+    elif given.what == "modes":
+        modes(given.folder, given.workers)
     else:
         assemble(given.folder, given.target)
