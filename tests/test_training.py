@@ -202,9 +202,9 @@ def test_stress_out_of_plane_has_no_influence(few_frames: Path, tmp_path: Path, 
 
 def test_huber_is_torchs_and_square_for_small_errors() -> None:
     torch = pytest.importorskip("torch")
-    errors = torch.linspace(-0.1, 0.1, 41, dtype=torch.float64)
+    errors = torch.linspace(-0.1, 0.1, 42, dtype=torch.float64).reshape(14, 3)
     nothing = torch.zeros(1)
-    batch = Truth(nothing, errors, nothing, nothing, sizes=torch.ones(1), heights=nothing)
+    batch = Truth(nothing, errors, nothing, nothing, torch.tensor([14]), nothing, factors=torch.ones(1))
     out = Predicted(nothing, torch.zeros_like(errors), None)
     weights = Weights(energy=0.0, forces=1.0, stress=0.0)
     found = sheet_loss(batch, out, weights, huber=0.03)
@@ -214,6 +214,48 @@ def test_huber_is_torchs_and_square_for_small_errors() -> None:
     assert float(sheet_loss(batch, out, weights, huber=1.0)) == pytest.approx(squares)
     assert float(sheet_loss(batch, out, weights)) == pytest.approx(squares)
     assert float(found) < 0.9 * squares
+
+
+def test_a_frame_weighs_as_often_as_it_is_told(rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    sizes = np.array([2, 5])
+    energy, tension = rng.normal(size=2), rng.normal(size=(2, 3))
+    forces = [rng.normal(size=(n, 3)) for n in sizes]
+
+    def loss(frames: list[int], factors: list[float]) -> float:
+        heights, ones = np.full(len(frames), 9.0), np.ones(len(frames))
+        pushes = np.concatenate([forces[k] for k in frames])
+        values = (energy[frames], pushes, tension[frames], ones, sizes[frames], heights, np.array(factors))
+        nothing = torch.zeros(len(frames))
+        out = Predicted(nothing, torch.zeros(len(pushes), 3), torch.zeros(len(frames), 3, 3))
+        return float(sheet_loss(Truth(*map(torch.as_tensor, values)), out, weights, huber=0.5))
+
+    for weights, counts in (
+        (Weights(energy=1.0, forces=0.0, stress=0.0), np.ones(2)),
+        (Weights(energy=0.0, forces=1.0, stress=0.0), sizes),
+        (Weights(energy=0.0, forces=0.0, stress=1.0), np.ones(2)),
+    ):  # each term is a mean over what it counts
+        twice = loss([0, 0, 1], [1.0, 1.0, 1.0]) * counts[[0, 0, 1]].sum()
+        assert loss([0, 1], [2.0, 1.0]) * counts.sum() == pytest.approx(twice)
+        assert loss([0, 1], [1.0, 1.0]) * counts.sum() < 0.95 * twice
+
+
+def test_config_types_without_weight_are_not_learnt(few_frames: Path, sheet: Atoms, tmp_path: Path) -> None:
+    few = read(few_frames, ":")
+    for number, frame in enumerate(few):
+        frame.info["config_type"] = "odd" if number % 2 else "even"
+    given = few_frames.with_name("two_types.extxyz")
+    found = []
+    for name, sign, weight in (("a", 1, 0.0), ("b", -1, 0.0), ("c", 1, 2.0)):  # the scale sees no sign
+        for frame in few[1::2]:
+            frame.arrays["REF_forces"] *= sign
+        write(given, few, format="extxyz")
+        train(small(given, epochs=3, type_weights={"odd": weight}), tmp_path / name)
+        found.append(energies(tmp_path / name, sheet))
+    assert found[0] == pytest.approx(found[1], abs=1e-9)
+    assert found[0] != pytest.approx(found[2], abs=1e-6)
+    with pytest.raises(DataError, match="config type off"):
+        train(small(given, type_weights={"off": 2.0}), tmp_path / "d")
 
 
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

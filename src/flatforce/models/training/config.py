@@ -108,6 +108,8 @@ class TrainConfig(Config):
     """Decay of the running mean of the weights that is judged and kept; null for none."""
     weights: Weights = Weights()
     """Weights of the loss."""
+    type_weights: dict[str, NonNegativeFloat] = {}
+    """Factors of the loss by config type, 1 where not given: more than 1 for what is hard to learn."""
     huber: PositiveFloat | None = None
     """Error (eV/Å of a force, eV/atom, eV/Å²) beyond which the loss grows linearly instead of as the square, so
     that strongly displaced frames do not outweigh those about a minimum; null for squares alone."""

@@ -75,6 +75,12 @@ def load_data(config: TrainConfig) -> TrainingData:
     frames = [frame for frame in every if config_type(frame) != ISOLATED]
     chosen = set(_held_out(frames, config))
     fit = [f for i, f in enumerate(frames) if i not in chosen]
+    unknown = sorted(set(config.type_weights) - {config_type(frame) for frame in frames})
+    if unknown:
+        raise DataError(
+            f"No frame is of config type {', '.join(unknown)}, which `type_weights` names.",
+            fix=f"name some of {', '.join(sorted({config_type(frame) for frame in frames}))}",
+        )
     if len(fit) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames")
     hashes = {name: hash_file(path) for name, path in zip(config.data, paths, strict=True)}

@@ -11,6 +11,7 @@ import numpy as np
 
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.data.frames import config_type
 from flatforce.models.training.files import save_torch
 from flatforce.models.training.loss import Example, Truth, example, membrane_error, sheet_loss, truth
 from flatforce.models.training.monitor import Monitor
@@ -124,8 +125,15 @@ class _Run:
         self.device = auto if config.device == "auto" else config.device
         self.learner, self.model = learner, learner.module.to(self.device)
         bare = config.energy_only
-        self.train = [example(frame, learner, need_forces=not bare) for frame in train]
-        self.valid = [example(frame, learner, need_forces=not bare) for frame in valid]
+
+        def examples(frames: Sequence[Atoms]) -> list[Example]:
+            factors = [config.type_weights.get(config_type(frame), 1.0) for frame in frames]
+            return [
+                example(frame, learner, need_forces=not bare, weight=factor)
+                for frame, factor in zip(frames, factors, strict=True)
+            ]
+
+        self.train, self.valid = examples(train), examples(valid)
         free = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(
             free, lr=config.learning_rate, weight_decay=config.weight_decay, amsgrad=config.amsgrad

@@ -34,6 +34,8 @@ class Example:
     """(3,) eV/Å², membrane stress xx, yy, xy; None where not labelled."""
     height: float
     """Å, of the cell that the model sees."""
+    weight: float = 1.0
+    """Factor of its terms in the loss."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,11 @@ class Truth:
     """(F,) atoms of each frame."""
     heights: Any
     """(F,) Å."""
+    factors: Any
+    """(F,) of each frame's terms in the loss."""
 
 
-def example(frame: Atoms, learner: Learner, *, need_forces: bool = True) -> Example:
+def example(frame: Atoms, learner: Learner, *, need_forces: bool = True, weight: float = 1.0) -> Example:
     """Turn a labelled frame into what is learnt, in the cell that the model will see.
 
     Parameters
@@ -65,6 +69,8 @@ def example(frame: Atoms, learner: Learner, *, need_forces: bool = True) -> Exam
         Whose graph.
     need_forces
         Whether a frame without forces is refused.
+    weight
+        Factor of its terms in the loss.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def example(frame: Atoms, learner: Learner, *, need_forces: bool = True) -> Exam
     membrane = None
     if labels.stress is not None and height > 0:
         membrane = labels.stress[(0, 1, 0), (0, 1, 1)] * height
-    return Example(learner.graph(slab), labels.energy, labels.forces, membrane, float(slab.cell[2, 2]))
+    return Example(learner.graph(slab), labels.energy, labels.forces, membrane, float(slab.cell[2, 2]), weight)
 
 
 def truth(examples: Sequence[Example], *, dtype: Any, device: str) -> Truth:
@@ -108,6 +114,7 @@ def truth(examples: Sequence[Example], *, dtype: Any, device: str) -> Truth:
         labelled=tensor([one.membrane is not None for one in examples]),
         sizes=tensor([len(one.forces) for one in examples]),
         heights=tensor([one.height for one in examples]),
+        factors=tensor([one.weight for one in examples]),
     )
 
 
@@ -129,19 +136,21 @@ def sheet_loss(wanted: Truth, found: Predicted, weights: Weights, *, huber: floa
     -------
     A scalar tensor. Only the xx, yy and xy components of the stress enter, times the cell height.
     """
-    loss = weights.energy * _mean((wanted.energy - found.energy) / wanted.sizes, huber)
+    per_frame = wanted.factors
+    loss = weights.energy * _mean((wanted.energy - found.energy) / wanted.sizes, huber, per_frame)
     if weights.forces > 0:
-        loss = loss + weights.forces * _mean(wanted.forces - found.forces, huber)
+        per_atom = per_frame.repeat_interleave(wanted.sizes.long())[:, None]
+        loss = loss + weights.forces * _mean(wanted.forces - found.forces, huber, per_atom)
     if weights.stress > 0:
-        loss = loss + weights.stress * _mean(membrane_error(wanted, found), huber)
+        loss = loss + weights.stress * _mean(membrane_error(wanted, found), huber, per_frame[:, None])
     return loss
 
 
-def _mean(error: Any, huber: float | None) -> Any:
-    if huber is None:
-        return error.square().mean()
-    size = error.abs()
-    return (error.square() - (size - huber).clamp(min=0).square()).mean()  # 2 δ |x| − δ² beyond δ
+def _mean(error: Any, huber: float | None, factors: Any) -> Any:
+    squares = error.square()
+    if huber is not None:
+        squares = squares - (error.abs() - huber).clamp(min=0).square()  # 2 δ |x| − δ² beyond δ
+    return (factors * squares).mean()
 
 
 def membrane_error(wanted: Truth, found: Predicted) -> Any:
