@@ -222,7 +222,7 @@ def test_a_frame_weighs_as_often_as_it_is_told(rng: np.random.Generator) -> None
     energy, tension = rng.normal(size=2), rng.normal(size=(2, 3))
     forces = [rng.normal(size=(n, 3)) for n in sizes]
 
-    def loss(frames: list[int], factors: list[float]) -> float:
+    def loss(weights: Weights, frames: list[int], factors: list[float]) -> float:
         heights, ones = np.full(len(frames), 9.0), np.ones(len(frames))
         pushes = np.concatenate([forces[k] for k in frames])
         values = (energy[frames], pushes, tension[frames], ones, sizes[frames], heights, np.array(factors))
@@ -235,9 +235,9 @@ def test_a_frame_weighs_as_often_as_it_is_told(rng: np.random.Generator) -> None
         (Weights(energy=0.0, forces=1.0, stress=0.0), sizes),
         (Weights(energy=0.0, forces=0.0, stress=1.0), np.ones(2)),
     ):  # each term is a mean over what it counts
-        twice = loss([0, 0, 1], [1.0, 1.0, 1.0]) * counts[[0, 0, 1]].sum()
-        assert loss([0, 1], [2.0, 1.0]) * counts.sum() == pytest.approx(twice)
-        assert loss([0, 1], [1.0, 1.0]) * counts.sum() < 0.95 * twice
+        twice = loss(weights, [0, 0, 1], [1.0, 1.0, 1.0]) * counts[[0, 0, 1]].sum()
+        assert loss(weights, [0, 1], [2.0, 1.0]) * counts.sum() == pytest.approx(twice)
+        assert loss(weights, [0, 1], [1.0, 1.0]) * counts.sum() < 0.95 * twice
 
 
 def test_config_types_without_weight_are_not_learnt(few_frames: Path, sheet: Atoms, tmp_path: Path) -> None:

@@ -58,9 +58,16 @@ LEARN = {
 }
 
 
+def bundled() -> list[Atoms]:
+    """The frames of `wse2-pbe` but those that came of this study."""
+    return [
+        f for f in read_labelled(dataset_path("wse2-pbe")) if not f.info["name"].startswith("vSe3-learnt")
+    ]
+
+
 def prepare(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    frames = read_labelled(dataset_path("wse2-pbe"))
+    frames = bundled()
     held = set(hold_out(frames, fraction=0.12, seed=0))
     write_frames(
         folder / "test.extxyz", [f for i, f in enumerate(frames) if i in held and config_type(f) in KINDS]
@@ -92,7 +99,7 @@ def judge(folder: Path) -> None:
     begun = {hash_structure(frame) for frame in read_labelled(folder / "start.extxyz")}
     unseen = [
         frame
-        for frame in read_labelled(dataset_path("wse2-pbe"))
+        for frame in bundled()
         if config_type(frame).startswith("vSe_3x3") and hash_structure(frame) not in begun
     ]
     runs = {

@@ -82,7 +82,9 @@ def example(frame: Atoms, learner: Learner, *, need_forces: bool = True, weight:
     membrane = None
     if labels.stress is not None and height > 0:
         membrane = labels.stress[(0, 1, 0), (0, 1, 1)] * height
-    return Example(learner.graph(slab), labels.energy, labels.forces, membrane, float(slab.cell[2, 2]), weight)
+    return Example(
+        learner.graph(slab), labels.energy, labels.forces, membrane, float(slab.cell[2, 2]), weight
+    )
 
 
 def truth(examples: Sequence[Example], *, dtype: Any, device: str) -> Truth:
