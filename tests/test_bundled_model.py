@@ -22,8 +22,8 @@ PBE_LATTICE = 3.317
 PBE_GAMMA = (168.7, 168.7, 239.6, 239.6, 242.2, 300.1)
 """cm⁻¹, E″, E′, A1′, A2″ by finite displacements with the same settings; good to 1–2 cm⁻¹."""
 
-MET = {"pristine_1x1", "pristine_2x2", "pristine_3x3", "vSe2_3x3", "vSe_3x3_small"}
-"""Config types whose held-out forces are good to 20 meV/Å; V_W, Se_W and strong rattles of V_Se are not."""
+LARGEST = {"vSe_3x3": 22.0, "vSe_3x3_small": 8.0}
+"""meV/Å, of held-out forces. Strong rattles of V_Se are not good to 20."""
 
 
 def test_lattice_and_phonons(unit: Atoms, tmp_path: Path) -> None:
@@ -50,5 +50,5 @@ def test_card_says_what_the_held_out_frames_say(frames: list[Atoms]) -> None:
         found = error_metrics(errors, group=group)
         assert found["force_mae"] == pytest.approx(promised["force_mae"], rel=1e-2)
         assert found["energy_mae"] < 2
-        assert group not in MET or found["force_mae"] < 20
+        assert found["force_mae"] < LARGEST.get(group, 20.0)
     assert path.stat().st_size < 5e6
