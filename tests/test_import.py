@@ -10,13 +10,13 @@ import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
-from ase.io import read, write
+from ase.io import write
 
 import vasp_files
 from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A3_IN_KBAR
 from flatforce.data.audit.symmetry import LIMIT, asymmetry_notes, force_asymmetry
-from flatforce.data.frames import get_labels
+from flatforce.data.frames import get_labels, read_labelled
 from flatforce.data.importing import NO_SHEET, ImportConfig, import_frames
 from flatforce.data.readers.content import DUPLICATE, MACHINE_LEARNED, TRUNCATED, UNCONVERGED
 from flatforce.structures.symmetry import find_symmetry
@@ -224,7 +224,7 @@ def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: 
     """An even k grid without Γ lacks the threefold axis; the levels of a W vacancy feel it, a Se vacancy hardly."""
     by_name = {frame.info["name"]: frame for frame in frames}
     assert 0 < force_asymmetry(by_name["vW3-06"]) < 1e-3  # on a grid with Γ
-    by_name["vW3-06"] = read(Path(__file__).parent / "files" / "vw_grid_without_gamma.extxyz")
+    (by_name["vW3-06"],) = read_labelled(Path(__file__).parent / "files" / "vw_grid_without_gamma.extxyz")
     assert force_asymmetry(by_name["vW3-06"]) > 0.1
     assert 0 < force_asymmetry(by_name["vSe3-relax-01"]) < LIMIT
     assert force_asymmetry(by_name["vW3-12"]) < 1e-12  # a rattled frame has no symmetry to break
