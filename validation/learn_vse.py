@@ -58,10 +58,11 @@ LEARN = {
 }
 
 
-def bundled() -> list[Atoms]:
-    """The frames of `wse2-pbe` but those that came of this study."""
+def bundled(*later: str) -> list[Atoms]:
+    """The frames of `wse2-pbe` as it was before this study, and those of the named rounds after it."""
+    left_out = {"learnt", "strong"} - set(later)
     return [
-        f for f in read_labelled(dataset_path("wse2-pbe")) if not f.info["name"].startswith("vSe3-learnt")
+        f for f in read_labelled(dataset_path("wse2-pbe")) if left_out.isdisjoint(f.info["name"].split("-"))
     ]
 
 
@@ -99,7 +100,7 @@ def judge(folder: Path) -> None:
     begun = {hash_structure(frame) for frame in read_labelled(folder / "start.extxyz")}
     unseen = [
         frame
-        for frame in bundled()
+        for frame in bundled("strong")
         if config_type(frame).startswith("vSe_3x3") and hash_structure(frame) not in begun
     ]
     runs = {

@@ -4,7 +4,7 @@
         [--start 8] [--per-round 8]
     python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
-FRAMES is a labelled file or `wse2-pbe`, without what active learning added to it. `--about`: the config types in question,
+FRAMES is a labelled file or `wse2-pbe`, without the frames of V_Se that were added after the study. `--about`: the config types in question,
 see `parts`. `--target`: a relaxed cell with a defect whose local spectrum (the six sites nearest to the hole, Γ of the cell)
 and local modes are judged against a reference model. A killed run goes on. `table` prints means with 95 % intervals over
 seeds, and how many labels each strategy needs for the errors that chance reaches at the end. All strategies are judged by
@@ -192,7 +192,10 @@ def share_first_round(trained: Path, inside: Path, n_models: int) -> None:
 
 def run(given: argparse.Namespace, folder: Path, name: str) -> None:
     about, target, reference = given.about, given.target, given.reference
-    frames = [f for f in read_labelled(dataset_path(name)) if "learnt" not in str(f.info.get("name"))]
+    later = {"learnt", "strong"}
+    frames = [
+        f for f in read_labelled(dataset_path(name)) if later.isdisjoint(str(f.info.get("name")).split("-"))
+    ]
     near = [] if target is None else nearest(target)
     local = None if target is None else Local(target, near, reference)
     for seed in range(given.seeds):

@@ -4,11 +4,13 @@
     python validation/tmd_alloys_pbe.py converge FOLDER [--workers 2] [--system MoWS2]
     python validation/tmd_alloys_pbe.py modes FOLDER [--workers 2]
     python validation/tmd_alloys_pbe.py assemble FOLDER src/flatforce/data/files/tmd_alloys_pbe.extxyz
+    python validation/tmd_alloys_pbe.py rattle FOLDER validation/mows2_rattled.extxyz [--workers 2]
 
 `relax` is `flatforce alloy energies` with labels: every ordering up to `--cells` primitive cells, positions and in-plane
 cell, CHGNet guiding the first steps. A killed run goes on from its cache. `converge` prints how formation energies at the
 relaxed sheets depend on cutoff, k points and smearing: differences are what counts, so totals may be far from converged.
 `modes` prints the Γ modes of MoS2 and WS2 as the dataset has them relaxed, by displacements of 0.01 Å with its settings.
+`rattle` labels strained sheets with displaced atoms of five orderings of MoWS2, which teach forces and stiffness.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from flatforce.properties.phonons.supercell import make_phonopy, to_ase
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
+from flatforce.structures.strain import rattled, strained
 from flatforce.studies.alloy_files import AlloyStudy
 from flatforce.studies.alloy_stages import alloy_energies
 
@@ -56,6 +59,9 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "NbMoS2": {"species": ["Nb", "Mo"], "a": 3.26, "thickness": 3.13},
 }
 """Å: a lattice constant between those of the end members."""
+
+RATTLED = {"MoWS2-000": 8, "MoWS2-001": 4, "MoWS2-002": 4, "MoWS2-005": 4, "MoWS2-012": 3}
+"""Frames of MoS2, WS2, x = 1/2, 1/3 and 3/4."""
 
 CHANGES: dict[str, dict[str, Any]] = {
     "as they are": {},
@@ -149,6 +155,33 @@ def modes(folder: Path, workers: int) -> None:
         )
 
 
+def rattle(folder: Path, target: Path, workers: int) -> None:
+    rng = np.random.default_rng(20261129)
+    settings = SETTINGS.model_copy(update={"k_length": SYSTEMS_K_LENGTH["MoWS2"]})
+    frames, grids = [], []
+    for sheet in read_labelled(dataset_path("tmd-alloys-pbe")):
+        name = str(sheet.info["material"])
+        for i in range(RATTLED.get(name, 0) if sheet.info.get("relaxed") else 0):
+            xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
+            frame = rattled(
+                strained(sheet, xx=xx, yy=yy, xy=xy / 2), amplitude=rng.choice([0.02, 0.04, 0.07]), rng=rng
+            )
+            frame.info = {"name": f"{name}-rattled-{i}", "material": name, "config_type": "rattled"}
+            frame.info["dft"] = DFT.format(k=8)
+            frames.append(frame)
+            grids.append(grid_of(settings, sheet))
+    with reporting("rattled") as progress:
+        done = label(
+            frames,
+            LabelConfig(settings=settings, workers=workers),
+            cache=folder / "rattled",
+            settings=grids,
+            progress=progress,
+        )
+    assert not done.failures, done.failures
+    write_frames(target, done.frames)
+
+
 def assemble(folder: Path, target: Path) -> None:
     """Put the frames of all systems in one file."""
     frames = []
@@ -169,7 +202,7 @@ def assemble(folder: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["converge", "relax", "modes", "assemble"])
+    parser.add_argument("what", choices=["converge", "relax", "modes", "rattle", "assemble"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("target", type=Path, nargs="?")
     parser.add_argument("--workers", type=int, default=2)
@@ -183,5 +216,7 @@ if __name__ == "__main__":
         relax(given.folder, given.workers, given.system, given.cells, given.guide)
     elif given.what == "modes":
         modes(given.folder, given.workers)
+    elif given.what == "rattle":
+        rattle(given.folder, given.target, given.workers)
     else:
         assemble(given.folder, given.target)

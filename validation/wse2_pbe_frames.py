@@ -5,6 +5,7 @@
     python validation/wse2_pbe_frames.py relaxed RELAXED_V_SE.extxyz > relaxed.extxyz
     python validation/wse2_pbe_frames.py small RELAXED.extxyz vW_3x3 6 > small.extxyz
     python validation/wse2_pbe_frames.py vacancy RELAXED_V_SE.extxyz > vacancy.extxyz
+    python validation/wse2_pbe_frames.py strong RELAXED_V_SE.extxyz > strong.extxyz
 
 `first` and `defects` need nothing; `relaxed` rattles a V_Se 3x3 cell that a force field trained on the frames before has
 relaxed, because small displacements about the minimum are what phonons see. Seeds are fixed.
@@ -115,6 +116,19 @@ def vacancy_round(path: str) -> list[Atoms]:
     ]
 
 
+def strong_round(path: str) -> list[Atoms]:
+    """Strong rattles of V_Se, every second one strained: the displacements of dynamics at 300–600 K."""
+    rng = np.random.default_rng(20261128)
+    base = read(path)
+    assert not isinstance(base, list)
+    frames = []
+    for i, amplitude in enumerate((0.06, 0.07, 0.08, 0.09, 0.05) * 4):
+        xx, yy, xy = rng.uniform(-0.015, 0.015, size=3) * (i % 2)
+        cell = rattled(strained(base, xx=xx, yy=yy, xy=xy / 2), amplitude=amplitude, rng=rng)
+        frames.append(named(cell, "vSe_3x3", f"vSe3-strong-{i:02d}"))
+    return frames
+
+
 if __name__ == "__main__":
     rounds: dict[str, Callable[..., list[Atoms]]] = {
         "first": first_round,
@@ -122,6 +136,7 @@ if __name__ == "__main__":
         "relaxed": relaxed_round,
         "small": small_round,
         "vacancy": vacancy_round,
+        "strong": strong_round,
     }
     made = rounds[sys.argv[1]](*sys.argv[2:])
     write(sys.stdout, made, format="extxyz")
