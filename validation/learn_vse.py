@@ -146,6 +146,9 @@ def tell_coverage(potential: Potential, held_out: list[Atoms], unseen: list[Atom
         halves.append(coverage(calibrate(e, s), others, theirs))
     print(f"  {len(unseen)} vacancy frames, {len(held_out)} frames calibrate:", told(held))
     print("  half of them calibrate:", told(np.mean(halves, axis=0)), "±", told(np.std(halves, axis=0)))
+    judged = [LEVELS.index(level) for level in (0.68, 0.95)]
+    near = np.abs(np.array(halves) - LEVELS)[:, judged] <= 0.05
+    print("  within 5 points at 68 and 95 %:", near.mean(axis=0), "of the halvings")
 
 
 def told(levels: FloatArray) -> str:
