@@ -31,6 +31,9 @@ run away: a few validation frames may be met by accident."""
 
 CHECKPOINT = "checkpoint.pt"
 
+UNKEPT = "best_epoch"
+"""The model of the best epoch, where the one that was trained further stays ahead."""
+
 
 @dataclass
 class Progression:
@@ -41,6 +44,9 @@ class Progression:
     best_scale: float = float("inf")
     best_epoch: int = -1
     best_weights: dict[str, Any] | None = None
+    epoch_loss: float = float("inf")
+    """Of the best epoch, which is not the best where the model that was trained further stays ahead."""
+    epoch_weights: dict[str, Any] | None = None
     start: dict[str, float] | None = None
     """Errors of a model that is trained further, before anything was learnt."""
     start_weights: dict[str, Any] | None = None
@@ -168,6 +174,9 @@ class _Run:
                 self._save()
                 saved = time.monotonic()
         self._save()
+        if state.best_epoch < 0 and state.epoch_weights is not None:
+            self.model.load_state_dict(state.epoch_weights)
+            self.learner.save(self.folder / f"{UNKEPT}{self.learner.suffix}")
         if state.best_weights is not None:
             self.model.load_state_dict(state.best_weights)
         rows = [row for row in state.history if row["epoch"] == state.best_epoch]
@@ -194,7 +203,7 @@ class _Run:
         state = self.state
         if state.epoch >= self.stage_two_start and not state.in_stage_two:
             state.in_stage_two = True
-            state.best_loss = state.best_scale = float("inf")
+            state.best_loss = state.best_scale = state.epoch_loss = float("inf")
             self._start_counts()
 
     def _out_of_patience(self) -> bool:
@@ -276,11 +285,15 @@ class _Run:
         state, loss = self.state, row["valid_loss"]
         if not np.isfinite([loss, row["train_loss"]]).all() or loss > DIVERGED * state.best_scale:
             state.diverged = True
-        elif loss < state.best_loss:
+            return
+        if loss < state.epoch_loss:
+            state.epoch_loss = loss
+            with self._averaged():
+                state.epoch_weights = self._weights()
+        if loss < state.best_loss:
             state.best_loss, state.best_epoch = loss, state.epoch
             state.best_scale = max(loss, row["train_loss"])
-            with self._averaged():
-                state.best_weights = self._weights()
+            state.best_weights = state.epoch_weights
 
     def _truth(self, batch: Sequence[Example]) -> Truth:
         return truth(batch, dtype=getattr(self.torch, self.config.dtype), device=self.device)

@@ -27,7 +27,7 @@ from flatforce.models.training.data import (
     write_split,
 )
 from flatforce.models.training.elsewhere import train_isolated
-from flatforce.models.training.epochs import CHECKPOINT, fit
+from flatforce.models.training.epochs import CHECKPOINT, UNKEPT, fit
 from flatforce.models.training.start import begin
 from flatforce.models.training.targets import reference_energies
 
@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 GPU_POOL = "gpu"
 """The executor that trains."""
 
-NO_GAIN = "no epoch was better on the validation frames than the model it started from, which is kept: lower learning_rate"
+NO_GAIN = (
+    "no epoch was better on the validation frames than the model it started from, which is kept; the best epoch is "
+    f"{UNKEPT} beside it. Lower learning_rate, or, if that model has learnt these frames, give others with valid_file"
+)
 
 NO_TEST = "no frame was held out: the errors are those of the validation frames, which chose the best epoch"
 
