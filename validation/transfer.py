@@ -1,7 +1,7 @@
 """Does a universal model help where frames are few? From random weights and from a universal model, on WSe2 and on disulfides.
 
     python validation/transfer.py FOLDER wse2 [--kind m3gnet] [--sizes 5 20 60] [--rates 1e-3 3e-4] [--updates 900]
-        [--starts scratch transfer replay]
+        [--starts scratch transfer replay] [--seed 1]
     python validation/transfer.py FOLDER disulfides --sizes 5 15 40
     python validation/transfer.py FOLDER wse2 --start chgnet:0.3.0
 
@@ -105,7 +105,15 @@ TARGETS = {
 
 
 def settings(
-    target: Target, kind: str, start: str | None, *, size: int, rate: float, updates: int, replay: Path | None
+    target: Target,
+    kind: str,
+    start: str | None,
+    *,
+    size: int,
+    rate: float,
+    updates: int,
+    replay: Path | None,
+    seed: int,
 ) -> TrainConfig:
     steps = math.ceil((size + (0 if replay is None else REMINDERS)) / BATCH)
     values: dict[str, Any] = target.hold_out | {
@@ -118,6 +126,7 @@ def settings(
         "stage_two": None,
         "huber": 0.05,
         "weights": {"energy": 10, "forces": 100, "stress": 10},
+        "seed": seed,
     }
     if start is None:
         values["model"] = SHAPES[kind]["model"]
@@ -215,6 +224,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[5, 20, 60])
     parser.add_argument("--rates", type=float, nargs="*", default=[1e-3, 3e-4])
     parser.add_argument("--updates", type=int, default=900)
+    parser.add_argument("--seed", type=int, default=1, help="draws the frames and the weights")
     parser.add_argument("--epochs", type=int, default=60, help="of the universal model")
     given = parser.parse_args()
     folder, target = given.folder, TARGETS[given.target]
@@ -237,7 +247,14 @@ def main() -> None:
             for rate in given.rates:
                 inside = folder / f"{name}-{size}-{rate:g}"
                 config = settings(
-                    target, given.kind, start, size=size, rate=rate, updates=given.updates, replay=replay
+                    target,
+                    given.kind,
+                    start,
+                    size=size,
+                    rate=rate,
+                    updates=given.updates,
+                    replay=replay,
+                    seed=given.seed,
                 )
                 with reporting(inside.name) as progress:
                     result = train(config, inside, progress=progress)
