@@ -7,7 +7,8 @@
 FRAMES is a labelled file or `wse2-pbe`, without the frames of V_Se that were added after the study. `--about`: the config types in question,
 see `parts`. `--target`: a relaxed cell with a defect whose local spectrum (the six sites nearest to the hole, Γ of the cell)
 and local modes are judged against a reference model. A killed run goes on. `table` prints means with 95 % intervals over
-seeds, and how many labels each strategy needs for the errors that chance reaches at the end. All strategies are judged by
+seeds, how many labels each strategy needs to stay at or below the error that chance reaches at the end, and its error over
+that of chance, seed by seed. All strategies are judged by
 their first three members: the property-directed one trains more of them to choose.
 """
 
@@ -241,6 +242,21 @@ def curves(rows: list[dict[str, Any]], quantity: str) -> dict[str, tuple[FloatAr
     return found
 
 
+def beside_chance(rows: list[dict[str, Any]], strategy: str, quantity: str) -> list[float]:
+    """Error over that of chance, seed by seed (frames and first members are the same): geometric mean over rounds."""
+    found: dict[tuple[str, float], dict[float, float]] = {}
+    for row in rows:
+        if quantity in row and row["labels"] > 0:
+            found.setdefault((row["strategy"], row["seed"]), {})[row["labels"]] = row[quantity]
+    ratios = []
+    for seed in sorted({seed for name, seed in found if name == strategy}):
+        mine, chance = found[strategy, seed], found.get(("random", seed), {})
+        both = sorted(mine.keys() & chance.keys())
+        if both:
+            ratios.append(float(np.exp(np.mean([np.log(mine[n] / chance[n]) for n in both]))))
+    return ratios
+
+
 def read_rows(paths: list[Path]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in [one for given in paths for one in (sorted(given.glob("*/rows.csv")) or [given])]:
@@ -259,16 +275,20 @@ def table(paths: list[Path], picture: Path | None) -> None:
         found = curves(rows, quantity)
         if not found:
             continue
-        print(f"\n{label}: mean [95 % over seeds] by labels asked for")
-        chance = found["random"][1][-1]
+        labels = found["random"][0]
+        print(f"\n{label}: mean [95 % over seeds] by labels asked for\n")
+        head = ["strategy", *(f"{n:.0f}" for n in labels)]
+        if "%" not in quantity:
+            head += ["needs", "over chance"]
+        print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
         for strategy, (labels, means, spans) in found.items():
-            below = np.flatnonzero(means <= chance)
-            need = f"{labels[below[0]]:.0f}" if len(below) else "more"
-            said = "  ".join(
-                f"{n:.0f}: {m:.3g} [{a:.3g}, {b:.3g}]"
-                for n, m, (a, b) in zip(labels, means, spans, strict=True)
-            )
-            print(f"{strategy:12s} {said}  labels to the end of chance: {need}")
+            cells = [f"{m:.3g} [{a:.3g}, {b:.3g}]" for m, (a, b) in zip(means, spans, strict=True)]
+            if "%" not in quantity:
+                worse = np.flatnonzero(means > found["random"][1][-1])
+                first = 0 if not len(worse) else worse[-1] + 1
+                cells.append(f"{labels[first]:.0f}" if first < len(labels) else "more")
+                cells.append(", ".join(f"{one:.2f}" for one in beside_chance(rows, strategy, quantity)))
+            print(f"| {strategy} | {' | '.join(cells)} |")
         if "%" not in quantity:
             lines = []
             for colour, (strategy, (labels, means, spans)) in zip(COLOURS, found.items(), strict=False):
