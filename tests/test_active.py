@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ase import Atoms, units
 
+from flatforce.active.assess import assess
 from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.selection import LABEL_NOISE, Pool, select
-from flatforce.active.uncertainty import DescriptorDistance, atom_spread, calibrate, coverage
+from flatforce.active.uncertainty import (
+    DescriptorDistance,
+    atom_spread,
+    calibrate,
+    committee_spread,
+    coverage,
+)
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
+from flatforce.data.frames import Labels, attach_labels
 from flatforce.models import load
+from flatforce.models.errors import compare, error_metrics
 from flatforce.models.potential import Potential, Prediction
 from flatforce.models.protocols import RawPrediction
 from flatforce.structures.strain import rattled
@@ -180,6 +190,45 @@ def test_the_area_finds_the_tension_that_is_asked_for() -> None:
     assert means.mean() == pytest.approx(2.0, abs=3 * error)
     assert not np.allclose(found.atoms.cell.array[0], sheet.cell.array[0], atol=0.01)
     assert found.atoms.cell.array[2] == pytest.approx(sheet.cell.array[2])
+
+
+def test_one_trajectory_that_the_model_loses_ends_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A force field that knows nothing of atoms closer than 2.3 Å."""
+    sheet, potential = layer("Cu", 2.49, 2), load(EMT)
+    plain = potential.backend.predict
+
+    def short(frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
+        distances = [one.get_all_distances(mic=True) + 9 * np.eye(len(one)) for one in frames]
+        return [
+            replace(said, energy=np.nan) if between.min() < 2.3 else said
+            for said, between in zip(plain(frames, stress=stress), distances, strict=True)
+        ]
+
+    monkeypatch.setattr(potential.backend, "predict", short)
+    config = Dynamics(temperatures=[10.0, 4000.0], steps=60, every=20, friction=0.05)
+    cold, hot = run_dynamics(potential, [sheet], config, seed=0)
+    assert cold.steps == 60
+    assert len(cold.frames) == 3
+    assert hot.steps < 60
+    assert "NaN" in hot.ended
+    again = run_dynamics(potential, [sheet], config, seed=0, before=[cold, hot])  # it stays where it ended
+    assert again[1].ended == hot.ended
+
+
+def test_errors_count_force_components_not_frames() -> None:
+    frames = []
+    for repeats, amplitude in ((2, 0.02), (3, 0.2), (4, 0.1), (5, 0.15)):
+        frame = rattled(layer("Cu", 2.49, repeats), amplitude=amplitude, rng=np.random.default_rng(repeats))
+        (said,) = load(EMT).evaluate([frame])
+        frames.append(attach_labels(frame, Labels(said.energy, said.forces, None)))
+    members = "ase:ase.calculators.emt:EMT,ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"
+    committee = load(f"committee:{members}")
+    found = assess(committee, frames[:2], frames[2:], committee_spread, seed=0).metrics
+    pooled = error_metrics(compare(frames[:2], committee.evaluate(frames[:2])))["force_mae"]
+    assert found["force_mae"] == pytest.approx(pooled)
+    each = [error_metrics(compare([one], committee.evaluate([one])))["force_mae"] for one in frames[:2]]
+    assert abs(np.mean(each) - pooled) > 0.1 * pooled
+    assert found["force_mae_low"] <= pooled <= found["force_mae_high"]
 
 
 def test_a_trajectory_ends_where_the_model_is_not_trusted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,19 @@ TRAIN: dict[str, Any] = {
 }
 
 
+LIVE: dict[str, Any] = {
+    "start": ["start.extxyz"],
+    "test": "test.extxyz",
+    "structures": ["sheet.extxyz"],
+    "sampling": {"rattles": {"count": 2}, "dynamics": {"steps": 20, "every": 5, "temperatures": [300]}},
+    "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}, "workers": 2},
+    "train": TRAIN,
+    "per_round": 3,
+    "calibration_fraction": 0.3,
+    "stop": {"rounds": 2},
+}
+
+
 def sheet(repeats: int = 3) -> Atoms:
     a = 2.6
     cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
@@ -89,17 +103,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
-    study: dict[str, Any] = {
-        "start": ["start.extxyz"],
-        "test": "test.extxyz",
-        "structures": ["sheet.extxyz"],
-        "sampling": {"rattles": {"count": 2}, "dynamics": {"steps": 20, "every": 5, "temperatures": [300]}},
-        "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}, "workers": 2},
-        "train": TRAIN,
-        "per_round": 3,
-        "calibration_fraction": 0.3,
-        "stop": {"rounds": 2},
-    }
+    study = copy.deepcopy(LIVE)
     (folder / "live.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", "live.yaml", "-o", "live")
     assert done.returncode == 0, done.stderr
@@ -239,6 +243,11 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     times = [[one["time"] for one in record["details"]["dynamics"]] for record in found[:-1]]
     assert times == [[2.0, 2.0], [4.0, 4.0], [6.0, 6.0]]  # doubt ends each after one step more
     assert [one["metrics"]["n_labels"] for one in found] == [0, 2, 4, 6]
+    fitted = read_labelled(folder / "fly" / "round-03" / "fitted.extxyz")
+    standing = {hash_structure(frame) for frame in fitted}
+    for number in range(3):  # a trajectory goes on from a frame that is learnt, and stays learnt
+        new = read_labelled(folder / "fly" / f"round-{number:02d}" / "labelled.extxyz")
+        assert {hash_structure(frame) for frame in new} <= standing
     first = read_trajectories(folder / "fly" / "round-00" / "trajectories.extxyz", seed=0)
     second = read_trajectories(folder / "fly" / "round-01" / "trajectories.extxyz", seed=0)
     for before, after in zip(first, second, strict=True):
@@ -305,19 +314,54 @@ def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(fol
     assert len(found.start) == 15
     gold = [frame for frame in found.start if frame.info["config_type"] == "gold"]
     fitted, aside = set_aside(
-        config, [*plain, gold[0], gold[0], gold[0]]
+        config, [[*plain, gold[0], gold[0], gold[0]]]
     )  # whichever is taken, gold is fitted
     assert aside
     assert {s for frame in aside for s in frame.symbols} <= {s for frame in fitted for s in frame.symbols}
     with pytest.raises(DataError, match="18 atoms are too few"):
-        set_aside(config, plain[:3])
+        set_aside(config, [plain[:3]])
     write_frames(folder / "copper.extxyz", plain)
     with pytest.raises(DataError, match="No frame to begin with holds Au"):
         gather(LearnConfig.parse(values | {"start": [str(folder / "copper.extxyz")]}))
 
 
+def test_a_frame_keeps_its_side_and_paths_are_not_cut(folder: Path) -> None:
+    values: dict[str, Any] = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
+    values |= {"train": TRAIN, "calibration_fraction": 0.3}
+    batches = [labelled(16, 1), *(labelled(6, seed) for seed in (6, 7, 8))]
+    for number, batch in enumerate(batches[1:]):
+        for k, frame in enumerate(batch):
+            frame.info |= {"config_type": "relaxation", "path": f"{number}-{k % 2}"}
+    config = LearnConfig.parse(values)
+    held: set[str] = set()
+    fitted: set[str] = set()
+    for count in range(1, 5):
+        sides = set_aside(config, batches[:count])
+        now = [{hash_structure(frame) for frame in side} for side in sides]
+        assert now[0] >= fitted
+        assert now[1] >= held
+        assert not now[0] & now[1]
+        fitted, held = now
+        paths = [{frame.info["path"] for frame in side if "path" in frame.info} for side in sides]
+        assert not paths[0] & paths[1]
+    assert len(held) == 5 + 6  # two paths of three frames, 30 % of 18 rounded up
+    fly = config.model_copy(
+        update={"sampling": Sampling(dynamics=Dynamics(go_on=True, stop_above=0.1)), "structures": ["-"]}
+    )
+    for frame in (frame for batch in batches[1:] for frame in batch):
+        frame.info["config_type"] = "dynamics"
+    assert len(set_aside(fly, batches)[1]) == 5  # what dynamics stand on is fitted
+    assert len(set_aside(config, batches)[1]) > 5
+
+
+def test_a_pool_of_known_frames_is_refused(folder: Path) -> None:
+    same = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "start.extxyz")], "train": TRAIN}
+    with pytest.raises(DataError, match="No frame is left in the pool"):
+        gather(LearnConfig.parse(same | {"test": str(folder / "test.extxyz")}))
+
+
 def test_a_defect_that_does_not_exist_is_told_before_anything_is_trained(folder: Path) -> None:
-    study = yaml.safe_load((folder / "live.yaml").read_text())
+    study = copy.deepcopy(LIVE)
     study["sampling"] = {"defects": {"primitive": "sheet.extxyz", "defects": ["v_Ag"], "size": 1}}
     (folder / "typo.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", "typo.yaml", "-o", "typo")
@@ -332,31 +376,41 @@ from ase.calculators.emt import EMT
 
 class Failing(EMT):
     def calculate(self, *args, **more):
-        word = Path({path!r}).read_text()
-        if word:
+        word, tried = Path({path!r}).read_text(), Path({path!r} + ".tried")
+        if word == "one" and not tried.exists():
+            tried.touch()
+            raise OSError("no label today")
+        if word in {{"frame", "machine"}}:
             raise {{"frame": RuntimeError, "machine": OSError}}[word]("no label today")
         super().calculate(*args, **more)
 """
 
 
-@pytest.mark.parametrize("cause", ["frame", "machine"])
+@pytest.mark.parametrize("cause", ["frame", "machine", "one"])
 def test_what_failed_labels_do_to_a_run(folder: Path, cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames that cannot be labelled end it with a record; a machine that fails leaves the round open."""
+    """Two rounds of frames that cannot be labelled end it, and it can be mended; a machine that fails leaves the round open."""
     word = folder / "word"
     word.write_text(cause)
     (folder / "failing.py").write_text(FAILING.format(path=str(word)))
     monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ.get('PYTHONPATH', '')}")
-    study = yaml.safe_load((folder / "live.yaml").read_text())
+    study = copy.deepcopy(LIVE)
     study["label"]["settings"]["calculator"] = "failing:Failing"
-    study |= {"stop": {"rounds": 1}, "sampling": {"rattles": {"count": 1}}}
+    study |= {"stop": {"rounds": 1 + 2 * (cause == "frame")}, "sampling": {"rattles": {"count": 1}}}
     (folder / f"{cause}.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", f"{cause}.yaml", "-o", cause)
     inside = folder / cause / "round-00"
     if cause == "frame":
         assert done.returncode == 1
-        assert "every label of this round failed" in done.stdout
+        assert "every label of two rounds in a row failed" in done.stdout
         assert "has no label" in done.stderr
-        assert not (folder / cause / "round-01").exists()
+        assert not (folder / cause / "round-02").exists()
+        assert not (
+            folder / cause / "round-01" / "committee"
+        ).exists()  # nothing was learnt: not trained again
+        word.write_text("")
+        done = run(folder, "learn", f"{cause}.yaml", "-o", cause)
+        assert done.returncode == 0, done.stderr
+        assert [one["metrics"]["n_learnt"] for one in records(folder / cause)] == [16, 16, 19, 22]
         return
     assert done.returncode == 2
     assert "no label today" in done.stderr
@@ -432,6 +486,22 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
         round(float(one[[a.symbol == "Au" for a in one]].get_all_distances(mic=True)[0, 1])) for one in pairs
     }
     assert len(between) > 1  # anywhere, not side by side
+
+
+def test_candidates_keep_the_moments_that_labels_hang_on(tmp_path: Path) -> None:
+    start = sheet(2)
+    start.set_initial_magnetic_moments([2.0, 1.0, 0.0, -1.0])
+    config = Sampling(
+        rattles=Rattles(count=1),
+        strains=Strains(count=1),
+        modes=ThermalModes(count=1),
+        relaxations=Relaxations(every=3),
+        dynamics=Dynamics(steps=2, every=1),
+    )
+    found = propose(load("ase:ase.calculators.emt:EMT"), [start], config, seed=0, folder=tmp_path)
+    assert {one.info["sampler"] for one in found} == {"rattle", "strain", "modes", "relaxation", "dynamics"}
+    for frame in found:
+        assert frame.get_initial_magnetic_moments() == pytest.approx([2.0, 1.0, 0.0, -1.0])
 
 
 def test_local_modes_and_formation_energies_of_members() -> None:

@@ -76,15 +76,12 @@ def assess(
 
     Returns
     -------
-    Errors with their interval over frames, and how often the calibrated intervals hold on the test frames.
+    Errors over all force components with their interval over frames, and how often the calibrated intervals hold on the test frames.
     """
     said = potential.evaluate(list(test), stress=False)
-    of_frame = np.array(
-        [
-            1e3 * np.abs(one.forces - get_labels(frame).forces).mean()
-            for frame, one in zip(test, said, strict=True)
-        ]
-    )
+    off = [1e3 * np.abs(one.forces - get_labels(f).forces).ravel() for f, one in zip(test, said, strict=True)]
+    frame_of = np.repeat(np.arange(len(test)), [len(one) for one in off])
+    components = np.concatenate(off)
     energy = [
         1e3 * abs(one.energy - get_labels(frame).energy) / len(frame)
         for frame, one in zip(test, said, strict=True)
@@ -92,9 +89,9 @@ def assess(
     seen = potential.evaluate(list(held_out), stress=False)
     found = calibrate(atom_errors(held_out, seen), np.concatenate(spread(held_out, seen)))
     covered = coverage(found, atom_errors(test, said), np.concatenate(spread(test, said)))
-    low, high = bootstrap(of_frame, seed=seed)
+    low, high = bootstrap(components, groups=frame_of, seed=seed)
     metrics = {
-        "force_mae": float(of_frame.mean()),
+        "force_mae": float(components.mean()),
         "force_mae_low": low,
         "force_mae_high": high,
         "energy_mae": float(np.mean(energy)),
@@ -102,8 +99,8 @@ def assess(
         "covered_68": float(covered[LEVELS.index(0.68)]),
         "covered_95": float(covered[LEVELS.index(0.95)]),
     }
-    kinds = np.array([config_type(frame) for frame in test])
-    by_kind = {str(kind): float(of_frame[kinds == kind].mean()) for kind in np.unique(kinds)}
+    kinds = np.array([config_type(frame) for frame in test])[frame_of]
+    by_kind = {str(kind): float(components[kinds == kind].mean()) for kind in np.unique(kinds)}
     return Assessment(metrics, found, covered, by_kind)
 
 
@@ -126,7 +123,7 @@ def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels
     last = errors[-1]
     judged = last["n_test"] >= FEWEST_TO_END
     if stop.force_mae is not None and judged and last["force_mae_high"] < stop.force_mae:
-        return f"the force error is below {stop.force_mae:g} meV/Å with 95 % confidence"
+        return f"the 95 % interval of the force error is below {stop.force_mae:g} meV/Å"
     if stop.budget is not None and labels >= stop.budget:
         return f"the budget of {stop.budget} labels is spent"
     if len(errors) > stop.rounds:

@@ -10,6 +10,7 @@ from ase import units
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
+from flatforce.core.errors import ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.structures.sheet import area
@@ -128,22 +129,38 @@ def run_dynamics(
     ]
     if before is not None:
         moving = [replace(one, frames=[]) for one in before]
-    found = potential.evaluate([one.atoms for one in moving])
-    for one, said in zip(moving, found, strict=True):
+    found: dict[int, Prediction] = {}
+    _evaluate(potential, moving, [k for k, one in enumerate(moving) if one.doubted or not one.ended], found)
+    for k, one in enumerate(moving):
         if one.doubted:
             one.ended, one.doubted = "", False
-            _judge(one, config, None if doubt is None else doubt(one.atoms, said))
+            _judge(one, config, None if doubt is None else doubt(one.atoms, found[k]))
     for step in range(1, config.steps + 1):
         alive = [k for k, one in enumerate(moving) if not one.ended and one.steps < config.steps]
         if not alive:
             break
         for k in alive:
             _kick_and_drift(moving[k], found[k], config)
-        for k, after in zip(alive, potential.evaluate([moving[k].atoms for k in alive]), strict=True):
-            found[k] = after
-            _finish_step(moving[k], after, config, doubt=doubt)
+        _evaluate(potential, moving, alive, found)
+        for k in alive:
+            if not moving[k].ended:
+                _finish_step(moving[k], found[k], config, doubt=doubt)
         progress(step, config.steps, f"{len(alive)} trajectories")
     return moving
+
+
+def _evaluate(
+    potential: Potential, moving: Sequence[Trajectory], which: Sequence[int], found: dict[int, Prediction]
+) -> None:
+    """Ask for all at once; where that fails, for each alone, and end those to blame."""
+    try:
+        found |= zip(which, potential.evaluate([moving[k].atoms for k in which]), strict=True)
+    except ModelError:
+        for k in which:
+            try:
+                (found[k],) = potential.evaluate([moving[k].atoms])
+            except ModelError as error:
+                moving[k].ended, moving[k].doubted = f"exploded: {error.what}", False
 
 
 def _start(sheet: Atoms, temperature: float, rng: np.random.Generator) -> Trajectory:

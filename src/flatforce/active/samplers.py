@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 TRAJECTORIES = "trajectories.extxyz"
 
+DYNAMICS = "dynamics"
+"""Config type of frames that dynamics propose."""
+
+PATH = "path"
+"""In `info`: frames of one trajectory or relaxation share it."""
+
+KEPT_ARRAYS = {"numbers", "positions", "initial_magmoms", "masses"}
+"""A label may hang on them."""
+
 LONGEST: Final = 0.4
 """Å. Thermal displacements along soft modes of a poor model are cut here."""
 
@@ -95,14 +104,15 @@ def propose(
     if config.defects is not None and primitive is not None:
         found += _defects(primitive, config.defects, rng)
     if config.relaxations is not None:
-        found += _relaxations(potential, sheets, config.relaxations, rng)
+        found += _relaxations(potential, sheets, config.relaxations, rng, seed)
     if config.dynamics is not None:
         moving = _trajectories(before, seed, learnt, failed) if config.dynamics.go_on else None
         done = run_dynamics(
             potential, sheets, config.dynamics, seed=seed, doubt=doubt, before=moving, progress=progress
         )
         write_trajectories(folder / TRAJECTORIES, done)
-        found += [_told(frame, "dynamics") for one in done for frame in one.frames]
+        for number, one in enumerate(done):
+            found += [_told(frame, DYNAMICS, path=f"{DYNAMICS}-{seed}-{number}") for frame in one.frames]
     return found
 
 
@@ -126,7 +136,7 @@ def _told(atoms: Atoms, sampler: str, **more: Any) -> Atoms:
     kept = {"material", "md_time", "temperature", "doubt", "defect"}
     atoms.info = {key: value for key, value in atoms.info.items() if key in kept}
     atoms.info |= {"sampler": sampler, "config_type": sampler} | more
-    for name in set(atoms.arrays) - {"numbers", "positions"}:
+    for name in set(atoms.arrays) - KEPT_ARRAYS:
         del atoms.arrays[name]
     return atoms
 
@@ -145,7 +155,7 @@ def _strains(sheets: Sequence[Atoms], config: Strains, rng: np.random.Generator)
     for sheet in sheets:
         for _ in range(config.count):
             xx, yy, xy = rng.uniform(-config.largest, config.largest, size=3)
-            moved = strained(sheet, xx=xx, yy=yy, xy=xy / 2)
+            moved = strained(sheet, xx=xx, yy=yy, xy=xy)
             found.append(_told(rattled(moved, amplitude=config.rattle, rng=rng), "strain"))
     return found
 
@@ -171,8 +181,8 @@ def _modes(
                 max_distance=LONGEST,
             )
             for cell in phonon.supercells_with_displacements or []:
-                moved = to_ase(cell)
-                moved.info = dict(sheet.info)
+                moved = sheet.copy()
+                moved.positions = to_ase(cell).positions
                 found.append(_told(moved, "modes", temperature=temperature))
             phonon.force_constants = known  # phonopy drops them with the displacements that it made
     return found
@@ -197,17 +207,18 @@ def _defects(primitive: Atoms, config: RandomDefects, rng: np.random.Generator) 
 
 
 def _relaxations(
-    potential: Potential, sheets: Sequence[Atoms], config: Relaxations, rng: np.random.Generator
+    potential: Potential, sheets: Sequence[Atoms], config: Relaxations, rng: np.random.Generator, seed: int
 ) -> list[Atoms]:
     found = []
-    for sheet in sheets:
-        for _ in range(config.count):
+    for which, sheet in enumerate(sheets):
+        for number in range(config.count):
             start = rattled(sheet, amplitude=config.rattle, rng=rng)
+            name = f"relaxation-{seed}-{which}-{number}"
             path: list[Atoms] = []
             with suppress(FlatforceError):  # a poor model may lose the sheet: then it proposes nothing here
                 path = relax(potential, start, RelaxConfig(max_force=0.02, max_steps=200)).trajectory
             for step in path[:: config.every]:
                 bare = step.copy()
                 bare.calc = None
-                found.append(_told(bare, "relaxation"))
+                found.append(_told(bare, "relaxation", path=name))
     return found

@@ -57,6 +57,8 @@ class Round:
     """The committee, or one model."""
     judged: Assessment
     spread: Spread
+    retry: bool = False
+    """Whether frames whose labels failed are tried again."""
 
     def doubt(self, frame: Atoms, said: Prediction) -> float:
         """Tell the largest error that a force may have.
@@ -226,17 +228,18 @@ def label_chosen(
     Raises
     ------
     ResultError
-        If none has one and the machine is to blame: the round goes on when that is mended.
+        If the machine kept one from its label: the round goes on when that is mended.
     """
     failures: list[tuple[str, str]] = []
     frames, seconds = list(chosen), 0.0
     if not this.config.pool:
         assert this.config.label is not None  # noqa: S101  # the settings were checked
-        done = label(chosen, this.config.label, cache=this.folder.parent / "labels", progress=progress)
+        cache = this.folder.parent / "labels"
+        done = label(chosen, this.config.label, cache=cache, retry_failed=this.retry, progress=progress)
         frames, failures, seconds = done.frames, done.failures, done.seconds
-        if done.hindered and not frames:
+        if done.hindered:
             raise ResultError(
-                f"No frame of round {this.number} could be labelled.",
+                f"The machine kept {done.hindered} of {len(chosen)} frames of round {this.number} from a label.",
                 why="; ".join(sorted({reason for _, reason in failures})),
                 fix="mend that and run again: nothing is lost, the round goes on with the frames it has chosen",
             )
@@ -256,4 +259,5 @@ def newly_labelled(inside: Path) -> list[Atoms]:
     -------
     The frames.
     """
-    return read_labelled(inside / "labelled.extxyz")
+    path = inside / "labelled.extxyz"
+    return read_labelled(path) if path.stat().st_size else []

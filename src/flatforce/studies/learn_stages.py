@@ -45,6 +45,11 @@ NOT_OF_A_ROUND: Any = {
 }
 """Settings that may change from one call to the next: when a run ends, and how the machine is used."""
 
+NO_LABELS = (
+    "every label of two rounds in a row failed: mend what the reasons name (label.timeout and label.machine may change) "
+    "and run again, which tries them again; other label.settings or samplers want another -o"
+)
+
 SHOWN = ("n_labels", "force_mae", "force_mae_low", "force_mae_high")
 """Metrics of every round that the next ones repeat."""
 
@@ -66,40 +71,42 @@ def learn(config: LearnConfig, folder: Path, *, report: Reporter = unreported) -
     `result.json` of every round; the last one says why it ended.
     """
     material = gather(config)
-    learnt, labels = list(material.start), 0
+    batches, labels = [list(material.start)], 0
     rounds: list[dict[str, Any]] = []
     while True:
         inside = folder / f"round-{len(rounds):02d}"
-        found = _round(config, material, learnt, inside, rounds, labels, report)
+        found = _round(config, material, batches, inside, rounds, labels, report)
         rounds.append(found)
         if found["details"]["stop"]:
             return rounds
-        learnt += newly_labelled(inside)
+        batches.append(newly_labelled(inside))
         labels += int(found["metrics"]["n_chosen"])
 
 
 def _round(
     config: LearnConfig,
     material: Material,
-    learnt: list[Atoms],
+    batches: Sequence[list[Atoms]],
     inside: Path,
     before: Sequence[dict[str, Any]],
     labels: int,
     report: Reporter,
 ) -> dict[str, Any]:
     settings = config.model_dump(mode="json", exclude=NOT_OF_A_ROUND)
+    learnt = [frame for batch in batches for frame in batch]
     inputs = material.hashes | {"learnt": hash_value(sorted(hash_structure(frame) for frame in learnt))}
-    past = [one["metrics"] for one in before]
+    past, retry = [one["metrics"] for one in before], False
     if not claim_folder(inside, settings, inputs):
         found = read_record(inside)
         over = reason_to_stop([*past, found["metrics"]], config.stop, labels=labels)
-        if over or not found["details"]["ended_by_settings"]:
+        retry = found["details"]["stop"] == NO_LABELS
+        if over or not (retry or found["details"]["ended_by_settings"]):
             return found
     _mark(inside, stage_key(settings, inputs))
     clock = time.perf_counter()
     title = f"round {len(before)}"
     with report(f"{title}: train") as progress:
-        potential, spread, held_out, said, seconds = _train(config, learnt, inside, progress)
+        potential, spread, held_out, said, seconds = _train(config, batches, inside, progress)
     judged = assess(potential, material.test, held_out, spread, seed=config.seed)
     said += few_to_judge(judged.metrics, config.stop)
     metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
@@ -116,8 +123,10 @@ def _round(
         "ended_by_settings": bool(stop),
     }
     if not stop:
-        this = Round(config, material, learnt, len(before), labels, inside, potential, judged, spread)
+        this = Round(config, material, learnt, len(before), labels, inside, potential, judged, spread, retry)
         stop = _ask(this, metrics, details, title, report)
+        if not stop and past and _without_labels(metrics) and _without_labels(past[-1]):
+            stop = NO_LABELS
     details["stop"] = stop
     details["history"] = [{key: one[key] for key in SHOWN} for one in (*past, metrics)]
     said += [f"{name} has no label: {reason}" for name, reason in details["failures"]]
@@ -128,7 +137,7 @@ def _round(
         metrics,
         {name: UNITS[name] for name in metrics},
         inputs,
-        "failed" not in stop,
+        stop != NO_LABELS,
         said,
         details,
         seed=config.seed,
@@ -151,7 +160,7 @@ def _mark(inside: Path, key: str) -> None:
 def _ask(
     this: Round, metrics: dict[str, float], details: dict[str, Any], title: str, report: Reporter
 ) -> str:
-    """Choose frames and have them labelled; the reason to stop, if that failed."""
+    """Choose frames and have them labelled; the reason to stop, if there are none."""
     with report(f"{title}: choose") as progress:
         found = candidates(this, progress)
     metrics["n_candidates"] = float(len(found))
@@ -162,21 +171,23 @@ def _ask(
     with report(f"{title}: label") as progress:
         details["failures"], metrics["label_time"] = label_chosen(this, chosen, progress)
     metrics |= {"n_chosen": float(len(chosen)), "n_failed": float(len(details["failures"]))}
-    return (
-        "every label of this round failed: see the reasons, then change label.settings or the samplers"
-        if len(details["failures"]) == len(chosen)
-        else ""
-    )
+    return ""
+
+
+def _without_labels(metrics: dict[str, float]) -> bool:
+    return metrics["n_failed"] == metrics["n_chosen"] > 0
 
 
 def _train(
-    config: LearnConfig, learnt: list[Atoms], inside: Path, progress: Progress
+    config: LearnConfig, batches: Sequence[list[Atoms]], inside: Path, progress: Progress
 ) -> tuple[Potential, Spread, list[Atoms], list[str], float]:
     """Train on what is known so far.
 
     The force field, its doubt, the frames set aside, what the training had to say, and the seconds it took.
     """
-    fitted, held_out = set_aside(config, learnt)
+    while len(batches) > 1 and not batches[-1]:  # nothing was learnt since
+        batches, inside = batches[:-1], inside.parent / f"round-{len(batches) - 2:02d}"
+    fitted, held_out = set_aside(config, batches)
     for name, frames in (("fitted", fitted), ("held_out", held_out)):
         if not (inside / f"{name}.extxyz").is_file():
             write_frames(inside / f"{name}.extxyz", frames)
