@@ -20,12 +20,13 @@ from flatforce.active.dynamics import Dynamics
 from flatforce.active.property import (
     Target,
     cell_modes,
+    force_constants,
     local_frequencies,
-    member_force_constants,
-    member_properties,
+    property_response,
 )
 from flatforce.active.samplers import propose
 from flatforce.active.sampling import RandomDefects, Rattles, Relaxations, Sampling, Strains, ThermalModes
+from flatforce.active.surrogate import Surrogate
 from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_structure
@@ -36,6 +37,8 @@ from flatforce.studies.learn_material import gather, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from flatforce.core.arrays import FloatArray
 
 COMMITTEE = (
     "committee:ase:ase.calculators.emt:EMT,ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"
@@ -263,7 +266,7 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     assert "did all its steps" in (folder / "calm" / "report" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("strategy", ["random", "diversity"])
+@pytest.mark.parametrize("strategy", ["random", "diversity", "property"])
 def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: str) -> None:
     study = {
         "start": ["start.extxyz"],
@@ -275,6 +278,8 @@ def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: s
         "calibration_fraction": 0.3,
         "stop": {"budget": 8, "rounds": 9},
     }
+    if strategy == "property":
+        study["target"] = {"structure": "sheet.extxyz", "atoms": [0], "kind": "modes"}
     (folder / "past.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", "past.yaml", "-o", strategy)
     assert done.returncode == 0, done.stderr
@@ -434,7 +439,6 @@ def test_what_failed_labels_do_to_a_run(folder: Path, cause: str, monkeypatch: p
         ({"label": None}, "give a pool"),
         ({"train": {"n_models": 1}}, "2 or more"),
         ({"strategy": "property"}, "needs a target"),
-        ({"strategy": "property", "target": {"structure": "a"}}, "n_models of 8"),
         ({"per_rounds": 3}, "did you mean `per_round`"),
     ],
 )
@@ -504,39 +508,46 @@ def test_candidates_keep_the_moments_that_labels_hang_on(tmp_path: Path) -> None
         assert frame.get_initial_magnetic_moments() == pytest.approx([2.0, 1.0, 0.0, -1.0])
 
 
-def test_local_modes_and_formation_energies_of_members() -> None:
+def two_models() -> tuple[Atoms, FloatArray]:
     atoms = sheet(2)
     atoms.positions += np.random.default_rng(0).normal(scale=0.03, size=(len(atoms), 3))
-    committee = load(COMMITTEE)
+    names = COMMITTEE.removeprefix("committee:").split(",")
+    return atoms, np.array([force_constants(load(name), atoms) for name in names])
+
+
+def test_local_modes_keep_the_trace_and_the_order() -> None:
+    atoms, each = two_models()
     every = Target(structure="-", kind="modes", window=(-30.0, 30.0), count=12)
-    found = member_properties(committee, atoms, every)
-    each = member_force_constants(committee, atoms)
-    for mine, constants in zip(
-        found, each, strict=True
-    ):  # all modes of a cell keep the trace of its dynamical matrix
+    found = local_frequencies(each, each.mean(axis=0), atoms, every)
+    masses = np.repeat(atoms.get_masses(), 3)
+    for mine, constants in zip(found, each, strict=True):
         squares = np.sign(mine) * (mine / FREQUENCY_FACTOR) ** 2
-        masses = np.repeat(atoms.get_masses(), 3)
         assert squares.sum() == pytest.approx((np.diag(constants) / masses).sum())
-    alike = np.array([each[0], each[0]])
     exact = cell_modes(each[0], atoms).frequencies[0]
-    np.testing.assert_allclose(np.sort(local_frequencies(alike, atoms, every)[0]), exact, atol=1e-6)
+    np.testing.assert_allclose(
+        np.sort(local_frequencies(each[:1], each[0], atoms, every)[0]), exact, atol=1e-6
+    )
     few = every.model_copy(update={"atoms": [1], "count": 2})
-    assert member_properties(committee, atoms, few).shape == (2, 2)
-    energy = every.model_copy(update={"kind": "formation_energy", "pristine": "-"})
-    known = member_properties(committee, sheet(2).repeat((2, 2, 1)), energy, sheet(2))
-    np.testing.assert_allclose(known, 0.0, atol=1e-6)  # no defect, no energy
-    assert np.ptp(member_properties(committee, atoms, energy, sheet(2))) > 1e-3
+    assert local_frequencies(each, each[0], atoms, few).shape == (2, 2)
     with pytest.raises(ConfigError, match="needs the pristine sheet"):
         Target.parse({"structure": "-", "kind": "formation_energy"})
 
 
-def test_the_spectrum_of_a_member_counts_its_modes() -> None:
-    atoms = sheet(2)
-    target = Target(structure="-", window=(-30.0, 30.0), broadening=0.4)
-    found = member_properties(load(COMMITTEE), atoms, target)
-    assert found.shape[0] == 2
-    step = 60.0 / (found.shape[1] - 1)
-    assert found.sum(axis=1) * step == pytest.approx([12.0, 12.0], rel=0.01)
-    few = member_properties(load(COMMITTEE), atoms, target.model_copy(update={"atoms": [1]}))
-    assert few.sum(axis=1) * step == pytest.approx([3.0, 3.0], rel=0.01)
-    assert not np.allclose(found[0], found[1], atol=1e-3)  # the members differ
+def test_what_is_not_known_moves_the_property(folder: Path) -> None:
+    """Spectra keep their number of states; energies of a cell without a defect are known; more labels leave less open."""
+    pytest.importorskip("dscribe")
+    atoms, _ = two_models()
+    potential = load("ase:ase.calculators.emt:EMT")
+    frames = read_labelled(folder / "start.extxyz")
+    few, many = (Surrogate(frames[:count]) for count in (4, 16))
+    ldos = Target(structure="-", window=(-30.0, 30.0), broadening=0.4)
+    found = property_response(potential, few, atoms, ldos)
+    assert found.shape == (len(few.directions), 240)
+    assert np.abs(found.sum(axis=1)).max() < 1e-3 * np.abs(found).sum(axis=1).max()
+    modes = Target(structure="-", kind="modes", atoms=[1], count=2)
+    spans = [np.sqrt((property_response(potential, one, atoms, modes) ** 2).sum()) for one in (few, many)]
+    assert 0 < spans[1] < spans[0]
+    energy = Target(structure="-", kind="formation_energy", pristine="-")
+    known = property_response(potential, few, sheet(2).repeat((2, 2, 1)), energy, sheet(2))
+    np.testing.assert_allclose(known, 0.0, atol=1e-6 * np.abs(few.energy(sheet(2))).max())
+    assert np.ptp(property_response(potential, few, atoms, energy, sheet(2))) > 1e-6

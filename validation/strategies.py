@@ -1,22 +1,20 @@
 """Which strategy of active learning needs the fewest labels: studies in hindsight, repeated, against chance.
 
     python validation/strategies.py run FOLDER FRAMES [--about vSe_3x3] [--target V_SE.extxyz] [--seeds 4]
-        [--start 8] [--per-round 8]
+        [--strategies random property] [--start 8] [--per-round 8]
     python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
 FRAMES is a labelled file or `wse2-pbe`, without the frames of V_Se that were added after the study. `--about`: the config types in question,
 see `parts`. `--target`: a relaxed cell with a defect whose local spectrum (the six sites nearest to the hole, Γ of the cell)
 and local modes are judged against a reference model. A killed run goes on. `table` prints means with 95 % intervals over
 seeds, how many labels each strategy needs to stay at or below the error that chance reaches at the end, and its error over
-that of chance, seed by seed. All strategies are judged by
-their first three members: the property-directed one trains more of them to choose.
+that of chance, seed by seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,8 @@ import numpy as np
 from ase import Atoms
 from ase.io import read
 
-from flatforce.active.config import FEWEST_MEMBERS, LearnConfig
-from flatforce.active.property import cell_modes, member_force_constants
+from flatforce.active.config import LearnConfig
+from flatforce.active.property import cell_modes, force_constants
 from flatforce.active.uncertainty import LEVELS, atom_errors, calibrate, committee_spread, coverage
 from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import reporting
@@ -53,9 +51,6 @@ TRAIN: dict[str, Any] = {
     "stage_two": None,
     "n_models": 3,
 }
-
-JUDGED = 3
-"""Members."""
 
 TESTED = 0.35
 """Share of the frames in question that nothing learns from."""
@@ -116,8 +111,6 @@ def config(
         "stop": {"rounds": 3},
         "seed": seed,
     }
-    if strategy == "property":
-        values["train"] = values["train"] | {"n_models": FEWEST_MEMBERS}
     if target is not None:
         values["target"] = {"structure": str(target), "atoms": near}
     return LearnConfig.parse(values)
@@ -134,16 +127,12 @@ def nearest(cell: Path) -> list[int]:
     return [int(k) for k in np.argsort(away)[:NEAR]]
 
 
-def constants(names: str, sheet: Atoms) -> FloatArray:
-    return np.asarray(member_force_constants(load(f"committee:{names}"), sheet).mean(axis=0))
-
-
 class Local:
     """Modes of a defect that a reference model calls local, and what other models make of them."""
 
     def __init__(self, target: Path, near: list[int], reference: str) -> None:
         self.sheet, self.near = read(target), near
-        self.modes = cell_modes(constants(f"{reference},{reference}", self.sheet), self.sheet)
+        self.modes = cell_modes(force_constants(load(reference), self.sheet), self.sheet)
         weights = site_weights(self.modes)[0][:, near].sum(axis=1)
         self.local = np.argsort(-weights)[:LOCAL]
         print(
@@ -153,7 +142,9 @@ class Local:
     def error(self, names: str) -> float:
         """Mean error of their frequencies (THz): the root of each reference mode's ⟨e|D|e⟩ under the other model."""
         masses = np.repeat(self.sheet.get_masses(), 3)
-        dynamical = constants(names, self.sheet) / np.sqrt(np.outer(masses, masses))
+        dynamical = force_constants(load(f"committee:{names}"), self.sheet) / np.sqrt(
+            np.outer(masses, masses)
+        )
         vectors = self.modes.vectors[0].real[:, self.local]
         squares = np.einsum("ik,ij,jk->k", vectors, dynamical, vectors)
         found = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
@@ -179,16 +170,15 @@ def covered(folder: Path, test: list[Atoms]) -> dict[str, float]:
     return row
 
 
-def share_first_round(trained: Path, inside: Path, n_models: int) -> None:
+def share_first_round(trained: Path, inside: Path) -> None:
     """All strategies of a seed begin with the same frames and members: train them once."""
     committee = inside / "round-00" / "committee"
     source = trained / "round-00" / "committee"
     if trained == inside or committee.exists():
         return
     shutil.copytree(source, committee, ignore=shutil.ignore_patterns("result.json", "*.lock"))
-    said = json.loads((source / "run.json").read_text(encoding="utf-8").replace(str(trained), str(inside)))
-    said["config"]["n_models"] = n_models
-    (committee / "run.json").write_text(json.dumps(said), encoding="utf-8")
+    said = (source / "run.json").read_text(encoding="utf-8")
+    (committee / "run.json").write_text(said.replace(str(trained), str(inside)), encoding="utf-8")
 
 
 def run(given: argparse.Namespace, folder: Path, name: str) -> None:
@@ -203,18 +193,18 @@ def run(given: argparse.Namespace, folder: Path, name: str) -> None:
         files = folder / f"frames-{seed}"
         files.mkdir(parents=True, exist_ok=True)
         parts(files, frames, about, seed, given.start)
-        for strategy in STRATEGIES:
+        for strategy in given.strategies:
             if strategy == "property" and target is None:
                 continue
             inside = folder / f"{strategy}-{seed}"
             settings = config(files, strategy, seed, target, near, given.per_round)
-            share_first_round(folder / f"{STRATEGIES[0]}-{seed}", inside, settings.train.n_models)
+            share_first_round(folder / f"{STRATEGIES[0]}-{seed}", inside)
             rounds, test = learn(settings, inside, report=reporting), gather(settings).test
             rows = []
             for number, one in enumerate(rounds):
                 row = {"strategy": strategy, "seed": seed, "labels": one["metrics"]["n_labels"]}
                 committee = sorted((inside / f"round-{number:02d}" / "committee").glob("*.model"))
-                names = ",".join(f"mace:{path}" for path in committee[:JUDGED])
+                names = ",".join(f"mace:{path}" for path in committee)
                 said = load(f"committee:{names}").evaluate(test)
                 errors = [np.abs(a.forces - get_labels(b).forces) for a, b in zip(said, test, strict=True)]
                 row["force_mae"] = 1e3 * float(np.concatenate(errors).mean())
@@ -307,6 +297,7 @@ if __name__ == "__main__":
     parser.add_argument("--about", default="")
     parser.add_argument("--target", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--strategies", nargs="*", choices=STRATEGIES, default=STRATEGIES)
     parser.add_argument("--start", type=int, default=8, help="frames to begin with, without --about")
     parser.add_argument("--per-round", type=int, default=8)
     parser.add_argument("--reference", default="mace:wse2-pbe")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -12,10 +12,6 @@ from flatforce.active.selection import Strategy
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
 from flatforce.reference.config import LabelConfig
-
-FEWEST_MEMBERS: Final = 8
-"""Members that stand for a Gaussian of forces and property: n of them span n − 1 directions only, and three forces tell
-more than two directions hold."""
 
 
 class Stopping(Config):
@@ -81,9 +77,4 @@ class LearnConfig(Config):
             )
         if self.strategy == "property" and self.target is None:
             raise ValueError("strategy: property needs a target")
-        if self.strategy == "property" and self.train.n_models < FEWEST_MEMBERS:
-            raise ValueError(
-                f"strategy: property needs train.n_models of {FEWEST_MEMBERS} or more: "
-                "with fewer any one frame seems to tell all"
-            )
         return self

@@ -1,4 +1,4 @@
-"""The property that frames are chosen for: what each member of a committee says of it."""
+"""The property that frames are chosen for, and how it hangs on what is not known of the forces."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from flatforce.active.surrogate import STEP, displaced
 from flatforce.core.config import Config
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.spectra import ModeSet, gaussian_dos, site_weights
@@ -14,11 +15,9 @@ from flatforce.properties.phonons.spectra import ModeSet, gaussian_dos, site_wei
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from flatforce.active.surrogate import Surrogate
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
-
-STEP = 0.01
-"""Å, of central differences."""
 
 POINTS = 240
 """Of the spectrum."""
@@ -50,15 +49,17 @@ class Target(Config):
         return self
 
 
-def member_properties(
-    potential: Potential, sheet: Atoms, target: Target, pristine: Atoms | None = None
+def property_response(
+    potential: Potential, surrogate: Surrogate, sheet: Atoms, target: Target, pristine: Atoms | None = None
 ) -> FloatArray:
-    """Ask every member for the property.
+    """Tell what each direction that the labels leave open does to the property.
 
     Parameters
     ----------
     potential
-        A committee.
+        The force field: its force constants are what the directions change.
+    surrogate
+        The directions.
     sheet
         The cell.
     target
@@ -68,26 +69,31 @@ def member_properties(
 
     Returns
     -------
-    (members, G) states/THz, (members, count) THz, or (members, 1) eV: that of the cell less that of as many pristine
-    cells as have its area, the chemical potentials being the same for all members.
+    (K, G) states/THz, (K, count) THz, or (K, 1) eV: that of the cell less that of as many pristine cells as have its area,
+    the chemical potentials being known.
     """
     if target.kind == "formation_energy" and pristine is not None:
         area, one = (abs(np.linalg.det(atoms.cell.array[:2, :2])) for atoms in (sheet, pristine))
-        cell, perfect = potential.member_energies([sheet, pristine])
-        return np.asarray((cell - area / one * perfect)[:, None])
-    each = member_force_constants(potential, sheet)
+        return np.asarray((surrogate.energy(sheet) - area / one * surrogate.energy(pristine))[:, None])
+    at_rest = force_constants(potential, sheet)
+    changed = at_rest + surrogate.force_constants(sheet)
     if target.kind == "modes":
-        return local_frequencies(each, sheet, target)
-    return np.array([_spectrum(one, sheet, target) for one in each])
+        return local_frequencies(changed, at_rest, sheet, target) - local_frequencies(
+            at_rest[None], at_rest, sheet, target
+        )
+    before = _spectrum(at_rest, sheet, target)
+    return np.array([_spectrum(one, sheet, target) - before for one in changed])
 
 
-def local_frequencies(each: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
+def local_frequencies(each: FloatArray, reference: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
     """Follow the modes that move the atoms of the target most.
 
     Parameters
     ----------
     each
-        (members, 3N, 3N) eV/Å².
+        (n, 3N, 3N) eV/Å².
+    reference
+        (3N, 3N) eV/Å², whose modes are followed.
     sheet
         The cell.
     target
@@ -95,44 +101,38 @@ def local_frequencies(each: FloatArray, sheet: Atoms, target: Target) -> FloatAr
 
     Returns
     -------
-    (members, count) THz: the root of ⟨e|D|e⟩ with a member's dynamical matrix D and the modes e of the mean, so that modes
-    that cross are not exchanged; negative where imaginary.
+    (n, count) THz: the root of ⟨e|D|e⟩ with each dynamical matrix D and the modes e of the reference, so that modes that cross are
+    not exchanged; negative where imaginary.
     """
-    mean = cell_modes(each.mean(axis=0), sheet)
+    mean = cell_modes(reference, sheet)
     inside = (mean.frequencies[0] >= target.window[0]) & (mean.frequencies[0] <= target.window[1])
     weights = np.where(inside, _weights(mean, sheet, target)[0], -1.0)
     chosen = np.argsort(-weights)[: min(target.count, int(inside.sum()))]
     vectors = mean.vectors[0].real[:, chosen]
     masses = np.repeat(sheet.get_masses(), 3)
-    squares = np.einsum("ik,mij,jk->mk", vectors, each / np.sqrt(np.outer(masses, masses)), vectors)
+    squares = np.einsum(
+        "ik,mij,jk->mk", vectors, each / np.sqrt(np.outer(masses, masses)), vectors, optimize=True
+    )
     return np.asarray(np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR)
 
 
-def member_force_constants(potential: Potential, sheet: Atoms) -> FloatArray:
-    """Ask every member for the force constants of a cell, by central differences.
+def force_constants(potential: Potential, sheet: Atoms) -> FloatArray:
+    """Compute the force constants of a cell by central differences.
 
     Parameters
     ----------
     potential
-        A committee.
+        The force field.
     sheet
         The cell.
 
     Returns
     -------
-    (members, 3N, 3N) eV/Å², symmetric.
+    (3N, 3N) eV/Å², symmetric.
     """
-    frames = []
-    for atom in range(len(sheet)):
-        for axis in range(3):
-            for sign in (1.0, -1.0):
-                moved = sheet.copy()
-                moved.positions[atom, axis] += sign * STEP
-                frames.append(moved)
-    forces = np.array(potential.member_forces(frames))  # (6N, members, N, 3)
-    forces = forces.reshape(3 * len(sheet), 2, forces.shape[1], -1)
-    rows = ((forces[:, 1] - forces[:, 0]) / (2 * STEP)).transpose(1, 0, 2)
-    return np.asarray((rows + rows.transpose(0, 2, 1)) / 2)
+    forces = np.array([one.forces.ravel() for one in potential.evaluate(displaced(sheet), stress=False)])
+    rows = (forces[1::2] - forces[::2]) / (2 * STEP)
+    return np.asarray((rows + rows.T) / 2)
 
 
 def cell_modes(force_constants: FloatArray, sheet: Atoms) -> ModeSet:

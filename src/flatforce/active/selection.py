@@ -19,9 +19,6 @@ Strategy = Literal["random", "uncertainty", "diversity", "combined", "property"]
 SHORTLIST: Final = 3
 """The combined strategy spreads its choice over this many times as many of the most doubtful candidates."""
 
-LABEL_NOISE: Final = 0.005
-"""eV/Å. Noise of a label's force component: k points and cutoff of the bundled dataset."""
-
 
 @dataclass(frozen=True)
 class Pool:
@@ -34,9 +31,9 @@ class Pool:
     known: FloatArray
     """(m, d) of the frames learnt so far."""
     forces: Sequence[FloatArray]
-    """For each candidate (members, 3N) eV/Å; used by the strategy `property`."""
+    """For each candidate (3N, K): what K unknown weights do to its forces, over the noise; used by the strategy `property`."""
     target: FloatArray | None
-    """(members, t) the property by each member, in any one unit."""
+    """(K, t) what they do to the property, in any one unit."""
 
 
 @dataclass(frozen=True)
@@ -101,42 +98,37 @@ def _spread_out(pool: Pool, among: IntArray, count: int) -> Choice:
 def _for_property(pool: Pool, count: int) -> Choice:
     """Take one after another the candidate whose label would narrow the property most.
 
-    The members are taken for samples of a Gaussian: forces f and property t vary together. Observing forces with noise r
-    leaves cov(t) = T (1 + Σ FᵀF / r²)⁻¹ Tᵀ, with T and F the deviations of the members from their mean over
-    √(members − 1); the sum runs over the frames chosen. (Ensemble transform filter: Bishop et al., Mon. Weather Rev.
-    129, 420, 2001.)
+    Weights w ~ N(0, 1) move forces by F w, in units of the noise, and the property by T w. Observing the forces of a frame leaves
+    cov(w) − cov(w) Fᵀ (1 + F cov(w) Fᵀ)⁻¹ F cov(w) (Bayesian linear regression; the choice is that of Bayesian A-optimal design).
     """
     if pool.target is None:
         raise DataError(
             "No property is known to choose for.", fix="name `target` in the study, or use another strategy"
         )
-    target = _anomalies(pool.target)
-    members = len(target)
-    information = []
-    for forces in pool.forces:
-        anomaly = _anomalies(forces)
-        information.append(anomaly @ anomaly.T / LABEL_NOISE**2)
-    gathered = np.zeros((members, members))
-    before = _left(target, gathered)
-    start = before
+    target, known = pool.target, np.eye(len(pool.target))
+    start = float((target**2).sum())
+    lost = 0.0
     places: list[int] = []
     reasons = []
     for _ in range(count):
-        left = [np.inf if k in places else _left(target, gathered + one) for k, one in enumerate(information)]
-        k = int(np.argmin(left))
+        taken = [
+            -1.0 if k in places else float(np.sum((_learnt(known, forces) @ target) ** 2))
+            for k, forces in enumerate(pool.forces)
+        ]
+        k = int(np.argmax(taken))
         places.append(k)
-        gathered = gathered + information[k]
-        share = 0.0 if start == 0 else 1 - left[k] / start
-        reasons.append(f"with those before it takes away {100 * share:.0f} % of the variance of the property")
+        rows = _learnt(known, pool.forces[k])
+        known = known - rows.T @ rows
+        lost += taken[k]
+        share = 0.0 if start == 0 else lost / start
+        reasons.append(
+            f"with those before it takes away {100 * share:.0f} % of the variance of the property, by a linear model"
+        )
     return Choice(places, reasons)
 
 
-def _anomalies(values: FloatArray) -> FloatArray:
-    """Return (members, d) deviations from the mean over √(members − 1)."""
-    flat = values.reshape(len(values), -1)
-    return np.asarray((flat - flat.mean(axis=0)) / np.sqrt(len(values) - 1))
-
-
-def _left(target: FloatArray, gathered: FloatArray) -> float:
-    """Return the summed variance of a property once this much is known."""
-    return float(np.trace(target.T @ np.linalg.solve(np.eye(len(gathered)) + gathered, target)))
+def _learnt(known: FloatArray, forces: FloatArray) -> FloatArray:
+    """Return the root of what a frame's forces take from a covariance: (3N, K)."""
+    seen = forces @ known
+    factor = np.linalg.cholesky(np.eye(len(forces)) + seen @ forces.T)
+    return np.asarray(np.linalg.solve(factor, seen))

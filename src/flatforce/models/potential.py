@@ -167,48 +167,6 @@ class Potential:
             progress(len(found), len(frames), "frames")
         return found
 
-    def member_forces(self, frames: Sequence[Atoms]) -> list[FloatArray]:
-        """Ask every member of a committee.
-
-        Parameters
-        ----------
-        frames
-            Sheets.
-
-        Returns
-        -------
-        For each frame (members, N, 3) eV/Å.
-        """
-        return [np.array([one.forces for one in said]) for said in self._each_member(frames)]
-
-    def member_energies(self, frames: Sequence[Atoms]) -> FloatArray:
-        """Ask every member of a committee.
-
-        Parameters
-        ----------
-        frames
-            Sheets.
-
-        Returns
-        -------
-        (frames, members) eV.
-        """
-        return np.array([[one.energy for one in said] for said in self._each_member(frames)])
-
-    def _each_member(self, frames: Sequence[Atoms]) -> list[tuple[RawPrediction, ...]]:
-        """Return what each member says of each frame; raises `ModelError` if this is no committee."""
-        each = getattr(self.backend, "predict_each", None)
-        if each is None:
-            raise ModelError(
-                f"{self.spec} is a single model.", fix="give a committee: committee:a.model,b.model"
-            )
-        self.check(frames)
-        found: list[tuple[RawPrediction, ...]] = []
-        for batch in _batches(frames, self.backend.batch_atoms):
-            said = each([padded(frame, self.cutoff) for frame in batch], stress=False)
-            found += zip(*said, strict=True)
-        return found
-
     def _flatten(self, frame: Atoms, slab: Atoms, raw: RawPrediction) -> Prediction:
         if not (np.isfinite(raw.energy) and np.isfinite(raw.forces).all()):
             raise ModelError(

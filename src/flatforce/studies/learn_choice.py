@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.io import read
 
-from flatforce.active.property import member_properties
+from flatforce.active.property import property_response
 from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
+from flatforce.active.surrogate import Surrogate
 from flatforce.active.trajectories import read_trajectories, story
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from flatforce.active.assess import Assessment
     from flatforce.active.config import LearnConfig
     from flatforce.active.uncertainty import Spread
+    from flatforce.core.arrays import FloatArray
     from flatforce.core.progress import Progress
     from flatforce.models.potential import Potential, Prediction
     from flatforce.studies.learn_material import Material
@@ -163,15 +165,11 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
     doubt = np.array([this.doubt(frame, one) for frame, one in zip(among, said, strict=True)])
     plain = config.strategy in {"random", "uncertainty", "property"}
     points = np.zeros((len(among) + 1, 1)) if plain else descriptors([*among, *this.learnt])
-    target = this.material.target if config.strategy == "property" else None
     pool = Pool(
         doubt,
         points[: len(among)],
         points[len(among) :],
-        [] if target is None else potential.member_forces(among),
-        None
-        if target is None or config.target is None
-        else member_properties(potential, target, config.target, this.material.pristine),
+        *_for_target(this, among),
     )
     rng = np.random.default_rng([config.seed, this.number])
     choice = select(pool, count, config.strategy, rng=rng)
@@ -188,6 +186,16 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
     write_frames(this.folder / CHOSEN, chosen)
     write_text(this.folder / WHY, json.dumps({"largest_doubt": largest, "frames": told}, indent=1))
     return chosen, told, largest
+
+
+def _for_target(this: Round, among: Sequence[Atoms]) -> tuple[list[FloatArray], FloatArray | None]:
+    """Return what is not known of forces and property, `forces` and `target` of a pool."""
+    config, sheet = this.config, this.material.target
+    if config.strategy != "property" or config.target is None or sheet is None:
+        return [], None
+    surrogate = Surrogate(this.learnt)
+    response = property_response(this.potential, surrogate, sheet, config.target, this.material.pristine)
+    return [surrogate.forces(frame) / surrogate.noise for frame in among], response
 
 
 def _chosen_before(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
+
+
+COARSE: Final = {"n_max": 4, "l_max": 3}
+"""Radial and angular functions of descriptors that are differentiated."""
 
 
 def descriptors(frames: Sequence[Atoms], *, cutoff: float = 5.0) -> FloatArray:
@@ -53,7 +57,51 @@ def atom_descriptors(frame: Atoms, species: Iterable[str], *, cutoff: float = 5.
     return _unit(_soap(set(species), cutoff, average="off").create(frame))
 
 
-def _soap(species: set[str], cutoff: float, *, average: str) -> Any:
+def sum_descriptors(frame: Atoms, species: Sequence[str], *, cutoff: float = 5.0) -> FloatArray:
+    """Sum the SOAP vectors of the atoms of each species: the features of an energy that is linear in them.
+
+    Parameters
+    ----------
+    frame
+        A structure.
+    species
+        All that may occur.
+    cutoff
+        Å.
+
+    Returns
+    -------
+    (species × D,), not normalised; coarser than the other descriptors.
+    """
+    rows = np.asarray(_soap(set(species), cutoff, average="off", **COARSE).create(frame))
+    symbols = np.array(frame.get_chemical_symbols())
+    return np.concatenate([rows[symbols == one].sum(axis=0) for one in species])
+
+
+def descriptor_gradients(frame: Atoms, species: Sequence[str], *, cutoff: float = 5.0) -> FloatArray:
+    """Differentiate `sum_descriptors` by the positions.
+
+    Parameters
+    ----------
+    frame
+        A structure.
+    species
+        All that may occur.
+    cutoff
+        Å.
+
+    Returns
+    -------
+    (3N, species × D) 1/Å.
+    """
+    soap = _soap(set(species), cutoff, average="off", **COARSE)
+    found = soap.derivatives(frame, method="numerical", attach=True, return_descriptor=False)
+    symbols = np.array(frame.get_chemical_symbols())  # (centre, atom, axis, D)
+    each = [np.asarray(found)[symbols == one].sum(axis=0).reshape(3 * len(frame), -1) for one in species]
+    return np.concatenate(each, axis=1)
+
+
+def _soap(species: set[str], cutoff: float, *, average: str, n_max: int = 6, l_max: int = 4) -> Any:
     try:
         from dscribe.descriptors import SOAP
     except ImportError as error:
@@ -63,8 +111,8 @@ def _soap(species: set[str], cutoff: float, *, average: str) -> Any:
     return SOAP(
         species=sorted(species),
         r_cut=cutoff,
-        n_max=6,
-        l_max=4,
+        n_max=n_max,
+        l_max=l_max,
         sigma=0.4,
         periodic=True,
         average=average,
