@@ -7,7 +7,7 @@
 
 The run begins with 15 frames: pristine ones and the first steps of the relaxation of the vacancy. It is judged on the
 held-out frames of `wse2-pbe` with a Se vacancy or none; `judge` prints the errors of each round, of each kind of frame,
-and of the committee that learnt all frames.
+and of the committee that learnt all frames; and, paired, those on strong rattles of the vacancy that neither learnt.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ase import Atoms
 from flatforce.active.uncertainty import LEVELS, atom_errors, calibrate, committee_spread, coverage
 from flatforce.core.arrays import FloatArray
 from flatforce.core.hashing import hash_structure
+from flatforce.core.statistics import bootstrap
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.data.splits import hold_out
@@ -107,6 +108,12 @@ def judge(folder: Path) -> None:
         path.parent.parent.name: path.parent for path in sorted(folder.glob("run/*/committee/result.json"))
     }
     runs |= {"all frames": folder / "full"}
+    later = [
+        frame
+        for frame in read_labelled(dataset_path("wse2-pbe"))
+        if "strong" in str(frame.info.get("name")).split("-")
+    ]
+    strong: dict[str, FloatArray] = {}
     for name, committee in runs.items():
         specs = ",".join(f"mace:{path}" for path in sorted(committee.glob("*.model")))
         potential = load(f"committee:{specs}")
@@ -123,8 +130,23 @@ def judge(folder: Path) -> None:
             1e3 * abs(one.energy - get_labels(f).energy) / len(f) for f, one in zip(test, said, strict=True)
         ]
         print(f"{name}: force MAE, meV/Å: {', '.join(words)}; energy {np.mean(energy):.1f} meV/atom")
+        strong[name] = np.array(
+            [
+                1e3 * np.abs(one.forces - get_labels(f).forces).mean()
+                for f, one in zip(later, potential.evaluate(later), strict=True)
+            ]
+        )
         if (committee.parent / "held_out.extxyz").is_file():
             tell_coverage(potential, read_labelled(committee.parent / "held_out.extxyz"), unseen)
+    for name, off in strong.items():
+        print(
+            f"{name}, {len(later)} strong rattles that none learnt: {tell(off)}, less all: {tell(off - strong['all frames'])}"
+        )
+
+
+def tell(values: FloatArray) -> str:
+    low, high = bootstrap(values, seed=0)
+    return f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
 
 
 def tell_coverage(potential: Potential, held_out: list[Atoms], unseen: list[Atoms]) -> None:
