@@ -70,14 +70,19 @@ def test_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
     assert label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path).computed == 1
 
 
-@pytest.mark.parametrize("error", ["OSError(28, 'No space left on device')", "MemoryError()"])
-def test_what_the_machine_failed_at_is_tried_again(tmp_path: Path, error: str) -> None:
+NO_MORE_FILES = "__import__('resource').setrlimit(1, (0, 0))  # RLIMIT_FSIZE: as on a full disk"
+
+
+@pytest.mark.parametrize(
+    "fails", ["raise OSError(28, 'No space left on device')", "raise MemoryError()", NO_MORE_FILES]
+)
+def test_what_the_machine_failed_at_is_tried_again(tmp_path: Path, fails: str) -> None:
     module = tmp_path / "full_disk.py"
     module.write_text(
         "from pathlib import Path\nfrom ase.calculators.emt import EMT\n"
         "class Full(EMT):\n"
         "    def calculate(self, *args, **more):\n"
-        f"        if Path({str(tmp_path / 'full')!r}).exists():\n            raise {error}\n"
+        f"        if Path({str(tmp_path / 'full')!r}).exists():\n            {fails}\n"
         "        super().calculate(*args, **more)\n"
     )
     config = LabelConfig(settings=AseSettings(engine="ase", calculator="full_disk:Full"))

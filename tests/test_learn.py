@@ -150,8 +150,9 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     assert [path.stat().st_mtime_ns for path in labels] == stamps
 
 
-def test_a_round_that_was_killed_inside_goes_on(folder: Path) -> None:
-    """Killed while it labels; the same run without a kill ends with the same frames."""
+@pytest.mark.parametrize("while_it", ["trains", "labels"])
+def test_a_round_that_was_killed_inside_goes_on(folder: Path, while_it: str) -> None:
+    """Killed inside; the same run without a kill ends with the same frames."""
     study = {
         "start": ["start.extxyz"],
         "test": "test.extxyz",
@@ -164,20 +165,24 @@ def test_a_round_that_was_killed_inside_goes_on(folder: Path) -> None:
         "stop": {"rounds": 1},
     }
     (folder / "kill.yaml").write_text(yaml.safe_dump(study))
-    cache = folder / "killed" / "labels"
-    kill_when(folder, ["learn", "kill.yaml", "-o", "killed"], lambda: any(cache.glob("*.json")))
+    killed = f"killed-{while_it}"
+    cache, inside = folder / killed / "labels", folder / killed / "round-00"
+    signs = {"trains": (inside, "committee/m-0.model"), "labels": (cache, "*.json")}
+    place, pattern = signs[while_it]
+    kill_when(folder, ["learn", "kill.yaml", "-o", killed], lambda: any(place.glob(pattern)))
     labels = list(cache.glob("*.json"))
-    assert not (folder / "killed" / "round-00" / "result.json").exists()
+    assert bool(labels) == (while_it == "labels")
+    assert not (inside / "result.json").exists()
     stamps = {path: path.stat().st_mtime_ns for path in labels}
     other = study | {"per_round": 3}
     (folder / "other.yaml").write_text(yaml.safe_dump(other))
-    done = run(folder, "learn", "other.yaml", "-o", "killed")
+    done = run(folder, "learn", "other.yaml", "-o", killed)
     assert done.returncode == 2
     assert "begun with other settings" in done.stderr
-    for name in ("killed", "unhurt"):
+    for name in (killed, "unhurt"):
         assert run(folder, "learn", "kill.yaml", "-o", name).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in labels} == stamps
-    frames = [read_labelled(folder / name / "round-00" / "labelled.extxyz") for name in ("killed", "unhurt")]
+    frames = [read_labelled(folder / name / "round-00" / "labelled.extxyz") for name in (killed, "unhurt")]
     for one, two in zip(*frames, strict=True):
         assert np.array_equal(one.positions, two.positions)
         assert one.info["REF_energy"] == two.info["REF_energy"]

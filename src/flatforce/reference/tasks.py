@@ -20,7 +20,7 @@ from ase.io.jsonio import encode
 from flatforce.core.execution.locks import held
 from flatforce.core.files import write_text
 from flatforce.reference.config import spins
-from flatforce.reference.worker import RANKS
+from flatforce.reference.worker import RANKS, UNWRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,6 +191,8 @@ def _wait(content: dict[str, Any], task: Path, lock: int) -> dict[str, Any]:
                 process.stdin.close()
     if code in ENDED_FROM_OUTSIDE:
         raise InterruptedError(f"ended from outside with status {code}")
+    if code == UNWRITTEN:
+        raise OSError(f"the worker could not write its result beside {task}: the disk may be full")
     return {"reason": f"the worker ended with status {code}; see {errors}"}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from ase.io.jsonio import decode
 from pydantic import TypeAdapter
 
-from flatforce.core.errors import ConfigError, MissingDependencyError
+from flatforce.core.errors import ConfigError, MissingDependencyError, ResultError
 from flatforce.core.files import write_text
 from flatforce.core.results import versions
 from flatforce.reference.config import Machine, Settings
@@ -25,6 +25,9 @@ from flatforce.reference.engines import compute
 
 OF_THE_MACHINE = (OSError, ImportError, MemoryError, ConfigError, MissingDependencyError)
 """Errors that the frame is not to blame for: it is tried again by the next run."""
+
+UNWRITTEN = os.EX_IOERR
+"""Status of a worker on a full disk."""
 
 RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 """Variables that tell a process under a launcher its number."""
@@ -40,7 +43,7 @@ def main(task_file: str) -> int:
 
     Returns
     -------
-    0; a failure of the calculation is an outcome too.
+    0; a failure of the calculation is an outcome too. `UNWRITTEN` if the outcome could not be written.
     """
     _die_with_parent()
     task = json.loads(Path(task_file).read_text(encoding="utf-8"))
@@ -64,7 +67,10 @@ def main(task_file: str) -> int:
         }
     outcome |= {"wall_time": time.perf_counter() - start, "versions": versions()}
     if _is_first_rank():
-        write_text(Path(task["outcome"]), json.dumps(outcome))
+        try:
+            write_text(Path(task["outcome"]), json.dumps(outcome))
+        except ResultError:
+            return UNWRITTEN
     return 0
 
 
