@@ -123,6 +123,12 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
         check = frame.copy()
         check.calc = EMT()
         assert frame.info["REF_energy"] == pytest.approx(check.get_potential_energy(), abs=1e-6)
+    names = ",".join(f"mace:{one}" for one in sorted((folder / "live/round-00/committee").glob("*.model")))
+    for frame, told, one in zip(new, first, load(f"committee:{names}").evaluate(new), strict=True):
+        off = np.linalg.norm(one.forces - frame.arrays["REF_forces"], axis=1).max()
+        assert told["error"] == pytest.approx(
+            off, rel=1e-6
+        )  # what the label showed of those that asked for it
     labels = sorted((folder / "live" / "labels").glob("*.json"))
     stamps = [path.stat().st_mtime_ns for path in labels]
     assert len(labels) == 6

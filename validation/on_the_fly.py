@@ -5,8 +5,8 @@
     python validation/on_the_fly.py judge FOLDER
 
 It begins with 16 frames (1×1 and 2×2, pristine) and moves 2×2 sheets at 300 and 600 K until both have done their 0.8 ps.
-`judge` prints, round by round, how far they came, the labels so far, and the errors on pristine frames that it
-never learns.
+`judge` prints, round by round, how far they came, the labels so far, what the doubt was where they stopped and what the
+label then showed, and the errors on pristine frames that it never learns.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import numpy as np
 import yaml
 from learn_vse import TRAIN, bundled
 
+from flatforce.active.uncertainty import atom_errors
 from flatforce.core.results import read_record
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.data.splits import hold_out
 from flatforce.models import load
 from flatforce.structures.prototypes import monolayer
+from flatforce.studies.learn_choice import newly_labelled
 
 LATTICE, THICKNESS = 3.319, 3.36
 """Å, PBE."""
@@ -68,27 +70,39 @@ def prepare(folder: Path) -> None:
 
 def judge(folder: Path) -> None:
     test = read_labelled(folder / "test.extxyz")
-    print(
-        "| round | labels asked for | 300 K (ps) | 600 K (ps) | 2×2 forces MAE (meV/Å) | 3×3 |\n|---|---|---|---|---|---|"
-    )
+    head = [
+        "round",
+        "labels",
+        "300 K (ps)",
+        "600 K (ps)",
+        "doubt at the stop (eV/Å)",
+        "largest error there (eV/Å)",
+    ]
+    head += ["2×2 forces MAE (meV/Å)", "3×3"]
+    print("|", " | ".join(head), "|\n" + "|---" * len(head) + "|")
     for inside in sorted((folder / "run").glob("round-*")):
         if not (inside / "result.json").is_file():
             continue
         members = ",".join(f"mace:{path}" for path in sorted((inside / "committee").glob("*.model")))
-        said = load(f"committee:{members}").evaluate(test)
+        potential = load(f"committee:{members}")
+        said = potential.evaluate(test)
         cells = []
         for kind in ("pristine_2x2", "pristine_3x3"):
-            errors = [
+            off = [
                 np.abs(one.forces - get_labels(f).forces).mean()
                 for f, one in zip(test, said, strict=True)
                 if config_type(f) == kind
             ]
-            cells.append(f"{1e3 * np.mean(errors):.1f}")
+            cells.append(f"{1e3 * np.mean(off):.1f}")
         record = read_record(inside)
         came = {one["temperature"]: one["time"] / 1000 for one in record["details"].get("dynamics", [])}
         times = [f"{came[t]:.2f}" if t in came else "–" for t in (300.0, 600.0)]
         labels = f"{record['metrics']['n_labels']:.0f}"
-        print("|", " | ".join([inside.name[-2:], labels, *times, *cells]), "|")
+        doubts = ", ".join(f"{one['doubt']:.2f}" for one in record["details"]["chosen"]) or "–"
+        new = newly_labelled(inside) if record["details"]["chosen"] else []
+        errors = [atom_errors([f], [one]).max() for f, one in zip(new, potential.evaluate(new), strict=True)]
+        met = ", ".join(f"{one:.2f}" for one in errors) or "–"
+        print("|", " | ".join([inside.name[-2:], labels, *times, doubts, met, *cells]), "|")
 
 
 if __name__ == "__main__":

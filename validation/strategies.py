@@ -6,9 +6,9 @@
 
 FRAMES is a labelled file or `wse2-pbe`, without the frames of V_Se that were added after the study. `--about`: the config types in question,
 see `parts`. `--target`: a relaxed cell with a defect whose local spectrum (the six sites nearest to the hole, Γ of the cell)
-and local modes are judged against a reference model. A killed run goes on. `table` prints means with 95 % intervals over
-seeds, how many labels each strategy needs to stay at or below the error that chance reaches at the end, and its error over
-that of chance, seed by seed.
+and local modes are judged against a reference model. A killed run goes on. `table` prints means over seeds, how
+many labels each strategy needs to stay at or below the error that chance reaches at the end on the same seeds, and its
+error over that of chance, seed by seed, with a 95 % interval.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io import read
+from scipy.stats import t as student
 
 from flatforce.active.config import LearnConfig
 from flatforce.active.property import cell_modes, force_constants
 from flatforce.active.uncertainty import LEVELS, atom_errors, calibrate, committee_spread, coverage
 from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import reporting
-from flatforce.core.statistics import bootstrap
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
@@ -220,14 +220,14 @@ def run(given: argparse.Namespace, folder: Path, name: str) -> None:
 
 
 def curves(rows: list[dict[str, Any]], quantity: str) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
-    """Labels, mean over seeds and its 95 % interval, of each strategy."""
+    """Labels, mean over seeds, and lowest and highest of them, of each strategy."""
     found = {}
     for strategy in STRATEGIES:
         mine = [row for row in rows if row["strategy"] == strategy and quantity in row]
         labels = sorted({row["labels"] for row in mine})
         each = [np.array([row[quantity] for row in mine if row["labels"] == n]) for n in labels]
         if each:
-            spans = np.array([bootstrap(one, seed=0) for one in each])
+            spans = np.array([(one.min(), one.max()) for one in each])
             found[strategy] = (np.array(labels), np.array([one.mean() for one in each]), spans)
     return found
 
@@ -245,6 +245,24 @@ def beside_chance(rows: list[dict[str, Any]], strategy: str, quantity: str) -> l
         if both:
             ratios.append(float(np.exp(np.mean([np.log(mine[n] / chance[n]) for n in both]))))
     return ratios
+
+
+def end_of_chance(rows: list[dict[str, Any]], quantity: str, seeds: set[float]) -> float:
+    """The mean error of chance after its last round, over these seeds."""
+    mine = [row for row in rows if row["strategy"] == "random" and row["seed"] in seeds]
+    last = max(row["labels"] for row in mine)
+    return float(np.mean([row[quantity] for row in mine if row["labels"] == last]))
+
+
+def interval(ratios: list[float]) -> str:
+    """Geometric mean, its 95 % interval (Student's t of the logarithms), and each seed."""
+    logs = np.log(ratios)
+    each = ", ".join(f"{one:.2f}" for one in ratios)
+    if len(logs) < 2:
+        return each
+    half = float(student.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)))
+    low, mean, high = np.exp([logs.mean() - half, logs.mean(), logs.mean() + half])
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}] ({each})"
 
 
 def read_rows(paths: list[Path]) -> list[dict[str, Any]]:
@@ -266,7 +284,7 @@ def table(paths: list[Path], picture: Path | None) -> None:
         if not found:
             continue
         labels = found["random"][0]
-        print(f"\n{label}: mean [95 % over seeds] by labels asked for\n")
+        print(f"\n{label}: mean [lowest, highest seed] by labels asked for\n")
         head = ["strategy", *(f"{n:.0f}" for n in labels)]
         if "%" not in quantity:
             head += ["needs", "over chance"]
@@ -274,10 +292,11 @@ def table(paths: list[Path], picture: Path | None) -> None:
         for strategy, (labels, means, spans) in found.items():
             cells = [f"{m:.3g} [{a:.3g}, {b:.3g}]" for m, (a, b) in zip(means, spans, strict=True)]
             if "%" not in quantity:
-                worse = np.flatnonzero(means > found["random"][1][-1])
+                seeds = {row["seed"] for row in rows if row["strategy"] == strategy}
+                worse = np.flatnonzero(means > end_of_chance(rows, quantity, seeds))
                 first = 0 if not len(worse) else worse[-1] + 1
                 cells.append(f"{labels[first]:.0f}" if first < len(labels) else "more")
-                cells.append(", ".join(f"{one:.2f}" for one in beside_chance(rows, strategy, quantity)))
+                cells.append(interval(beside_chance(rows, strategy, quantity)))
             print(f"| {strategy} | {' | '.join(cells)} |")
         if "%" not in quantity:
             lines = []

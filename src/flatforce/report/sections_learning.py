@@ -14,12 +14,20 @@ from flatforce.report.figure import COLOURS, GREY, Figure, Panel, Series
 from flatforce.report.section import Section, Table, make_section, metrics_table
 
 
+def _met(error: float | None) -> str:
+    return "no label" if error is None else f"{error:.3f}"
+
+
 def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
     details = result["details"]
     tables = [metrics_table(result)]
     if details["chosen"]:
-        rows = [[one["name"], one["from"], f"{one['doubt']:.3f}", one["reason"]] for one in details["chosen"]]
-        tables.append(Table(["frame", "from", "doubt (eV/Å)", "why"], rows, title="chosen"))
+        rows = [
+            [one["name"], one["from"], f"{one['doubt']:.3f}", _met(one.get("error")), one["reason"]]
+            for one in details["chosen"]
+        ]
+        head = ["frame", "from", "doubt (eV/Å)", "largest error met (eV/Å)", "why"]
+        tables.append(Table(head, rows, title="chosen"))
     rows = [[kind, f"{error:.1f}"] for kind, error in details.get("by_kind", {}).items()]
     tables.append(Table(["test frames", "force MAE (meV/Å)"], rows))
     if details["failures"]:

@@ -14,6 +14,7 @@ from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
 from flatforce.active.surrogate import Surrogate
 from flatforce.active.trajectories import read_trajectories, story
+from flatforce.active.uncertainty import atom_errors
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure
@@ -253,6 +254,26 @@ def label_chosen(
             )
     write_frames(this.folder / "labelled.extxyz", frames)
     return failures, seconds
+
+
+def errors_met(this: Round) -> dict[str, float]:
+    """Tell what the labels showed: how far off the force field was that asked for them.
+
+    Parameters
+    ----------
+    this
+        The round, its frames labelled.
+
+    Returns
+    -------
+    Name of each labelled frame → largest error of a force, eV/Å.
+    """
+    frames = newly_labelled(this.folder)
+    said = this.potential.evaluate(frames, stress=False)
+    return {
+        str(frame.info["name"]): float(atom_errors([frame], [one]).max())
+        for frame, one in zip(frames, said, strict=True)
+    }
 
 
 def newly_labelled(inside: Path) -> list[Atoms]:

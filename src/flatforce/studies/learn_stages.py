@@ -20,6 +20,7 @@ from flatforce.studies.learn_choice import (
     Round,
     candidates,
     choose,
+    errors_met,
     label_chosen,
     newly_labelled,
     told_of_dynamics,
@@ -170,6 +171,8 @@ def _ask(
     chosen, details["chosen"], metrics["largest_doubt"] = choose(this, found)
     with report(f"{title}: label") as progress:
         details["failures"], metrics["label_time"] = label_chosen(this, chosen, progress)
+    met = errors_met(this)
+    details["chosen"] = [one | {"error": met.get(one["name"])} for one in details["chosen"]]
     metrics |= {"n_chosen": float(len(chosen)), "n_failed": float(len(details["failures"]))}
     return ""
 
