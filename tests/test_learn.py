@@ -302,6 +302,34 @@ def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: s
     assert all(name.startswith("s2-") for name in names)
 
 
+def test_a_committee_of_two_kinds_learns(folder: Path) -> None:
+    pytest.importorskip("matgl")
+    shape = {"kind": "m3gnet", "units": 8, "r_max": 4.0, "threebody_cutoff": 3.0, "num_interactions": 1}
+    study = {
+        "start": ["start.extxyz"],
+        "pool": ["pool.extxyz"],
+        "test": "test.extxyz",
+        "train": TRAIN | {"epochs": 1, "n_models": 1},
+        "further": [TRAIN | {"epochs": 1, "n_models": 1, "model": shape}],
+        "per_round": 5,
+        "calibration_fraction": 0.3,
+        "stop": {"rounds": 1},
+    }
+    (folder / "mixed.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", "mixed.yaml", "-o", "mixed")
+    assert done.returncode == 0, done.stderr
+    kinds = [
+        json.loads((folder / "mixed" / "round-00" / name / "result.json").read_text())["details"]["cards"][0][
+            "kind"
+        ]
+        for name in ("committee", "committee-1")
+    ]
+    assert kinds[0] == "mace" != kinds[1]
+    assert records(folder / "mixed")[0]["metrics"]["largest_doubt"] > 0
+    assert run(folder, "report", "mixed").returncode == 0
+    assert "Model card" not in (folder / "mixed" / "report" / "index.html").read_text()
+
+
 def test_no_frame_stands_on_two_sides(folder: Path) -> None:
     both = folder / "both.extxyz"
     write_frames(both, [*labelled(6, 1), *labelled(6, 2)])

@@ -53,6 +53,8 @@ class LearnConfig(Config):
     """How chosen frames are labelled, where there is no pool."""
     train: TrainConfig = TrainConfig(n_models=3)
     """The committee, or one model; its data are given by the run."""
+    further: list[TrainConfig] = []
+    """Members of other kinds, such as M3GNet beside MACE: models that fail alike do not agree by their shape alone."""
     doubt: Literal["committee", "distance"] = "committee"
     """What ranks the errors of forces: the spread of the members, or the SOAP distance of an atom's surroundings from those
     that were learnt, for which one model is enough."""
@@ -71,9 +73,11 @@ class LearnConfig(Config):
     def _consistent(self) -> LearnConfig:
         if not self.pool and (self.label is None or not self.structures):
             raise ValueError("give a pool of labelled frames, or structures and how to label")
-        if self.doubt == "committee" and self.train.n_models < 2:
+        members = sum(one.n_models for one in (self.train, *self.further))
+        if self.doubt == "committee" and members < 2:
             raise ValueError(
-                "train.n_models must be 2 or more: doubt is the spread of a committee, unless `doubt: distance`"
+                "train.n_models, with those under `further`, must be 2 or more: doubt is the spread of a committee, unless "
+                "`doubt: distance`"
             )
         if self.strategy == "property" and self.target is None:
             raise ValueError("strategy: property needs a target")

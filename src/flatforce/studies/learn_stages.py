@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
     from flatforce.studies.learn_material import Material
 
+WATCHED = {"device", "monitor", "checkpoint_seconds"}
+
 NOT_OF_A_ROUND: Any = {
     "stop": True,
     "label": {"workers", "machine", "threads", "launcher", "timeout", "executors", "converge"},
-    "train": {"device", "monitor", "checkpoint_seconds"},
+    "train": WATCHED,
+    "further": {"__all__": WATCHED},
 }
 """Settings that may change from one call to the next: when a run ends, and how the machine is used."""
 
@@ -194,22 +197,23 @@ def _train(
     for name, frames in (("fitted", fitted), ("held_out", held_out)):
         if not (inside / f"{name}.extxyz").is_file():
             write_frames(inside / f"{name}.extxyz", frames)
-    values = config.train.model_dump(mode="json") | {
-        "data": [str(inside / "fitted.extxyz")],
-        "valid_file": str(inside / "held_out.extxyz"),
-        "test_fraction": 0.0,
-    }
-    settings = TrainConfig.parse(values).model_copy(update={"executors": config.train.executors})
-    result = train(settings, inside / "committee", progress=progress)
-    names = [f"{card['kind']}:{inside / 'committee' / card['file']}" for card in result["details"]["cards"]]
-    said = [
-        f"training: {one}" for one in result["warnings"] if one != NO_TEST
-    ]  # the run has a test of its own
-    if not result["converged"]:
-        said.append("training of a member diverged: lower train.learning_rate, or look for broken labels")
+    files = {"data": [str(inside / "fitted.extxyz")], "valid_file": str(inside / "held_out.extxyz")}
+    names: list[str] = []
+    said: list[str] = []
+    seconds = 0.0
+    for number, one in enumerate((config.train, *config.further)):
+        values = one.model_dump(mode="json") | files | {"test_fraction": 0.0}
+        settings = TrainConfig.parse(values).model_copy(update={"executors": one.executors})
+        folder = inside / ("committee" if number == 0 else f"committee-{number}")
+        result = train(settings, folder, progress=progress)
+        cards = result["details"]["cards"]
+        names += [f"{card['kind']}:{folder / card['file']}" for card in cards]
+        seconds += sum(card["wall_time"] for card in cards)
+        said += [f"training: {warning}" for warning in result["warnings"] if warning != NO_TEST]
+        if not result["converged"]:
+            said.append("training of a member diverged: lower learning_rate, or look for broken labels")
     potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
     spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
-    seconds = sum(card["wall_time"] for card in result["details"]["cards"])
     return potential, spread, held_out, said, seconds
 
 
