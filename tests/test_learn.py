@@ -33,7 +33,8 @@ from flatforce.core.hashing import hash_structure
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
 from flatforce.models import load
-from flatforce.studies.learn_material import gather, set_aside
+from flatforce.studies.learn_material import gather
+from flatforce.studies.learn_sides import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Candidates of a round, those chosen among them, and their labels."""
+"""Candidates of a round, and those chosen among them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from flatforce.active.samplers import TRAJECTORIES, propose
 from flatforce.active.selection import Pool, select
 from flatforce.active.surrogate import Surrogate
 from flatforce.active.trajectories import read_trajectories, story
-from flatforce.active.uncertainty import atom_errors
-from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure
 from flatforce.data.curation.diversity import descriptors
-from flatforce.data.frames import read_labelled, write_frames
-from flatforce.reference.label import label
+from flatforce.data.frames import write_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,79 +211,3 @@ def _chosen_before(
     for frame, told in zip(chosen, why["frames"], strict=True):
         frame.info["name"] = told["name"]
     return chosen, why["frames"], why["largest_doubt"]
-
-
-def label_chosen(
-    this: Round, chosen: Sequence[Atoms], progress: Progress
-) -> tuple[list[tuple[str, str]], float]:
-    """Write `labelled.extxyz`; labels stand in one cache for all rounds.
-
-    Parameters
-    ----------
-    this
-        The round.
-    chosen
-        Frames; those of a pool bring their labels.
-    progress
-        Told after each label.
-
-    Returns
-    -------
-    Names and reasons of frames without a label, and the seconds that the labels took.
-
-    Raises
-    ------
-    ResultError
-        If the machine kept one from its label: the round goes on when that is mended.
-    """
-    failures: list[tuple[str, str]] = []
-    frames, seconds = list(chosen), 0.0
-    if not this.config.pool:
-        assert this.config.label is not None  # noqa: S101  # the settings were checked
-        cache = this.folder.parent / "labels"
-        done = label(chosen, this.config.label, cache=cache, retry_failed=this.retry, progress=progress)
-        frames, failures, seconds = done.frames, done.failures, done.seconds
-        if done.hindered:
-            raise ResultError(
-                f"The machine kept {done.hindered} of {len(chosen)} frames of round {this.number} from a label.",
-                why="; ".join(sorted({reason for _, reason in failures})),
-                fix="mend that and run again: nothing is lost, the round goes on with the frames it has chosen",
-            )
-    write_frames(this.folder / "labelled.extxyz", frames)
-    return failures, seconds
-
-
-def errors_met(this: Round) -> dict[str, float]:
-    """Tell what the labels showed: how far off the force field was that asked for them.
-
-    Parameters
-    ----------
-    this
-        The round, its frames labelled.
-
-    Returns
-    -------
-    Name of each labelled frame → largest error of a force, eV/Å.
-    """
-    frames = newly_labelled(this.folder)
-    said = this.potential.evaluate(frames, stress=False)
-    return {
-        str(frame.info["name"]): float(atom_errors([frame], [one]).max())
-        for frame, one in zip(frames, said, strict=True)
-    }
-
-
-def newly_labelled(inside: Path) -> list[Atoms]:
-    """Read what a round has labelled.
-
-    Parameters
-    ----------
-    inside
-        Folder of a finished round.
-
-    Returns
-    -------
-    The frames.
-    """
-    path = inside / "labelled.extxyz"
-    return read_labelled(path) if path.stat().st_size else []

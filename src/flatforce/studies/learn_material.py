@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.active.samplers import DYNAMICS, PATH
-from flatforce.active.uncertainty import check_enough
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import config_type, material_of, read_frames, read_labelled
+from flatforce.data.frames import read_frames, read_labelled
 from flatforce.data.material_splits import hold_out_materials
-from flatforce.data.splits import ENOUGH, hold_out
+from flatforce.data.splits import hold_out
 from flatforce.structures.defects import build_defect
 
 if TYPE_CHECKING:
@@ -71,7 +68,7 @@ def gather(config: LearnConfig) -> Material:
         test = list(_distinct([config.test]).values())
     else:
         every = list((start | pool).values())
-        test = [every[k] for k in _aside(config, every, config.test_fraction)]
+        test = [every[k] for k in held_out(config, every, config.test_fraction)]
     never = {hash_structure(frame) for frame in test}
     first = [frame for key, frame in start.items() if key not in never]
     if config.n_start is not None and config.n_start < len(first):
@@ -104,107 +101,26 @@ def gather(config: LearnConfig) -> Material:
     return found
 
 
-def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[list[Atoms], list[Atoms]]:
-    """Part what is known into frames that are fitted and frames that stop the members early and calibrate the doubt.
+def _distinct(names: Sequence[str]) -> dict[str, Atoms]:
+    return {hash_structure(frame): frame for name in names for frame in read_labelled(dataset_path(name))}
 
-    A frame keeps its side in all rounds, and frames of one path are on one side: neighbours on it are near copies. What
-    dynamics on the fly asked for is fitted, for a trajectory goes on from there.
+
+def held_out(config: LearnConfig, frames: Sequence[Atoms], fraction: float) -> list[int]:
+    """Draw frames to hold out, by config type or by material as the training does.
 
     Parameters
     ----------
     config
         Settings.
-    batches
-        Labelled frames to begin with, then those of each round.
+    frames
+        All.
+    fraction
+        Share.
 
     Returns
     -------
-    Both parts; what is set aside holds no species that is not fitted.
-
-    Raises
-    ------
-    DataError
-        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
+    Sorted places.
     """
-    learnt = [frame for batch in batches for frame in batch]
-    aside = _sides(config, batches)
-    fitted = _species(frame for k, frame in enumerate(learnt) if k not in aside)
-    aside -= {k for k in aside if not set(learnt[k].symbols) <= fitted}
-    if not aside:
-        raise DataError(
-            f"None of {len(learnt)} frames can be held out to calibrate the doubt.",
-            why="one of each config type with three frames or more is, if others hold its species",
-            fix="begin with more frames of a kind",
-        )
-    check_enough(sum(len(learnt[k]) for k in aside))
-    return [f for k, f in enumerate(learnt) if k not in aside], [learnt[k] for k in sorted(aside)]
-
-
-def _sides(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
-    """Draw from each batch what its config types lack of their share; places in all batches, one after another."""
-    first, *later = batches
-    aside = set(_aside(config, first, config.calibration_fraction))
-    known = list(first)
-    dynamics = config.sampling.dynamics
-    for number, batch in enumerate(later, start=1):
-        before = len(known)
-        known += batch
-        free = [
-            k
-            for k in range(before, len(known))
-            if not (dynamics is not None and dynamics.go_on and config_type(known[k]) == DYNAMICS)
-        ]
-        draw = _materials_aside if config.train.hold_out == "material" else _paths_aside
-        aside |= draw(config, known, before, free, aside, number)
-    return aside
-
-
-def _materials_aside(
-    config: LearnConfig,
-    known: Sequence[Atoms],
-    before: int,
-    free: Sequence[int],
-    aside: set[int],
-    number: int,
-) -> set[int]:
-    """Keep each material on its side."""
-    del number
-    held = {material_of(known[k]) for k in aside}
-    seen = {material_of(frame) for frame in known[:before]}
-    drawn = {material_of(known[k]) for k in _aside(config, known, config.calibration_fraction)} - seen
-    return {k for k in free if material_of(known[k]) in held | drawn}
-
-
-def _paths_aside(
-    config: LearnConfig,
-    known: Sequence[Atoms],
-    before: int,
-    free: Sequence[int],
-    aside: set[int],
-    number: int,
-) -> set[int]:
-    """Whole paths, drawn within each config type until it has its share."""
-    del before
-    taken: set[int] = set()
-    kinds = [config_type(frame) for frame in known]
-    for kind in sorted({kinds[k] for k in free}):
-        mine = {k for k, name in enumerate(kinds) if name == kind}
-        wanted = math.ceil(config.calibration_fraction * len(mine)) if len(mine) >= ENOUGH else 0
-        paths: dict[str, set[int]] = {}
-        for k in sorted(mine & set(free)):
-            paths.setdefault(str(known[k].info.get(PATH, k)), set()).add(k)
-        rng = np.random.default_rng([config.seed, number, *kind.encode()])
-        for name in rng.permutation(sorted(paths)):
-            if len((aside | taken) & mine) < wanted:
-                taken |= paths[name]
-    return taken
-
-
-def _distinct(names: Sequence[str]) -> dict[str, Atoms]:
-    return {hash_structure(frame): frame for name in names for frame in read_labelled(dataset_path(name))}
-
-
-def _aside(config: LearnConfig, frames: Sequence[Atoms], fraction: float) -> list[int]:
     split = hold_out_materials if config.train.hold_out == "material" else hold_out
     return split(frames, fraction=fraction, seed=config.seed)
 
@@ -230,12 +146,23 @@ def _hashes(config: LearnConfig) -> dict[str, str]:
     }
 
 
-def _species(frames: Iterable[Atoms]) -> set[str]:
+def species_of(frames: Iterable[Atoms]) -> set[str]:
+    """Collect the species of frames.
+
+    Parameters
+    ----------
+    frames
+        Any.
+
+    Returns
+    -------
+    Symbols.
+    """
     return {symbol for frame in frames for symbol in set(frame.symbols)}
 
 
 def _check_species(found: Material, config: LearnConfig) -> None:
-    known = _species(found.start)
+    known = species_of(found.start)
     met = {
         "the test frames": found.test,
         "the pool": found.pool,
@@ -249,7 +176,7 @@ def _check_species(found: Material, config: LearnConfig) -> None:
             build_defect(found.primitive, size, word).atoms for word in defects.defects
         ]
     for place, frames in met.items():
-        if unknown := _species(frames) - known:
+        if unknown := species_of(frames) - known:
             raise DataError(
                 f"No frame to begin with holds {', '.join(sorted(unknown))}, but {place}: they would have no energy.",
                 why="a force field knows the species of the frames that it was trained on",

@@ -16,16 +16,10 @@ from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import NO_TEST, train
 from flatforce.studies.inputs import Reporter, unreported
-from flatforce.studies.learn_choice import (
-    Round,
-    candidates,
-    choose,
-    errors_met,
-    label_chosen,
-    newly_labelled,
-    told_of_dynamics,
-)
-from flatforce.studies.learn_material import gather, set_aside
+from flatforce.studies.learn_choice import Round, candidates, choose, told_of_dynamics
+from flatforce.studies.learn_labels import errors_met, label_chosen, newly_labelled
+from flatforce.studies.learn_material import gather
+from flatforce.studies.learn_sides import set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

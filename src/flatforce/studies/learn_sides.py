@@ -1,0 +1,118 @@
+"""Which frames the members fit, and which calibrate their doubt: sides that a frame keeps."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.active.samplers import DYNAMICS, PATH
+from flatforce.active.uncertainty import check_enough
+from flatforce.core.errors import DataError
+from flatforce.data.frames import config_type, material_of
+from flatforce.data.splits import ENOUGH
+from flatforce.studies.learn_material import held_out, species_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.active.config import LearnConfig
+
+
+def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[list[Atoms], list[Atoms]]:
+    """Part what is known into frames that are fitted and frames that stop the members early and calibrate the doubt.
+
+    A frame keeps its side in all rounds, and frames of one path are on one side: neighbours on it are near copies. What
+    dynamics on the fly asked for is fitted, for a trajectory goes on from there.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    batches
+        Labelled frames to begin with, then those of each round.
+
+    Returns
+    -------
+    Both parts; what is set aside holds no species that is not fitted.
+
+    Raises
+    ------
+    DataError
+        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
+    """
+    learnt = [frame for batch in batches for frame in batch]
+    aside = _sides(config, batches)
+    fitted = species_of(frame for k, frame in enumerate(learnt) if k not in aside)
+    aside -= {k for k in aside if not set(learnt[k].symbols) <= fitted}
+    if not aside:
+        raise DataError(
+            f"None of {len(learnt)} frames can be held out to calibrate the doubt.",
+            why="one of each config type with three frames or more is, if others hold its species",
+            fix="begin with more frames of a kind",
+        )
+    check_enough(sum(len(learnt[k]) for k in aside))
+    return [f for k, f in enumerate(learnt) if k not in aside], [learnt[k] for k in sorted(aside)]
+
+
+def _sides(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
+    """Draw from each batch what its config types lack of their share; places in all batches, one after another."""
+    first, *later = batches
+    aside = set(held_out(config, first, config.calibration_fraction))
+    known = list(first)
+    dynamics = config.sampling.dynamics
+    for number, batch in enumerate(later, start=1):
+        before = len(known)
+        known += batch
+        free = [
+            k
+            for k in range(before, len(known))
+            if not (dynamics is not None and dynamics.go_on and config_type(known[k]) == DYNAMICS)
+        ]
+        draw = _materials_aside if config.train.hold_out == "material" else _paths_aside
+        aside |= draw(config, known, before, free, aside, number)
+    return aside
+
+
+def _materials_aside(
+    config: LearnConfig,
+    known: Sequence[Atoms],
+    before: int,
+    free: Sequence[int],
+    aside: set[int],
+    number: int,
+) -> set[int]:
+    """Keep each material on its side."""
+    del number
+    held = {material_of(known[k]) for k in aside}
+    seen = {material_of(frame) for frame in known[:before]}
+    drawn = {material_of(known[k]) for k in held_out(config, known, config.calibration_fraction)} - seen
+    return {k for k in free if material_of(known[k]) in held | drawn}
+
+
+def _paths_aside(
+    config: LearnConfig,
+    known: Sequence[Atoms],
+    before: int,
+    free: Sequence[int],
+    aside: set[int],
+    number: int,
+) -> set[int]:
+    """Whole paths, drawn within each config type until it has its share."""
+    del before
+    taken: set[int] = set()
+    kinds = [config_type(frame) for frame in known]
+    for kind in sorted({kinds[k] for k in free}):
+        mine = {k for k, name in enumerate(kinds) if name == kind}
+        wanted = math.ceil(config.calibration_fraction * len(mine)) if len(mine) >= ENOUGH else 0
+        paths: dict[str, set[int]] = {}
+        for k in sorted(mine & set(free)):
+            paths.setdefault(str(known[k].info.get(PATH, k)), set()).add(k)
+        rng = np.random.default_rng([config.seed, number, *kind.encode()])
+        for name in rng.permutation(sorted(paths)):
+            if len((aside | taken) & mine) < wanted:
+                taken |= paths[name]
+    return taken
