@@ -36,10 +36,10 @@ class Surrogate:
         learnt
             Labelled frames, of all species that will be met.
         """
-        from sklearn.linear_model import BayesianRidge
-
         self.species = sorted({symbol for frame in learnt for symbol in frame.symbols})
         design = np.concatenate([self._gradients(frame) for frame in learnt])
+        from sklearn.linear_model import BayesianRidge  # comes with dscribe, which the line before needs
+
         scale = float(np.sqrt((design**2).mean())) or 1.0
         fitted = BayesianRidge(fit_intercept=False)
         fitted.fit(design / scale, np.concatenate([get_labels(frame).forces.ravel() for frame in learnt]))
