@@ -14,10 +14,11 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_frames, read_labelled
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.data.splits import hold_out
+from flatforce.models.training.data import species_of
 from flatforce.structures.defects import build_defect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
 
@@ -144,21 +145,6 @@ def _hashes(config: LearnConfig) -> dict[str, str]:
     return {name: hash_file(dataset_path(name)) for name in named} | {
         name: hash_file(Path(name)) for name in plain
     }
-
-
-def species_of(frames: Iterable[Atoms]) -> set[str]:
-    """Collect the species of frames.
-
-    Parameters
-    ----------
-    frames
-        Any.
-
-    Returns
-    -------
-    Symbols.
-    """
-    return {symbol for frame in frames for symbol in set(frame.symbols)}
 
 
 def _check_species(found: Material, config: LearnConfig) -> None:

@@ -12,7 +12,8 @@ from flatforce.active.uncertainty import check_enough
 from flatforce.core.errors import DataError
 from flatforce.data.frames import config_type, material_of
 from flatforce.data.splits import ENOUGH
-from flatforce.studies.learn_material import held_out, species_of
+from flatforce.models.training.data import species_of
+from flatforce.studies.learn_material import held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

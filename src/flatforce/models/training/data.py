@@ -21,7 +21,7 @@ from flatforce.models.spec import model_files, split_spec
 from flatforce.models.training.targets import split_validation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ase import Atoms
 
@@ -216,7 +216,7 @@ def _valid_file(name: str, config: TrainConfig, data: TrainingData) -> list[Atom
     return valid
 
 
-def species_of(frames: Sequence[Atoms]) -> set[str]:
+def species_of(frames: Iterable[Atoms]) -> set[str]:
     """Collect the species of frames.
 
     Parameters
