@@ -244,8 +244,11 @@ def test_one_trajectory_that_the_model_loses_ends_alone(monkeypatch: pytest.Monk
     assert len(cold.frames) == 3
     assert hot.steps < 60
     assert "NaN" in hot.ended
-    again = run_dynamics(potential, [sheet], config, seed=0, before=[cold, hot])  # it stays where it ended
-    assert again[1].ended == hot.ended
+    monkeypatch.setattr(potential.backend, "predict", plain)
+    again = run_dynamics(potential, [sheet], config, seed=1, before=[cold, hot])
+    assert len(again[0].kinetic) == 60  # it has done its steps
+    assert len(again[1].kinetic) == again[1].steps == 60  # with a model that has learnt it begins anew
+    assert not again[1].ended
 
 
 def test_errors_count_force_components_not_frames() -> None:

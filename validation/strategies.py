@@ -1,6 +1,6 @@
 """Which strategy of active learning needs the fewest labels: studies in hindsight, repeated, against chance.
 
-    python validation/strategies.py run FOLDER FRAMES [--about vSe_3x3] [--target V_SE.extxyz] [--seeds 4]
+    python validation/strategies.py run FOLDER FRAMES [--about vSe_3x3] [--target V_SE.extxyz] [--seeds 0 1 2]
         [--strategies random property] [--start 8] [--per-round 8]
     python validation/strategies.py table FOLDER_OR_CSV... --picture FOLDER
 
@@ -111,7 +111,7 @@ def config(
         "stop": {"rounds": 3},
         "seed": seed,
     }
-    if target is not None:
+    if strategy == "property":
         values["target"] = {"structure": str(target), "atoms": near}
     return LearnConfig.parse(values)
 
@@ -189,7 +189,7 @@ def run(given: argparse.Namespace, folder: Path, name: str) -> None:
     ]
     near = [] if target is None else nearest(target)
     local = None if target is None else Local(target, near, reference)
-    for seed in range(given.seeds):
+    for seed in given.seeds:
         files = folder / f"frames-{seed}"
         files.mkdir(parents=True, exist_ok=True)
         parts(files, frames, about, seed, given.start)
@@ -315,7 +315,7 @@ if __name__ == "__main__":
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--about", default="")
     parser.add_argument("--target", type=Path)
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--strategies", nargs="*", choices=STRATEGIES, default=STRATEGIES)
     parser.add_argument("--start", type=int, default=8, help="frames to begin with, without --about")
     parser.add_argument("--per-round", type=int, default=8)

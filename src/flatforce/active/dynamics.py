@@ -30,6 +30,9 @@ ends."""
 RUNAWAY: Final = 8.0
 """Kinetic energy over its mean at which a trajectory has exploded: thermal energies of ten atoms stay below."""
 
+EXPLODED: Final = "exploded"
+"""How the reason begins where the force field lost a trajectory without doubting itself."""
+
 
 class Dynamics(Config):
     """Molecular dynamics that proposes frames."""
@@ -113,8 +116,8 @@ def run_dynamics(
     doubt
         Largest error of a force (eV/Å) that a prediction may have; None if that is not asked.
     before
-        Trajectories in place of new ones: those that doubt ended are judged again where they stand, and go on if there
-        is none left; what ended otherwise has ended.
+        As an earlier call left them, to go on with: those that doubt ended are judged again where they stand, and go on if
+        there is none left; those that exploded begin anew; what ended otherwise has ended.
     progress
         Told after each step.
 
@@ -128,7 +131,10 @@ def run_dynamics(
         for k, (sheet, temperature) in enumerate(starts)
     ]
     if before is not None:
-        moving = [replace(one, frames=[]) for one in before]
+        moving = [
+            new if old.ended.startswith(EXPLODED) else replace(old, frames=[])
+            for new, old in zip(moving, before, strict=True)
+        ]
     found: dict[int, Prediction] = {}
     _evaluate(potential, moving, [k for k, one in enumerate(moving) if one.doubted or not one.ended], found)
     for k, one in enumerate(moving):
@@ -160,7 +166,7 @@ def _evaluate(
             try:
                 (found[k],) = potential.evaluate([moving[k].atoms])
             except ModelError as error:
-                moving[k].ended, moving[k].doubted = f"exploded: {error.what}", False
+                moving[k].ended, moving[k].doubted = f"{EXPLODED}: {error.what}", False
 
 
 def _start(sheet: Atoms, temperature: float, rng: np.random.Generator) -> Trajectory:
@@ -232,7 +238,7 @@ def _finish_step(
         one.tension.append(_tension(one, found))
     one.steps += 1
     if kinetic > RUNAWAY * one.temperature:
-        one.ended = f"exploded after {one.steps * config.time_step:g} fs"
+        one.ended = f"{EXPLODED} after {one.steps * config.time_step:g} fs"
     else:
         _judge(one, config, None if doubt is None else doubt(one.atoms, found))
 

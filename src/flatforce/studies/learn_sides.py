@@ -68,49 +68,37 @@ def _sides(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
     for number, batch in enumerate(later, start=1):
         before = len(known)
         known += batch
-        free = [
+        free = {
             k
             for k in range(before, len(known))
             if not (dynamics is not None and dynamics.go_on and config_type(known[k]) == DYNAMICS)
-        ]
-        draw = _materials_aside if config.train.hold_out == "material" else _paths_aside
-        aside |= draw(config, known, before, free, aside, number)
+        }
+        if config.train.hold_out == "material":
+            aside |= _materials_aside(config, known, before, aside) & free
+        else:
+            aside |= _paths_aside(config, known, free, aside, number)
     return aside
 
 
-def _materials_aside(
-    config: LearnConfig,
-    known: Sequence[Atoms],
-    before: int,
-    free: Sequence[int],
-    aside: set[int],
-    number: int,
-) -> set[int]:
+def _materials_aside(config: LearnConfig, known: Sequence[Atoms], before: int, aside: set[int]) -> set[int]:
     """Keep each material on its side."""
-    del number
     held = {material_of(known[k]) for k in aside}
     seen = {material_of(frame) for frame in known[:before]}
     drawn = {material_of(known[k]) for k in held_out(config, known, config.calibration_fraction)} - seen
-    return {k for k in free if material_of(known[k]) in held | drawn}
+    return {k for k, frame in enumerate(known) if material_of(frame) in held | drawn}
 
 
 def _paths_aside(
-    config: LearnConfig,
-    known: Sequence[Atoms],
-    before: int,
-    free: Sequence[int],
-    aside: set[int],
-    number: int,
+    config: LearnConfig, known: Sequence[Atoms], free: set[int], aside: set[int], number: int
 ) -> set[int]:
     """Whole paths, drawn within each config type until it has its share."""
-    del before
     taken: set[int] = set()
     kinds = [config_type(frame) for frame in known]
     for kind in sorted({kinds[k] for k in free}):
         mine = {k for k, name in enumerate(kinds) if name == kind}
         wanted = math.ceil(config.calibration_fraction * len(mine)) if len(mine) >= ENOUGH else 0
         paths: dict[str, set[int]] = {}
-        for k in sorted(mine & set(free)):
+        for k in sorted(mine & free):
             paths.setdefault(str(known[k].info.get(PATH, k)), set()).add(k)
         rng = np.random.default_rng([config.seed, number, *kind.encode()])
         for name in rng.permutation(sorted(paths)):

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flatforce.active.assess import UNITS, assess, few_to_judge, reason_to_stop
+from flatforce.active.dynamics import EXPLODED
 from flatforce.active.uncertainty import DescriptorDistance, committee_spread
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
@@ -223,7 +224,7 @@ def _nothing_left(config: LearnConfig, details: dict[str, Any]) -> str:
 
 
 def _exploded(details: dict[str, Any]) -> list[str]:
-    lost = [one for one in details.get("dynamics", []) if "exploded" in one["ended"]]
+    lost = [one for one in details.get("dynamics", []) if one["ended"].startswith(EXPLODED)]
     return [
         f"{one['sheet']} at {one['temperature']:g} K {one['ended']}: lower dynamics.stop_above, temperature or time_step"
         for one in lost
