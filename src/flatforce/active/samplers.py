@@ -13,6 +13,7 @@ from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import Progress, silent
+from flatforce.data.splits import PATH
 from flatforce.properties.phonons.engines import fill_force_constants
 from flatforce.properties.phonons.supercell import make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig, relax
@@ -34,9 +35,6 @@ TRAJECTORIES = "trajectories.extxyz"
 
 DYNAMICS = "dynamics"
 """Config type of frames that dynamics propose."""
-
-PATH = "path"
-"""In `info`: frames of one trajectory or relaxation share it."""
 
 KEPT_ARRAYS = {"numbers", "positions", "initial_magmoms", "masses"}
 """A label may hang on them."""
@@ -112,7 +110,7 @@ def propose(
         )
         write_trajectories(folder / TRAJECTORIES, done)
         for number, one in enumerate(done):
-            found += [_told(frame, DYNAMICS, path=f"{DYNAMICS}-{seed}-{number}") for frame in one.frames]
+            found += [_told(frame, DYNAMICS, **{PATH: f"{DYNAMICS}-{seed}-{number}"}) for frame in one.frames]
     return found
 
 
@@ -220,5 +218,5 @@ def _relaxations(
             for step in path[:: config.every]:
                 bare = step.copy()
                 bare.calc = None
-                found.append(_told(bare, "relaxation", path=name))
+                found.append(_told(bare, "relaxation", **{PATH: name}))
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flatforce.cli.options import Output, Settings, finish, settings_from, show
+from flatforce.cli.options import Output, Settings, finish, refuse_existing, settings_from, show
 
 if TYPE_CHECKING:
     from flatforce.data.importing import Import
@@ -32,14 +32,12 @@ def import_(
     ] = None,
 ) -> None:
     """Read VASP, GPAW, Quantum ESPRESSO, ASE, CASM and extended-XYZ files; audit every label; write frames."""
-    from flatforce.core.errors import ResultError
     from flatforce.core.progress import reporting
     from flatforce.core.results import Record, write_record
     from flatforce.data.frames import write_frames
     from flatforce.data.importing import ImportConfig, import_frames
 
-    if output.exists():
-        raise ResultError(f"{output} exists.", fix="choose another name, or delete it")
+    refuse_existing(output)
     settings = settings_from(ImportConfig, config, mixed=mixed, bulk=bulk, remove_pulay=remove_pulay)
     with reporting("import") as progress:
         found = import_frames(paths, settings, progress=progress)
@@ -75,7 +73,6 @@ def curate(
     keep: Annotated[int | None, typer.Option(help="Frames left by farthest-point sampling.")] = None,
 ) -> None:
     """Leave out outliers, steps that hardly differ, near copies, and what farthest-point sampling can spare."""
-    from flatforce.core.errors import ResultError
     from flatforce.core.progress import reporting
     from flatforce.core.results import Record, write_record
     from flatforce.data.bundled import dataset_path
@@ -83,8 +80,7 @@ def curate(
     from flatforce.data.curation.run import curate as run
     from flatforce.data.frames import read_labelled, write_frames
 
-    if output.exists():
-        raise ResultError(f"{output} exists.", fix="choose another name, or delete it")
+    refuse_existing(output)
     settings = settings_from(CurationConfig, config, e_cut=e_cut, keep=keep)
     with reporting("curate") as progress:
         found = run(read_labelled(dataset_path(frames)), settings, progress=progress)
@@ -119,6 +115,7 @@ def split(
     from flatforce.data.frames import read_labelled
     from flatforce.data.material_splits import SplitConfig, split_by_material
 
+    refuse_existing(output)
     settings = settings_from(SplitConfig, config, folds=folds, leave_out=leave_out, seed=seed)
     found = split_by_material(read_labelled(dataset_path(frames)), settings)
     write_text(output, json.dumps(found, indent=1) + "\n")

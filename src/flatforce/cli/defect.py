@@ -15,6 +15,7 @@ from flatforce.cli.options import (
     SeveralValues,
     Structure,
     finish,
+    refuse_existing,
     settings_from,
     show,
     show_modes,
@@ -46,12 +47,10 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", help="Extended XYZ.")],
 ) -> None:
     """Put a defect, or a combination of them, into a supercell."""
-    from flatforce.core.errors import ResultError
     from flatforce.data.frames import read_structure, write_frames
     from flatforce.structures.defects import build_defect
 
-    if output.exists():
-        raise ResultError(f"{output} exists.", fix="choose another name, or delete it")
+    refuse_existing(output)
     made = build_defect(read_structure(structure), supercell, defect)
     made.atoms.info["defect_centre"] = made.centre
     write_frames(output, [made.atoms])
@@ -106,7 +105,7 @@ def phonons(
         output,
         embedding=None
         if embed is None and not dilute
-        else EmbedConfig.model_validate({"size": embed} if embed else {}),
+        else EmbedConfig.parse({} if embed is None else {"size": embed}, source="--embed"),
         dilution=DiluteConfig() if dilute else None,
         device=device,
         report=reporting,

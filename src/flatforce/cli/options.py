@@ -89,6 +89,25 @@ def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> Co
     return kind.parse(values, source=str(path or "command line"))
 
 
+def refuse_existing(path: Path) -> None:
+    """Keep a file that stands where a command would write.
+
+    Parameters
+    ----------
+    path
+        Of the output.
+
+    Raises
+    ------
+    ResultError
+        If there is one.
+    """
+    from flatforce.core.errors import ResultError
+
+    if path.exists():
+        raise ResultError(f"{path} exists.", fix="choose another name, or delete it")
+
+
 def show(title: str, metrics: Mapping[str, float | None], units: dict[str, str], folder: Path) -> None:
     """Print a short table of the main numbers.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -44,11 +44,12 @@ class Config(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            lines = [_describe(item, cls) for item in error.errors()]
+            found = error.errors()
+            lines = [_describe(item, cls) for item in found]
             raise ConfigError(
                 f"{source}: {len(lines)} setting(s) cannot be used.",
                 why="\n       ".join(lines),
-                fix=f"known settings here: {', '.join(cls.model_fields)}",
+                fix=f"known settings there: {', '.join(_fields_at(cls, found[0]['loc'][:-1]))}",
             ) from error
 
     @classmethod
@@ -102,18 +103,31 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _describe(problem: Any, root: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or "(top)"
+    if problem["type"] == "union_tag_invalid":
+        said = problem["ctx"]
+        return f"{place}: there is no kind {said['tag']}; known: {said['expected_tags']}"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']} (got {problem['input']!r})"
-    known = _fields_at(root, problem["loc"][:-1])
-    near = get_close_matches(str(problem["loc"][-1]), known, n=1)
+    near = get_close_matches(str(problem["loc"][-1]), _fields_at(root, problem["loc"][:-1]), n=1)
     return f"{place}: unknown key" + (f"; did you mean `{near[0]}`?" if near else "")
 
 
-def _fields_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """Follow a place through nested settings, optional ones and unions; a tag of a union narrows it, an index does not."""
+    here = [root]
     for part in path:
-        field = model.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
+        fields = [model.model_fields[part] for model in here if part in model.model_fields]
+        inner = [model for field in fields for model in _models_in(field.annotation)]
+        tagged = [
+            model
+            for model in here
+            if any(part in get_args(one.annotation) for one in model.model_fields.values())
+        ]
+        here = inner or tagged or here
+    return list(dict.fromkeys(name for model in here for name in model.model_fields))
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

@@ -98,13 +98,17 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
     write_text(folder / "result.json", json.dumps(content, indent=1, default=_plain) + "\n")
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:
     """Read `result.json`.
 
     Parameters
     ----------
     folder
         The result folder.
+    kind
+        What it must hold; anything if not given.
+    made_by
+        The command that makes it, for the error.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises
     ------
     ResultError
-        If there is none, or it is damaged.
+        If there is none, it is damaged, or holds something else.
     """
     path = folder / "result.json"
     if not path.is_file():
@@ -124,6 +128,12 @@ def read_record(folder: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
+    if kind and content["kind"] != kind:
+        raise ResultError(
+            f"{folder} holds another kind of result.",
+            why=f"it holds: {content['kind']}; wanted: {kind}",
+            fix=f"give a folder of `flatforce {made_by}`",
+        )
     return content
 
 
@@ -216,7 +226,14 @@ def claim_folder(
             why="its settings or inputs differ from the ones given now",
             fix="choose another folder with -o, or delete that one",
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ResultError(
+            f"{folder} is a file.",
+            why="results of this command are a folder",
+            fix="choose another name with -o",
+        ) from error
     return True
 
 

@@ -31,7 +31,7 @@ PASSES = 50
 
 
 class SplitConfig(Config):
-    """How frames are parted; one of `ratios`, `folds` and `leave_out`."""
+    """How frames are parted: by `ratios`, unless `folds` or `leave_out` is given."""
 
     ratios: tuple[float, float, float] | None = Field((0.9, 0.05, 0.05))
     """Shares of training, validation and test frames."""
@@ -50,6 +50,8 @@ class SplitConfig(Config):
     def _consistent(self) -> SplitConfig:
         if self.ratios is not None and (min(self.ratios) < 0 or abs(sum(self.ratios) - 1) > 1e-9):
             raise ValueError("ratios are not negative and sum to 1")
+        if self.folds is not None and self.leave_out is not None:
+            raise ValueError("give folds or leave_out, not both")
         return self
 
 
@@ -70,7 +72,7 @@ def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str,
     Raises
     ------
     DataError
-        If there are fewer materials than parts.
+        If there are fewer materials than parts, or all or none hold the element that is left out.
     """
     groups = material_groups(frames, tolerance=config.duplicates)
     members: dict[int, list[int]] = {}
@@ -88,6 +90,12 @@ def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str,
             g: int(any(config.leave_out in frames[i].symbols for i in inside))
             for g, inside in members.items()
         }
+        if len(set(chosen.values())) < 2:
+            raise DataError(
+                f"{'Every' if any(chosen.values()) else 'No'} material holds {config.leave_out}.",
+                why="a part of the split would be empty",
+                fix="name an element that some materials hold, by its symbol",
+            )
     else:
         chosen = _assign(frames, members, shares, config)
     parts = {

@@ -14,9 +14,9 @@ from scipy.linalg import eigh
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.curation.diversity import descriptors
-from flatforce.data.curation.run import trajectories
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import get_labels, material_of
+from flatforce.data.splits import trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,9 +1,11 @@
-"""Torch's default precision, for as long as it is needed."""
+"""Torch's default precision, for as long as it is needed, and the device it works on."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from flatforce.core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,3 +32,35 @@ def default_dtype(dtype: str) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+def torch_device(name: str) -> str:
+    """Choose the device that a model works on.
+
+    Parameters
+    ----------
+    name
+        `cpu`, `cuda`, or `auto`: a GPU if there is one.
+
+    Returns
+    -------
+    `cpu` or `cuda`, as torch names it.
+
+    Raises
+    ------
+    ModelError
+        If this machine has no such device.
+    """
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    if name == "auto":
+        return "cuda" if has_gpu else "cpu"
+    kind = name.partition(":")[0]
+    if kind != "cpu" and not (kind == "cuda" and has_gpu):
+        raise ModelError(
+            f"There is no device {name}.",
+            why="torch finds a GPU" if has_gpu else "torch finds no GPU",
+            fix="take cpu, cuda, or auto",
+        )
+    return name

@@ -11,7 +11,7 @@ from ase.data import atomic_masses, atomic_numbers, covalent_radii
 
 from flatforce.core.errors import GeometryError
 from flatforce.structures.defect_words import PointDefect, Side, parse_defect
-from flatforce.structures.sheet import check_sheet, unwrapped_heights
+from flatforce.structures.sheet import as_slab, check_sheet, unwrapped_heights
 from flatforce.structures.symmetry import equivalent_sites
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
+
+VACUUM = 15.0
+"""Å, of a sheet whose symmetry is asked: files come with any, or none."""
 
 MIDDLE_TOLERANCE = 0.3
 """Å. An atom nearer to the mid-plane than this lies in the middle, else on top or below: half a weak buckling."""
@@ -85,8 +88,14 @@ def distinct_sites(atoms: Atoms) -> list[Site]:
     Returns
     -------
     One entry a site, with its multiplicity.
+
+    Raises
+    ------
+    GeometryError
+        If it is no sheet along axis 2.
     """
-    equivalent, where = equivalent_sites(atoms), sides(atoms)
+    slab = as_slab(atoms, gap=VACUUM)
+    equivalent, where = equivalent_sites(slab), sides(slab)
     first, counts = np.unique(equivalent, return_counts=True)
     return [
         Site(int(i), str(atoms.symbols[int(i)]), where[int(i)], int(n))

@@ -213,13 +213,7 @@ def read_table(folder: Path) -> AlloyTable:
     ResultError
         If the folder holds something else.
     """
-    record = read_record(folder)
-    if record["kind"] != "alloy energies":
-        raise ResultError(
-            f"{folder} holds no formation energies.",
-            why=f"it holds: {record['kind']}",
-            fix="give a folder of `flatforce alloy energies`",
-        )
+    record = read_record(folder, kind="alloy energies", made_by="alloy energies")
     details = record["details"]
     species = tuple(details["species"])
     with (folder / "table.csv").open(encoding="utf-8") as stream:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.core.errors import ConfigError, ResultError
+from flatforce.core.errors import ConfigError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_value
 from flatforce.core.progress import Progress
@@ -242,11 +242,4 @@ def _expansion(path: Path) -> Any:
 
 
 def _fit_of(folder: Path) -> dict[str, Any]:
-    record = read_record(folder)
-    if record["kind"] != "cluster expansion":
-        raise ResultError(
-            f"{folder} holds no cluster expansion.",
-            why=f"it holds: {record['kind']}",
-            fix="give a folder of `flatforce alloy fit`",
-        )
-    return record
+    return read_record(folder, kind="cluster expansion", made_by="alloy fit")

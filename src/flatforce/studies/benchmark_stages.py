@@ -151,12 +151,10 @@ def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
     names = [path.name for path in folders]
     if len(set(names)) < len(names):
         names = [str(path) for path in folders]
-    results = {name: read_record(path) for name, path in zip(names, folders, strict=True)}
-    for name, result in results.items():
-        if result["kind"] != "relaxation benchmark":
-            raise ResultError(
-                f"{name} holds no relaxation benchmark.", fix="give folders of `benchmark relax`"
-            )
+    results = {
+        name: read_record(path, kind="relaxation benchmark", made_by="benchmark relax")
+        for name, path in zip(names, folders, strict=True)
+    }
     judged = {
         json.dumps([_labels(path / "materials.csv"), _protocol(result)])
         for path, result in zip(folders, results.values(), strict=True)

@@ -142,10 +142,19 @@ def defect_sizes(
     Returns
     -------
     Name of each folder → content of its `result.json`; `finite_size` where there are two sizes or more.
+
+    Raises
+    ------
+    GeometryError
+        If the defect cannot be embedded: before anything is computed.
     """
+    from flatforce.properties.phonons.embedding import check_embeddable
     from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size, verdicts
     from flatforce.properties.phonons.localisation import Mode
 
+    if embedding is not None:
+        cells = max(config.supercell[0] * config.supercell[1] for config in configs)
+        check_embeddable(load(spec, device=device), read_structure(structure), embedding, cells=cells)
     found: dict[str, dict[str, Any]] = {}
     spectra, listed = [], []
     for config in configs:

@@ -147,7 +147,7 @@ def dilute(
     """
     from flatforce.properties.phonons.dilute import dilute_limit
 
-    source = read_record(embedded)
+    source = _record(embedded)
     shared = {name: source["config"][name] for name in ("defect", "shells", "broadening")}
     settings = config.model_dump(mode="json") | shared
     inputs = {"embedded": source["key"]}
@@ -189,7 +189,7 @@ def unfold(
     """
     from flatforce.properties.phonons.unfolding import unfolded
 
-    source = read_record(embedded)
+    source = _record(embedded)
     settings = config.model_dump(mode="json") | {"defect": source["config"]["defect"]}
     inputs = {"embedded": source["key"]}
     if claim_folder(folder, settings, inputs):
@@ -230,7 +230,7 @@ def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Pa
     from flatforce.properties.phonons.vibronic import line_shape as shape_of
 
     settings = config.model_dump(mode="json")
-    inputs = {"embedded": read_record(embedded)["key"], "forces": hash_file(forces)}
+    inputs = {"embedded": _record(embedded)["key"], "forces": hash_file(forces)}
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
         small_atom = read_arrays(embedded)["small_atom"]
@@ -272,3 +272,7 @@ def _forces_of(atoms: Atoms) -> FloatArray:
         if key in atoms.arrays:
             return np.asarray(atoms.arrays[key], dtype=float)
     raise DataError("The structure holds no forces.", fix="write them as `forces` or `REF_forces`")
+
+
+def _record(embedded: Path) -> dict[str, Any]:
+    return read_record(embedded, kind="embedded defect", made_by="defect phonons --embed")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.active.samplers import DYNAMICS, PATH
+from flatforce.active.samplers import DYNAMICS
 from flatforce.active.uncertainty import check_enough
 from flatforce.core.errors import DataError
 from flatforce.data.frames import config_type, material_of
-from flatforce.data.splits import ENOUGH
+from flatforce.data.splits import ENOUGH, together
 from flatforce.models.training.data import species_of
 from flatforce.studies.learn_material import held_out
 
@@ -91,17 +91,17 @@ def _materials_aside(config: LearnConfig, known: Sequence[Atoms], before: int, a
 def _paths_aside(
     config: LearnConfig, known: Sequence[Atoms], free: set[int], aside: set[int], number: int
 ) -> set[int]:
-    """Whole paths, drawn within each config type until it has its share."""
+    """Whole trajectories, drawn within each config type until it has its share; one that was begun stays on its side."""
     taken: set[int] = set()
     kinds = [config_type(frame) for frame in known]
     for kind in sorted({kinds[k] for k in free}):
-        mine = {k for k, name in enumerate(kinds) if name == kind}
+        mine = [k for k, name in enumerate(kinds) if name == kind]
         wanted = math.ceil(config.calibration_fraction * len(mine)) if len(mine) >= ENOUGH else 0
-        paths: dict[str, set[int]] = {}
-        for k in sorted(mine & free):
-            paths.setdefault(str(known[k].info.get(PATH, k)), set()).add(k)
+        units = [set(unit) for unit in together(known, mine, longest=wanted)]
+        taken |= {k for unit in units if unit & aside for k in unit & free}
+        new = [unit for unit in units if unit <= free]
         rng = np.random.default_rng([config.seed, number, *kind.encode()])
-        for name in rng.permutation(sorted(paths)):
-            if len((aside | taken) & mine) < wanted:
-                taken |= paths[name]
+        for k in rng.permutation(len(new)):
+            if len((aside | taken) & set(mine)) < wanted:
+                taken |= new[k]
     return taken

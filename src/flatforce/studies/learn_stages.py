@@ -13,6 +13,7 @@ from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
 from flatforce.data.frames import write_frames
+from flatforce.data.splits import cut_trajectories
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import NO_TEST, train
@@ -107,7 +108,7 @@ def _round(
     with report(f"{title}: train") as progress:
         potential, spread, held_out, said, seconds = _train(config, batches, inside, progress)
     judged = assess(potential, material.test, held_out, spread, seed=config.seed)
-    said += few_to_judge(judged.metrics, config.stop)
+    said += few_to_judge(judged.metrics, config.stop) + cut_trajectories(learnt, material.test)
     metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
     metrics |= {"n_candidates": 0.0, "n_chosen": 0.0, "n_failed": 0.0}
     metrics |= {"training_time": seconds, "label_time": 0.0}

@@ -15,6 +15,7 @@ from flatforce.data.curation.duplicates import near_duplicates
 from flatforce.data.curation.outliers import OutlierConfig, why_outlier
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import get_labels
+from flatforce.data.splits import trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,30 +90,6 @@ def _outliers(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]
     limits = config.outliers or OutlierConfig()
     reasons = ((i, why_outlier(frame, limits)) for i, frame in enumerate(frames))
     return {i: reason for i, reason in reasons if reason is not None}
-
-
-def trajectories(frames: Sequence[Atoms]) -> list[list[int]]:
-    """Group frames by run: one material from one source, in the order of its steps.
-
-    Parameters
-    ----------
-    frames
-        Frames; those without `step` in `info`, or alone in their run, belong to none.
-
-    Returns
-    -------
-    Indices of each run.
-    """
-    runs: dict[tuple[str, str, str], list[int]] = {}
-    for i, frame in enumerate(frames):
-        if frame.info.get("step") is not None:
-            key = (str(frame.info.get("source", "")), str(frame.info.get("material", "")), str(frame.symbols))
-            runs.setdefault(key, []).append(i)
-    return [
-        sorted(members, key=lambda i: int(frames[i].info["step"]))
-        for members in runs.values()
-        if len(members) > 1
-    ]
 
 
 def _steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:

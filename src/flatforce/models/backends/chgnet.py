@@ -17,7 +17,7 @@ from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.core.units import EV_PER_A3_IN_GPA
-from flatforce.models.precision import default_dtype
+from flatforce.models.precision import default_dtype, torch_device
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
         ) from error
     import torch
 
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    place = torch_device(device)
     try:
         with redirect_stdout(StringIO()):  # it tells its number of parameters
             if Path(name).is_file():

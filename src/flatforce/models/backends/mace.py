@@ -11,7 +11,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import MissingDependencyError, ModelError
-from flatforce.models.precision import default_dtype
+from flatforce.models.precision import default_dtype, torch_device
 from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import PUBLISHED, model_path
 
@@ -45,8 +45,8 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     -------
     The backend.
     """
-    torch = import_mace()
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    import_mace()
+    where = torch_device(device)
     return MaceBackend(load_module(name, device=where), device=where, dtype=dtype)
 
 

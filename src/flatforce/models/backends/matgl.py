@@ -15,7 +15,7 @@ import numpy as np
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.core.units import EV_PER_A3_IN_GPA
-from flatforce.models.precision import default_dtype
+from flatforce.models.precision import default_dtype, torch_device
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def load(name: str, *, device: str, dtype: str) -> MatglBackend:
     -------
     The backend.
     """
-    torch = import_matgl()
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    import_matgl()
+    place = torch_device(device)
     return MatglBackend(load_module(name), device=place, dtype=dtype)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
-from flatforce.models.precision import default_dtype
+from flatforce.models.precision import default_dtype, torch_device
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def load(name: str, *, device: str, dtype: str) -> MatterSimBackend:
     from mattersim.forcefield.potential import Potential
 
     logger.remove()  # it tells every step on standard error
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    place = torch_device(device)
     if name == RANDOM:
         torch.manual_seed(0)
         model = M3Gnet(num_blocks=2, units=16, device=place).to(place)

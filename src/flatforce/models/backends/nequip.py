@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.core.errors import ModelError
-from flatforce.models.precision import default_dtype
+from flatforce.models.precision import default_dtype, torch_device
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ def load(name: str, *, device: str, dtype: str) -> NequipBackend:
     ModelError
         If it cannot be loaded.
     """
-    import torch
-
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    place = torch_device(device)
     module, _ = load_module(name, dtype=dtype)
     return NequipBackend(module, device=place)
 

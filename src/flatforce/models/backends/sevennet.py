@@ -12,7 +12,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
-from flatforce.models.precision import default_dtype
+from flatforce.models.precision import default_dtype, torch_device
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
@@ -50,10 +50,9 @@ def load(name: str, *, device: str, dtype: str) -> SevenNetBackend:
     ModelError
         If it cannot be loaded.
     """
-    import torch
     from sevenn.calculator import SevenNetCalculator
 
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    place = torch_device(device)
     model, _, modal = name.partition("@")
     try:
         with warnings.catch_warnings():

@@ -58,8 +58,8 @@ class TrainConfig(Config):
     name: str = Field("model", pattern=r"^[\w.-]+$")
     """Name of the model's file."""
 
-    data: list[str] = ["wse2-pbe"]
-    """Files of frames, or names of bundled datasets."""
+    data: list[str] = []
+    """Files of labelled frames, or names of bundled datasets: a training needs one at least."""
     test_fraction: float = Field(0.12, ge=0.0, lt=1.0)
     """Share held out for good; see `hold_out`."""
     hold_out: Literal["config_type", "material"] = "config_type"

@@ -67,8 +67,13 @@ def load_data(config: TrainConfig) -> TrainingData:
     Raises
     ------
     DataError
-        If nothing is left to train on.
+        If none is named, or nothing is left to train on.
     """
+    if not config.data:
+        raise DataError(
+            "No frames are named to learn from.",
+            fix="write `data: [frames.extxyz]` into the settings, or a set that comes along: `data: [wse2-pbe]`",
+        )
     paths = [dataset_path(name) for name in config.data]
     every = [frame for path in paths for frame in _read(path, config)]
     isolated = [frame for frame in every if config_type(frame) == ISOLATED]

@@ -12,6 +12,7 @@ import numpy as np
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.frames import config_type
+from flatforce.models.precision import torch_device
 from flatforce.models.training.files import save_torch
 from flatforce.models.training.loss import Example, Truth, example, membrane_error, sheet_loss, truth
 from flatforce.models.training.monitor import Monitor
@@ -127,8 +128,7 @@ class _Run:
 
         self.torch = torch
         self.config, self.seed, self.folder, self.monitor = config, seed, folder, monitor
-        auto = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = auto if config.device == "auto" else config.device
+        self.device = torch_device(config.device)
         self.learner, self.model = learner, learner.module.to(self.device)
         bare = config.energy_only
 

@@ -9,6 +9,7 @@ import numpy as np
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.data.material_splits import hold_out_materials
+from flatforce.data.splits import draw
 from flatforce.models.references import fit_energies
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def split_validation(
         groups.setdefault(config_type(frame), []).append(i)
     chosen: set[int] = set()
     for name in sorted(groups):
-        count = round(fraction * len(groups[name]))
-        chosen |= set(rng.permutation(groups[name])[:count].tolist())
+        chosen |= set(draw(frames, groups[name], round(fraction * len(groups[name])), rng))
     if not chosen:
         chosen = {int(rng.choice(max(groups.values(), key=len)))}
     train = [frame for i, frame in enumerate(frames) if i not in chosen]

@@ -84,6 +84,36 @@ class Embedded:
     """Å, largest shift of an atom at the border of the small cell, neglected beyond it."""
 
 
+def check_embeddable(potential: Potential, primitive: Atoms, config: EmbedConfig, *, cells: int) -> None:
+    """Refuse an embedding that cannot be, before hours are spent on the smaller cells.
+
+    Parameters
+    ----------
+    potential
+        A force field.
+    primitive
+        The primitive cell.
+    config
+        Settings.
+    cells
+        Primitive cells in the relaxed supercell.
+
+    Raises
+    ------
+    GeometryError
+        If the reach is not known, or the large cell is no larger than the small.
+    """
+    if config.size**2 <= cells:
+        raise GeometryError(
+            f"A {config.size} × {config.size} supercell is not larger than the relaxed one.",
+            fix="embed in a larger one: --embed 60",
+        )
+    if potential.hessian(primitive) is None:
+        raise GeometryError(
+            f"The reach of {potential.spec} is not known.", fix="use a MACE model, or tell the cutoff"
+        )
+
+
 def embed(
     potential: Potential,
     primitive: Atoms,
@@ -122,9 +152,8 @@ def embed(
     GeometryError
         If the reach is not known, or the large cell is no larger than the small.
     """
+    check_embeddable(potential, primitive, config, cells=len(small.pristine) // len(primitive))
     made = build_defect(primitive, (config.size, config.size), small.name)
-    if len(made.atoms) <= len(small.atoms):
-        raise GeometryError("The supercell to embed in is not larger than the relaxed one.")
     large, border, small_atom = _with_shifts(made, small, relaxed)
     vectors = nearest_vectors(large.positions, made.centre, large.cell.array)
     lateral = np.linalg.norm(vectors[:, :2], axis=1)
@@ -140,10 +169,8 @@ def embed(
     host_rows = local_rows(potential, host_cell, basis, scratch=scratch, progress=progress)
     distinct = sorted({int(min(image[i] for image in images)) for i in wanted})
     exact = local_rows(potential, large, distinct, scratch=scratch, progress=progress)
-    if host_rows is None or exact is None:
-        raise GeometryError(
-            f"The reach of {potential.spec} is not known.", fix="use a MACE model, or tell the cutoff"
-        )
+    assert host_rows is not None  # noqa: S101  # the reach is known
+    assert exact is not None  # noqa: S101
     exact = _ordered(spread(exact, turns, images), wanted)
     raw_host = Host.of(primitive, host_rows, compact)
     host = raw_host.with_rules(compact) if config.sum_rules else raw_host
