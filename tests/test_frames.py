@@ -12,7 +12,8 @@ from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_frames, read_labelled, write_frames
-from flatforce.data.splits import hold_out
+from flatforce.data.splits import cut_trajectories, hold_out
+from flatforce.models.training.targets import split_validation
 
 
 def test_round_trip(frames: list[Atoms], tmp_path: Path) -> None:
@@ -79,6 +80,29 @@ def test_split_holds_some_of_each_kind_whatever_the_order(frames: list[Atoms]) -
     kinds = {f.info["config_type"] for f in frames if f.info["name"] in chosen}
     assert kinds == {f.info["config_type"] for f in frames}
     assert chosen != {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=1)}
+
+
+def test_trajectories_stay_whole_unless_they_are_all_there_is() -> None:
+    frames = read_labelled(dataset_path("2d-pbe-mini"))
+    out = set(hold_out(frames, fraction=0.15, seed=0))
+    sides = [[f for i, f in enumerate(frames) if (i in out) == side] for side in (False, True)]
+    assert 0.15 * len(frames) <= len(sides[1]) < 0.18 * len(frames)
+    assert not {f.info["material"] for f in sides[0]} & {f.info["material"] for f in sides[1]}
+    assert cut_trajectories(*sides) == []
+    learnt, valid = split_validation(sides[0], fraction=0.1, seed=1)
+    assert cut_trajectories(learnt, valid) == []
+    one = [
+        frame.copy() for frame in frames[:40]
+    ]  # a single run: longer than its share, it is cut, and said so
+    for step, frame in enumerate(one):
+        frame.info |= {"step": step, "source": "a", "material": "b"}
+        frame.symbols[:] = one[0].symbols[0]
+        frame.info.pop("config_type", None)
+    same = [frame for frame in one if len(frame) == len(one[0])]
+    out = set(hold_out(same, fraction=0.2, seed=0))
+    assert len(out) == np.ceil(0.2 * len(same))
+    (said,) = cut_trajectories([same[i] for i in range(len(same)) if i not in out], [same[i] for i in out])
+    assert "1 trajectory is on both sides" in said
 
 
 def test_mini_set_holds_relaxed_materials_of_many_kinds() -> None:

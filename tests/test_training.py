@@ -98,6 +98,12 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(few_frames: Path, tmp_pat
         train(small(few_frames, learning_rate=0.5), tmp_path)
 
 
+def test_a_mended_setting_needs_no_other_folder(few_frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Se"):
+        train(small(few_frames, epochs=1, e0s={"W": -1.0}), tmp_path)
+    assert train(small(few_frames, epochs=1), tmp_path)["converged"]
+
+
 def test_what_changes_no_number_does_not_stop_a_run(
     few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,9 @@ SHOWN = {
 }
 """Columns and what they are."""
 
+STEP = 0.01
+"""Å, of displacements along modes."""
+
 LOCAL = 6
 """Modes with most weight there that count as local."""
 
@@ -140,13 +143,18 @@ class Local:
         )
 
     def error(self, names: str) -> float:
-        """Mean error of their frequencies (THz): the root of each reference mode's ⟨e|D|e⟩ under the other model."""
-        masses = np.repeat(self.sheet.get_masses(), 3)
-        dynamical = force_constants(load(f"committee:{names}"), self.sheet) / np.sqrt(
-            np.outer(masses, masses)
-        )
-        vectors = self.modes.vectors[0].real[:, self.local]
-        squares = np.einsum("ik,ij,jk->k", vectors, dynamical, vectors)
+        """Mean error of their frequencies (THz): the root of each reference mode's ⟨e|D|e⟩ under the other model.
+
+        By the forces at two displacements along each mode, whose largest is a hundredth of an Å.
+        """
+        moves = self.modes.vectors[0].real[:, self.local].T.reshape(LOCAL, -1, 3)
+        moves = moves / np.sqrt(self.sheet.get_masses())[:, None]
+        sizes = STEP / np.linalg.norm(moves, axis=2).max(axis=1)
+        frames = [self.sheet.copy() for _ in range(2 * LOCAL)]
+        for k, frame in enumerate(frames):
+            frame.positions += (1 - 2 * (k % 2)) * sizes[k // 2] * moves[k // 2]
+        forces = np.array([one.forces for one in load(f"committee:{names}").evaluate(frames, stress=False)])
+        squares = -((forces[::2] - forces[1::2]) * moves).sum(axis=(1, 2)) / (2 * sizes)
         found = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
         return float(np.abs(found - self.modes.frequencies[0, self.local]).mean())
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from flatforce.cli import alloy, benchmark, data, defect, env, label, learn, model, structure, study
+from flatforce.cli import alloy, benchmark, data, defect, env, label, learn, model, settings, structure, study
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("doctor")(model.doctor)
 app.command("relax")(structure.relax)
 app.command("phonons")(structure.phonons)
 app.command("report")(study.report)
+app.command("settings")(settings.settings)
 app.add_typer(data.app, name="data")
 app.add_typer(defect.app, name="defect")
 app.add_typer(benchmark.app, name="benchmark")

@@ -18,7 +18,9 @@ Model = Annotated[
     str, typer.Argument(help="Force field: mace:wse2-pbe, my.model, committee:a.model,b.model, …")
 ]
 Structure = Annotated[Path, typer.Argument(help="Structure, any format that ASE reads.")]
-Settings = Annotated[Path | None, typer.Option("--config", "-c", help="YAML with settings.")]
+Settings = Annotated[
+    Path | None, typer.Option("--config", "-c", help="YAML with settings; `flatforce settings` lists them.")
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Supercell = Annotated[tuple[int, int] | None, typer.Option("--supercell", "-s", help="n m.")]
 

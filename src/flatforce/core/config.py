@@ -117,7 +117,7 @@ def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     here = [root]
     for part in path:
         fields = [model.model_fields[part] for model in here if part in model.model_fields]
-        inner = [model for field in fields for model in _models_in(field.annotation)]
+        inner = [model for field in fields for model in models_in(field.annotation)]
         tagged = [
             model
             for model in here
@@ -127,7 +127,18 @@ def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     return list(dict.fromkeys(name for model in here for name in model.model_fields))
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Find the settings classes in a type.
+
+    Parameters
+    ----------
+    annotation
+        Of a field: a class, an optional one, a list, a union.
+
+    Returns
+    -------
+    Classes in the order they are named.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
+    return [model for part in get_args(annotation) for model in models_in(part)]

@@ -132,8 +132,9 @@ def cut_trajectories(learnt: Iterable[Atoms], test: Iterable[Atoms]) -> list[str
     one, other = ({_trajectory(frame) for frame in side} - {None} for side in (learnt, test))
     if not one & other:
         return []
+    words = "1 trajectory is" if len(one & other) == 1 else f"{len(one & other)} trajectories are"
     mend = "give frames of other runs to be tested on, or hold out by material"
-    return [f"{len(one & other)} trajectories are on both sides of the split, so near copies judge: {mend}"]
+    return [f"{words} on both sides of the split, so near copies judge: {mend}"]
 
 
 def held_out_hashes(split: Path) -> set[str]:

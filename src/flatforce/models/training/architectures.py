@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, NonNegativeInt, PositiveFloat, PositiveInt, Tag
+from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag
 
 from flatforce.core.config import Config
+
+IRREPS = r"^\s*\d+x\d+[eo](\s*\+\s*\d+x\d+[eo])*\s*$"
+"""As 32x0e + 32x1o."""
 
 
 class MaceArchitecture(Config):
@@ -14,7 +17,7 @@ class MaceArchitecture(Config):
 
     kind: Literal["mace"] = "mace"
     """Which model."""
-    hidden_irreps: str = "32x0e + 32x1o"
+    hidden_irreps: str = Field("32x0e + 32x1o", pattern=IRREPS)
     """Features of a node, in e3nn's notation."""
     r_max: PositiveFloat = 5.0
     """Å. Cutoff of an edge."""
@@ -22,13 +25,13 @@ class MaceArchitecture(Config):
     """Message-passing layers."""
     correlation: PositiveInt = 3
     """Body order of a message less one."""
-    max_ell: PositiveInt = 3
+    max_ell: PositiveInt = Field(3, le=11)
     """Highest spherical harmonic of an edge."""
     num_radial_basis: PositiveInt = 8
     """Bessel functions."""
     num_cutoff_basis: PositiveInt = 5
     """Order of the polynomial cutoff."""
-    readout_irreps: str = "16x0e"
+    readout_irreps: str = Field("16x0e", pattern=IRREPS)
     """Hidden layer of the last readout."""
 
 

@@ -129,7 +129,8 @@ def check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) 
     """
     marker = folder / "run.json"
     now = json.loads(json.dumps({"config": plain, "inputs": hashes}))
-    if marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) != now:
+    begun = any(found for name in (CHECKPOINT, "*.card.json") for found in folder.rglob(name))
+    if begun and marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) != now:
         raise ModelError(
             f"{folder} holds an unfinished run with other settings or data.",
             why="going on from its checkpoint would mix two runs",
