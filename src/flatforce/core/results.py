@@ -130,8 +130,8 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
         raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
     if kind and content["kind"] != kind:
         raise ResultError(
-            f"{folder} holds another kind of result.",
-            why=f"it holds: {content['kind']}; wanted: {kind}",
+            f"{folder} holds no {kind}.",
+            why=f"it holds: {content['kind']}",
             fix=f"give a folder of `flatforce {made_by}`",
         )
     return content

@@ -74,7 +74,8 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     same = identity(config, data.hashes)
     if not claim_folder(folder, *same):
         return read_record(folder)
-    check_same_run(folder, *same)
+    begun = any(found for name in (CHECKPOINT, "*.card.json") for found in folder.rglob(name))
+    check_same_run(folder, *same, begun=begun)
     write_split(folder, config, data)
     start = time.perf_counter()
     cards = _members(config, data, folder, progress)
@@ -110,7 +111,9 @@ def _environment(config: TrainConfig) -> Environment | None:
     return environment_for(kind) if kind in PACKAGES else None
 
 
-def check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) -> None:
+def check_same_run(
+    folder: Path, plain: dict[str, Any], hashes: dict[str, str], *, begun: bool = True
+) -> None:
     """Refuse to go on from what was made with other settings.
 
     Parameters
@@ -121,6 +124,8 @@ def check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) 
         Settings.
     hashes
         Of the files that are read.
+    begun
+        Whether anything was made: what ended before that, by a mistake in its settings, is forgotten.
 
     Raises
     ------
@@ -129,7 +134,6 @@ def check_same_run(folder: Path, plain: dict[str, Any], hashes: dict[str, str]) 
     """
     marker = folder / "run.json"
     now = json.loads(json.dumps({"config": plain, "inputs": hashes}))
-    begun = any(found for name in (CHECKPOINT, "*.card.json") for found in folder.rglob(name))
     if begun and marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) != now:
         raise ModelError(
             f"{folder} holds an unfinished run with other settings or data.",
