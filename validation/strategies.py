@@ -284,6 +284,17 @@ def read_rows(paths: list[Path]) -> list[dict[str, Any]]:
     return rows
 
 
+def told_of_coverage(rows: list[dict[str, Any]], quantity: str) -> None:
+    """Print how often intervals held over all strategies and seeds, and how many of the rounds are within five points."""
+    level = float(quantity.split("_")[1].rstrip("%")) / 100
+    for labels in sorted({row["labels"] for row in rows}):
+        held = np.array([row[quantity] for row in rows if row["labels"] == labels and quantity in row])
+        near = int((np.abs(held - level) <= 0.05).sum())
+        print(
+            f"{labels:.0f} labels: {held.mean():.3f} [{held.min():.3f}, {held.max():.3f}], {near} of {len(held)} within 0.05"
+        )
+
+
 def table(paths: list[Path], picture: Path | None) -> None:
     rows = read_rows(paths)
     panels = []
@@ -306,7 +317,9 @@ def table(paths: list[Path], picture: Path | None) -> None:
                 cells.append(f"{labels[first]:.0f}" if first < len(labels) else "more")
                 cells.append(interval(beside_chance(rows, strategy, quantity)))
             print(f"| {strategy} | {' | '.join(cells)} |")
-        if "%" not in quantity:
+        if "%" in quantity:
+            told_of_coverage(rows, quantity)
+        else:
             lines = []
             for colour, (strategy, (labels, means, spans)) in zip(COLOURS, found.items(), strict=False):
                 lines.append(Series(labels, means, name=strategy, colour=colour))
