@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.uncertainty import LEVELS, Calibration, atom_errors, calibrate, coverage
+from flatforce.active.uncertainty import (
+    LEAST_SPREAD,
+    LEVELS,
+    Calibration,
+    atom_errors,
+    calibrate,
+    coverage,
+    errors_of_levels,
+)
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import config_type, get_labels
 
@@ -44,6 +52,22 @@ FEWEST_TO_END: Final = 10
 """Test frames below which an interval from resampling them is too narrow to end a run by."""
 
 
+LEVEL_ERROR: Final = 0.025
+"""Standard error of a level above which it cannot be said to hold within five points."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A force field, its doubt, and frames that it has not fitted."""
+
+    potential: Potential
+    """A committee, or one model."""
+    spread: Spread
+    """What ranks its errors."""
+    held_out: Sequence[Atoms]
+    """Labelled."""
+
+
 @dataclass(frozen=True)
 class Assessment:
     """A force field on the test frames."""
@@ -52,25 +76,23 @@ class Assessment:
     calibration: Calibration
     covered: FloatArray
     """(L,) on the test frames, at the levels of the calibration."""
+    level_errors: FloatArray
+    """(L,) standard error of the levels, for the number of frames that calibrate."""
+    n_calibrating: int
+    """Those frames."""
     by_kind: dict[str, float]
     """Force MAE (meV/Å) of the test frames of each config type."""
 
 
-def assess(
-    potential: Potential, test: Sequence[Atoms], held_out: Sequence[Atoms], spread: Spread, *, seed: int
-) -> Assessment:
+def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assessment:
     """Judge a force field and its doubt.
 
     Parameters
     ----------
-    potential
-        The force field.
+    folds
+        The force field; others that were trained alike, each without other frames, add theirs to the calibration.
     test
         Labelled frames that the run never learns from.
-    held_out
-        Labelled frames that it has not fitted: its doubt is calibrated on them.
-    spread
-        What ranks errors.
     seed
         Of the bootstrap.
 
@@ -78,7 +100,9 @@ def assess(
     -------
     Errors over all force components with their interval over frames, and how often the calibrated intervals hold on the test frames.
     """
+    potential, spread = folds[0].potential, folds[0].spread
     said = potential.evaluate(list(test), stress=False)
+    doubted = np.concatenate(spread(test, said))
     off = [1e3 * np.abs(one.forces - get_labels(f).forces).ravel() for f, one in zip(test, said, strict=True)]
     frame_of = np.repeat(np.arange(len(test)), [len(one) for one in off])
     components = np.concatenate(off)
@@ -86,9 +110,8 @@ def assess(
         1e3 * abs(one.energy - get_labels(frame).energy) / len(frame)
         for frame, one in zip(test, said, strict=True)
     ]
-    seen = potential.evaluate(list(held_out), stress=False)
-    found = calibrate(atom_errors(held_out, seen), np.concatenate(spread(held_out, seen)))
-    covered = coverage(found, atom_errors(test, said), np.concatenate(spread(test, said)))
+    found, level_errors = _calibrated(folds, test, doubted)
+    covered = coverage(found, atom_errors(test, said), doubted)
     low, high = bootstrap(components, groups=frame_of, seed=seed)
     metrics = {
         "force_mae": float(components.mean()),
@@ -101,7 +124,34 @@ def assess(
     }
     kinds = np.array([config_type(frame) for frame in test])[frame_of]
     by_kind = {str(kind): float(components[kinds == kind].mean()) for kind in np.unique(kinds)}
-    return Assessment(metrics, found, covered, by_kind)
+    n_calibrating = sum(len(fold.held_out) for fold in folds)
+    return Assessment(metrics, found, covered, level_errors, n_calibrating, by_kind)
+
+
+def _calibrated(
+    folds: Sequence[Fold], test: Sequence[Atoms], doubted: FloatArray
+) -> tuple[Calibration, FloatArray]:
+    """Calibrate the spread of the first fold on the held-out frames of all, and tell how sharply.
+
+    Members that happen to agree more are no better for it: before scores are pooled, the spread of a fold is brought to the scale
+    of the first by their medians on the test frames, whose labels are not looked at.
+    """
+    errors: list[FloatArray] = []
+    spreads: list[FloatArray] = []
+    for fold in folds:
+        seen = fold.potential.evaluate(list(fold.held_out), stress=False)
+        scale = 1.0
+        if fold is not folds[0]:
+            there = fold.spread(test, fold.potential.evaluate(list(test), stress=False))
+            scale = _typical(doubted) / _typical(np.concatenate(there))
+        errors += [atom_errors([frame], [one]) for frame, one in zip(fold.held_out, seen, strict=True)]
+        spreads += [scale * one for one in fold.spread(fold.held_out, seen)]
+    found = calibrate(np.concatenate(errors), np.concatenate(spreads))
+    return found, errors_of_levels(found, errors, spreads)
+
+
+def _typical(spread: FloatArray) -> float:
+    return float(np.median(np.maximum(spread, LEAST_SPREAD)))
 
 
 def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels: int) -> str:
@@ -153,4 +203,27 @@ def few_to_judge(metrics: dict[str, float], stop: Stopping) -> list[str]:
         return []
     return [
         f"{metrics['n_test']:.0f} test frames are too few to end by an error: give {FEWEST_TO_END} or more under `test`"
+    ]
+
+
+def few_to_calibrate(judged: Assessment) -> list[str]:
+    """Warn where few frames fix the levels of the doubt.
+
+    Parameters
+    ----------
+    judged
+        Of a round.
+
+    Returns
+    -------
+    The warning, or nothing.
+    """
+    error = judged.level_errors[LEVELS.index(0.68)]
+    if error <= LEVEL_ERROR:
+        return []
+    known = "an unknown number of" if np.isnan(error) else f"± {200 * error:.0f}"
+    n = judged.n_calibrating
+    words = "1 frame calibrates" if n == 1 else f"{n} frames calibrate"
+    return [
+        f"{words} the doubt, which fixes its level of 68 % to {known} points: more of them, or calibration_folds, help"
     ]

@@ -254,3 +254,31 @@ def coverage(calibration: Calibration, errors: FloatArray, spread: FloatArray) -
     """
     bounds = calibration.factors[:, None] * np.maximum(spread, LEAST_SPREAD)[None, :]
     return np.asarray((errors[None, :] <= bounds).mean(axis=1))
+
+
+def errors_of_levels(
+    calibration: Calibration, errors: Sequence[FloatArray], spread: Sequence[FloatArray]
+) -> FloatArray:
+    """Tell how sharply the levels are fixed: atoms of one frame err together, so frames count and not atoms.
+
+    Parameters
+    ----------
+    calibration
+        Found on these frames.
+    errors
+        (N,) eV/Å of each frame.
+    spread
+        (N,) of each frame.
+
+    Returns
+    -------
+    (L,) standard error of the share of forces within the intervals, by its scatter over frames (Liang and Zeger,
+    Biometrika 73, 13, 1986); NaN for one frame.
+    """
+    n = len(errors)
+    if n < 2:
+        return np.full(len(calibration.levels), np.nan)
+    held = np.array([coverage(calibration, e, s) for e, s in zip(errors, spread, strict=True)])
+    weights = np.array([len(one) for one in errors], dtype=float)[:, None]
+    off = weights * (held - (weights * held).sum(axis=0) / weights.sum()) / weights.sum()
+    return np.asarray(np.sqrt(n / (n - 1) * (off**2).sum(axis=0)))

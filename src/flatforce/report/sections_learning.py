@@ -30,6 +30,8 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
         tables.append(Table(head, rows, title="chosen"))
     rows = [[kind, f"{error:.1f}"] for kind, error in details.get("by_kind", {}).items()]
     tables.append(Table(["test frames", "force MAE (meV/Å)"], rows))
+    if "level_errors" in details:
+        tables.append(_doubt(details))
     if details["failures"]:
         tables.append(
             Table(["frame", "has no label because"], [list(map(str, one)) for one in details["failures"]])
@@ -43,6 +45,20 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
     return make_section(
         f"Round {number} of active learning", result, name, tables=tables, figures=[_progress(details)]
     )
+
+
+def _doubt(details: dict[str, Any]) -> Table:
+    keys = ("levels", "factors", "covered", "level_errors")
+    rows = [
+        [f"{100 * level:g} %", f"{factor:.2f}", f"{100 * held:.0f} %", _points(error)]
+        for level, factor, held, error in zip(*(details[key] for key in keys), strict=True)
+    ]
+    head = ["level", "error below spread times", "held on the test frames", "fixed to (points, 95 %)"]
+    return Table(head, rows, title=f"doubt, calibrated on {details['n_calibrating']} frames")
+
+
+def _points(error: float | None) -> str:
+    return "unknown" if error is None else f"± {200 * error:.0f}"
 
 
 def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:

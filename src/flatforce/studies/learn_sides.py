@@ -1,4 +1,4 @@
-"""Which frames the members fit, and which calibrate their doubt: sides that a frame keeps."""
+"""Which frames the members fit, and which calibrate their doubt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from flatforce.active.samplers import DYNAMICS
 from flatforce.active.uncertainty import check_enough
 from flatforce.core.errors import DataError
-from flatforce.data.frames import config_type, material_of
+from flatforce.data.frames import ISOLATED, config_type, material_of
 from flatforce.data.splits import ENOUGH, together
 from flatforce.models.training.data import species_of
 from flatforce.studies.learn_material import held_out
@@ -21,6 +21,54 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import LearnConfig
+
+
+def part(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[tuple[list[Atoms], list[Atoms]]]:
+    """Part what is known as often as there are `calibration_folds`, so that together they hold every frame out.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    batches
+        Labelled frames to begin with, then those of each round.
+
+    Returns
+    -------
+    Frames that are fitted and those that are not, for each committee: for the first as `set_aside` tells, for the others
+    the first one's fitted frames are dealt out by config type (or material), in whole trajectories.
+
+    Raises
+    ------
+    DataError
+        If none can be set aside, or too few to calibrate the doubt.
+    """
+    fitted, aside = set_aside(config, batches)
+    found = [(fitted, aside)]
+    for out in _dealt(config, fitted):
+        rest = [frame for k, frame in enumerate(fitted) if k not in out]
+        known = species_of([*rest, *aside])
+        alone = [fitted[k] for k in sorted(out) if not set(fitted[k].symbols) <= known]
+        left_out = [fitted[k] for k in sorted(out) if set(fitted[k].symbols) <= known]
+        if left_out:
+            found.append(([*rest, *aside, *alone], left_out))
+    return found
+
+
+def _dealt(config: LearnConfig, frames: Sequence[Atoms]) -> list[set[int]]:
+    count = config.calibration_folds - 1
+    if count == 0:
+        return []
+    parts: list[set[int]] = [set() for _ in range(count)]
+    rng = np.random.default_rng([config.seed, config.calibration_folds])
+    by_material = config.train.hold_out == "material"
+    kinds = [material_of(frame) if by_material else config_type(frame) for frame in frames]
+    for kind in sorted({kinds[k] for k, frame in enumerate(frames) if config_type(frame) != ISOLATED}):
+        mine = [k for k, name in enumerate(kinds) if name == kind]
+        units = [mine] if by_material else together(frames, mine, longest=math.ceil(len(mine) / count))
+        for k in rng.permutation(len(units)):
+            min(parts, key=len).update(units[k])
+    return parts
 
 
 def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[list[Atoms], list[Atoms]]:
@@ -62,7 +110,7 @@ def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[
 def _sides(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
     """Draw from each batch what its config types lack of their share; places in all batches, one after another."""
     first, *later = batches
-    aside = set(held_out(config, first, config.calibration_fraction))
+    aside = set(held_out(config, first, config.set_aside))
     known = list(first)
     dynamics = config.sampling.dynamics
     for number, batch in enumerate(later, start=1):
@@ -84,7 +132,7 @@ def _materials_aside(config: LearnConfig, known: Sequence[Atoms], before: int, a
     """Keep each material on its side."""
     held = {material_of(known[k]) for k in aside}
     seen = {material_of(frame) for frame in known[:before]}
-    drawn = {material_of(known[k]) for k in held_out(config, known, config.calibration_fraction)} - seen
+    drawn = {material_of(known[k]) for k in held_out(config, known, config.set_aside)} - seen
     return {k for k, frame in enumerate(known) if material_of(frame) in held | drawn}
 
 
@@ -96,7 +144,7 @@ def _paths_aside(
     kinds = [config_type(frame) for frame in known]
     for kind in sorted({kinds[k] for k in free}):
         mine = [k for k, name in enumerate(kinds) if name == kind]
-        wanted = math.ceil(config.calibration_fraction * len(mine)) if len(mine) >= ENOUGH else 0
+        wanted = math.ceil(config.set_aside * len(mine)) if len(mine) >= ENOUGH else 0
         units = [set(unit) for unit in together(known, mine, longest=wanted)]
         taken |= {k for unit in units if unit & aside for k in unit & free}
         new = [unit for unit in units if unit <= free]

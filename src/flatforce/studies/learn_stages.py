@@ -5,23 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from flatforce.active.assess import UNITS, assess, few_to_judge, reason_to_stop
+from flatforce.active.assess import UNITS, assess, few_to_calibrate, few_to_judge, reason_to_stop
 from flatforce.active.dynamics import EXPLODED
-from flatforce.active.uncertainty import DescriptorDistance, committee_spread
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
-from flatforce.data.frames import write_frames
 from flatforce.data.splits import cut_trajectories
-from flatforce.models import load
-from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.run import NO_TEST, train
 from flatforce.studies.inputs import Reporter, unreported
 from flatforce.studies.learn_choice import Round, candidates, choose, told_of_dynamics
 from flatforce.studies.learn_labels import errors_met, label_chosen, newly_labelled
 from flatforce.studies.learn_material import gather
-from flatforce.studies.learn_sides import set_aside
+from flatforce.studies.learn_train import train_round
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +25,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import LearnConfig
-    from flatforce.active.uncertainty import Spread
-    from flatforce.core.progress import Progress
-    from flatforce.models.potential import Potential
     from flatforce.studies.learn_material import Material
 
 WATCHED = {"device", "monitor", "checkpoint_seconds"}
@@ -106,24 +98,27 @@ def _round(
     clock = time.perf_counter()
     title = f"round {len(before)}"
     with report(f"{title}: train") as progress:
-        potential, spread, held_out, said, seconds = _train(config, batches, inside, progress)
-    judged = assess(potential, material.test, held_out, spread, seed=config.seed)
-    said += few_to_judge(judged.metrics, config.stop) + cut_trajectories(learnt, material.test)
+        trained = train_round(config, batches, inside, progress)
+    judged = assess(trained.folds, material.test, seed=config.seed)
+    said = trained.warnings + few_to_judge(judged.metrics, config.stop) + few_to_calibrate(judged)
+    said += cut_trajectories(learnt, material.test)
     metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
     metrics |= {"n_candidates": 0.0, "n_chosen": 0.0, "n_failed": 0.0}
-    metrics |= {"training_time": seconds, "label_time": 0.0}
+    metrics |= {"training_time": trained.seconds, "label_time": 0.0}
     stop = reason_to_stop([*past, metrics], config.stop, labels=labels)
     details: dict[str, Any] = {
         "levels": judged.calibration.levels,
         "covered": judged.covered,
         "by_kind": judged.by_kind,
         "factors": judged.calibration.factors,
+        "level_errors": judged.level_errors,
+        "n_calibrating": judged.n_calibrating,
         "chosen": [],
         "failures": [],
         "ended_by_settings": bool(stop),
     }
     if not stop:
-        this = Round(config, material, learnt, len(before), labels, inside, potential, judged, spread, retry)
+        this = Round(config, material, learnt, len(before), labels, inside, trained.folds[0], judged, retry)
         stop = _ask(this, metrics, details, title, report)
         if not stop and past and _without_labels(metrics) and _without_labels(past[-1]):
             stop = NO_LABELS
@@ -178,39 +173,6 @@ def _ask(
 
 def _without_labels(metrics: dict[str, float]) -> bool:
     return metrics["n_failed"] == metrics["n_chosen"] > 0
-
-
-def _train(
-    config: LearnConfig, batches: Sequence[list[Atoms]], inside: Path, progress: Progress
-) -> tuple[Potential, Spread, list[Atoms], list[str], float]:
-    """Train on what is known so far.
-
-    The force field, its doubt, the frames set aside, what the training had to say, and the seconds it took.
-    """
-    while len(batches) > 1 and not batches[-1]:  # nothing was learnt since
-        batches, inside = batches[:-1], inside.parent / f"round-{len(batches) - 2:02d}"
-    fitted, held_out = set_aside(config, batches)
-    for name, frames in (("fitted", fitted), ("held_out", held_out)):
-        if not (inside / f"{name}.extxyz").is_file():
-            write_frames(inside / f"{name}.extxyz", frames)
-    files = {"data": [str(inside / "fitted.extxyz")], "valid_file": str(inside / "held_out.extxyz")}
-    names: list[str] = []
-    said: list[str] = []
-    seconds = 0.0
-    for number, one in enumerate((config.train, *config.further)):
-        values = one.model_dump(mode="json") | files | {"test_fraction": 0.0}
-        settings = TrainConfig.parse(values).model_copy(update={"executors": one.executors})
-        folder = inside / ("committee" if number == 0 else f"committee-{number}")
-        result = train(settings, folder, progress=progress)
-        cards = result["details"]["cards"]
-        names += [f"{card['kind']}:{folder / card['file']}" for card in cards]
-        seconds += sum(card["wall_time"] for card in cards)
-        said += [f"training: {warning}" for warning in result["warnings"] if warning != NO_TEST]
-        if not result["converged"]:
-            said.append("training of a member diverged: lower learning_rate, or look for broken labels")
-    potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
-    spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
-    return potential, spread, held_out, said, seconds
 
 
 def _nothing_left(config: LearnConfig, details: dict[str, Any]) -> str:

@@ -1,0 +1,103 @@
+"""The committees of a round: one that predicts, and others that judge the frames which it has fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flatforce.active.assess import Fold
+from flatforce.active.uncertainty import DescriptorDistance, committee_spread
+from flatforce.data.frames import write_frames
+from flatforce.models import load
+from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.run import NO_TEST, train
+from flatforce.studies.learn_sides import part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.active.config import LearnConfig
+    from flatforce.core.progress import Progress
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training of a round left."""
+
+    folds: list[Fold]
+    """The first one predicts."""
+    warnings: list[str]
+    seconds: float
+    """Of all members."""
+
+
+def train_round(
+    config: LearnConfig, batches: Sequence[list[Atoms]], inside: Path, progress: Progress
+) -> Trained:
+    """Train on what is known so far; what is trained already is read.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    batches
+        Labelled frames to begin with, then those of each round.
+    inside
+        Folder of the round: `fitted.extxyz`, `held_out.extxyz` and `committee` of the one that predicts, and
+        `fold-1`, `fold-2`, … with those of the others.
+    progress
+        Told by the training.
+
+    Returns
+    -------
+    The committees and what their training had to say.
+
+    Raises
+    ------
+    DataError
+        If too few frames can be held out to calibrate the doubt.
+    """
+    while len(batches) > 1 and not batches[-1]:  # nothing was learnt since
+        batches, inside = batches[:-1], inside.parent / f"round-{len(batches) - 2:02d}"
+    folds: list[Fold] = []
+    said: list[str] = []
+    seconds = 0.0
+    for number, (fitted, held_out) in enumerate(part(config, batches)):
+        folder = inside if number == 0 else inside / f"fold-{number}"
+        names, warnings, took = _committee(config, number, (fitted, held_out), folder, progress)
+        potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
+        spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
+        folds.append(Fold(potential, spread, held_out))
+        said += warnings
+        seconds += took
+    return Trained(folds, list(dict.fromkeys(said)), seconds)
+
+
+def _committee(
+    config: LearnConfig, number: int, sides: tuple[list[Atoms], list[Atoms]], folder: Path, progress: Progress
+) -> tuple[list[str], list[str], float]:
+    """Train the members of one fold: their specs, what there is to say, and the seconds it took."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frames in zip(("fitted", "held_out"), sides, strict=True):
+        if not (folder / f"{name}.extxyz").is_file():
+            write_frames(folder / f"{name}.extxyz", frames)
+    files = {"data": [str(folder / "fitted.extxyz")], "valid_file": str(folder / "held_out.extxyz")}
+    names: list[str] = []
+    said: list[str] = []
+    seconds = 0.0
+    for place, one in enumerate((config.train, *config.further)):
+        seed = one.seed + number * one.n_models
+        values = one.model_dump(mode="json") | files | {"test_fraction": 0.0, "seed": seed}
+        settings = TrainConfig.parse(values).model_copy(update={"executors": one.executors})
+        inside = folder / ("committee" if place == 0 else f"committee-{place}")
+        result = train(settings, inside, progress=progress)
+        cards = result["details"]["cards"]
+        names += [f"{card['kind']}:{inside / card['file']}" for card in cards]
+        seconds += sum(card["wall_time"] for card in cards)
+        said += [f"training: {warning}" for warning in result["warnings"] if warning != NO_TEST]
+        if not result["converged"]:
+            said.append("training of a member diverged: lower learning_rate, or look for broken labels")
+    return names, said, seconds
