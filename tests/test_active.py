@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 from ase import Atoms, units
+from scipy.stats import chi
 
-from flatforce.active.assess import assess
+from flatforce.active.assess import Fold, assess, few_to_calibrate
 from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.selection import Pool, select
 from flatforce.active.surrogate import Surrogate
 from flatforce.active.uncertainty import (
+    LEVELS,
     DescriptorDistance,
     atom_spread,
     calibrate,
     committee_spread,
     coverage,
+    errors_of_levels,
 )
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
@@ -82,6 +86,72 @@ def test_calibrated_intervals_hold_on_other_atoms() -> None:
     one_sigma = (other_errors <= gaussian * other_spread).mean()
     assert one_sigma > 0.68 + 0.05  # one Gaussian factor for all levels would not do
     assert found.interval(np.array([0.01]), 0.95) > found.interval(np.array([0.01]), 0.68)
+
+
+def test_frames_and_not_atoms_fix_a_level() -> None:
+    """The standard error told by a few frames is the scatter of coverage over many draws of them."""
+    rng = np.random.default_rng(0)
+
+    def frames(count: int) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Atoms of one frame err together."""
+        spread = [rng.lognormal(sigma=0.5, size=50) for _ in range(count)]
+        return [one * rng.lognormal(sigma=0.4) * np.abs(rng.normal(size=50)) for one in spread], spread
+
+    many = [np.concatenate(one) for one in frames(3000)]
+    held, told = [], []
+    for _ in range(300):
+        errors, spread = frames(12)
+        found = calibrate(np.concatenate(errors), np.concatenate(spread))
+        held.append(coverage(found, *many)[LEVELS.index(0.68)])
+        told.append(errors_of_levels(found, errors, spread)[LEVELS.index(0.68)])
+    assert np.mean(told) == pytest.approx(np.std(held), rel=0.15)
+    by_atoms = np.sqrt(0.68 * 0.32 / (12 * 50))
+    assert np.mean(told) > 2 * by_atoms
+    assert np.isnan(errors_of_levels(found, errors[:1], spread[:1])).all()
+
+
+class Said:
+    """A force field that is wrong by a draw of its own; `scale` is what its doubt makes of that."""
+
+    def __init__(self, seed: int, scale: float) -> None:
+        self.rng, self.scale = np.random.default_rng(seed), scale
+
+    def evaluate(self, frames: list[Atoms], *, stress: bool) -> list[Prediction]:
+        del stress
+        return [
+            Prediction(0.0, self.rng.normal(size=(len(frame), 3)), None, None, 0.0, np.ones((len(frame), 3)))
+            for frame in frames
+        ]
+
+    def spread(self, frames: list[Atoms], said: list[Prediction]) -> list[FloatArray]:
+        del said
+        return [np.full(len(frame), self.scale) for frame in frames]
+
+
+def test_folds_calibrate_the_doubt_of_the_first() -> None:
+    """Four committees as good as each other, of which each takes its spread for another size of error."""
+    frames = []
+    for seed in range(24):
+        frame = rattled(layer("Cu", 2.49, 4), amplitude=0.1, rng=np.random.default_rng(seed))
+        frames.append(attach_labels(frame, Labels(0.0, np.zeros((16, 3)), None)))
+    test, known = frames[:12], [frames[12 + 3 * k : 15 + 3 * k] for k in range(4)]
+    said = [Said(k, scale) for k, scale in enumerate((0.1, 0.4, 0.02, 1.5))]
+    folds = [Fold(cast("Potential", one), one.spread, out) for one, out in zip(said, known, strict=True)]
+    alone, all_ = assess(folds[:1], test, seed=0), assess(folds, test, seed=0)
+    assert (alone.n_calibrating, all_.n_calibrating) == (3, 12)
+    assert all_.covered == pytest.approx(all_.calibration.levels, abs=0.1)
+    radius = [one.calibration.interval(np.array([0.1]), 0.68)[0] for one in (alone, all_)]
+    length = float(chi(3).ppf(0.68))
+    assert radius[1] == pytest.approx(length, rel=0.06)
+    assert abs(radius[1] - length) < abs(radius[0] - length)
+    lone = assess([replace(folds[0], held_out=test)], test[:3], seed=0)
+    assert few_to_calibrate(replace(lone, level_errors=np.full(5, 0.02))) == []
+    (warning,) = few_to_calibrate(replace(lone, level_errors=np.full(5, 0.04)))
+    assert warning.startswith("12 frames calibrate the doubt, which fixes its level of 68 % to ± 8 points")
+    (warning,) = few_to_calibrate(replace(lone, n_calibrating=1, level_errors=np.full(5, np.nan)))
+    assert warning.startswith(
+        "1 frame calibrates the doubt, which fixes its level of 68 % to an unknown number"
+    )
 
 
 def test_too_few_atoms_and_single_models_are_refused() -> None:
@@ -259,7 +329,7 @@ def test_errors_count_force_components_not_frames() -> None:
         frames.append(attach_labels(frame, Labels(said.energy, said.forces, None)))
     members = "ase:ase.calculators.emt:EMT,ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"
     committee = load(f"committee:{members}")
-    found = assess(committee, frames[:2], frames[2:], committee_spread, seed=0).metrics
+    found = assess([Fold(committee, committee_spread, frames[2:])], frames[:2], seed=0).metrics
     pooled = error_metrics(compare(frames[:2], committee.evaluate(frames[:2])))["force_mae"]
     assert found["force_mae"] == pytest.approx(pooled)
     each = [error_metrics(compare([one], committee.evaluate([one])))["force_mae"] for one in frames[:2]]

@@ -33,8 +33,9 @@ from flatforce.core.hashing import hash_structure
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
 from flatforce.models import load
+from flatforce.models.errors import compare, error_metrics
 from flatforce.studies.learn_material import gather
-from flatforce.studies.learn_sides import set_aside
+from flatforce.studies.learn_sides import part, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -364,7 +365,7 @@ def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(fol
     assert aside
     assert {s for frame in aside for s in frame.symbols} <= {s for frame in fitted for s in frame.symbols}
     with pytest.raises(DataError, match="18 atoms are too few"):
-        set_aside(config, [plain[:3]])
+        part(config, [plain[:3]])
     write_frames(folder / "copper.extxyz", plain)
     with pytest.raises(DataError, match="No frame to begin with holds Au"):
         gather(LearnConfig.parse(values | {"start": [str(folder / "copper.extxyz")]}))
@@ -397,6 +398,72 @@ def test_a_frame_keeps_its_side_and_paths_are_not_cut(folder: Path) -> None:
         frame.info["config_type"] = "dynamics"
     assert len(set_aside(fly, batches)[1]) == 5  # what dynamics stand on is fitted
     assert len(set_aside(config, batches)[1]) > 5
+
+
+def test_folds_hold_every_frame_out_once(folder: Path) -> None:
+    values: dict[str, Any] = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
+    config = LearnConfig.parse(values | {"train": TRAIN, "calibration_folds": 4})
+    frames = labelled(18, 1)
+    for number, frame in enumerate(frames[10:]):
+        frame.info |= {"config_type": "relaxation", "path": str(number // 2)}
+    frames[0].symbols[:] = "Cu"
+    frames[1].symbols[0] = "Ag"  # the only one with it: always fitted
+    found = part(config, [frames])
+    assert len(found) == 4
+    assert found[0] == set_aside(config, [frames])
+    sides = [[{hash_structure(frame) for frame in side} for side in one] for one in found]
+    every = {hash_structure(frame) for frame in frames}
+    assert all(fitted | out == every and not fitted & out for fitted, out in sides)
+    held = [key for _, out in sides for key in out]
+    assert sorted(held) == sorted(every - {hash_structure(frames[1])})
+    assert max(len(out) for _, out in sides) <= 6
+    paths = [
+        [{frame.info["path"] for frame in side if "path" in frame.info} for side in one] for one in found
+    ]
+    assert all(not fitted & out for fitted, out in paths)
+    for frame in frames:
+        frame.info["material"] = f"alloy {int(frame.info['name'].split('-')[1]) % 6}"
+    apart = config.model_copy(update={"train": config.train.model_copy(update={"hold_out": "material"})})
+    for fitted, out in part(apart, [frames[2:]]):
+        assert not {f.info["material"] for f in fitted} & {f.info["material"] for f in out}
+
+
+def test_folds_calibrate_and_the_first_predicts(folder: Path) -> None:
+    study = {
+        "start": ["start.extxyz"],
+        "pool": ["pool.extxyz"],
+        "test": "test.extxyz",
+        "train": TRAIN | {"epochs": 1},
+        "per_round": 4,
+        "calibration_folds": 3,
+        "stop": {"rounds": 1},
+    }
+    (folder / "folds.yaml").write_text(yaml.safe_dump(study))
+    done = run(folder, "learn", "folds.yaml", "-o", "folds")
+    assert done.returncode == 0, done.stderr
+    found = records(folder / "folds")
+    assert [one["details"]["n_calibrating"] for one in found] == [16, 20]
+    first = folder / "folds" / "round-00"
+    potential = load(
+        "committee:" + ",".join(f"mace:{path}" for path in sorted(first.glob("committee/*.model")))
+    )
+    test = read_labelled(folder / "test.extxyz")
+    mae = error_metrics(compare(test, potential.evaluate(test)))["force_mae"]
+    assert found[0]["metrics"]["force_mae"] == pytest.approx(mae, rel=1e-3)
+    weights = [
+        json.loads((first / place / "committee" / "run.json").read_text())["config"]["seed"]
+        for place in (".", "fold-1", "fold-2")
+    ]
+    assert weights == [1, 3, 5]  # no member twice
+    assert len({path.read_bytes() for path in first.glob("**/held_out.extxyz")}) == 3
+    kept = {path: path.stat().st_mtime_ns for path in first.glob("fold-*/committee/result.json")}
+    (first / "result.json").unlink()  # killed before it was done: what is trained stays
+    again = run(folder, "learn", "folds.yaml", "-o", "folds")
+    assert again.returncode == 0, again.stderr
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
+    assert run(folder, "report", "folds").returncode == 0
+    page = (folder / "folds" / "report" / "index.html").read_text()
+    assert "doubt, calibrated on 16 frames" in page
 
 
 def test_a_pool_of_known_frames_is_refused(folder: Path) -> None:

@@ -232,7 +232,7 @@ def check_enough(n_atoms: int) -> None:
         raise DataError(
             f"{n_atoms} atoms are too few to calibrate an uncertainty.",
             why=f"at least {FEWEST} held-out atoms are needed",
-            fix="hold more frames out: a larger `calibration_fraction`, or more frames to begin with",
+            fix="hold more frames out: a larger `calibration_fraction`, `calibration_folds`, or more frames to begin with",
         )
 
 

@@ -41,7 +41,7 @@ def part(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[tuple[
     Raises
     ------
     DataError
-        If none can be set aside, or too few to calibrate the doubt.
+        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
     """
     fitted, aside = set_aside(config, batches)
     found = [(fitted, aside)]
@@ -52,6 +52,7 @@ def part(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[tuple[
         left_out = [fitted[k] for k in sorted(out) if set(fitted[k].symbols) <= known]
         if left_out:
             found.append(([*rest, *aside, *alone], left_out))
+    check_enough(sum(len(frame) for _, left_out in found for frame in left_out))
     return found
 
 
@@ -91,7 +92,7 @@ def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[
     Raises
     ------
     DataError
-        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
+        If none can be set aside.
     """
     learnt = [frame for batch in batches for frame in batch]
     aside = _sides(config, batches)
@@ -103,7 +104,6 @@ def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[
             why="one of each config type with three frames or more is, if others hold its species",
             fix="begin with more frames of a kind",
         )
-    check_enough(sum(len(learnt[k]) for k in aside))
     return [f for k, f in enumerate(learnt) if k not in aside], [learnt[k] for k in sorted(aside)]
 
 
