@@ -116,14 +116,14 @@ class Said:
     def __init__(self, seed: int, scale: float) -> None:
         self.rng, self.scale = np.random.default_rng(seed), scale
 
-    def evaluate(self, frames: list[Atoms], *, stress: bool) -> list[Prediction]:
+    def evaluate(self, frames: Sequence[Atoms], *, stress: bool) -> list[Prediction]:
         del stress
         return [
             Prediction(0.0, self.rng.normal(size=(len(frame), 3)), None, None, 0.0, np.ones((len(frame), 3)))
             for frame in frames
         ]
 
-    def spread(self, frames: list[Atoms], said: list[Prediction]) -> list[FloatArray]:
+    def spread(self, frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
         del said
         return [np.full(len(frame), self.scale) for frame in frames]
 
