@@ -12,18 +12,11 @@ from ase import Atoms, units
 from scipy.stats import chi
 
 from flatforce.active.assess import Fold, assess, few_to_calibrate
+from flatforce.active.calibration import LEVELS, calibrate, coverage, level_margins
 from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.selection import Pool, select
+from flatforce.active.spread import DescriptorDistance, atom_spread, committee_spread
 from flatforce.active.surrogate import Surrogate
-from flatforce.active.uncertainty import (
-    LEVELS,
-    DescriptorDistance,
-    atom_spread,
-    calibrate,
-    committee_spread,
-    coverage,
-    errors_of_levels,
-)
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
 from flatforce.data.curation.diversity import descriptor_gradients
@@ -89,7 +82,7 @@ def test_calibrated_intervals_hold_on_other_atoms() -> None:
 
 
 def test_frames_and_not_atoms_fix_a_level() -> None:
-    """The standard error told by a few frames is the scatter of coverage over many draws of them."""
+    """The margin that a few frames tell is that of coverage over many draws of them."""
     rng = np.random.default_rng(0)
 
     def frames(count: int) -> tuple[list[FloatArray], list[FloatArray]]:
@@ -103,11 +96,11 @@ def test_frames_and_not_atoms_fix_a_level() -> None:
         errors, spread = frames(12)
         found = calibrate(np.concatenate(errors), np.concatenate(spread))
         held.append(coverage(found, *many)[LEVELS.index(0.68)])
-        told.append(errors_of_levels(found, errors, spread)[LEVELS.index(0.68)])
-    assert np.mean(told) == pytest.approx(np.std(held), rel=0.15)
-    by_atoms = np.sqrt(0.68 * 0.32 / (12 * 50))
+        told.append(level_margins(found, errors, spread)[LEVELS.index(0.68)])
+    assert np.mean(np.abs(np.array(held) - 0.68) <= told) == pytest.approx(0.95, abs=0.03)
+    by_atoms = 2 * np.sqrt(0.68 * 0.32 / (12 * 50))
     assert np.mean(told) > 2 * by_atoms
-    assert np.isnan(errors_of_levels(found, errors[:1], spread[:1])).all()
+    assert np.isnan(level_margins(found, errors[:1], spread[:1])).all()
 
 
 class Said:
@@ -145,10 +138,10 @@ def test_folds_calibrate_the_doubt_of_the_first() -> None:
     assert radius[1] == pytest.approx(length, rel=0.06)
     assert abs(radius[1] - length) < abs(radius[0] - length)
     lone = assess([replace(folds[0], held_out=test)], test[:3], seed=0)
-    assert few_to_calibrate(replace(lone, level_errors=np.full(5, 0.02))) == []
-    (warning,) = few_to_calibrate(replace(lone, level_errors=np.full(5, 0.04)))
+    assert few_to_calibrate(replace(lone, margins=np.full(5, 0.04))) == []
+    (warning,) = few_to_calibrate(replace(lone, margins=np.full(5, 0.08)))
     assert warning.startswith("12 frames calibrate the doubt, which fixes its level of 68 % to ± 8 points")
-    (warning,) = few_to_calibrate(replace(lone, n_calibrating=1, level_errors=np.full(5, np.nan)))
+    (warning,) = few_to_calibrate(replace(lone, n_calibrating=1, margins=np.full(5, np.nan)))
     assert warning.startswith(
         "1 frame calibrates the doubt, which fixes its level of 68 % to an unknown number"
     )

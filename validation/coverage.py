@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from flatforce.active.assess import assess
+from flatforce.active.calibration import LEVELS
 from flatforce.active.config import LearnConfig
-from flatforce.active.uncertainty import LEVELS
 from flatforce.core.progress import reporting
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, read_labelled, write_frames
@@ -70,7 +70,7 @@ def run(given: argparse.Namespace, folder: Path, name: str) -> None:
                 row |= {"n_calibrating": found.n_calibrating, "force_mae": found.metrics["force_mae"]}
                 for level in JUDGED:
                     place = LEVELS.index(level)
-                    row |= {f"{level:.0%}": found.covered[place], f"{level:.0%} ±": found.level_errors[place]}
+                    row |= {f"{level:.0%}": found.covered[place], f"{level:.0%} ±": found.margins[place]}
                 rows.append(row)
         with (inside / "rows.csv").open("w", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))
@@ -88,11 +88,11 @@ def table(paths: list[Path]) -> None:
         mine = [row for row in rows if row["rule"] == rule]
         words = []
         for level in JUDGED:
-            held, error = (np.array([float(row[f"{level:.0%}{end}"]) for row in mine]) for end in ("", " ±"))
+            held, margin = (np.array([float(row[f"{level:.0%}{end}"]) for row in mine]) for end in ("", " ±"))
             near = int((np.abs(held - level) <= 0.05).sum())
             words.append(
                 f"{level:.0%}: {held.mean():.3f} [{held.min():.3f}, {held.max():.3f}], {near} of {len(held)} within 0.05, "
-                f"standard error said {error.mean():.3f}"
+                f"margin told {margin.mean():.3f}"
             )
         frames = {row["n_calibrating"] for row in mine}
         print(f"{rule}, {'/'.join(sorted(frames))} frames calibrate: {'; '.join(words)}", flush=True)

@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from learn_vse import TRAIN, bundled
 
-from flatforce.active.uncertainty import atom_errors
+from flatforce.active.calibration import atom_errors
 from flatforce.core.results import read_record
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.data.splits import hold_out

@@ -24,9 +24,10 @@ from ase import Atoms
 from ase.io import read
 from scipy.stats import t as student
 
+from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverage
 from flatforce.active.config import LearnConfig
 from flatforce.active.property import cell_modes, force_constants
-from flatforce.active.uncertainty import LEVELS, atom_errors, calibrate, committee_spread, coverage
+from flatforce.active.spread import committee_spread
 from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import reporting
 from flatforce.core.units import FREQUENCY_FACTOR

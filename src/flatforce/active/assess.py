@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.uncertainty import (
+from flatforce.active.calibration import (
     LEAST_SPREAD,
     LEVELS,
     Calibration,
     atom_errors,
     calibrate,
     coverage,
-    errors_of_levels,
+    level_margins,
 )
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import config_type, get_labels
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import Stopping
-    from flatforce.active.uncertainty import Spread
+    from flatforce.active.spread import Spread
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
 
@@ -52,8 +52,8 @@ FEWEST_TO_END: Final = 10
 """Test frames below which an interval from resampling them is too narrow to end a run by."""
 
 
-LEVEL_ERROR: Final = 0.025
-"""Standard error of a level above which it cannot be said to hold within five points."""
+MARGIN: Final = 0.05
+"""Of a level, above which a round says that few frames fix it."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Assessment:
     calibration: Calibration
     covered: FloatArray
     """(L,) on the test frames, at the levels of the calibration."""
-    level_errors: FloatArray
-    """(L,) standard error of the levels, for the number of frames that calibrate."""
+    margins: FloatArray
+    """(L,) half width of the 95 % interval of each level, for the number of frames that calibrate."""
     n_calibrating: int
     """Those frames."""
     by_kind: dict[str, float]
@@ -110,7 +110,7 @@ def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assess
         1e3 * abs(one.energy - get_labels(frame).energy) / len(frame)
         for frame, one in zip(test, said, strict=True)
     ]
-    found, level_errors = _calibrated(folds, test, doubted)
+    found, margins = _calibrated(folds, test, doubted)
     covered = coverage(found, atom_errors(test, said), doubted)
     low, high = bootstrap(components, groups=frame_of, seed=seed)
     metrics = {
@@ -125,7 +125,7 @@ def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assess
     kinds = np.array([config_type(frame) for frame in test])[frame_of]
     by_kind = {str(kind): float(components[kinds == kind].mean()) for kind in np.unique(kinds)}
     n_calibrating = sum(len(fold.held_out) for fold in folds)
-    return Assessment(metrics, found, covered, level_errors, n_calibrating, by_kind)
+    return Assessment(metrics, found, covered, margins, n_calibrating, by_kind)
 
 
 def _calibrated(
@@ -147,7 +147,7 @@ def _calibrated(
         errors += [atom_errors([frame], [one]) for frame, one in zip(fold.held_out, seen, strict=True)]
         spreads += [scale * one for one in fold.spread(fold.held_out, seen)]
     found = calibrate(np.concatenate(errors), np.concatenate(spreads))
-    return found, errors_of_levels(found, errors, spreads)
+    return found, level_margins(found, errors, spreads)
 
 
 def _typical(spread: FloatArray) -> float:
@@ -218,10 +218,10 @@ def few_to_calibrate(judged: Assessment) -> list[str]:
     -------
     The warning, or nothing.
     """
-    error = judged.level_errors[LEVELS.index(0.68)]
-    if error <= LEVEL_ERROR:
+    margin = judged.margins[LEVELS.index(0.68)]
+    if margin <= MARGIN:
         return []
-    known = "an unknown number of" if np.isnan(error) else f"± {200 * error:.0f}"
+    known = "an unknown number of" if np.isnan(margin) else f"± {100 * margin:.0f}"
     n = judged.n_calibrating
     words = "1 frame calibrates" if n == 1 else f"{n} frames calibrate"
     return [

@@ -30,7 +30,7 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
         tables.append(Table(head, rows, title="chosen"))
     rows = [[kind, f"{error:.1f}"] for kind, error in details.get("by_kind", {}).items()]
     tables.append(Table(["test frames", "force MAE (meV/Å)"], rows))
-    if "level_errors" in details:
+    if "margins" in details:
         tables.append(_doubt(details))
     if details["failures"]:
         tables.append(
@@ -48,17 +48,17 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 
 def _doubt(details: dict[str, Any]) -> Table:
-    keys = ("levels", "factors", "covered", "level_errors")
+    keys = ("levels", "factors", "covered", "margins")
     rows = [
-        [f"{100 * level:g} %", f"{factor:.2f}", f"{100 * held:.0f} %", _points(error)]
-        for level, factor, held, error in zip(*(details[key] for key in keys), strict=True)
+        [f"{100 * level:g} %", f"{factor:.2f}", f"{100 * held:.0f} %", _points(margin)]
+        for level, factor, held, margin in zip(*(details[key] for key in keys), strict=True)
     ]
     head = ["level", "error below spread times", "held on the test frames", "fixed to (points, 95 %)"]
     return Table(head, rows, title=f"doubt, calibrated on {details['n_calibrating']} frames")
 
 
-def _points(error: float | None) -> str:
-    return "unknown" if error is None else f"± {200 * error:.0f}"
+def _points(margin: float | None) -> str:
+    return "unknown" if margin is None else f"± {100 * margin:.0f}"
 
 
 def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flatforce.active.uncertainty import atom_errors
+from flatforce.active.calibration import atom_errors
 from flatforce.core.errors import ResultError
 from flatforce.data.frames import read_labelled, write_frames
 from flatforce.reference.label import label

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flatforce.active.calibration import check_enough
 from flatforce.active.samplers import DYNAMICS
-from flatforce.active.uncertainty import check_enough
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, material_of
 from flatforce.data.splits import ENOUGH, together

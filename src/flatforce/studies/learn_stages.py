@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,7 @@ def _round(
         "covered": judged.covered,
         "by_kind": judged.by_kind,
         "factors": judged.calibration.factors,
-        "level_errors": judged.level_errors,
+        "margins": [None if math.isnan(one) else float(one) for one in judged.margins],
         "n_calibrating": judged.n_calibrating,
         "chosen": [],
         "failures": [],

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flatforce.active.assess import Fold
-from flatforce.active.uncertainty import DescriptorDistance, committee_spread
+from flatforce.active.spread import DescriptorDistance, committee_spread
 from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig

@@ -1,20 +1,18 @@
 """How far forces may be off: a spread that ranks errors, calibrated on errors that were seen.
 
-The spread is that of a committee's members, or the distance of an atom's surroundings from those that were learnt
-(Janet et al., Chem. Sci. 10, 7913, 2019), which needs one model only. Either ranks errors well and sizes them badly.
-Quantiles of |error| / spread on held-out atoms turn it into intervals that hold at their level whatever the shape of the errors
+Quantiles of |error| / spread on held-out atoms turn a spread into intervals that hold at their level whatever the shape of the errors
 (split conformal prediction: Papadopoulos et al. 2002; for force fields: Hu et al., Mach. Learn. Sci. Technol. 3, 045028, 2022).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy.stats import t as student
 
-from flatforce.core.errors import DataError, ModelError
-from flatforce.data.curation.diversity import atom_descriptors
+from flatforce.core.errors import DataError
 from flatforce.data.frames import get_labels
 
 if TYPE_CHECKING:
@@ -61,111 +59,6 @@ class Calibration:
         (N,) eV/Å.
         """
         return np.asarray(np.interp(level, self.levels, self.factors) * np.maximum(spread, LEAST_SPREAD))
-
-
-class Spread(Protocol):
-    """What ranks the errors of atoms."""
-
-    def __call__(self, frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
-        """Return it for each atom.
-
-        Parameters
-        ----------
-        frames
-            Structures.
-        said
-            One prediction a frame.
-
-        Returns
-        -------
-        (N,) of each frame; eV/Å of a committee, without a unit for a distance.
-        """
-        ...
-
-
-def committee_spread(frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
-    """Take the spread of the members: a `Spread`.
-
-    Parameters
-    ----------
-    frames
-        Structures.
-    said
-        Of a committee.
-
-    Returns
-    -------
-    (N,) eV/Å of each frame.
-    """
-    del frames
-    return [atom_spread(one) for one in said]
-
-
-class DescriptorDistance:
-    """Distance of each atom's SOAP vector from the nearest one of its species that was learnt: a `Spread`."""
-
-    def __init__(self, learnt: Sequence[Atoms]) -> None:
-        """Keep the vectors of what was learnt.
-
-        Parameters
-        ----------
-        learnt
-            Frames that the model has fitted.
-        """
-        self.species = sorted({symbol for frame in learnt for symbol in frame.symbols})
-        rows = np.concatenate([atom_descriptors(frame, self.species) for frame in learnt])
-        numbers = np.concatenate([frame.numbers for frame in learnt])
-        self.known = {int(z): rows[numbers == z] for z in np.unique(numbers)}
-
-    def __call__(self, frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
-        """Return the distances.
-
-        Parameters
-        ----------
-        frames
-            Structures of species that were learnt.
-        said
-            Not read.
-
-        Returns
-        -------
-        (N,) of each frame, between 0 and √2.
-        """
-        del said
-        return [self._nearest(frame) for frame in frames]
-
-    def _nearest(self, frame: Atoms) -> FloatArray:
-        rows, found = atom_descriptors(frame, self.species), np.empty(len(frame))
-        for z in np.unique(frame.numbers):
-            these = frame.numbers == z
-            cosine = (rows[these] @ self.known[int(z)].T).max(axis=1)
-            found[these] = np.sqrt(np.maximum(2 - 2 * cosine, 0.0))
-        return found
-
-
-def atom_spread(prediction: Prediction) -> FloatArray:
-    """Return the spread of a committee's forces, atom by atom.
-
-    Parameters
-    ----------
-    prediction
-        Of a committee.
-
-    Returns
-    -------
-    (N,) eV/Å, root of the summed variances of the components.
-
-    Raises
-    ------
-    ModelError
-        If a single model made it.
-    """
-    if prediction.forces_std is None:
-        raise ModelError(
-            "A single model has no spread.",
-            fix="give a committee: committee:a.model,b.model, or n_models: 4; or take `doubt: distance`",
-        )
-    return np.asarray(np.linalg.norm(prediction.forces_std, axis=1))
 
 
 def atom_errors(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> FloatArray:
@@ -256,7 +149,7 @@ def coverage(calibration: Calibration, errors: FloatArray, spread: FloatArray) -
     return np.asarray((errors[None, :] <= bounds).mean(axis=1))
 
 
-def errors_of_levels(
+def level_margins(
     calibration: Calibration, errors: Sequence[FloatArray], spread: Sequence[FloatArray]
 ) -> FloatArray:
     """Tell how sharply the levels are fixed: atoms of one frame err together, so frames count and not atoms.
@@ -272,8 +165,8 @@ def errors_of_levels(
 
     Returns
     -------
-    (L,) standard error of the share of forces within the intervals, by its scatter over frames (Liang and Zeger,
-    Biometrika 73, 13, 1986); NaN for one frame.
+    (L,) half width of the 95 % interval of the share of forces that is held, by its scatter over frames (Liang and Zeger,
+    Biometrika 73, 13, 1986) and Student's t; NaN for one frame.
     """
     n = len(errors)
     if n < 2:
@@ -281,4 +174,4 @@ def errors_of_levels(
     held = np.array([coverage(calibration, e, s) for e, s in zip(errors, spread, strict=True)])
     weights = np.array([len(one) for one in errors], dtype=float)[:, None]
     off = weights * (held - (weights * held).sum(axis=0) / weights.sum()) / weights.sum()
-    return np.asarray(np.sqrt(n / (n - 1) * (off**2).sum(axis=0)))
+    return np.asarray(student.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (off**2).sum(axis=0)))
