@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 from ase import Atoms, units
-from scipy.stats import chi
+from scipy.stats import chi, t, ttest_1samp
 
 from flatforce.active.assess import Fold, assess, few_to_calibrate
 from flatforce.active.calibration import LEVELS, calibrate, coverage, level_margins
@@ -81,26 +81,41 @@ def test_calibrated_intervals_hold_on_other_atoms() -> None:
     assert found.interval(np.array([0.01]), 0.95) > found.interval(np.array([0.01]), 0.68)
 
 
+def clustered(rng: np.random.Generator, sizes: Sequence[int]) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Errors and spread of frames whose atoms err together."""
+    spread = [rng.lognormal(sigma=0.5, size=n) for n in sizes]
+    return [one * rng.lognormal(sigma=0.4) * np.abs(rng.normal(size=len(one))) for one in spread], spread
+
+
 def test_frames_and_not_atoms_fix_a_level() -> None:
     """The margin that a few frames tell is that of coverage over many draws of them."""
-    rng = np.random.default_rng(0)
-
-    def frames(count: int) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Atoms of one frame err together."""
-        spread = [rng.lognormal(sigma=0.5, size=50) for _ in range(count)]
-        return [one * rng.lognormal(sigma=0.4) * np.abs(rng.normal(size=50)) for one in spread], spread
-
-    many = [np.concatenate(one) for one in frames(3000)]
+    rng, level = np.random.default_rng(0), LEVELS.index(0.68)
+    many = [np.concatenate(one) for one in clustered(rng, [50] * 3000)]
     held, told = [], []
     for _ in range(300):
-        errors, spread = frames(12)
+        errors, spread = clustered(rng, [50] * 12)
         found = calibrate(np.concatenate(errors), np.concatenate(spread))
-        held.append(coverage(found, *many)[LEVELS.index(0.68)])
-        told.append(level_margins(found, errors, spread)[LEVELS.index(0.68)])
+        held.append(coverage(found, *many)[level])
+        told.append(level_margins(found, errors, spread)[level])
     assert np.mean(np.abs(np.array(held) - 0.68) <= told) == pytest.approx(0.95, abs=0.03)
     by_atoms = 2 * np.sqrt(0.68 * 0.32 / (12 * 50))
     assert np.mean(told) > 2 * by_atoms
+    few = [coverage(found, one, its)[level] for one, its in zip(errors[:3], spread[:3], strict=True)]
+    ends = ttest_1samp(few, 0.5).confidence_interval(0.95)
+    assert level_margins(found, errors[:3], spread[:3])[level] == pytest.approx((ends.high - ends.low) / 2)
     assert np.isnan(level_margins(found, errors[:1], spread[:1])).all()
+
+
+def test_large_frames_weigh_more_in_a_margin() -> None:
+    """Against the jackknife over frames."""
+    errors, spread = clustered(np.random.default_rng(0), [20, 400] * 30)
+    found = calibrate(np.concatenate(errors), np.concatenate(spread))
+    without = [
+        coverage(found, *(np.concatenate([*of[:k], *of[k + 1 :]]) for of in (errors, spread)))
+        for k in range(60)
+    ]
+    jackknife = np.sqrt(59 / 60 * ((np.array(without) - np.mean(without, axis=0)) ** 2).sum(axis=0))
+    assert level_margins(found, errors, spread) == pytest.approx(t.ppf(0.975, 59) * jackknife, rel=0.05)
 
 
 class Said:
@@ -138,10 +153,10 @@ def test_folds_calibrate_the_doubt_of_the_first() -> None:
     assert radius[1] == pytest.approx(length, rel=0.06)
     assert abs(radius[1] - length) < abs(radius[0] - length)
     lone = assess([replace(folds[0], held_out=test)], test[:3], seed=0)
-    assert few_to_calibrate(replace(lone, margins=np.full(5, 0.04))) == []
-    (warning,) = few_to_calibrate(replace(lone, margins=np.full(5, 0.08)))
+    assert few_to_calibrate(replace(lone, margins=np.full(5, 0.04)), folds=1) == []
+    (warning,) = few_to_calibrate(replace(lone, margins=np.full(5, 0.08)), folds=1)
     assert warning.startswith("12 frames calibrate the doubt, which fixes its level of 68 % to ± 8 points")
-    (warning,) = few_to_calibrate(replace(lone, n_calibrating=1, margins=np.full(5, np.nan)))
+    (warning,) = few_to_calibrate(replace(lone, n_calibrating=1, margins=np.full(5, np.nan)), folds=4)
     assert warning.startswith(
         "1 frame calibrates the doubt, which fixes its level of 68 % to an unknown number"
     )

@@ -31,11 +31,12 @@ from flatforce.active.trajectories import read_trajectories, write_trajectories
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
+from flatforce.data.frames import Labels, attach_labels, get_labels, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
+from flatforce.studies.learn_folds import part
 from flatforce.studies.learn_material import gather
-from flatforce.studies.learn_sides import part, set_aside
+from flatforce.studies.learn_sides import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -400,32 +401,65 @@ def test_a_frame_keeps_its_side_and_paths_are_not_cut(folder: Path) -> None:
     assert len(set_aside(config, batches)[1]) > 5
 
 
-def test_folds_hold_every_frame_out_once(folder: Path) -> None:
+def folds_of(config: LearnConfig, frames: list[Atoms]) -> list[list[list[Atoms]]]:
+    """Sides of each fold, checked: none lacks a frame, and no frame is left out twice."""
+    found = [[list(side) for side in one] for one in part(config, [frames])]
+    every = sorted(hash_structure(frame) for frame in frames)
+    for fitted, out in found:
+        assert sorted(hash_structure(frame) for frame in fitted + out) == every
+        assert 0 < len(out) <= 0.25 * len(frames) + 2
+    held = [hash_structure(frame) for _, out in found for frame in out]
+    assert len(set(held)) == len(held)
+    return found
+
+
+def apart(sides: list[list[Atoms]], key: str) -> bool:
+    fitted, out = ({frame.info.get(key) for frame in side} - {None} for side in sides)
+    return not fitted & out
+
+
+@pytest.fixture
+def fourfold(folder: Path) -> LearnConfig:
     values: dict[str, Any] = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
-    config = LearnConfig.parse(values | {"train": TRAIN, "calibration_folds": 4})
-    frames = labelled(18, 1)
-    for number, frame in enumerate(frames[10:]):
+    return LearnConfig.parse(values | {"train": TRAIN, "calibration_folds": 4})
+
+
+def test_folds_leave_whole_trajectories_out_but_not_the_last_of_a_kind(fourfold: LearnConfig) -> None:
+    frames = labelled(34, 1)
+    for number, frame in enumerate(frames[10:22]):
         frame.info |= {"config_type": "relaxation", "path": str(number // 2)}
-    frames[0].symbols[:] = "Cu"
-    frames[1].symbols[0] = "Ag"  # the only one with it: always fitted
-    found = part(config, [frames])
+    for number, frame in enumerate(frames[22:]):
+        frame.info |= {"config_type": "run", "step": number, "source": str(number // 2), "material": "CuAu"}
+    frames[1].symbols[0] = "Ag"  # the only one with it
+    frames[2].info["config_type"] = "rare"
+    atom = frames[0].copy()[:1]
+    atom.symbols[:] = "Ag"
+    atom.info["config_type"] = "IsolatedAtom"
+    found = folds_of(fourfold, [*frames, attach_labels(atom, Labels(0.0, np.zeros((1, 3)), None))])
     assert len(found) == 4
-    assert found[0] == set_aside(config, [frames])
-    sides = [[{hash_structure(frame) for frame in side} for side in one] for one in found]
-    every = {hash_structure(frame) for frame in frames}
-    assert all(fitted | out == every and not fitted & out for fitted, out in sides)
-    held = [key for _, out in sides for key in out]
-    assert sorted(held) == sorted(every - {hash_structure(frames[1])})
-    assert max(len(out) for _, out in sides) <= 6
-    paths = [
-        [{frame.info["path"] for frame in side if "path" in frame.info} for side in one] for one in found
-    ]
-    assert all(not fitted & out for fitted, out in paths)
-    for frame in frames:
-        frame.info["material"] = f"alloy {int(frame.info['name'].split('-')[1]) % 6}"
-    apart = config.model_copy(update={"train": config.train.model_copy(update={"hold_out": "material"})})
-    for fitted, out in part(apart, [frames[2:]]):
-        assert not {f.info["material"] for f in fitted} & {f.info["material"] for f in out}
+    assert all(apart(sides, "path") and apart(sides, "source") for sides in found)
+    held = [frame for _, out in found for frame in out]
+    names = [frame.info["name"] for frame in held]
+    assert not {"s1-1", "s1-2"} & set(names)
+    assert len(held) >= 30
+    assert min(sum(f.info["config_type"] == "relaxation" for f in out) for _, out in found) >= 2
+
+
+def test_folds_keep_materials_and_their_near_copies_on_one_side(fourfold: LearnConfig) -> None:
+    config = fourfold.model_copy(update={"train": fourfold.train.model_copy(update={"hold_out": "material"})})
+    frames = labelled(24, 1)
+    for number, frame in enumerate(frames):
+        frame.info["material"] = f"alloy {number % 8}"
+    twins = [frame.copy() for frame in frames[:2]]
+    for twin, frame in zip(twins, frames[:2], strict=True):
+        attach_labels(twin, get_labels(frame))
+        twin.positions += np.random.default_rng(0).normal(scale=1e-5, size=twin.positions.shape)
+    twins[0].info["material"], twins[1].info["material"] = "alloy 5", "alloy 6"
+    found = folds_of(config, [*frames, *twins])
+    assert len(found) == 4
+    assert all(apart(sides, "material") for sides in found)
+    of = {frame.info["name"]: k for k, (_, out) in enumerate(found[1:]) for frame in out}
+    assert len({of.get(name) for name in ("s1-0", "s1-5", "s1-8", "s1-13")}) == 1  # alloys 0 and 5
 
 
 def test_folds_calibrate_and_the_first_predicts(folder: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ def run(given: argparse.Namespace, folder: Path, name: str) -> None:
     for seed in given.seeds:
         inside = folder / f"seed-{seed}"
         inside.mkdir(parents=True, exist_ok=True)
+        settings = json.dumps([name, given.about, given.learn, given.folds, TRAIN])
+        if (inside / "key").is_file() and (inside / "key").read_text(encoding="utf-8") != settings:
+            raise SystemExit(f"{inside} was begun with other arguments: choose another FOLDER")
+        (inside / "key").write_text(settings, encoding="utf-8")
         order = np.random.default_rng(seed).permutation(len(frames))
         learnt = [frames[k] for k in order[: given.learn]]
         test = [frames[k] for k in order[given.learn :]][: given.test]

@@ -16,8 +16,10 @@ from flatforce.active.calibration import (
     coverage,
     level_margins,
 )
+from flatforce.active.spread import DescriptorDistance
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import config_type, get_labels
+from flatforce.data.splits import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +79,7 @@ class Assessment:
     covered: FloatArray
     """(L,) on the test frames, at the levels of the calibration."""
     margins: FloatArray
-    """(L,) half width of the 95 % interval of each level, for the number of frames that calibrate."""
+    """(L,) half width of the 95 % interval of each level, for the number of frames, or trajectories, that calibrate."""
     n_calibrating: int
     """Those frames."""
     by_kind: dict[str, float]
@@ -133,21 +135,28 @@ def _calibrated(
 ) -> tuple[Calibration, FloatArray]:
     """Calibrate the spread of the first fold on the held-out frames of all, and tell how sharply.
 
-    Members that happen to agree more are no better for it: before scores are pooled, the spread of a fold is brought to the scale
-    of the first by their medians on the test frames, whose labels are not looked at.
+    The folds are taken to be as accurate as the first: one whose members happen to agree more is no better for it. So before scores
+    are pooled, the spread of a committee is brought to the scale of the first by their medians on the test frames, whose labels
+    are not looked at. Distances have one scale as they are.
     """
     errors: list[FloatArray] = []
     spreads: list[FloatArray] = []
+    frames: list[Atoms] = []
     for fold in folds:
         seen = fold.potential.evaluate(list(fold.held_out), stress=False)
         scale = 1.0
-        if fold is not folds[0]:
+        if fold is not folds[0] and not isinstance(fold.spread, DescriptorDistance):
             there = fold.spread(test, fold.potential.evaluate(list(test), stress=False))
             scale = _typical(doubted) / _typical(np.concatenate(there))
         errors += [atom_errors([frame], [one]) for frame, one in zip(fold.held_out, seen, strict=True)]
         spreads += [scale * one for one in fold.spread(fold.held_out, seen)]
+        frames += fold.held_out
     found = calibrate(np.concatenate(errors), np.concatenate(spreads))
-    return found, level_margins(found, errors, spreads)
+    units = together(frames, range(len(frames)), longest=len(frames))
+    margins = level_margins(
+        found, *([np.concatenate([of[k] for k in unit]) for unit in units] for of in (errors, spreads))
+    )
+    return found, margins
 
 
 def _typical(spread: FloatArray) -> float:
@@ -206,13 +215,15 @@ def few_to_judge(metrics: dict[str, float], stop: Stopping) -> list[str]:
     ]
 
 
-def few_to_calibrate(judged: Assessment) -> list[str]:
+def few_to_calibrate(judged: Assessment, *, folds: int) -> list[str]:
     """Warn where few frames fix the levels of the doubt.
 
     Parameters
     ----------
     judged
         Of a round.
+    folds
+        Committees that calibrate.
 
     Returns
     -------
@@ -224,6 +235,9 @@ def few_to_calibrate(judged: Assessment) -> list[str]:
     known = "an unknown number of" if np.isnan(margin) else f"± {100 * margin:.0f}"
     n = judged.n_calibrating
     words = "1 frame calibrates" if n == 1 else f"{n} frames calibrate"
-    return [
-        f"{words} the doubt, which fixes its level of 68 % to {known} points: more of them, or calibration_folds, help"
-    ]
+    mend = (
+        "calibration_folds make all known frames do so"
+        if folds == 1
+        else "more labelled frames fix it better"
+    )
+    return [f"{words} the doubt, which fixes its level of 68 % to {known} points: {mend}"]

@@ -125,7 +125,7 @@ def check_enough(n_atoms: int) -> None:
         raise DataError(
             f"{n_atoms} atoms are too few to calibrate an uncertainty.",
             why=f"at least {FEWEST} held-out atoms are needed",
-            fix="hold more frames out: a larger `calibration_fraction`, `calibration_folds`, or more frames to begin with",
+            fix="begin with more frames, or hold more of them out: a larger `calibration_fraction`, or `calibration_folds`",
         )
 
 
@@ -152,21 +152,21 @@ def coverage(calibration: Calibration, errors: FloatArray, spread: FloatArray) -
 def level_margins(
     calibration: Calibration, errors: Sequence[FloatArray], spread: Sequence[FloatArray]
 ) -> FloatArray:
-    """Tell how sharply the levels are fixed: atoms of one frame err together, so frames count and not atoms.
+    """Tell how sharply the levels are fixed: atoms of one frame, or trajectory, err together, so those count and not atoms.
 
     Parameters
     ----------
     calibration
         Found on these frames.
     errors
-        (N,) eV/Å of each frame.
+        (N,) eV/Å of each frame, or trajectory.
     spread
-        (N,) of each frame.
+        (N,) of each.
 
     Returns
     -------
     (L,) half width of the 95 % interval of the share of forces that is held, by its scatter over frames (Liang and Zeger,
-    Biometrika 73, 13, 1986) and Student's t; NaN for one frame.
+    Biometrika 73, 13, 1986) and Student's t; NaN for one.
     """
     n = len(errors)
     if n < 2:

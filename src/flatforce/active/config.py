@@ -44,7 +44,7 @@ class LearnConfig(Config):
     """Share of the frames known so far, of each config type, that the members do not fit: they choose the epochs, and the
     doubt is calibrated on them."""
     calibration_folds: PositiveInt = 1
-    """Committees, each without another part of the frames, so that every frame calibrates the doubt of the first one, the
+    """Committees, each trained without another part of the frames, so that nearly all calibrate the doubt of the first, the
     only one that predicts: with 4 each leaves a quarter out, in place of `calibration_fraction`, and training takes four
     times as long."""
     pool: list[str] = []

@@ -1,4 +1,4 @@
-"""Which frames the members fit, and which calibrate their doubt."""
+"""Which frames the members fit, and which calibrate their doubt: sides that a frame keeps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.active.calibration import check_enough
 from flatforce.active.samplers import DYNAMICS
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, material_of
@@ -21,55 +20,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import LearnConfig
-
-
-def part(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[tuple[list[Atoms], list[Atoms]]]:
-    """Part what is known as often as there are `calibration_folds`, so that together they hold every frame out.
-
-    Parameters
-    ----------
-    config
-        Settings.
-    batches
-        Labelled frames to begin with, then those of each round.
-
-    Returns
-    -------
-    Frames that are fitted and those that are not, for each committee: for the first as `set_aside` tells, for the others
-    the first one's fitted frames are dealt out by config type (or material), in whole trajectories.
-
-    Raises
-    ------
-    DataError
-        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
-    """
-    fitted, aside = set_aside(config, batches)
-    found = [(fitted, aside)]
-    for out in _dealt(config, fitted):
-        rest = [frame for k, frame in enumerate(fitted) if k not in out]
-        known = species_of([*rest, *aside])
-        alone = [fitted[k] for k in sorted(out) if not set(fitted[k].symbols) <= known]
-        left_out = [fitted[k] for k in sorted(out) if set(fitted[k].symbols) <= known]
-        if left_out:
-            found.append(([*rest, *aside, *alone], left_out))
-    check_enough(sum(len(frame) for _, left_out in found for frame in left_out))
-    return found
-
-
-def _dealt(config: LearnConfig, frames: Sequence[Atoms]) -> list[set[int]]:
-    count = config.calibration_folds - 1
-    if count == 0:
-        return []
-    parts: list[set[int]] = [set() for _ in range(count)]
-    rng = np.random.default_rng([config.seed, config.calibration_folds])
-    by_material = config.train.hold_out == "material"
-    kinds = [material_of(frame) if by_material else config_type(frame) for frame in frames]
-    for kind in sorted({kinds[k] for k, frame in enumerate(frames) if config_type(frame) != ISOLATED}):
-        mine = [k for k, name in enumerate(kinds) if name == kind]
-        units = [mine] if by_material else together(frames, mine, longest=math.ceil(len(mine) / count))
-        for k in rng.permutation(len(units)):
-            min(parts, key=len).update(units[k])
-    return parts
 
 
 def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[list[Atoms], list[Atoms]]:
@@ -96,7 +46,7 @@ def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[
     """
     learnt = [frame for batch in batches for frame in batch]
     aside = _sides(config, batches)
-    fitted = species_of(frame for k, frame in enumerate(learnt) if k not in aside)
+    fitted = species_of(f for k, f in enumerate(learnt) if k not in aside and config_type(f) != ISOLATED)
     aside -= {k for k in aside if not set(learnt[k].symbols) <= fitted}
     if not aside:
         raise DataError(

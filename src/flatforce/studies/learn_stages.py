@@ -101,7 +101,11 @@ def _round(
     with report(f"{title}: train") as progress:
         trained = train_round(config, batches, inside, progress)
     judged = assess(trained.folds, material.test, seed=config.seed)
-    said = trained.warnings + few_to_judge(judged.metrics, config.stop) + few_to_calibrate(judged)
+    said = (
+        trained.warnings
+        + few_to_judge(judged.metrics, config.stop)
+        + few_to_calibrate(judged, folds=config.calibration_folds)
+    )
     said += cut_trajectories(learnt, material.test)
     metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
     metrics |= {"n_candidates": 0.0, "n_chosen": 0.0, "n_failed": 0.0}

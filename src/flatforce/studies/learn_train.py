@@ -11,7 +11,7 @@ from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import NO_TEST, train
-from flatforce.studies.learn_sides import part
+from flatforce.studies.learn_folds import part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +88,10 @@ def _committee(
     names: list[str] = []
     said: list[str] = []
     seconds = 0.0
-    for place, one in enumerate((config.train, *config.further)):
-        seed = one.seed + number * one.n_models
-        values = one.model_dump(mode="json") | files | {"test_fraction": 0.0, "seed": seed}
+    kinds = (config.train, *config.further)
+    later = number * sum(one.n_models for one in kinds)  # no member of a fold has the seed of another
+    for place, one in enumerate(kinds):
+        values = one.model_dump(mode="json") | files | {"test_fraction": 0.0, "seed": one.seed + later}
         settings = TrainConfig.parse(values).model_copy(update={"executors": one.executors})
         inside = folder / ("committee" if place == 0 else f"committee-{place}")
         result = train(settings, inside, progress=progress)
