@@ -162,6 +162,33 @@ def test_folds_calibrate_the_doubt_of_the_first() -> None:
     )
 
 
+def test_distances_of_folds_have_one_scale_as_they_are() -> None:
+    pytest.importorskip("dscribe")
+    frames = []
+    for seed, amplitude in enumerate((0.0, *[0.05] * 6)):
+        frame = rattled(layer("Cu", 2.49, 4), amplitude=amplitude, rng=np.random.default_rng(seed))
+        frames.append(attach_labels(frame, Labels(0.0, np.zeros((16, 3)), None)))
+    sides = [
+        (frames[:3], frames[3:]),
+        (frames[3:], frames[:3]),
+    ]  # the second has not learnt the sheet at rest
+    distances = [DescriptorDistance(fitted) for fitted, _ in sides]
+    off = [Said(0, 0.0), Said(0, 0.0)]
+    folds = [
+        Fold(cast("Potential", one), distance, out, fitted)
+        for one, distance, (fitted, out) in zip(off, distances, sides, strict=True)
+    ]
+    still = layer("Cu", 2.49, 5)
+    test = [attach_labels(still, Labels(0.0, np.zeros((25, 3)), None))]
+    found = assess(folds, test, seed=0)
+    rng = np.random.default_rng(0)
+    lengths = [np.linalg.norm(rng.normal(size=(len(one), 3)), axis=1) for one in [*test, *sides[0][1]]][1:]
+    rng = np.random.default_rng(0)
+    lengths += [np.linalg.norm(rng.normal(size=(16, 3)), axis=1) for _ in sides[1][1]]
+    raw = np.concatenate([one for d, (_, out) in zip(distances, sides, strict=True) for one in d(out, [])])
+    assert found.calibration.factors == pytest.approx(calibrate(np.concatenate(lengths), raw).factors)
+
+
 def test_too_few_atoms_and_single_models_are_refused() -> None:
     with pytest.raises(DataError, match="too few"):
         calibrate(np.ones(10), np.ones(10))

@@ -19,7 +19,7 @@ from flatforce.active.calibration import (
 from flatforce.active.spread import DescriptorDistance
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import config_type, get_labels
-from flatforce.data.splits import together
+from flatforce.data.splits import whole_trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,8 @@ class Fold:
     """What ranks its errors."""
     held_out: Sequence[Atoms]
     """Labelled."""
+    fitted: Sequence[Atoms] = ()
+    """What it has fitted."""
 
 
 @dataclass(frozen=True)
@@ -141,22 +143,18 @@ def _calibrated(
     """
     errors: list[FloatArray] = []
     spreads: list[FloatArray] = []
-    frames: list[Atoms] = []
     for fold in folds:
         seen = fold.potential.evaluate(list(fold.held_out), stress=False)
         scale = 1.0
         if fold is not folds[0] and not isinstance(fold.spread, DescriptorDistance):
             there = fold.spread(test, fold.potential.evaluate(list(test), stress=False))
             scale = _typical(doubted) / _typical(np.concatenate(there))
-        errors += [atom_errors([frame], [one]) for frame, one in zip(fold.held_out, seen, strict=True)]
-        spreads += [scale * one for one in fold.spread(fold.held_out, seen)]
-        frames += fold.held_out
+        spread = fold.spread(fold.held_out, seen)
+        for unit in whole_trajectories(fold.held_out, besides=fold.fitted):
+            errors.append(atom_errors([fold.held_out[k] for k in unit], [seen[k] for k in unit]))
+            spreads.append(scale * np.concatenate([spread[k] for k in unit]))
     found = calibrate(np.concatenate(errors), np.concatenate(spreads))
-    units = together(frames, range(len(frames)), longest=len(frames))
-    margins = level_margins(
-        found, *([np.concatenate([of[k] for k in unit]) for unit in units] for of in (errors, spreads))
-    )
-    return found, margins
+    return found, level_margins(found, errors, spreads)
 
 
 def _typical(spread: FloatArray) -> float:

@@ -115,6 +115,28 @@ def together(frames: Sequence[Atoms], places: Sequence[int], *, longest: int) ->
     return found
 
 
+def whole_trajectories(frames: Sequence[Atoms], *, besides: Iterable[Atoms]) -> list[list[int]]:
+    """Group frames that err together: those of one trajectory, unless it was cut.
+
+    Parameters
+    ----------
+    frames
+        Of one side of a split.
+    besides
+        Of the other: trajectories with frames there were cut, and their frames stand alone.
+
+    Returns
+    -------
+    Places of each group, in the order of the first.
+    """
+    cut = {_trajectory(frame) for frame in besides}
+    units: dict[Any, list[int]] = {}
+    for k, frame in enumerate(frames):
+        name = _trajectory(frame)
+        units.setdefault(k if name is None or name in cut else name, []).append(k)
+    return list(units.values())
+
+
 def cut_trajectories(learnt: Iterable[Atoms], test: Iterable[Atoms]) -> list[str]:
     """Warn of trajectories with frames on both sides of a split.
 

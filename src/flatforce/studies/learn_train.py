@@ -70,7 +70,7 @@ def train_round(
         names, warnings, took = _committee(config, number, (fitted, held_out), folder, progress)
         potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
         spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
-        folds.append(Fold(potential, spread, held_out))
+        folds.append(Fold(potential, spread, held_out, fitted))
         said += warnings
         seconds += took
     return Trained(folds, list(dict.fromkeys(said)), seconds)
