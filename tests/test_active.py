@@ -9,11 +9,12 @@ from typing import cast
 import numpy as np
 import pytest
 from ase import Atoms, units
-from scipy.stats import chi, t, ttest_1samp
+from scipy.stats import t, ttest_1samp
 
-from flatforce.active.assess import Fold, assess, few_to_calibrate
-from flatforce.active.calibration import LEVELS, calibrate, coverage, level_margins
+from flatforce.active.assess import assess, few_to_calibrate
+from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverage, level_margins
 from flatforce.active.dynamics import Dynamics, run_dynamics
+from flatforce.active.folds import Fold, Model
 from flatforce.active.selection import Pool, select
 from flatforce.active.spread import DescriptorDistance, atom_spread, committee_spread
 from flatforce.active.surrogate import Surrogate
@@ -118,75 +119,77 @@ def test_large_frames_weigh_more_in_a_margin() -> None:
     assert level_margins(found, errors, spread) == pytest.approx(t.ppf(0.975, 59) * jackknife, rel=0.05)
 
 
-class Said:
-    """A force field that is wrong by a draw of its own; `scale` is what its doubt makes of that."""
+class Members:
+    """Of a committee whose true forces are zero: each has an error of its own beside one that all share.
 
-    def __init__(self, seed: int, scale: float) -> None:
-        self.rng, self.scale = np.random.default_rng(seed), scale
+    How far off they are differs from atom to atom. `which` are the members asked, of twelve.
+    """
+
+    def __init__(self, which: slice, shared: float) -> None:
+        self.which, self.shared = which, shared
 
     def evaluate(self, frames: Sequence[Atoms], *, stress: bool) -> list[Prediction]:
         del stress
-        return [
-            Prediction(0.0, self.rng.normal(size=(len(frame), 3)), None, None, 0.0, np.ones((len(frame), 3)))
-            for frame in frames
-        ]
+        return [self._said(frame) for frame in frames]
 
-    def spread(self, frames: Sequence[Atoms], said: Sequence[Prediction]) -> list[FloatArray]:
-        del said
-        return [np.full(len(frame), self.scale) for frame in frames]
+    def _said(self, frame: Atoms) -> Prediction:
+        rng, n = np.random.default_rng(frame.info["number"]), len(frame)
+        size = rng.lognormal(sigma=0.5, size=(n, 1))
+        forces = self.shared * rng.normal(size=(n, 3)) + rng.normal(size=(12, n, 3))[self.which]
+        return Prediction(0.0, size * forces.mean(axis=0), None, None, 0.0, size * forces.std(axis=0, ddof=1))
 
 
-def test_folds_calibrate_the_doubt_of_the_first() -> None:
-    """Four committees as good as each other, of which each takes its spread for another size of error."""
+def numbered(count: int, begin: int = 0) -> list[Atoms]:
     frames = []
-    for seed in range(24):
-        frame = rattled(layer("Cu", 2.49, 4), amplitude=0.1, rng=np.random.default_rng(seed))
-        frames.append(attach_labels(frame, Labels(0.0, np.zeros((16, 3)), None)))
-    test, known = frames[:12], [frames[12 + 3 * k : 15 + 3 * k] for k in range(4)]
-    said = [Said(k, scale) for k, scale in enumerate((0.1, 0.4, 0.02, 1.5))]
-    folds = [Fold(cast("Potential", one), one.spread, out) for one, out in zip(said, known, strict=True)]
-    alone, all_ = assess(folds[:1], test, seed=0), assess(folds, test, seed=0)
-    assert (alone.n_calibrating, all_.n_calibrating) == (3, 12)
-    assert all_.covered == pytest.approx(all_.calibration.levels, abs=0.1)
-    radius = [one.calibration.interval(np.array([0.1]), 0.68)[0] for one in (alone, all_)]
-    length = float(chi(3).ppf(0.68))
-    assert radius[1] == pytest.approx(length, rel=0.06)
-    assert abs(radius[1] - length) < abs(radius[0] - length)
-    lone = assess([replace(folds[0], held_out=test)], test[:3], seed=0)
-    assert few_to_calibrate(replace(lone, margins=np.full(5, 0.04)), folds=1) == []
-    (warning,) = few_to_calibrate(replace(lone, margins=np.full(5, 0.08)), folds=1)
+    for number in range(begin, begin + count):
+        frame = layer("Cu", 2.49, 5)
+        frame.info["number"] = number
+        frames.append(attach_labels(frame, Labels(0.0, np.zeros((25, 3)), None)))
+    return frames
+
+
+def committee_of(which: slice, shared: float) -> Model:
+    return Model(cast("Potential", Members(which, shared)), committee_spread)
+
+
+def test_folds_calibrate_the_doubt_of_the_whole() -> None:
+    """Four parts of three members, against the errors of all twelve, which are less and better known."""
+    test = numbered(200, begin=1000)
+    for shared in (4.0, 1.5):  # what the members err together, beside 1 of their own
+        parts = [committee_of(slice(3 * k, 3 * k + 3), shared) for k in range(4)]
+        folds = [Fold(one.potential, one.spread, numbered(30, begin=30 * k)) for k, one in enumerate(parts)]
+        found = assess(committee_of(slice(12), shared), folds, test, seed=0)
+        assert found.n_calibrating == 120
+        assert found.covered == pytest.approx(found.calibration.levels, abs=0.045)
+        scores = [atom_errors(one.held_out, one.evaluate(one.held_out)[0]) for one in folds]
+        plain = calibrate(
+            np.concatenate(scores),
+            np.concatenate([doubt for one in folds for doubt in one.evaluate(one.held_out)[1]]),
+        )
+        said, doubted = committee_of(slice(12), shared).evaluate(test)
+        held = coverage(plain, atom_errors(test, said), np.concatenate(doubted))
+        assert held[LEVELS.index(0.68)] > 0.74  # what scores of the parts would make of it as they are
+
+
+def test_a_round_tells_how_far_its_levels_are_fixed() -> None:
+    model, test = committee_of(slice(3), 2.0), numbered(12, begin=100)
+    alone = assess(model, [Fold(model.potential, model.spread, test)], test[:3], seed=0)
+    assert alone.calibration.factors == pytest.approx(
+        calibrate(atom_errors(test, model.evaluate(test)[0]), np.concatenate(model.evaluate(test)[1])).factors
+    )
+    assert few_to_calibrate(replace(alone, margins=np.full(5, 0.04)), folds=1) == []
+    (warning,) = few_to_calibrate(replace(alone, margins=np.full(5, 0.08)), folds=1)
     assert warning.startswith("12 frames calibrate the doubt, which fixes its level of 68 % to ± 8 points")
-    (warning,) = few_to_calibrate(replace(lone, n_calibrating=1, margins=np.full(5, np.nan)), folds=4)
+    (warning,) = few_to_calibrate(replace(alone, n_calibrating=1, margins=np.full(5, np.nan)), folds=4)
     assert warning.startswith(
         "1 frame calibrates the doubt, which fixes its level of 68 % to an unknown number"
     )
-
-
-def test_distances_of_folds_have_one_scale_as_they_are() -> None:
-    pytest.importorskip("dscribe")
-    frames = []
-    for seed, amplitude in enumerate((0.0, *[0.05] * 6)):
-        frame = rattled(layer("Cu", 2.49, 4), amplitude=amplitude, rng=np.random.default_rng(seed))
-        frames.append(attach_labels(frame, Labels(0.0, np.zeros((16, 3)), None)))
-    sides = [
-        (frames[:3], frames[3:]),
-        (frames[3:], frames[:3]),
-    ]  # the second has not learnt the sheet at rest
-    distances = [DescriptorDistance(fitted) for fitted, _ in sides]
-    off = [Said(0, 0.0), Said(0, 0.0)]
-    folds = [
-        Fold(cast("Potential", one), distance, out, fitted)
-        for one, distance, (fitted, out) in zip(off, distances, sides, strict=True)
-    ]
-    still = layer("Cu", 2.49, 5)
-    test = [attach_labels(still, Labels(0.0, np.zeros((25, 3)), None))]
-    found = assess(folds, test, seed=0)
-    rng = np.random.default_rng(0)
-    lengths = [np.linalg.norm(rng.normal(size=(len(one), 3)), axis=1) for one in [*test, *sides[0][1]]][1:]
-    rng = np.random.default_rng(0)
-    lengths += [np.linalg.norm(rng.normal(size=(16, 3)), axis=1) for _ in sides[1][1]]
-    raw = np.concatenate([one for d, (_, out) in zip(distances, sides, strict=True) for one in d(out, [])])
-    assert found.calibration.factors == pytest.approx(calibrate(np.concatenate(lengths), raw).factors)
+    for frame in test:
+        frame.info["path"] = "one"
+    one = assess(model, [Fold(model.potential, model.spread, test)], test[:3], seed=0)
+    assert np.isnan(one.margins).all()
+    cut = assess(model, [Fold(model.potential, model.spread, test, test[:1])], test[:3], seed=0)
+    assert cut.margins == pytest.approx(alone.margins)
 
 
 def test_too_few_atoms_and_single_models_are_refused() -> None:
@@ -364,7 +367,8 @@ def test_errors_count_force_components_not_frames() -> None:
         frames.append(attach_labels(frame, Labels(said.energy, said.forces, None)))
     members = "ase:ase.calculators.emt:EMT,ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"
     committee = load(f"committee:{members}")
-    found = assess([Fold(committee, committee_spread, frames[2:])], frames[:2], seed=0).metrics
+    model = Model(committee, committee_spread)
+    found = assess(model, [Fold(committee, committee_spread, frames[2:])], frames[:2], seed=0).metrics
     pooled = error_metrics(compare(frames[:2], committee.evaluate(frames[:2])))["force_mae"]
     assert found["force_mae"] == pytest.approx(pooled)
     each = [error_metrics(compare([one], committee.evaluate([one])))["force_mae"] for one in frames[:2]]

@@ -462,7 +462,7 @@ def test_folds_keep_materials_and_their_near_copies_on_one_side(fourfold: LearnC
     assert len({of.get(name) for name in ("s1-0", "s1-5", "s1-8", "s1-13")}) == 1  # alloys 0 and 5
 
 
-def test_folds_calibrate_and_the_first_predicts(folder: Path) -> None:
+def test_folds_are_one_force_field(folder: Path) -> None:
     study = {
         "start": ["start.extxyz"],
         "pool": ["pool.extxyz"],
@@ -478,9 +478,7 @@ def test_folds_calibrate_and_the_first_predicts(folder: Path) -> None:
     found = records(folder / "folds")
     assert [one["details"]["n_calibrating"] for one in found] == [16, 20]
     first = folder / "folds" / "round-00"
-    potential = load(
-        "committee:" + ",".join(f"mace:{path}" for path in sorted(first.glob("committee/*.model")))
-    )
+    potential = load("committee:" + ",".join(f"mace:{path}" for path in sorted(first.glob("**/*.model"))))
     test = read_labelled(folder / "test.extxyz")
     mae = error_metrics(compare(test, potential.evaluate(test)))["force_mae"]
     assert found[0]["metrics"]["force_mae"] == pytest.approx(mae, rel=1e-3)

@@ -4,8 +4,8 @@
     python validation/coverage.py table FOLDER_OR_CSV...
 
 FRAMES is a labelled file or `wse2-pbe`. Each seed draws frames of the config types that begin with `--about`: some are
-learnt, the others judge. Each fold's committee stands once for the one that predicts: calibrated on the frames that it left
-out alone (*own*), and with those of all folds (*folds*). A killed run goes on.
+learnt, the others judge: the committee of each fold, calibrated on the frames that it left out (*own*), and all of them as one force
+field, calibrated by folds (*folds*). A killed run goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from flatforce.active.assess import assess
 from flatforce.active.calibration import LEVELS
 from flatforce.active.config import LearnConfig
+from flatforce.active.folds import Fold, Model
 from flatforce.core.progress import reporting
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, read_labelled, write_frames
@@ -65,18 +66,17 @@ def run(given: argparse.Namespace, folder: Path, name: str) -> None:
             }
         )
         with reporting(f"seed {seed}: train") as progress:
-            folds = train_round(config, [learnt], inside, progress).folds
+            trained = train_round(config, [learnt], inside, progress)
+        rules: list[tuple[str, Model, list[Fold]]] = [("own", fold, [fold]) for fold in trained.folds]
         rows = []
-        for k, fold in enumerate(folds):
-            others = [one for one in folds if one is not fold]
-            for rule, used in (("own", [fold]), ("folds", [fold, *others])):
-                found = assess(used, test, seed=0)
-                row: dict[str, Any] = {"seed": seed, "fold": k, "rule": rule}
-                row |= {"n_calibrating": found.n_calibrating, "force_mae": found.metrics["force_mae"]}
-                for level in JUDGED:
-                    place = LEVELS.index(level)
-                    row |= {f"{level:.0%}": found.covered[place], f"{level:.0%} ±": found.margins[place]}
-                rows.append(row)
+        for rule, model, folds in [*rules, ("folds", trained.model, trained.folds)]:
+            found = assess(model, folds, test, seed=0)
+            row: dict[str, Any] = {"seed": seed, "rule": rule, "n_calibrating": found.n_calibrating}
+            row["force_mae"] = found.metrics["force_mae"]
+            for level in JUDGED:
+                place = LEVELS.index(level)
+                row |= {f"{level:.0%}": found.covered[place], f"{level:.0%} ±": found.margins[place]}
+            rows.append(row)
         with (inside / "rows.csv").open("w", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
@@ -100,7 +100,11 @@ def table(paths: list[Path]) -> None:
                 f"margin told {margin.mean():.3f}"
             )
         frames = {row["n_calibrating"] for row in mine}
-        print(f"{rule}, {'/'.join(sorted(frames))} frames calibrate: {'; '.join(words)}", flush=True)
+        mae = np.mean([float(row["force_mae"]) for row in mine])
+        print(
+            f"{rule}, {'/'.join(sorted(frames))} frames calibrate, {mae:.1f} meV/Å: {'; '.join(words)}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.calibration import (
-    LEAST_SPREAD,
-    LEVELS,
-    Calibration,
-    atom_errors,
-    calibrate,
-    coverage,
-    level_margins,
-)
-from flatforce.active.spread import DescriptorDistance
+from flatforce.active.calibration import LEVELS, Calibration, atom_errors, coverage
+from flatforce.active.folds import calibrate_folds
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import config_type, get_labels
-from flatforce.data.splits import whole_trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +18,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import Stopping
-    from flatforce.active.spread import Spread
+    from flatforce.active.folds import Fold, Model
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Potential
 
 UNITS = {
     "n_learnt": "1",
@@ -53,23 +43,8 @@ UNITS = {
 FEWEST_TO_END: Final = 10
 """Test frames below which an interval from resampling them is too narrow to end a run by."""
 
-
 MARGIN: Final = 0.05
 """Of a level, above which a round says that few frames fix it."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A force field, its doubt, and frames that it has not fitted."""
-
-    potential: Potential
-    """A committee, or one model."""
-    spread: Spread
-    """What ranks its errors."""
-    held_out: Sequence[Atoms]
-    """Labelled."""
-    fitted: Sequence[Atoms] = ()
-    """What it has fitted."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +63,15 @@ class Assessment:
     """Force MAE (meV/Å) of the test frames of each config type."""
 
 
-def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assessment:
+def assess(model: Model, folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assessment:
     """Judge a force field and its doubt.
 
     Parameters
     ----------
+    model
+        The force field.
     folds
-        The force field; others that were trained alike, each without other frames, add theirs to the calibration.
+        Its parts, each with frames that it has not fitted; one alone is the whole.
     test
         Labelled frames that the run never learns from.
     seed
@@ -104,9 +81,7 @@ def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assess
     -------
     Errors over all force components with their interval over frames, and how often the calibrated intervals hold on the test frames.
     """
-    potential, spread = folds[0].potential, folds[0].spread
-    said = potential.evaluate(list(test), stress=False)
-    doubted = np.concatenate(spread(test, said))
+    said, doubted = model.evaluate(test)
     off = [1e3 * np.abs(one.forces - get_labels(f).forces).ravel() for f, one in zip(test, said, strict=True)]
     frame_of = np.repeat(np.arange(len(test)), [len(one) for one in off])
     components = np.concatenate(off)
@@ -114,8 +89,8 @@ def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assess
         1e3 * abs(one.energy - get_labels(frame).energy) / len(frame)
         for frame, one in zip(test, said, strict=True)
     ]
-    found, margins = _calibrated(folds, test, doubted)
-    covered = coverage(found, atom_errors(test, said), doubted)
+    found, margins = calibrate_folds(folds, test, doubted)
+    covered = coverage(found, atom_errors(test, said), np.concatenate(doubted))
     low, high = bootstrap(components, groups=frame_of, seed=seed)
     metrics = {
         "force_mae": float(components.mean()),
@@ -130,35 +105,6 @@ def assess(folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assess
     by_kind = {str(kind): float(components[kinds == kind].mean()) for kind in np.unique(kinds)}
     n_calibrating = sum(len(fold.held_out) for fold in folds)
     return Assessment(metrics, found, covered, margins, n_calibrating, by_kind)
-
-
-def _calibrated(
-    folds: Sequence[Fold], test: Sequence[Atoms], doubted: FloatArray
-) -> tuple[Calibration, FloatArray]:
-    """Calibrate the spread of the first fold on the held-out frames of all, and tell how sharply.
-
-    The folds are taken to be as accurate as the first: one whose members happen to agree more is no better for it. So before scores
-    are pooled, the spread of a committee is brought to the scale of the first by their medians on the test frames, whose labels
-    are not looked at. Distances have one scale as they are.
-    """
-    errors: list[FloatArray] = []
-    spreads: list[FloatArray] = []
-    for fold in folds:
-        seen = fold.potential.evaluate(list(fold.held_out), stress=False)
-        scale = 1.0
-        if fold is not folds[0] and not isinstance(fold.spread, DescriptorDistance):
-            there = fold.spread(test, fold.potential.evaluate(list(test), stress=False))
-            scale = _typical(doubted) / _typical(np.concatenate(there))
-        spread = fold.spread(fold.held_out, seen)
-        for unit in whole_trajectories(fold.held_out, besides=fold.fitted):
-            errors.append(atom_errors([fold.held_out[k] for k in unit], [seen[k] for k in unit]))
-            spreads.append(scale * np.concatenate([spread[k] for k in unit]))
-    found = calibrate(np.concatenate(errors), np.concatenate(spreads))
-    return found, level_margins(found, errors, spreads)
-
-
-def _typical(spread: FloatArray) -> float:
-    return float(np.median(np.maximum(spread, LEAST_SPREAD)))
 
 
 def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels: int) -> str:

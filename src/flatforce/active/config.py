@@ -44,9 +44,9 @@ class LearnConfig(Config):
     """Share of the frames known so far, of each config type, that the members do not fit: they choose the epochs, and the
     doubt is calibrated on them."""
     calibration_folds: PositiveInt = 1
-    """Committees, each trained without another part of the frames, so that nearly all calibrate the doubt of the first, the
-    only one that predicts: with 4 each leaves a quarter out, in place of `calibration_fraction`, and training takes four
-    times as long."""
+    """Committees, each trained without another part of the frames, so that nearly all calibrate the doubt; together they are the
+    force field. With 4 each leaves a quarter out, in place of `calibration_fraction`, and training takes four times as
+    long."""
     pool: list[str] = []
     """Labelled frames that stand in for DFT: candidates whose labels are looked up. For studies in hindsight."""
     structures: list[str] = []

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.active.assess import Assessment, Fold
+    from flatforce.active.assess import Assessment
     from flatforce.active.config import LearnConfig
+    from flatforce.active.folds import Model
     from flatforce.core.arrays import FloatArray
     from flatforce.core.progress import Progress
     from flatforce.models.potential import Prediction
@@ -52,7 +53,7 @@ class Round:
     labels: int
     """Asked for so far."""
     folder: Path
-    fold: Fold
+    model: Model
     """The force field and its doubt."""
     judged: Assessment
     retry: bool = False
@@ -72,7 +73,7 @@ class Round:
         -------
         eV/Å.
         """
-        (spread,) = self.fold.spread([frame], [said])
+        (spread,) = self.model.spread([frame], [said])
         return float(self.judged.calibration.interval(spread, TRUSTED).max())
 
 
@@ -98,7 +99,7 @@ def candidates(this: Round, progress: Progress) -> list[Atoms]:
         earlier = [this.folder.parent / f"round-{k:02d}" for k in range(this.number)]
         asked = {hash_structure(frame) for one in earlier for frame in read(one / CHOSEN, ":")}
         found = propose(
-            this.fold.potential,
+            this.model.potential,
             this.material.sheets,
             this.config.sampling,
             seed=this.config.seed + 1000 * this.number,
@@ -150,7 +151,7 @@ def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str,
     -------
     The frames, each with a name; what was chosen from where and why; the largest doubt of all candidates, eV/Å.
     """
-    config, potential = this.config, this.fold.potential
+    config, potential = this.config, this.model.potential
     count = config.per_round
     if config.stop.budget is not None:
         count = min(count, config.stop.budget - this.labels)
@@ -190,7 +191,9 @@ def _for_target(this: Round, among: Sequence[Atoms]) -> tuple[list[FloatArray], 
     if config.strategy != "property" or config.target is None or sheet is None:
         return [], None
     surrogate = Surrogate(this.learnt)
-    response = property_response(this.fold.potential, surrogate, sheet, config.target, this.material.pristine)
+    response = property_response(
+        this.model.potential, surrogate, sheet, config.target, this.material.pristine
+    )
     return [surrogate.forces(frame) / surrogate.noise for frame in among], response
 
 

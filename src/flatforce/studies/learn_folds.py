@@ -1,4 +1,4 @@
-"""Committees that each leave another part of what is known out, so that all of it calibrates the doubt."""
+"""Committees that each leave another part of what is known out, so that nearly all of it calibrates the doubt."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.active.calibration import check_enough
+from flatforce.active.samplers import DYNAMICS
 from flatforce.data.frames import ISOLATED, config_type
 from flatforce.data.material_splits import material_groups
 from flatforce.data.splits import ENOUGH, together
 from flatforce.models.training.data import species_of
-from flatforce.studies.learn_sides import set_aside
+from flatforce.studies.learn_sides import go_on, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def part(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[tuple[
     Frames that are fitted and those that are not, for each committee. For the first as `set_aside` tells; for the others
     what the first one fits is dealt out, by config type and in whole trajectories, or by material. None leaves more than its
     share out, nor what a force field cannot be asked without: the last frames of a species or of a config type. Such
-    frames, of which there are few, are fitted by all.
+    frames, and those that dynamics on the fly asked for, are fitted by all.
 
     Raises
     ------
@@ -67,8 +68,9 @@ def _dealt(config: LearnConfig, fitted: list[Atoms], aside: list[Atoms]) -> list
     most = math.ceil(config.set_aside * len(every))
     parts: list[list[set[int]]] = [[] for _ in range(config.calibration_folds - 1)]
     rng = np.random.default_rng([config.seed, config.calibration_folds])
+    never = {ISOLATED, DYNAMICS} if go_on(config) else {ISOLATED}
     for kind in sorted(set(kinds)) if parts else []:
-        mine = [k for k in range(len(fitted)) if kinds[k] == kind and config_type(fitted[k]) != ISOLATED]
+        mine = [k for k in range(len(fitted)) if kinds[k] == kind and config_type(fitted[k]) not in never]
         if not mine or (not by_material and kinds.count(kind) < ENOUGH):
             continue
         longest = math.ceil(config.set_aside * kinds.count(kind))

@@ -72,7 +72,7 @@ def errors_met(this: Round) -> dict[str, float]:
     Name of each labelled frame → largest error of a force, eV/Å.
     """
     frames = newly_labelled(this.folder)
-    said = this.fold.potential.evaluate(frames, stress=False)
+    said = this.model.potential.evaluate(frames, stress=False)
     return {
         str(frame.info["name"]): float(atom_errors([frame], [one]).max())
         for frame, one in zip(frames, said, strict=True)

@@ -57,19 +57,32 @@ def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[
     return [f for k, f in enumerate(learnt) if k not in aside], [learnt[k] for k in sorted(aside)]
 
 
+def go_on(config: LearnConfig) -> bool:
+    """Tell whether dynamics goes on from frames that it asked for, so that these must be fitted.
+
+    Parameters
+    ----------
+    config
+        Settings.
+
+    Returns
+    -------
+    Whether it does.
+    """
+    dynamics = config.sampling.dynamics
+    return dynamics is not None and dynamics.go_on
+
+
 def _sides(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
     """Draw from each batch what its config types lack of their share; places in all batches, one after another."""
     first, *later = batches
     aside = set(held_out(config, first, config.set_aside))
     known = list(first)
-    dynamics = config.sampling.dynamics
     for number, batch in enumerate(later, start=1):
         before = len(known)
         known += batch
         free = {
-            k
-            for k in range(before, len(known))
-            if not (dynamics is not None and dynamics.go_on and config_type(known[k]) == DYNAMICS)
+            k for k in range(before, len(known)) if not (go_on(config) and config_type(known[k]) == DYNAMICS)
         }
         if config.train.hold_out == "material":
             aside |= _materials_aside(config, known, before, aside) & free

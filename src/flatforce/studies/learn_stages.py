@@ -100,7 +100,7 @@ def _round(
     title = f"round {len(before)}"
     with report(f"{title}: train") as progress:
         trained = train_round(config, batches, inside, progress)
-    judged = assess(trained.folds, material.test, seed=config.seed)
+    judged = assess(trained.model, trained.folds, material.test, seed=config.seed)
     said = (
         trained.warnings
         + few_to_judge(judged.metrics, config.stop)
@@ -123,7 +123,7 @@ def _round(
         "ended_by_settings": bool(stop),
     }
     if not stop:
-        this = Round(config, material, learnt, len(before), labels, inside, trained.folds[0], judged, retry)
+        this = Round(config, material, learnt, len(before), labels, inside, trained.model, judged, retry)
         stop = _ask(this, metrics, details, title, report)
         if not stop and past and _without_labels(metrics) and _without_labels(past[-1]):
             stop = NO_LABELS

@@ -1,11 +1,11 @@
-"""The committees of a round: one that predicts, and others that judge the frames which it has fitted."""
+"""The force field of a round: one committee, or several that each judge the frames which they have not fitted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flatforce.active.assess import Fold
+from flatforce.active.folds import Fold, Model
 from flatforce.active.spread import DescriptorDistance, committee_spread
 from flatforce.data.frames import write_frames
 from flatforce.models import load
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 class Trained:
     """What the training of a round left."""
 
+    model: Model
+    """The force field: all members."""
     folds: list[Fold]
-    """The first one predicts."""
+    """Its parts."""
     warnings: list[str]
     seconds: float
     """Of all members."""
@@ -46,14 +48,14 @@ def train_round(
     batches
         Labelled frames to begin with, then those of each round.
     inside
-        Folder of the round: `fitted.extxyz`, `held_out.extxyz` and `committee` of the one that predicts, and
-        `fold-1`, `fold-2`, … with those of the others.
+        Folder of the round: `fitted.extxyz`, `held_out.extxyz` and `committee`; `fold-1`, `fold-2`, … with those of further
+        folds.
     progress
         Told by the training.
 
     Returns
     -------
-    The committees and what their training had to say.
+    The force field, its parts, and what their training had to say.
 
     Raises
     ------
@@ -63,17 +65,25 @@ def train_round(
     while len(batches) > 1 and not batches[-1]:  # nothing was learnt since
         batches, inside = batches[:-1], inside.parent / f"round-{len(batches) - 2:02d}"
     folds: list[Fold] = []
+    members: list[str] = []
     said: list[str] = []
     seconds = 0.0
     for number, (fitted, held_out) in enumerate(part(config, batches)):
         folder = inside if number == 0 else inside / f"fold-{number}"
         names, warnings, took = _committee(config, number, (fitted, held_out), folder, progress)
-        potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
-        spread = committee_spread if config.doubt == "committee" else DescriptorDistance(fitted)
-        folds.append(Fold(potential, spread, held_out, fitted))
+        one = _model(config, names, fitted)
+        folds.append(Fold(one.potential, one.spread, held_out, fitted))
+        members += names
         said += warnings
         seconds += took
-    return Trained(folds, list(dict.fromkeys(said)), seconds)
+    whole = folds[0]
+    model = whole if len(folds) == 1 else _model(config, members, [*whole.fitted, *whole.held_out])
+    return Trained(model, folds, list(dict.fromkeys(said)), seconds)
+
+
+def _model(config: LearnConfig, names: Sequence[str], fitted: Sequence[Atoms]) -> Model:
+    potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
+    return Model(potential, committee_spread if config.doubt == "committee" else DescriptorDistance(fitted))
 
 
 def _committee(
