@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from strategies import TRAIN
 
 from flatforce.active.assess import assess
 from flatforce.active.calibration import LEVELS
@@ -26,17 +27,6 @@ from flatforce.core.progress import reporting
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, read_labelled, write_frames
 from flatforce.studies.learn_train import train_round
-
-TRAIN: dict[str, Any] = {
-    "name": "m",
-    "model": {"hidden_irreps": "16x0e + 16x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
-    "epochs": 60,
-    "batch_size": 1,
-    "learning_rate": 0.01,
-    "huber": 0.03,
-    "stage_two": None,
-    "n_models": 3,
-}
 
 JUDGED = (0.68, 0.95)
 
