@@ -46,7 +46,7 @@ class LearnConfig(Config):
     calibration_folds: PositiveInt = 1
     """Committees, each trained without another part of the frames, so that nearly all calibrate the doubt; together they are the
     force field. With 4 each leaves a quarter out, in place of `calibration_fraction`, and training takes four times as
-    long."""
+    long, as do forces."""
     pool: list[str] = []
     """Labelled frames that stand in for DFT: candidates whose labels are looked up. For studies in hindsight."""
     structures: list[str] = []
