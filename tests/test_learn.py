@@ -445,6 +445,18 @@ def test_folds_leave_whole_trajectories_out_but_not_the_last_of_a_kind(fourfold:
     assert min(sum(f.info["config_type"] == "relaxation" for f in out) for _, out in found) >= 2
 
 
+def test_a_trajectory_longer_than_a_share_is_fitted_by_all_folds(fourfold: LearnConfig) -> None:
+    frames = labelled(28, 1)
+    for number, frame in enumerate(frames[16:]):
+        frame.info |= {"config_type": "relaxation", "path": "short" if number < 3 else "long"}
+    whole = 0
+    for seed in range(6):
+        first, *others = part(fourfold.model_copy(update={"seed": seed}), [frames])
+        assert all(len(out) <= 7 and apart([fitted, out], "path") for fitted, out in others)
+        whole += {frame.info.get("path") for frame in first[1]} == {None, "short"}
+    assert whole  # the first fold left the short one out, so that the long one was to be dealt
+
+
 def test_folds_keep_materials_and_their_near_copies_on_one_side(fourfold: LearnConfig) -> None:
     config = fourfold.model_copy(update={"train": fourfold.train.model_copy(update={"hold_out": "material"})})
     frames = labelled(24, 1)
