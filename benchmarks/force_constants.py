@@ -25,8 +25,8 @@ import numpy as np
 
 from flatforce.models import load
 from flatforce.models.spec import model_path
-from flatforce.properties.phonons.engines import fill_force_constants
-from flatforce.properties.phonons.supercell import make_phonopy, to_ase
+from flatforce.properties.phonons.force_constants.engines import fill_force_constants
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
 

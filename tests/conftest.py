@@ -58,7 +58,7 @@ def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) ->
     from flatforce.models.precision import default_dtype
     from flatforce.models.training.architectures import MaceArchitecture
     from flatforce.models.training.config import TrainConfig
-    from flatforce.models.training.start import begin
+    from flatforce.models.training.initial_model import begin
 
     shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=2, correlation=2)
     config = TrainConfig(model=shape, dtype="float64")

@@ -11,12 +11,12 @@ from ase.neighborlist import neighbor_list
 from flatforce.core.arrays import FloatArray
 from flatforce.core.results import Record, claim_folder, write_record
 from flatforce.data.frames import write_frames
-from flatforce.properties.phonons.embedded_spectra import embedded_spectra
-from flatforce.properties.phonons.embedding import Embedded
-from flatforce.properties.phonons.host import Host
-from flatforce.properties.phonons.rows import Rows
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.sum_rules import residuals
+from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
+from flatforce.properties.phonons.force_constants.embedding import Embedded
+from flatforce.properties.phonons.force_constants.pristine_host import Host
+from flatforce.properties.phonons.force_constants.local_rows import Rows
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.sum_rules import residuals
 from flatforce.structures.defects import DefectCell, build_defect
 
 SPRING_RANGE = 5.0

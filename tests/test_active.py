@@ -14,9 +14,9 @@ from scipy.stats import t, ttest_1samp
 from flatforce.active.assess import assess, few_to_calibrate
 from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverage, level_margins
 from flatforce.active.dynamics import Dynamics, run_dynamics
-from flatforce.active.folds import Fold, Model
+from flatforce.active.cross_conformal import Fold, Model
 from flatforce.active.selection import Pool, select
-from flatforce.active.spread import DescriptorDistance, atom_spread, committee_spread
+from flatforce.active.uncertainty import DescriptorDistance, atom_spread, committee_spread
 from flatforce.active.surrogate import Surrogate
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError

@@ -34,7 +34,7 @@ from flatforce.properties.alloys.transition import transition
 from flatforce.report.page import find_results
 from flatforce.structures.alloys import Alloy, alloy_lattice
 from flatforce.structures.orderings import import_icet
-from flatforce.studies.alloy_files import AlloyStudy, read_table
+from flatforce.studies.alloy.files import AlloyStudy, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,27 +16,27 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential, load
 from flatforce.models.potential import Prediction
 from flatforce.properties.phonons import supercell
-from flatforce.properties.phonons.defect import DefectPhononConfig, defect_phonons
-from flatforce.properties.phonons.defect_cell import defect_shells, with_symmetry
-from flatforce.properties.phonons.defect_result import DefectPhonons
-from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size, verdicts
-from flatforce.properties.phonons.imaginary import follow
-from flatforce.properties.phonons.irreps import irreps
-from flatforce.properties.phonons.localisation import (
+from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig, defect_phonons
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, with_symmetry
+from flatforce.properties.phonons.defects.result import DefectPhonons
+from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, finite_size, verdicts
+from flatforce.properties.phonons.defects.imaginary_modes import follow
+from flatforce.properties.phonons.spectra.irreps import irreps
+from flatforce.properties.phonons.spectra.localisation import (
     DEGENERATE,
     Mode,
     degenerate_groups,
     localised_modes,
 )
 from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
-from flatforce.properties.phonons.spectra import (
+from flatforce.properties.phonons.spectra.modes import (
     ModeSet,
     gaussian_dos,
     modes_on_mesh,
     shell_of,
     site_weights,
 )
-from flatforce.properties.phonons.thermal import CUTOFF, RIGID, free_energy, mean_square_displacements
+from flatforce.properties.phonons.spectra.thermal import CUTOFF, RIGID, free_energy, mean_square_displacements
 from flatforce.properties.relax import RelaxConfig
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry

@@ -9,10 +9,10 @@ from ase import Atoms
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.properties.phonons.defect_cell import defect_shells
-from flatforce.properties.phonons.dilute import Dilute, DiluteConfig, dilute_limit
-from flatforce.properties.phonons.embedding import Embedded
-from flatforce.properties.phonons.spectra import gaussian_dos
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
+from flatforce.properties.phonons.defects.dilute_limit import Dilute, DiluteConfig, dilute_limit
+from flatforce.properties.phonons.force_constants.embedding import Embedded
+from flatforce.properties.phonons.spectra.modes import gaussian_dos
 from springs import embedded_springs
 
 BROADENING = 0.3

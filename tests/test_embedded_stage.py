@@ -14,9 +14,9 @@ from flatforce.cli import app
 from flatforce.core.arrays import FloatArray
 from flatforce.core.results import read_arrays, read_record
 from flatforce.core.units import FREQUENCY_FACTOR, HBAR
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.spectra import gaussian_dos
-from flatforce.properties.phonons.supercell import make_phonopy
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.spectra.modes import gaussian_dos
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 
 
 def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: Atoms, tmp_path: Path) -> None:

@@ -13,18 +13,18 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
 from flatforce.models.potential import padded
-from flatforce.properties.phonons.embedded_spectra import embedded_spectra
-from flatforce.properties.phonons.embedding import (
+from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
+from flatforce.properties.phonons.force_constants.embedding import (
     EmbedConfig,
     Embedded,
     _site_group,
     embed,
     nearest_vectors,
 )
-from flatforce.properties.phonons.engines import fill_force_constants
-from flatforce.properties.phonons.rows import local_rows
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.supercell import make_phonopy
+from flatforce.properties.phonons.force_constants.engines import fill_force_constants
+from flatforce.properties.phonons.force_constants.local_rows import local_rows
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import find_symmetry
 from springs import embedded_springs

@@ -13,14 +13,14 @@ from flatforce.core.arrays import FloatArray, IntArray
 from flatforce.core.errors import ConfigError, DataError, ModelError
 from flatforce.models import Potential, load
 from flatforce.models.backends.mace import MaceBackend
-from flatforce.models.clusters import ClusterHessian
+from flatforce.models.finite_difference_hessian import ClusterHessian
 from flatforce.models.potential import padded
-from flatforce.properties.phonons.engines import fill_force_constants
-from flatforce.properties.phonons.rows import irreducible, local_rows, spread_by_symmetry
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.supercell import make_phonopy
+from flatforce.properties.phonons.force_constants.engines import fill_force_constants
+from flatforce.properties.phonons.force_constants.local_rows import irreducible, local_rows, spread_by_symmetry
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.structures.defects import build_defect
-from flatforce.structures.hops import hop_ball, neighbour_graph
+from flatforce.structures.neighbour_graph import hop_ball, neighbour_graph
 from flatforce.structures.strain import rattled
 from flatforce.structures.symmetry import find_symmetry
 from hessians import whole_rows

@@ -8,9 +8,9 @@ import scipy.sparse as sp
 
 from flatforce.core.arrays import FloatArray
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.models.products import torch_product
-from flatforce.properties.phonons.lanczos import lanczos, steps_for
-from flatforce.properties.phonons.spectra import gaussian_dos
+from flatforce.models.sparse_products import torch_product
+from flatforce.properties.phonons.spectra.lanczos import lanczos, steps_for
+from flatforce.properties.phonons.spectra.modes import gaussian_dos
 
 STEP = 0.01
 """THz, of the grid."""

@@ -34,9 +34,9 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.frames import Labels, attach_labels, get_labels, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
-from flatforce.studies.learn_folds import part
-from flatforce.studies.learn_material import gather
-from flatforce.studies.learn_sides import set_aside
+from flatforce.active.calibration_folds import part
+from flatforce.studies.learn.material import gather
+from flatforce.active.calibration_split import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path

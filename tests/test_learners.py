@@ -19,7 +19,7 @@ from flatforce.models.training import epochs, run
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.learners.base import Learner
 from flatforce.models.training.run import train
-from flatforce.models.training.start import _scale
+from flatforce.models.training.initial_model import _scale
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 

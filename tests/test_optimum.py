@@ -13,7 +13,7 @@ from ase.io import write
 from ase.optimize import BFGS
 
 from commands import run
-from flatforce.active.extremum import Search, search
+from flatforce.active.bayesian_optimisation import Search, search
 from flatforce.core.errors import ConfigError, GeometryError
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from ase import Atoms
 
 from flatforce.core.errors import GeometryError
 from flatforce.models import Potential
-from flatforce.properties.phonons.paths import standard_path
+from flatforce.properties.phonons.spectra.band_path import standard_path
 from flatforce.properties.phonons.pristine import (
     PhononConfig,
     flexural_exponent,
     pristine_phonons,
 )
-from flatforce.properties.phonons.pristine_result import write_phonopy_files
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.sum_rules import enforce_sum_rules, residuals
-from flatforce.properties.phonons.supercell import check_size, in_circle_radius, make_phonopy, to_ase
+from flatforce.properties.phonons.result import write_phonopy_files
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules, residuals
+from flatforce.properties.phonons.force_constants.finite_displacements import check_size, in_circle_radius, make_phonopy, to_ase
 from springs import springs
 
 

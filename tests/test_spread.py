@@ -19,8 +19,8 @@ from flatforce.core.results import read_arrays, read_record
 from flatforce.models.spec import model_path
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data, write_split
-from flatforce.properties.phonons.spread import Member, calibration_of, spread
-from flatforce.properties.phonons.strain import follow_strain
+from flatforce.properties.phonons.defects.committee_uncertainty import Member, calibration_of, spread
+from flatforce.properties.phonons.defects.strain_series import follow_strain
 from flatforce.studies.committee_stages import held_out
 
 GRID = np.arange(0.0, 12.0, 0.02)

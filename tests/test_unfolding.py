@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from flatforce.cli import app
 from flatforce.core.results import read_arrays, read_record
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.properties.phonons.dilute import dilute_limit
-from flatforce.properties.phonons.spectra import gaussian_dos
-from flatforce.properties.phonons.unfolding import UnfoldConfig, Unfolded, unfolded
+from flatforce.properties.phonons.defects.dilute_limit import dilute_limit
+from flatforce.properties.phonons.spectra.modes import gaussian_dos
+from flatforce.properties.phonons.spectra.unfolding import UnfoldConfig, Unfolded, unfolded
 from springs import embedded_springs, saved_embedding
 
 BROADENING = 0.2
@@ -57,7 +57,7 @@ def test_a_vacancy_takes_its_share_at_every_k(unit: Atoms) -> None:
 
 
 def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
-    from flatforce.properties.phonons.dilute import DiluteConfig
+    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
     from flatforce.studies.embedded_stages import dilute
 
     made = embedded_springs(unit, 7, "v_Se:top")

@@ -11,8 +11,8 @@ from ase import Atoms
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError
 from flatforce.core.units import HBAR
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.vibronic import HuangRhys, huang_rhys, line_shape, occupation
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.spectra.line_shape import HuangRhys, huang_rhys, line_shape, occupation
 
 
 @pytest.fixture

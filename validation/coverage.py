@@ -22,11 +22,11 @@ from strategies import TRAIN
 from flatforce.active.assess import assess
 from flatforce.active.calibration import LEVELS
 from flatforce.active.config import LearnConfig
-from flatforce.active.folds import Fold, Model
+from flatforce.active.cross_conformal import Fold, Model
 from flatforce.core.progress import reporting
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, read_labelled, write_frames
-from flatforce.studies.learn_train import train_round
+from flatforce.studies.learn.training import train_round
 
 JUDGED = (0.68, 0.95)
 

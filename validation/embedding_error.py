@@ -17,12 +17,12 @@ from flatforce.core.arrays import FloatArray
 from flatforce.data.frames import read_structure
 from flatforce.models import load
 from flatforce.models.potential import padded
-from flatforce.properties.phonons.defect_cell import defect_shells
-from flatforce.properties.phonons.embedding import EmbedConfig, embed
-from flatforce.properties.phonons.lanczos import lanczos
-from flatforce.properties.phonons.rows import irreducible, local_rows, spread_by_symmetry
-from flatforce.properties.phonons.sparse import SparseForceConstants
-from flatforce.properties.phonons.sum_rules import enforce_sum_rules
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
+from flatforce.properties.phonons.force_constants.embedding import EmbedConfig, embed
+from flatforce.properties.phonons.spectra.lanczos import lanczos
+from flatforce.properties.phonons.force_constants.local_rows import irreducible, local_rows, spread_by_symmetry
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules
 from flatforce.structures.defects import DefectCell, build_defect
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
 

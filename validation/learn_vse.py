@@ -20,7 +20,7 @@ import yaml
 from ase import Atoms
 
 from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverage
-from flatforce.active.spread import committee_spread
+from flatforce.active.uncertainty import committee_spread
 from flatforce.core.arrays import FloatArray
 from flatforce.core.hashing import hash_structure
 from flatforce.core.statistics import bootstrap

@@ -24,7 +24,7 @@ from flatforce.data.frames import config_type, get_labels, read_labelled, write_
 from flatforce.data.splits import hold_out
 from flatforce.models import load
 from flatforce.structures.prototypes import monolayer
-from flatforce.studies.learn_labels import newly_labelled
+from flatforce.studies.learn.labels import newly_labelled
 
 LATTICE, THICKNESS = 3.319, 3.36
 """Å, PBE."""

@@ -27,18 +27,18 @@ from scipy.stats import t as student
 from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverage
 from flatforce.active.config import LearnConfig
 from flatforce.active.property import cell_modes, force_constants
-from flatforce.active.spread import committee_spread
+from flatforce.active.uncertainty import committee_spread
 from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import reporting
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.models import load
-from flatforce.properties.phonons.spectra import site_weights
-from flatforce.report.figure import COLOURS, Figure, Panel, Series
+from flatforce.properties.phonons.spectra.modes import site_weights
+from flatforce.report.figures.figure import COLOURS, Figure, Panel, Series
 from flatforce.report.static import write_static
-from flatforce.studies.learn_material import gather
-from flatforce.studies.learn_stages import learn
+from flatforce.studies.learn.material import gather
+from flatforce.studies.learn.rounds import learn
 
 STRATEGIES = ("random", "uncertainty", "diversity", "combined", "property")
 

@@ -26,13 +26,13 @@ from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.properties.alloys.energies import grid_of
-from flatforce.properties.phonons.supercell import make_phonopy, to_ase
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
 from flatforce.structures.strain import rattled, strained
-from flatforce.studies.alloy_files import AlloyStudy
-from flatforce.studies.alloy_stages import alloy_energies
+from flatforce.studies.alloy.files import AlloyStudy
+from flatforce.studies.alloy.energies import alloy_energies
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -38,7 +38,7 @@ from flatforce.data.frames import get_labels, read_labelled
 from flatforce.data.splits import held_out_hashes
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
-from flatforce.models.references import fit_energies
+from flatforce.models.atomic_energies import fit_energies
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
 from flatforce.properties.benchmark.relaxation import RelaxationBenchmark

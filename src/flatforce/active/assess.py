@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from flatforce.active.calibration import LEVELS, Calibration, atom_errors, coverage
-from flatforce.active.folds import calibrate_folds
+from flatforce.active.cross_conformal import calibrate_folds
 from flatforce.core.statistics import bootstrap
 from flatforce.data.frames import config_type, get_labels
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import Stopping
-    from flatforce.active.folds import Fold, Model
+    from flatforce.active.cross_conformal import Fold, Model
     from flatforce.core.arrays import FloatArray
 
 UNITS = {

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from flatforce.active.surrogate import STEP, displaced
 from flatforce.core.config import Config
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.properties.phonons.spectra import ModeSet, gaussian_dos, site_weights
+from flatforce.properties.phonons.spectra.modes import ModeSet, gaussian_dos, site_weights
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -14,8 +14,8 @@ from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.data.splits import PATH
-from flatforce.properties.phonons.engines import fill_force_constants
-from flatforce.properties.phonons.supercell import make_phonopy, to_ase
+from flatforce.properties.phonons.force_constants.engines import fill_force_constants
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
 from flatforce.properties.relax import RelaxConfig, relax
 from flatforce.structures.defects import build_defect, place_defect
 from flatforce.structures.strain import rattled, strained

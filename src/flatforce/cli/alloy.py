@@ -10,7 +10,7 @@ import typer
 from flatforce.cli.options import Device, Output, finish, show, show_contest, show_rows
 
 if TYPE_CHECKING:
-    from flatforce.studies.alloy_files import AlloyStudy
+    from flatforce.studies.alloy.files import AlloyStudy
 
 app = typer.Typer(help="Substitutional alloys of a sheet.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ Frames = Annotated[str | None, typer.Option(help="Labelled relaxations: a file o
 
 
 def _study(path: Path) -> AlloyStudy:
-    from flatforce.studies.alloy_files import AlloyStudy
+    from flatforce.studies.alloy.files import AlloyStudy
 
     return AlloyStudy.from_yaml(path)
 
@@ -36,7 +36,7 @@ def enumerate_orderings(
     share: Annotated[float | None, typer.Option(help="Of the last species in random orderings.")] = None,
 ) -> None:
     """List symmetry-distinct orderings."""
-    from flatforce.studies.alloy_orderings import enumerate_alloy
+    from flatforce.studies.alloy.orderings import enumerate_alloy
 
     result = enumerate_alloy(_study(config), output, random=random, share=share)
     show("orderings", result["metrics"], result["units"], output)
@@ -55,7 +55,7 @@ def energies(
     """Relax orderings and end members; formation energies."""
     from flatforce.core.progress import reporting
     from flatforce.reference.config import LabelConfig
-    from flatforce.studies.alloy_stages import alloy_energies
+    from flatforce.studies.alloy.energies import alloy_energies
 
     result = alloy_energies(
         _study(config),
@@ -74,7 +74,7 @@ def energies(
 @app.command()
 def fit(config: Study, table: Table, output: Output) -> None:
     """Fit a cluster expansion."""
-    from flatforce.studies.alloy_stages import alloy_fit
+    from flatforce.studies.alloy.energies import alloy_fit
 
     result = alloy_fit(_study(config), table, output)
     show("cluster expansion", result["metrics"], result["units"], output)
@@ -87,7 +87,7 @@ def compare(
 ) -> None:
     """Compare force fields, cluster expansions and composition-only models on the same splits."""
     from flatforce.core.progress import reporting
-    from flatforce.studies.alloy_compare import alloy_compare
+    from flatforce.studies.alloy.compare import alloy_compare
 
     result = alloy_compare(_study(config), table, output, frames=frames, device=device, report=reporting)
     show_contest(result, output)
@@ -97,7 +97,7 @@ def compare(
 @app.command()
 def hull(config: Study, fitted: Fit, output: Output) -> None:
     """Search for ground states."""
-    from flatforce.studies.alloy_thermo import alloy_hull
+    from flatforce.studies.alloy.thermodynamics import alloy_hull
 
     result = alloy_hull(_study(config), fitted, output)
     hidden = ("n_sites", "above_hull")
@@ -111,7 +111,7 @@ def hull(config: Study, fitted: Fit, output: Output) -> None:
 def mc(config: Study, fitted: Fit, output: Output) -> None:
     """Sample a cluster expansion by Monte Carlo."""
     from flatforce.core.progress import reporting
-    from flatforce.studies.alloy_thermo import alloy_monte_carlo
+    from flatforce.studies.alloy.thermodynamics import alloy_monte_carlo
 
     result = alloy_monte_carlo(_study(config), fitted, output, report=reporting)
     show("Monte Carlo", result["metrics"], result["units"], output)
@@ -121,7 +121,7 @@ def mc(config: Study, fitted: Fit, output: Output) -> None:
 @app.command()
 def sqs(config: Study, output: Output) -> None:
     """Make a special quasirandom structure."""
-    from flatforce.studies.alloy_orderings import alloy_sqs
+    from flatforce.studies.alloy.orderings import alloy_sqs
 
     result = alloy_sqs(_study(config), output)
     show("quasirandom structure", result["metrics"], result["units"], output)

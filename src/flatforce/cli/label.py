@@ -131,7 +131,7 @@ def _converge(frames: list[Atoms], settings: LabelConfig, folder: Path, structur
     from flatforce.core.progress import reporting
     from flatforce.core.results import Record, write_record
     from flatforce.reference.converge import converge
-    from flatforce.report.figures_label import convergence
+    from flatforce.report.figures.label import convergence
     from flatforce.report.static import write_static
     from flatforce.studies.inputs import input_hashes
 

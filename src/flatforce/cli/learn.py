@@ -17,7 +17,7 @@ def learn(
     """Active learning: sample, select, label, train, assess, until it is enough."""
     from flatforce.active.config import LearnConfig
     from flatforce.core.progress import reporting
-    from flatforce.studies.learn_stages import learn as run
+    from flatforce.studies.learn.rounds import learn as run
 
     rounds = run(LearnConfig.from_yaml(config), output, report=reporting)
     shown = ("n_learnt", "n_labels", "force_mae", "force_mae_high", "energy_mae", "covered_68", "covered_95")

@@ -167,7 +167,7 @@ def show_models(result: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flatforce.report.sections_model import COMPARED
+    from flatforce.report.sections.model import COMPARED
 
     table = Table("", *COMPARED.values())
     for name, row in result["details"]["models"].items():
@@ -190,7 +190,7 @@ def show_contest(result: dict[str, Any], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flatforce.report.sections_alloy import contest_rows
+    from flatforce.report.sections.alloy import contest_rows
 
     header, *rows = contest_rows(result)
     chosen = [header.index(name) for name in ("model", "MAE", "95 %", "p", "larger cells", "window of x")]
@@ -213,7 +213,7 @@ def show_modes(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from flatforce.report.sections_phonons import said_of
+    from flatforce.report.sections.phonons import said_of
 
     table = Table("THz", "degeneracy", "irrep", "atoms taking part", "weight by shell", "")
     for mode in result["details"]["modes"]:

@@ -25,15 +25,15 @@ SETTINGS: Final = {
     "label": "flatforce.reference.config:LabelConfig",
     "relax": "flatforce.properties.relax:RelaxConfig",
     "phonons": "flatforce.properties.phonons.pristine:PhononConfig",
-    "defect phonons": "flatforce.properties.phonons.defect:DefectPhononConfig",
+    "defect phonons": "flatforce.properties.phonons.defects.supercell_phonons:DefectPhononConfig",
     "defect optimum": "flatforce.studies.optimum_stages:OptimumConfig",
-    "defect unfold": "flatforce.properties.phonons.unfolding:UnfoldConfig",
-    "defect lineshape": "flatforce.properties.phonons.vibronic:LineShapeConfig",
+    "defect unfold": "flatforce.properties.phonons.spectra.unfolding:UnfoldConfig",
+    "defect lineshape": "flatforce.properties.phonons.spectra.line_shape:LineShapeConfig",
     "data import": "flatforce.data.importing:ImportConfig",
     "data curate": "flatforce.data.curation.run:CurationConfig",
     "data split": "flatforce.data.material_splits:SplitConfig",
     "benchmark relax": "flatforce.properties.benchmark.relaxation:RelaxationBenchmark",
-    "alloy": "flatforce.studies.alloy_files:AlloyStudy",
+    "alloy": "flatforce.studies.alloy.files:AlloyStudy",
 }
 """Command → class of its settings; those that take the settings of another are not repeated."""
 

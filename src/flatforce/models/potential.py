@@ -10,7 +10,7 @@ import numpy as np
 from flatforce.core.errors import ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
-from flatforce.models.clusters import ClusterHessian
+from flatforce.models.finite_difference_hessian import ClusterHessian
 from flatforce.models.protocols import TwiceDifferentiable
 from flatforce.structures.sheet import as_slab, check_sheet, thickness
 

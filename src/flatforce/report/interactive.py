@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from flatforce.report.figure import GREY
+from flatforce.report.figures.figure import GREY
 
 if TYPE_CHECKING:
-    from flatforce.report.figure import Figure, Panel, Series
+    from flatforce.report.figures.figure import Figure, Panel, Series
 
 PIXELS_PER_INCH = 120
 

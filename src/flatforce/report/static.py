@@ -15,7 +15,7 @@ from flatforce.core.files import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flatforce.report.figure import Figure, Panel, Series
+    from flatforce.report.figures.figure import Figure, Panel, Series
 
 WIDTH = 7.0
 """Inches: two columns of a journal."""

@@ -10,7 +10,7 @@ from ase import Atom
 from ase.data import atomic_masses, atomic_numbers, covalent_radii
 
 from flatforce.core.errors import GeometryError
-from flatforce.structures.defect_words import PointDefect, Side, parse_defect
+from flatforce.structures.defect_notation import PointDefect, Side, parse_defect
 from flatforce.structures.sheet import as_slab, check_sheet, unwrapped_heights
 from flatforce.structures.symmetry import equivalent_sites
 

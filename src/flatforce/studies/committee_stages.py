@@ -23,7 +23,7 @@ from flatforce.studies.inputs import Reporter, unreported
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from flatforce.properties.phonons.defect import DefectPhononConfig
+    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
 
 
 def defect_committee(
@@ -69,7 +69,7 @@ def defect_committee(
     ConfigError
         If the force field is no committee.
     """
-    from flatforce.properties.phonons.spread import read_member, spread
+    from flatforce.properties.phonons.defects.committee_uncertainty import read_member, spread
 
     members = committee_members(spec)
     if len(members) < 2:
@@ -108,7 +108,7 @@ def defect_committee(
 
 
 def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> float:
-    from flatforce.properties.phonons.spread import calibration_of
+    from flatforce.properties.phonons.defects.committee_uncertainty import calibration_of
 
     labelled = held_out(spec, read_labelled(dataset_path(frames)))
     with report("calibration") as progress:

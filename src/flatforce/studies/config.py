@@ -8,9 +8,9 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validat
 
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
-from flatforce.properties.phonons.defect import DefectPhononConfig
-from flatforce.properties.phonons.dilute import DiluteConfig
-from flatforce.properties.phonons.embedding import EmbedConfig
+from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
+from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
 from flatforce.properties.phonons.pristine import PhononConfig
 from flatforce.properties.relax import RelaxConfig
 

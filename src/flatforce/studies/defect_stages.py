@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flatforce.properties.phonons.defect import DefectPhononConfig
-    from flatforce.properties.phonons.dilute import DiluteConfig
-    from flatforce.properties.phonons.embedding import EmbedConfig
+    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
+    from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
 
 
 def defect_phonons(
@@ -57,9 +57,9 @@ def defect_phonons(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.defect import defect_phonons as run
-    from flatforce.properties.phonons.imaginary import follow
-    from flatforce.properties.phonons.spectra import IMAGINARY
+    from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons as run
+    from flatforce.properties.phonons.defects.imaginary_modes import follow
+    from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
     settings = config.model_dump(mode="json") | {"defect": defect}
     inputs = input_hashes(spec, structure)
@@ -148,9 +148,9 @@ def defect_sizes(
     GeometryError
         If the defect cannot be embedded: before anything is computed.
     """
-    from flatforce.properties.phonons.embedding import check_embeddable
-    from flatforce.properties.phonons.finite_size import SizeSpectrum, finite_size, verdicts
-    from flatforce.properties.phonons.localisation import Mode
+    from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+    from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, finite_size, verdicts
+    from flatforce.properties.phonons.spectra.localisation import Mode
 
     if embedding is not None:
         cells = max(config.supercell[0] * config.supercell[1] for config in configs)

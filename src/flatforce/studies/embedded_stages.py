@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.defect import DefectPhononConfig
-    from flatforce.properties.phonons.dilute import DiluteConfig
-    from flatforce.properties.phonons.embedding import EmbedConfig
-    from flatforce.properties.phonons.host import Host
-    from flatforce.properties.phonons.sparse import SparseForceConstants
-    from flatforce.properties.phonons.unfolding import UnfoldConfig
-    from flatforce.properties.phonons.vibronic import LineShapeConfig
+    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
+    from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
+    from flatforce.properties.phonons.force_constants.pristine_host import Host
+    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+    from flatforce.properties.phonons.spectra.unfolding import UnfoldConfig
+    from flatforce.properties.phonons.spectra.line_shape import LineShapeConfig
     from flatforce.structures.defects import DefectCell
 
 
@@ -68,9 +68,9 @@ def embedded_defect(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.defect import with_masses
-    from flatforce.properties.phonons.embedded_spectra import embedded_spectra
-    from flatforce.properties.phonons.embedding import embed
+    from flatforce.properties.phonons.defects.supercell_phonons import with_masses
+    from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
+    from flatforce.properties.phonons.force_constants.embedding import embed
     from flatforce.structures.defects import build_defect
 
     small = folder / f"{config.supercell[0]}x{config.supercell[1]}"
@@ -112,9 +112,9 @@ def embedded_defect(
 
 def _embedding(folder: Path) -> tuple[SparseForceConstants, DefectCell, Host]:
     """Read back what an embedding has left."""
-    from flatforce.properties.phonons.defect import with_masses
-    from flatforce.properties.phonons.host import Host
-    from flatforce.properties.phonons.sparse import SparseForceConstants
+    from flatforce.properties.phonons.defects.supercell_phonons import with_masses
+    from flatforce.properties.phonons.force_constants.pristine_host import Host
+    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.structures.defects import DefectCell, build_defect
 
     config = read_record(folder)["config"]
@@ -145,7 +145,7 @@ def dilute(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.dilute import dilute_limit
+    from flatforce.properties.phonons.defects.dilute_limit import dilute_limit
 
     source = _record(embedded)
     shared = {name: source["config"][name] for name in ("defect", "shells", "broadening")}
@@ -187,7 +187,7 @@ def unfold(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.unfolding import unfolded
+    from flatforce.properties.phonons.spectra.unfolding import unfolded
 
     source = _record(embedded)
     settings = config.model_dump(mode="json") | {"defect": source["config"]["defect"]}
@@ -225,9 +225,9 @@ def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Pa
     DataError
         If the file holds no forces, or those of another cell.
     """
-    from flatforce.properties.phonons.sparse import SparseForceConstants
-    from flatforce.properties.phonons.vibronic import forces_on_large_cell, huang_rhys
-    from flatforce.properties.phonons.vibronic import line_shape as shape_of
+    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+    from flatforce.properties.phonons.spectra.line_shape import forces_on_large_cell, huang_rhys
+    from flatforce.properties.phonons.spectra.line_shape import line_shape as shape_of
 
     settings = config.model_dump(mode="json")
     inputs = {"embedded": _record(embedded)["key"], "forces": hash_file(forces)}

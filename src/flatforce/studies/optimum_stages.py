@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from flatforce.active.extremum import Search, search
+from flatforce.active.bayesian_optimisation import Search, search
 from flatforce.core.config import Config
 from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.files import write_arrays

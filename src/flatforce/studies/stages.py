@@ -196,7 +196,7 @@ def phonons(
     The content of `result.json`.
     """
     from flatforce.properties.phonons.pristine import pristine_phonons
-    from flatforce.properties.phonons.pristine_result import write_phonopy_files
+    from flatforce.properties.phonons.result import write_phonopy_files
 
     settings, inputs = config.model_dump(mode="json"), input_hashes(spec, structure)
     potential = load(spec, device=device)

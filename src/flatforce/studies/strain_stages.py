@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.properties.phonons.defect import DefectPhononConfig
+    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
 
 StrainKind: TypeAlias = Literal["biaxial", "x", "y"]
 """In both directions, or in one with the other length held."""
@@ -80,8 +80,8 @@ def strain_series(
     ConfigError
         If fewer than two strains are given.
     """
-    from flatforce.properties.phonons.spread import read_member
-    from flatforce.properties.phonons.strain import follow_strain
+    from flatforce.properties.phonons.defects.committee_uncertainty import read_member
+    from flatforce.properties.phonons.defects.strain_series import follow_strain
 
     ordered = sorted(set(strains))
     names = [f"strain_{kind}_{strain:+.4f}" for strain in ordered]

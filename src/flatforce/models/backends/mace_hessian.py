@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.structures.hops import hop_ball, neighbour_graph
+from flatforce.structures.neighbour_graph import hop_ball, neighbour_graph
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

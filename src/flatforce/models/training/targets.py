@@ -10,7 +10,7 @@ from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.data.splits import draw
-from flatforce.models.references import fit_energies
+from flatforce.models.atomic_energies import fit_energies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from pydantic import PositiveFloat, PositiveInt
 from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
-from flatforce.properties.alloys.guess import guess_relaxed
+from flatforce.properties.alloys.initial_relaxation import guess_relaxed
 from flatforce.properties.alloys.table import PURE, Solved
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
 from flatforce.reference.config import GpawSettings

@@ -12,7 +12,7 @@ from flatforce.core.config import Config
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels, material_of
-from flatforce.properties.benchmark.references import references_from_others
+from flatforce.properties.benchmark.reference_energies import references_from_others
 from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
 from flatforce.structures.sheet import area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry

@@ -1,0 +1,1 @@
+"""Phonons of point defects, from one supercell to the dilute limit."""

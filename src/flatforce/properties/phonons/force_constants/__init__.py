@@ -1,0 +1,1 @@
+"""Force constants of sheets: full, sparse, embedded, and the rules they obey."""

@@ -1,0 +1,1 @@
+"""Spectra of force constants: modes, densities of states, spectral functions, line shapes."""

@@ -1,0 +1,1 @@
+"""Figures of the page, each a function from stored arrays to curves."""

@@ -1,0 +1,1 @@
+"""Sections of the page, one for each kind of result."""

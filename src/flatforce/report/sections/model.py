@@ -1,0 +1,175 @@
+"""Data, force fields and what they are worth as sections of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from ase.io import read
+
+from flatforce.core.results import read_arrays
+from flatforce.report.figures import benchmark as benchmark_figures
+from flatforce.report.figures import data as data_figures
+from flatforce.report.figures import model as model_figures
+from flatforce.report.figures import phonons as phonons_figures
+from flatforce.report.sections.section import Section, Table, make_section, metrics_table
+
+COMPARED: Final = {
+    "energy_mae": "energy MAE (meV/atom)",
+    "energy_median_ae": "median",
+    "area_mae": "area MAE (Å²/atom)",
+    "area_median_ae": "median",
+    "converged_fraction": "converged",
+    "failed_fraction": "failed",
+    "mean_steps": "steps",
+}
+"""Metrics of a relaxation benchmark and how a table calls them."""
+
+
+def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
+    cards = result["details"]["cards"]
+    facts = [
+        ["elements", *(", ".join(card["elements"]) for card in cards)],
+        ["reference energies (eV)", *(_named(card["e0s"], ".4f") for card in cards)],
+        ["cutoff × layers", *(f"{card['cutoff']:g} Å × {card['layers']}" for card in cards)],
+        ["shape", *(_shape(card) for card in cards)],
+        ["frames: training, validation, test", *(_counts(card) for card in cards)],
+        ["data", *(_named(card["data"], "") for card in cards)],
+        ["best epoch", *(f"{card['best_epoch'] + 1} of {card['epochs']}" for card in cards)],
+        ["wall time (min)", *(f"{card['wall_time'] / 60:.1f}" for card in cards)],
+        ["versions", *(_named(card["versions"], "") for card in cards)],
+    ]
+    figures = []
+    for k, card in enumerate(cards):
+        label = f"learning-curve-{k}" if len(cards) > 1 else "learning-curve"
+        several = f"{Path(card['file']).stem}/metrics.csv" if len(cards) > 1 else "metrics.csv"
+        history = folder / card.get("history", several)  # cards of 0.1.0.dev did not tell
+        if history.is_file():
+            table = np.genfromtxt(history, delimiter=",", names=True)
+            figures.append(model_figures.learning_curve(table, name=label))
+    tables = [Table(["model", *(card["file"] for card in cards)], facts, "Model card")]
+    tables += [_errors_table(card["test"]["config_type"], f"Test errors of {card['file']}") for card in cards]
+    return make_section("Force field", result, name, tables=tables, figures=figures)
+
+
+def _sweep(folder: Path, result: dict[str, Any], name: str) -> Section:
+    del folder
+    rows, objective = result["details"]["rows"], result["config"]["objective"]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    texts = [[_cell(row.get(key, "")) for key in columns] for row in rows]
+    rows = [row for row in rows if row.get(objective) is not None]
+    figures = [model_figures.sweep(rows, list(result["config"]["vary"]), objective)]
+    tables = [Table(columns, texts, "Runs, the best first")]
+    return make_section("Sweep", result, name, tables=tables, figures=figures)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _counts(card: dict[str, Any]) -> str:
+    return f"{card['n_train']}, {card['n_valid']}, {card['n_test']}"
+
+
+def _shape(card: dict[str, Any]) -> str:
+    settings = card["settings"]
+    if settings.get("start_from"):
+        return f"trained further from {settings['start_from']}"
+    shape = settings["model"]
+    size = shape.get("hidden_irreps") or f"{shape.get('units') or shape.get('num_features')} features"
+    return f"{shape.get('kind', 'mace')}, {size}"
+
+
+def _named(values: dict[str, Any], style: str) -> str:
+    return ", ".join(f"{key} {value:{style}}" for key, value in values.items())
+
+
+def _errors_table(groups: dict[str, dict[str, float]], title: str) -> Table:
+    columns = ["config type", "energy MAE (meV/atom)", "force MAE (meV/Å)", "stress MAE (N/m)"]
+    rows = [
+        [group, *(f"{e[key]:.3g}" if key in e else "–" for key in ("energy_mae", "force_mae", "stress_mae"))]
+        for group, e in groups.items()
+    ]
+    return Table(columns, rows, title)
+
+
+def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays, details = read_arrays(folder), result["details"]
+    elements = [[symbol, f"{error:.3g}"] for symbol, error in details["force_mae_of"].items()]
+    tables = [
+        _errors_table(details["config_type"], "By config type"),
+        Table(["element", "force MAE (meV/Å)"], elements, "By element"),
+    ]
+    figures = [
+        model_figures.parity(arrays, result["metrics"], result["units"]),
+        model_figures.error_histograms(arrays),
+    ]
+    return make_section("Errors against DFT", result, name, tables=tables, figures=figures)
+
+
+def _relax(folder: Path, result: dict[str, Any], name: str) -> Section:
+    trajectory = read(folder / "trajectory.extxyz", index=":")
+    figures = [phonons_figures.relaxation(trajectory)] if len(trajectory) > 1 else []
+    return make_section("Relaxation", result, name, tables=[metrics_table(result)], figures=figures)
+
+
+def _statistics(folder: Path, result: dict[str, Any], name: str) -> Section:
+    arrays, details = read_arrays(folder), result["details"]
+    figures = [
+        data_figures.periodic_table(
+            details["elements"],
+            name="periodic-table",
+            caption="Frames that hold each element.",
+            label="frames",
+        ),
+        data_figures.distributions(arrays),
+        data_figures.step_selection(arrays),
+        data_figures.space_groups(details["space_groups"]),
+    ]
+    if len(arrays["map"]):
+        figures.append(data_figures.environment_map(arrays))
+    return make_section("Dataset", result, name, tables=[metrics_table(result)], figures=figures)
+
+
+def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Section:
+    details = result["details"]
+    columns = ["", "materials", "failed", "energy MAE (meV/atom)", "area MAE (Å²/atom)"]
+    tables = [metrics_table(result)]
+    for key, title in (("space_group", "By space group"), ("element", "By element")):
+        rows = [
+            [
+                one,
+                f"{row['n']:.0f}",
+                f"{row['n_failed']:.0f}",
+                *(f"{row[what]:.3g}" if what in row else "–" for what in ("energy_mae", "area_mae")),
+            ]
+            for one, row in details[key].items()
+        ]
+        tables.append(Table(columns, rows, title))
+    figures = benchmark_figures.relaxations(read_arrays(folder), result["metrics"], details["element"])
+    return make_section(f"Relaxations by {details['model']}", result, name, tables=tables, figures=figures)
+
+
+def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
+    del folder
+    rows = [
+        [model, *("–" if row.get(key) is None else f"{row[key]:.4g}" for key in COMPARED)]
+        for model, row in result["details"]["models"].items()
+    ]
+    figures = [benchmark_figures.side_by_side(result["details"]["models"])]
+    table = Table(["", *COMPARED.values()], rows)
+    return make_section("Force fields side by side", result, name, tables=[table], figures=figures)
+
+
+MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
+    "statistics": _statistics,
+    "train": _train,
+    "sweep": _sweep,
+    "evaluate": _evaluate,
+    "relax": _relax,
+    "relaxation benchmark": _relaxation_benchmark,
+    "benchmark comparison": _comparison,
+}
+"""Kind of result → its section."""

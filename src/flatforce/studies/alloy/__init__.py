@@ -1,0 +1,1 @@
+"""Alloys: orderings, energies, cluster expansion, comparison, thermodynamics."""

@@ -1,0 +1,1 @@
+"""Active learning as rounds of result folders."""
