@@ -21,10 +21,12 @@ from flatforce.models import load
 from flatforce.models.backends.mace import import_mace
 from flatforce.models.potential import padded
 from flatforce.models.spec import model_path
-from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.properties.relax import relax_many
+from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import IN_PLANE
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 
 CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
 
@@ -36,7 +38,7 @@ def starts(count: int) -> list[Atoms]:
     for k in range(count):
         cell = unit.repeat((2, 1, 1)) if k % 4 == 0 else unit
         xx, yy = rng.uniform(-0.03, 0.03, size=2)
-        found.append(rattled(strained(cell, xx=xx, yy=yy), amplitude=0.05, rng=rng))
+        found.append(rattle_positions(apply_strain(cell, xx=xx, yy=yy), amplitude=0.05, rng=rng))
     return found
 
 

@@ -13,7 +13,7 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models import load
 from flatforce.structures.prototypes import monolayer
-from flatforce.testing.zoo import sheet_for
+from flatforce.testing.zoo import make_test_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def unit() -> Atoms:
 @pytest.fixture
 def sheet() -> Atoms:
     """A strained, rattled 2x2 WSe2 sheet."""
-    return sheet_for(frozenset({"W", "Se"}))
+    return make_test_sheet(frozenset({"W", "Se"}))
 
 
 @pytest.fixture(scope="session")

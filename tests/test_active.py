@@ -26,7 +26,7 @@ from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
 from flatforce.models.potential import Potential, Prediction
 from flatforce.models.protocols import RawPrediction
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 
 EMT = "ase:ase.calculators.emt:EMT"
 
@@ -205,13 +205,13 @@ def test_a_distance_tells_what_was_learnt_from_what_was_not() -> None:
     rng = np.random.default_rng(0)
     sheet = layer("Cu", 2.6, 3)
     sheet.symbols[::3] = "Au"
-    learnt = [rattled(sheet, amplitude=0.03, rng=rng) for _ in range(6)]
+    learnt = [rattle_positions(sheet, amplitude=0.03, rng=rng) for _ in range(6)]
     distance = DescriptorDistance(learnt)
     assert distance(learnt[:1], [])[0] == pytest.approx(np.zeros(9), abs=1e-7)
     turned = learnt[0].copy()
     turned.rotate(40, "z", rotate_cell=True)
     assert distance([turned], [])[0] == pytest.approx(np.zeros(9), abs=1e-5)
-    near, far = (rattled(sheet, amplitude=amplitude, rng=rng) for amplitude in (0.03, 0.2))
+    near, far = (rattle_positions(sheet, amplitude=amplitude, rng=rng) for amplitude in (0.03, 0.2))
     pair = learnt[0].copy()
     pair.symbols[1] = "Au"
     means = [one.mean() for one in distance([near, far], [])]
@@ -271,7 +271,7 @@ def test_a_linear_model_knows_what_it_does_not_know() -> None:
     rng = np.random.default_rng(1)
     sheet = layer("Cu", 2.6, 3)
     sheet.symbols[::3] = "Au"
-    frames = [rattled(sheet, amplitude=0.15, rng=rng) for _ in range(16)]
+    frames = [rattle_positions(sheet, amplitude=0.15, rng=rng) for _ in range(16)]
     designs = [descriptor_gradients(frame, ["Au", "Cu"]) for frame in frames]
     weights = rng.normal(size=designs[0].shape[1])
     scale = 1 / np.std(designs[0] @ weights)
@@ -362,7 +362,7 @@ def test_one_trajectory_that_the_model_loses_ends_alone(monkeypatch: pytest.Monk
 def test_errors_count_force_components_not_frames() -> None:
     frames = []
     for repeats, amplitude in ((2, 0.02), (3, 0.2), (4, 0.1), (5, 0.15)):
-        frame = rattled(layer("Cu", 2.49, repeats), amplitude=amplitude, rng=np.random.default_rng(repeats))
+        frame = rattle_positions(layer("Cu", 2.49, repeats), amplitude=amplitude, rng=np.random.default_rng(repeats))
         (said,) = load(EMT).evaluate([frame])
         frames.append(attach_labels(frame, Labels(said.energy, said.forces, None)))
     members = "ase:ase.calculators.emt:EMT,ase:ase.calculators.lj:LennardJones?sigma=2.3&epsilon=0.4&rc=6.0"

@@ -17,7 +17,7 @@ from mchammer.calculators import ClusterExpansionCalculator
 
 from commands import run
 from flatforce.core.errors import ConfigError, DataError, GeometryError
-from flatforce.core.statistics import bootstrap, paired_test
+from flatforce.core.statistics import bootstrap_interval, paired_permutation_test
 from flatforce.models.isolated.roost import roost_python
 from flatforce.properties.alloys.cluster_expansion import make_designs
 from flatforce.properties.alloys.compare import Contestant, compare_models
@@ -285,13 +285,13 @@ def test_orderings_that_are_each_other_with_species_exchanged_stay_together(
             assert not learnt & {groups[k] for k in split.test}
     twice = np.repeat(np.random.default_rng(0).normal(1.0, 0.5, size=30), 2)
     pairs = np.repeat(np.arange(30), 2)
-    narrow, honest = (np.ptp(bootstrap(twice, seed=1, groups=g)) for g in (None, pairs))
+    narrow, honest = (np.ptp(bootstrap_interval(twice, seed=1, groups=g)) for g in (None, pairs))
     assert honest == pytest.approx(np.sqrt(2) * narrow, rel=0.15)
     few = np.repeat([1.0, 2.0, 3.0], 2)
-    assert paired_test(few, 0 * few, seed=2, groups=np.repeat(np.arange(3), 2)) == pytest.approx(
+    assert paired_permutation_test(few, 0 * few, seed=2, groups=np.repeat(np.arange(3), 2)) == pytest.approx(
         2 / 8, abs=0.02
     )
-    assert paired_test(few, 0 * few, seed=2) < 0.05
+    assert paired_permutation_test(few, 0 * few, seed=2) < 0.05
 
 
 def test_no_model_of_a_split_sees_its_answers(table: AlloyTable, folder: Path) -> None:
@@ -352,12 +352,12 @@ def test_folds_weigh_by_their_orderings() -> None:
 def test_intervals_and_tests_tell_noise_from_difference() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(1.0, 0.5, size=60)
-    low, high = bootstrap(values, seed=1)
+    low, high = bootstrap_interval(values, seed=1)
     wide = 2 * 1.96 * values.std() / np.sqrt(60)
     assert low < values.mean() < high
     assert high - low == pytest.approx(wide, rel=0.15)  # the normal approximation
-    assert paired_test(values, values + 0.5, seed=2) < 0.001
-    assert paired_test(values, values[::-1].copy(), seed=2) > 0.2
+    assert paired_permutation_test(values, values + 0.5, seed=2) < 0.001
+    assert paired_permutation_test(values, values[::-1].copy(), seed=2) > 0.2
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.02])

@@ -30,7 +30,7 @@ from flatforce.reference.config import AseSettings, LabelConfig
 from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.alloys import Alloy, AlloyLattice, alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings, random_orderings, special_quasirandom
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -337,7 +337,7 @@ def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
     metals: AlloyLattice, tmp_path: Path
 ) -> None:
     labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2)
-    start = rattled(
+    start = rattle_positions(
         slab(enumerate_orderings(metals, max_cells=2)[2]), amplitude=0.1, rng=np.random.default_rng(0)
     )
     free = 3 * len(start) + 9

@@ -19,12 +19,15 @@ from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.potential import Potential, padded
-from flatforce.properties.benchmark.relaxation import RelaxationBenchmark, materials_of, score_relaxations
-from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax, relax_many
+from flatforce.properties.benchmark.relaxation import collect_materials, score_relaxations
+from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
+from flatforce.properties.relax import relax, relax_many
+from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.report.page import write_report
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import IN_PLANE
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 from flatforce.studies.benchmark_stages import benchmark_relax
 
 CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
@@ -43,7 +46,7 @@ def starts() -> list[Atoms]:
     unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
     octahedral = monolayer(("W", "Se"), prototype="1T", a=3.28, thickness=3.4)
     cells = [unit, unit.repeat((2, 1, 1)), octahedral, unit]
-    return [rattled(strained(cell, xx=0.02, yy=-0.01), amplitude=0.03, rng=rng) for cell in cells]
+    return [rattle_positions(apply_strain(cell, xx=0.02, yy=-0.01), amplitude=0.03, rng=rng) for cell in cells]
 
 
 def test_side_by_side_is_one_by_one_with_ase(wse2: Potential, starts: list[Atoms]) -> None:
@@ -87,15 +90,15 @@ def labelled(potential: Potential, starts: list[Atoms]) -> list[Atoms]:
 
 def test_references_of_other_settings_are_aligned(wse2: Potential, starts: list[Atoms]) -> None:
     frames = labelled(wse2, starts[:3])
-    config = RelaxationBenchmark(relax=CONFIG)
-    plain = score_relaxations(wse2, materials_of(frames), config)
+    config = RelaxationBenchmarkConfig(relax=CONFIG)
+    plain = score_relaxations(wse2, collect_materials(frames), config)
     assert plain.metrics["energy_mae"] < 0.01
     assert plain.metrics["area_mae"] < 1e-3
     for frame in frames:
         frame.info["REF_energy"] += sum({"W": 2.0, "Se": -0.5}[s] for s in frame.get_chemical_symbols())
-    moved = score_relaxations(wse2, materials_of(frames), config)
+    moved = score_relaxations(wse2, collect_materials(frames), config)
     assert moved.metrics["energy_mae"] == pytest.approx(1e3 / 3, abs=0.1)
-    judged, others = materials_of(frames[:4]), frames[4:]
+    judged, others = collect_materials(frames[:4]), frames[4:]
     aligned = score_relaxations(wse2, judged, config, align=frames)
     assert aligned.metrics["energy_mae"] < 0.01
     assert "4 of 6 frames" in aligned.notes[0]  # labels of what is judged tell nothing
@@ -119,7 +122,7 @@ def test_a_failure_stays_in_the_numbers(wse2: Potential, starts: list[Atoms]) ->
     other = unknown.copy()
     other.info["material"] = "MoS2 again"
     found = score_relaxations(
-        wse2, materials_of([*frames, unknown, other]), RelaxationBenchmark(relax=CONFIG)
+        wse2, collect_materials([*frames, unknown, other]), RelaxationBenchmarkConfig(relax=CONFIG)
     )
     assert found.metrics["failed_fraction"] == 0.5
     assert found.metrics["converged_fraction"] == 0.5
@@ -139,12 +142,12 @@ def test_only_materials_left_out_whole_are_judged(
     out = [hash_structure(frame) for frame in (frames[0], frames[2], frames[3])]  # m0 in part, m1 whole
     split.write_text(json.dumps({"test": dict.fromkeys(out, "")}))
     given = str(tmp_path / "set.extxyz")
-    found = benchmark_relax("mace:wse2-pbe", given, RelaxationBenchmark(), tmp_path / "b", split=split)
+    found = benchmark_relax("mace:wse2-pbe", given, RelaxationBenchmarkConfig(), tmp_path / "b", split=split)
     assert found["metrics"]["n_materials"] == 1
     assert (tmp_path / "b" / "materials.csv").read_text().splitlines()[1].startswith("m1,")
     split.write_text(json.dumps({"test": {out[0]: ""}}))
     with pytest.raises(DataError, match="None of the materials"):
-        benchmark_relax("mace:wse2-pbe", given, RelaxationBenchmark(), tmp_path / "c", split=split)
+        benchmark_relax("mace:wse2-pbe", given, RelaxationBenchmarkConfig(), tmp_path / "c", split=split)
 
 
 def test_errors_of_any_kind_stop_no_other(wse2: Potential, starts: list[Atoms]) -> None:
@@ -215,4 +218,4 @@ def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: P
 
 def test_frames_without_relaxations_are_refused(starts: list[Atoms]) -> None:
     with pytest.raises(DataError, match="belongs to a relaxation"):
-        materials_of(starts)
+        collect_materials(starts)

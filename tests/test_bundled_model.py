@@ -13,8 +13,10 @@ from flatforce.core.hashing import hash_structure
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
 from flatforce.models.spec import model_path
-from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
-from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.pristine import pristine_phonons
+from flatforce.properties.relax import relax
+from flatforce.properties.relax_config import RelaxConfig
 
 PBE_LATTICE = 3.317
 """Å. Plane waves 450 eV, 12×12 k points, no spin–orbit coupling."""

@@ -11,7 +11,7 @@ from flatforce.models import load
 from flatforce.models.spec import split_spec
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
-from flatforce.testing.zoo import sheet_for
+from flatforce.testing.zoo import make_test_sheet
 
 OWN_PRECISION = 2e-5
 """eV/atom and eV/Å: float32, in which CHGNet's own calculator computes."""
@@ -19,7 +19,7 @@ OWN_PRECISION = 2e-5
 
 @pytest.fixture(scope="module")
 def sheet() -> Atoms:
-    return sheet_for(frozenset({"W", "Se"}))
+    return make_test_sheet(frozenset({"W", "Se"}))
 
 
 def test_it_is_right_for_sheets(sheet: Atoms) -> None:

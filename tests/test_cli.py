@@ -16,7 +16,7 @@ from ase.io import read, write
 from flatforce.cli.settings import SETTINGS
 from flatforce.data.curation.run import CurationConfig
 from flatforce.models.training.config import TrainConfig
-from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+from flatforce.properties.phonons.config import DefectPhononConfig
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

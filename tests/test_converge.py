@@ -13,7 +13,7 @@ from flatforce.reference import converge as module
 from flatforce.reference.config import AseSettings, ConvergeConfig, GpawSettings, LabelConfig
 from flatforce.reference.converge import converge
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_calculator_without_cutoff_is_refused(tmp_path: Path, sheet: Atoms) ->
 @pytest.mark.slow
 def test_gpaw_converges_on_graphene(tmp_path: Path) -> None:
     pytest.importorskip("gpaw")
-    sheet = rattled(
+    sheet = rattle_positions(
         monolayer(("C", "C"), prototype="honeycomb", a=2.46), amplitude=0.1, rng=np.random.default_rng(3)
     )
     sheet.set_cell([*sheet.cell.array[:2], [0, 0, 8]])

@@ -16,28 +16,30 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential, load
 from flatforce.models.potential import Prediction
 from flatforce.properties.phonons import supercell
-from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig, defect_phonons
+from flatforce.properties.phonons.config import DefectPhononConfig
+from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, with_symmetry
 from flatforce.properties.phonons.defects.result import DefectPhonons
 from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, finite_size, verdicts
 from flatforce.properties.phonons.defects.imaginary_modes import follow
-from flatforce.properties.phonons.spectra.irreps import irreps
+from flatforce.properties.phonons.spectra.irreps import assign_irreps
 from flatforce.properties.phonons.spectra.localisation import (
-    DEGENERATE,
+    DEGENERACY_TOLERANCE,
     Mode,
     degenerate_groups,
     localised_modes,
 )
-from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.pristine import pristine_phonons
 from flatforce.properties.phonons.spectra.modes import (
     ModeSet,
     gaussian_dos,
     modes_on_mesh,
-    shell_of,
+    assign_shells,
     site_weights,
 )
-from flatforce.properties.phonons.spectra.thermal import CUTOFF, RIGID, free_energy, mean_square_displacements
-from flatforce.properties.relax import RelaxConfig
+from flatforce.properties.phonons.spectra.thermal import MIN_DISPLACEMENT_FREQUENCY, MIN_VIBRATION, free_energy, mean_square_displacements
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 from hessians import whole_rows
@@ -110,12 +112,12 @@ def test_irreps_are_phonopys(vacancy: DefectPhonons) -> None:
     symmetry = find_symmetry(vacancy.relaxed)
     assert symmetry.point_group == "3m"
     groups = degenerate_groups(vacancy.gamma.frequencies[0])
-    found = irreps(vacancy.gamma.vectors[0].real, groups, symmetry, vacancy.relaxed.cell.array)
+    found = assign_irreps(vacancy.gamma.vectors[0].real, groups, symmetry, vacancy.relaxed.cell.array)
     assert set(found) >= {"A1", "A2", "E"}
     for name, group in zip(found, groups, strict=True):
         assert sum(2 if part == "E" else 1 for part in name.split("+")) == len(group)
     phonon = vacancy_phonopy(vacancy)
-    phonon.run_irreps([0, 0, 0], degeneracy_tolerance=DEGENERATE)
+    phonon.run_irreps([0, 0, 0], degeneracy_tolerance=DEGENERACY_TOLERANCE)
     theirs = phonon.irreps
     assert theirs is not None
     named = list(zip(theirs._ir_labels or [], theirs.band_indices, strict=True))
@@ -135,7 +137,7 @@ def test_irreps_of_the_pristine_sheet(potential: Potential, unit: Atoms) -> None
     squares, vectors = np.linalg.eigh((matrix + matrix.T) / 2 / np.sqrt(np.outer(masses, masses)))
     symmetry = find_symmetry(unit)
     groups = degenerate_groups(np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR)
-    names = irreps(vectors, groups, symmetry, unit.cell.array)
+    names = assign_irreps(vectors, groups, symmetry, unit.cell.array)
     assert sorted("+".join(names).split("+")) == sorted(["A1'", "A2''", "A2''", "E'", "E'", "E''"])
 
 
@@ -156,7 +158,7 @@ def test_localisation_does_not_depend_on_the_basis_of_a_degenerate_set() -> None
         modes = localised_modes(
             ModeSet(frequencies, turned, np.ones(1)), shells, pristine=np.array([[50.0]]), n_shells=2
         )
-        said.append({mode.index: mode.participating for mode in modes}[0])
+        said.append({mode.index: mode.participation_number for mode in modes}[0])
     assert said[0] == pytest.approx(2.0)
     assert said[1] == pytest.approx(said[0])
 
@@ -167,7 +169,7 @@ def test_dos_is_normalised_and_shells_fold_images() -> None:
     dos = gaussian_dos(frequencies, np.ones((2, 2)), grid, 0.05)
     assert np.trapezoid(dos, grid) == pytest.approx(2)
     cell = np.diag([10.0, 10.0, 20.0])
-    shells = shell_of(
+    shells = assign_shells(
         np.array([[9.5, 0, 5], [3, 0, 5], [5, 5, 5.0]]), np.array([0, 0, 5.0]), cell, [1.0, 4.0]
     )
     np.testing.assert_array_equal(shells, [0, 1, 2])
@@ -324,11 +326,11 @@ def test_free_energy_and_displacements_are_those_of_phonopy(vacancy: DefectPhono
     phonon = vacancy_phonopy(vacancy)
     # phonopy takes only real modes above its cutoff; so do we
     phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
-    thermal = phonon.run_thermal_properties(temperatures=[0, 300], cutoff_frequency=RIGID)
+    thermal = phonon.run_thermal_properties(temperatures=[0, 300], cutoff_frequency=MIN_VIBRATION)
     temperatures = np.array([0.0, 300.0])
     ours = free_energy(vacancy.gamma, temperatures) * EV_IN_KJ_PER_MOL
     np.testing.assert_allclose(ours, np.asarray(thermal.free_energy), rtol=CONSTANTS)
-    theirs = phonon.run_thermal_displacements(temperatures=[0, 300], freq_min=CUTOFF)
+    theirs = phonon.run_thermal_displacements(temperatures=[0, 300], freq_min=MIN_DISPLACEMENT_FREQUENCY)
     found = mean_square_displacements(vacancy.gamma, vacancy.relaxed.get_masses(), temperatures)
     np.testing.assert_allclose(
         found.reshape(2, -1), np.asarray(theirs.thermal_displacements), rtol=CONSTANTS, atol=1e-9
@@ -424,4 +426,4 @@ def test_growth_with_the_cell_tells_local_from_extended() -> None:
     growth = [one.growth for one in found]
     assert growth[:3] == pytest.approx([0, 1, 0.5])
     assert growth[3] is None
-    assert found[1].participating == pytest.approx([12.0, 27.0, 48.0])
+    assert found[1].participation_number == pytest.approx([12.0, 27.0, 48.0])

@@ -10,7 +10,8 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
-from flatforce.properties.phonons.defects.dilute_limit import Dilute, DiluteConfig, dilute_limit
+from flatforce.properties.phonons.config import DiluteConfig
+from flatforce.properties.phonons.defects.dilute_limit import Dilute, dilute_limit
 from flatforce.properties.phonons.force_constants.embedding import Embedded
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
 from springs import embedded_springs

@@ -14,13 +14,8 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
-from flatforce.properties.phonons.force_constants.embedding import (
-    EmbedConfig,
-    Embedded,
-    _site_group,
-    embed,
-    nearest_vectors,
-)
+from flatforce.properties.phonons.config import EmbedConfig
+from flatforce.properties.phonons.force_constants.embedding import Embedded, _site_group, embed, nearest_vectors
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
 from flatforce.properties.phonons.force_constants.local_rows import local_rows
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants

@@ -20,8 +20,8 @@ from flatforce.properties.phonons.force_constants.local_rows import irreducible,
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.structures.defects import build_defect
-from flatforce.structures.neighbour_graph import hop_ball, neighbour_graph
-from flatforce.structures.strain import rattled
+from flatforce.structures.neighbour_graph import k_hop_neighbourhood, build_neighbour_graph
+from flatforce.structures.strain import rattle_positions
 from flatforce.structures.symmetry import find_symmetry
 from hessians import whole_rows
 
@@ -52,7 +52,7 @@ def whole(potential: Potential, cell: Atoms, centre: int) -> FloatArray:
 def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.Generator) -> None:
     """In a cell so large that a row of the 4 Å model does not take in all of it."""
     made = build_defect(padded(unit, potential.cutoff), (7, 7), "v_Se:top")
-    cell = rattled(made.atoms, amplitude=0.05, rng=rng)
+    cell = rattle_positions(made.atoms, amplitude=0.05, rng=rng)
     hessian = potential.hessian(cell)
     assert hessian is not None
     for centre in (40, len(cell) - 1):
@@ -67,7 +67,7 @@ def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.
 
 def test_rows_are_differences_of_forces(potential: Potential, sheet: Atoms, rng: np.random.Generator) -> None:
     step, centre = 0.002, 5
-    cell = rattled(sheet, amplitude=0.05, rng=rng)
+    cell = rattle_positions(sheet, amplitude=0.05, rng=rng)
     wanted = whole(potential, cell, centre)
     for axis in range(3):
         moved = []
@@ -202,7 +202,7 @@ def test_a_model_of_unknown_reach_goes_by_displacements(unit: Atoms, tmp_path: P
 def test_clusters_give_the_rows_of_the_whole_cell(
     potential: Potential, unit: Atoms, rng: np.random.Generator, size: int, *, wraps: bool
 ) -> None:
-    cell = rattled(
+    cell = rattle_positions(
         build_defect(padded(unit, potential.cutoff), (size, size), "v_Se:top").atoms, amplitude=0.05, rng=rng
     )
     hessian = ClusterHessian(potential.backend, cell)
@@ -221,7 +221,7 @@ def test_a_cluster_that_is_cut_too_small_is_wrong(potential: Potential, unit: At
     cell = build_defect(padded(unit, potential.cutoff), (11, 11), "v_Se:top").atoms
     hessian = ClusterHessian(potential.backend, cell)
     true = whole_rows(hessian, 0)
-    atoms, _ = hop_ball(hessian.graph, 0, 2)
+    atoms, _ = k_hop_neighbourhood(hessian.graph, 0, 2)
     cluster = cell[atoms]
     differences = whole_rows(ClusterHessian(potential.backend, cluster), 0)
     assert np.abs(differences - true[atoms]).max() > 100 * DIFFERENCES * np.abs(true).max()
@@ -278,7 +278,7 @@ def test_hops_are_steps_on_the_quotient_graph(unit: Atoms) -> None:
     """Against breadth-first search by hand, in a cell so small that atoms meet their own images."""
     for repeats in ((1, 1), (4, 3)):
         cell = padded(unit, 4.0).repeat((*repeats, 1))
-        graph = neighbour_graph(cell, 4.0)
+        graph = build_neighbour_graph(cell, 4.0)
         for centre in (0, len(cell) - 1):
             known, front = {centre: 0}, [centre]
             for distance in range(1, 4):
@@ -289,7 +289,7 @@ def test_hops_are_steps_on_the_quotient_graph(unit: Atoms) -> None:
                     if i not in known
                 ]
                 known |= dict.fromkeys(front, distance)
-            atoms, hops = hop_ball(graph, centre, 3)
+            atoms, hops = k_hop_neighbourhood(graph, centre, 3)
             assert dict(zip(atoms.tolist(), hops.tolist(), strict=True)) == known
             assert atoms[0] == centre
             assert (np.diff(hops) >= 0).all()

@@ -233,7 +233,7 @@ def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: 
     assert asymmetry_notes([by_name["vSe3-relax-01"]]) == []
     mended = by_name["vW3-06"].copy()
     symmetry = find_symmetry(mended, symprec=2e-3)
-    turns = symmetry.turns(mended.cell.array)
+    turns = symmetry.cartesian_rotations(mended.cell.array)
     forces = np.zeros((len(mended), 3))
     for turn, images in zip(turns, symmetry.permutations, strict=True):
         forces[images] += mended.arrays["REF_forces"] @ turn.T / len(turns)

@@ -22,7 +22,7 @@ from flatforce.core.errors import ModelError
 from flatforce.models import load
 from flatforce.models.isolated import environments
 from flatforce.models.isolated.client import IsolatedBackend
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 from flatforce.studies.inputs import input_hashes
 
 MODULE = """
@@ -60,7 +60,7 @@ class Slow(EMT):
 def sheet(rng: np.random.Generator) -> Atoms:
     made = graphene(vacuum=10.0)
     made.pbc = True
-    return rattled(made, amplitude=0.05, rng=rng)
+    return rattle_positions(made, amplitude=0.05, rng=rng)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_errors_come_back_readable(isolated: type, sheet: Atoms) -> None:
 def test_an_answer_that_nobody_read_is_not_taken_for_the_next(
     isolated: type, sheet: Atoms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, other = isolated("Talkative"), rattled(sheet, amplitude=0.2, rng=np.random.default_rng(1))
+    backend, other = isolated("Talkative"), rattle_positions(sheet, amplitude=0.2, rng=np.random.default_rng(1))
     expected = backend.predict([other], stress=False)[0].energy
 
     def interrupted() -> None:

@@ -21,7 +21,7 @@ from flatforce.data.frames import get_labels
 from flatforce.reference.config import AseSettings, GpawSettings, LabelConfig, label_key
 from flatforce.reference.label import label
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 
 EMT_SETTINGS = LabelConfig(
     settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2
@@ -31,7 +31,7 @@ EMT_SETTINGS = LabelConfig(
 def copper_sheets(count: int) -> list[Atoms]:
     rng = np.random.default_rng(0)
     sheet = monolayer(("Cu", "Cu"), prototype="honeycomb", a=4.4)
-    return [rattled(sheet, amplitude=0.1, rng=rng) for _ in range(count)]
+    return [rattle_positions(sheet, amplitude=0.1, rng=rng) for _ in range(count)]
 
 
 def test_labels_are_the_calculators_and_computed_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from flatforce.core.arrays import FloatArray
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models.sparse_products import torch_product
-from flatforce.properties.phonons.spectra.lanczos import lanczos, steps_for
+from flatforce.properties.phonons.spectra.lanczos import lanczos, required_steps
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
 
 STEP = 0.01
@@ -68,16 +68,16 @@ def test_spectrum_is_that_of_diagonalisation(threads: int) -> None:
     top = 2.2 * FREQUENCY_FACTOR
     grid = np.arange(-5 * 2.0, top, STEP)
     broadening = 0.6
-    chains = lanczos(matrix, vectors, steps_for(broadening, top=top), threads=threads)
+    chains = lanczos(matrix, vectors, required_steps(broadening, top=top), threads=threads)
     squares, modes = np.linalg.eigh(matrix.toarray())
     frequencies = np.sqrt(np.abs(squares))[None] * FREQUENCY_FACTOR
     for found, place in zip(chains.dos(grid, broadening), (200, 201, 10), strict=True):
         wanted = gaussian_dos(frequencies, modes[place][None] ** 2, grid, broadening)
         assert np.abs(found - wanted).sum() / wanted.sum() < 0.01
         assert found.sum() * STEP == pytest.approx(1, abs=2e-3)
-    assert 0 < chains.unconverged(grid, broadening) < 0.05
+    assert 0 < chains.convergence_error(grid, broadening) < 0.05
     few = lanczos(matrix, vectors, 8)
-    assert few.unconverged(grid, broadening) > 0.1
+    assert few.convergence_error(grid, broadening) > 0.1
 
 
 def test_a_light_mass_has_the_local_mode_of_the_formula() -> None:

@@ -16,7 +16,8 @@ from flatforce.models.calculator import SheetCalculator
 from flatforce.models.isolated.environments import PLAUSIBLE
 from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import committee_members, model_files
-from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.properties.relax import relax
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 

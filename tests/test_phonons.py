@@ -14,11 +14,8 @@ from ase import Atoms
 from flatforce.core.errors import GeometryError
 from flatforce.models import Potential
 from flatforce.properties.phonons.spectra.band_path import standard_path
-from flatforce.properties.phonons.pristine import (
-    PhononConfig,
-    flexural_exponent,
-    pristine_phonons,
-)
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.pristine import flexural_exponent, pristine_phonons
 from flatforce.properties.phonons.result import write_phonopy_files
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules, residuals

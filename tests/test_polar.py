@@ -12,8 +12,10 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import ConfigError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
-from flatforce.properties.phonons.force_constants.polar import COULOMB, PolarConfig, born_charges, polar_term
-from flatforce.properties.phonons.pristine import PhononConfig, _polar_bands, pristine_phonons
+from flatforce.properties.phonons.config import PolarConfig
+from flatforce.properties.phonons.force_constants.polar import COULOMB, born_charges, polar_term
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.pristine import _polar_bands, pristine_phonons
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from springs import springs
 

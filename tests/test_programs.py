@@ -20,7 +20,7 @@ from flatforce.reference.espresso import write_input as write_espresso
 from flatforce.reference.label import label
 from flatforce.reference.vasp import incar
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 
 MOCK = str(Path(mock_programs.__file__).resolve())
 
@@ -29,7 +29,7 @@ MOCK = str(Path(mock_programs.__file__).resolve())
 def sheet() -> Atoms:
     """Species interleaved, so that VASP's order differs from the frame's."""
     made = monolayer(("W", "Se"), prototype="2H", a=3.3, thickness=3.3).repeat((2, 1, 1))
-    return rattled(made, amplitude=0.1, rng=np.random.default_rng(3))
+    return rattle_positions(made, amplitude=0.1, rng=np.random.default_rng(3))
 
 
 @pytest.fixture

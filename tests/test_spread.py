@@ -154,7 +154,7 @@ def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) ->
     words += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
     CliRunner().invoke(app, words, catch_exceptions=False)
     verdicts = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]
-    assert {len(mode["participating"]) for mode in verdicts} == {2}
+    assert {len(mode["participation_number"]) for mode in verdicts} == {2}
     record, arrays = read_record(tmp_path / "out" / "committee"), read_arrays(tmp_path / "out" / "committee")
     singles = [read_arrays(tmp_path / "out" / f"member_{k}" / "4x4") for k in (0, 1)]
     bands = np.array([one["bands"] for one in singles])

@@ -13,8 +13,8 @@ from flatforce.structures.defect_notation import parse_defect
 from flatforce.structures.defects import build_defect, distinct_sites
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import as_slab, membrane_stress, slab_virial_residual, unwrapped_heights
-from flatforce.structures.strain import rattled, strained
-from flatforce.structures.symmetry import RELAXED_SYMPREC, centred, find_symmetry, symmetrised
+from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.symmetry import RELAXED_SYMPREC, centre_on_symmetric_site, find_symmetry, symmetrise
 
 
 def test_sheet_cut_by_the_boundary_is_made_whole(unit: Atoms) -> None:
@@ -71,9 +71,9 @@ def test_symmetry_of_wse2_and_of_a_vacancy(unit: Atoms) -> None:
 
 def test_symmetrising_undoes_a_small_rattle(unit: Atoms, rng: np.random.Generator) -> None:
     cell = build_defect(unit, (3, 3), "v_Se").atoms
-    shaken = strained(rattled(cell, amplitude=0.003, rng=rng), xx=1e-4)
+    shaken = apply_strain(rattle_positions(cell, amplitude=0.003, rng=rng), xx=1e-4)
     assert len(find_symmetry(shaken).rotations) == 1
-    mended = symmetrised(shaken, find_symmetry(shaken, symprec=RELAXED_SYMPREC))
+    mended = symmetrise(shaken, find_symmetry(shaken, symprec=RELAXED_SYMPREC))
     assert len(find_symmetry(mended, symprec=1e-6).rotations) == 6
     assert np.abs(mended.positions - shaken.positions).max() < 0.02
     lengths = mended.cell.lengths()
@@ -132,7 +132,7 @@ def test_prototypes_are_hexagonal() -> None:
 
 
 def test_strain_changes_lengths_by_what_it_says(unit: Atoms) -> None:
-    areas = [np.linalg.det(strained(unit, xx=e, yy=e).cell.array[:2, :2]) for e in (0.0, 0.01, 0.02)]
+    areas = [np.linalg.det(apply_strain(unit, xx=e, yy=e).cell.array[:2, :2]) for e in (0.0, 0.01, 0.02)]
     for e, (small, large) in zip((0.0, 0.01), pairwise(areas), strict=True):
         assert large / small == pytest.approx(((1.01 + e) / (1 + e)) ** 2)
 
@@ -141,15 +141,15 @@ def test_a_centred_sheet_turns_about_its_origin(unit: Atoms) -> None:
     cell = unit.repeat((3, 3, 1))
     del cell[4 * 3 + 1]  # a Se atom away from the origin; its mirror image across the plane stays
     assert not (find_symmetry(cell).translations == 0).all()
-    moved = centred(cell)
+    moved = centre_on_symmetric_site(cell)
     assert np.abs(find_symmetry(moved).translations).max() < 1e-6
     assert np.allclose(moved.get_all_distances(mic=True), cell.get_all_distances(mic=True))
 
 
 def test_strain_that_is_meant_is_no_symmetry(unit: Atoms) -> None:
-    pulled = strained(unit, xx=0.004)
+    pulled = apply_strain(unit, xx=0.004)
     assert len(find_symmetry(pulled, symprec=RELAXED_SYMPREC).rotations) < len(find_symmetry(unit).rotations)
-    noisy = strained(unit, xx=1e-4)
+    noisy = apply_strain(unit, xx=1e-4)
     assert len(find_symmetry(noisy, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(unit).rotations)
 
 

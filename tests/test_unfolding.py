@@ -14,17 +14,18 @@ from flatforce.core.results import read_arrays, read_record
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.defects.dilute_limit import dilute_limit
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
-from flatforce.properties.phonons.spectra.unfolding import UnfoldConfig, Unfolded, unfolded
+from flatforce.properties.phonons.config import UnfoldConfig
+from flatforce.properties.phonons.spectra.unfolding import UnfoldedBands, unfold_bands
 from springs import embedded_springs, saved_embedding
 
 BROADENING = 0.2
 """THz."""
 
 
-def along_path(unit: Atoms, defect: str) -> Unfolded:
+def along_path(unit: Atoms, defect: str) -> UnfoldedBands:
     made = embedded_springs(unit, 6, defect)
     config = UnfoldConfig(broadening=BROADENING, points=40)
-    return unfolded(made.force_constants, made.cell, made.host, config)
+    return unfold_bands(made.force_constants, made.cell, made.host, config)
 
 
 def test_of_a_pristine_supercell_it_is_the_bands(unit: Atoms) -> None:
@@ -57,7 +58,7 @@ def test_a_vacancy_takes_its_share_at_every_k(unit: Atoms) -> None:
 
 
 def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
-    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
+    from flatforce.properties.phonons.config import DiluteConfig
     from flatforce.studies.embedded_stages import dilute
 
     made = embedded_springs(unit, 7, "v_Se:top")
@@ -65,7 +66,7 @@ def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
     words = ["defect", "unfold", str(folder), "-o", str(tmp_path / "unfolded")]
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
     metrics = read_record(tmp_path / "unfolded")["metrics"]
-    assert metrics["least_weight"] == pytest.approx(9 * 146 / 147, rel=1e-3)
+    assert metrics["min_weight"] == pytest.approx(9 * 146 / 147, rel=1e-3)
     config = DiluteConfig(mesh=7)
     record = dilute(folder, config, tmp_path / "dilute")
     assert record["converged"]

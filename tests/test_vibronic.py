@@ -12,7 +12,7 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError
 from flatforce.core.units import HBAR
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-from flatforce.properties.phonons.spectra.line_shape import HuangRhys, huang_rhys, line_shape, occupation
+from flatforce.properties.phonons.spectra.line_shape import HuangRhysFactors, huang_rhys_factors, emission_line_shape, bose_einstein
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def push(springs: SparseForceConstants, rng: np.random.Generator) -> FloatArray:
 
 
 def test_factors_are_those_of_the_modes(springs: SparseForceConstants, push: FloatArray) -> None:
-    found = huang_rhys(springs, push, steps=60)
+    found = huang_rhys_factors(springs, push, steps=60)
     squares, vectors = np.linalg.eigh(springs.dynamical().toarray())
     assert (np.abs(squares[:3]) < 1e-10).all()
     masses = np.repeat(springs.atoms.get_masses(), 3)
@@ -50,7 +50,7 @@ def test_factors_are_those_of_the_modes(springs: SparseForceConstants, push: Flo
     flat = springs.matrix.toarray()
     inverse = np.linalg.pinv(flat, rcond=1e-10)
     assert found.relaxation_energy == pytest.approx(push.ravel() @ inverse @ push.ravel() / 2, rel=1e-8)
-    assert found.left_out == pytest.approx(0, abs=1e-6)
+    assert found.omitted_relaxation_energy == pytest.approx(0, abs=1e-6)
 
 
 def test_hbar_in_these_units() -> None:
@@ -61,7 +61,7 @@ def test_hbar_in_these_units() -> None:
 
 def test_one_dimension_has_no_fewer_quanta(springs: SparseForceConstants, push: FloatArray) -> None:
     """S of the accepting mode, ½ ω_eff ΔQ² / ħ with the mean ω² over ΔQ², is never below the sum over modes."""
-    found = huang_rhys(springs, push, steps=60)
+    found = huang_rhys_factors(springs, push, steps=60)
     omega = found.energy / HBAR
     shifts = 2 * HBAR * found.factor / omega  # ΔQ² of each node
     effective = np.sqrt((shifts * omega**2).sum() / shifts.sum())
@@ -72,36 +72,36 @@ def test_one_mode_gives_poisson() -> None:
     """At T = 0: e^-S S^n / n! at n quanta."""
     quantum, factor, width = 0.03, 1.7, 1e-3
     energy = np.arange(-0.5, 0.7, 1e-4)
-    shape = line_shape(
-        HuangRhys(np.array([quantum]), np.array([factor]), 0.0), energy, temperature=0.0, width=width
+    shape = emission_line_shape(
+        HuangRhysFactors(np.array([quantum]), np.array([factor]), 0.0), energy, temperature=0.0, width=width
     )
     for n in range(6):
         near = np.abs(energy - n * quantum) < quantum / 2
         weight = shape[near].sum() * 1e-4
         assert weight == pytest.approx(np.exp(-factor) * factor**n / factorial(n), abs=0.01)
     with pytest.raises(DataError, match="wide"):
-        line_shape(HuangRhys(np.ones(1), np.ones(1), 0.0), energy, temperature=0.0, width=1e-4)
+        emission_line_shape(HuangRhysFactors(np.ones(1), np.ones(1), 0.0), energy, temperature=0.0, width=1e-4)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 300.0])
 def test_weight_and_mean(temperature: float) -> None:
     """∫A = 1, and the mean shift is Σ S ħω at any temperature; its variance grows with it."""
     energies, factors = np.array([0.015, 0.03, 0.036]), np.array([0.5, 0.8, 0.4])
-    model = HuangRhys(energies, factors, 0.0)
+    model = HuangRhysFactors(energies, factors, 0.0)
     energy = np.arange(-3.0, 3.0, 1e-4)
-    shape = line_shape(model, energy, temperature=temperature, width=1e-3)
+    shape = emission_line_shape(model, energy, temperature=temperature, width=1e-3)
     assert shape.sum() * 1e-4 == pytest.approx(1, abs=1e-3)
     inner = np.abs(energy) < 0.5  # a Lorentzian has neither mean nor variance
     mean = (shape * energy)[inner].sum() * 1e-4
     assert mean == pytest.approx(model.relaxation_energy, rel=5e-3)
     variance = (shape * (energy - mean) ** 2)[inner].sum() * 1e-4
-    wanted = (factors * energies**2 * (2 * occupation(energies, temperature) + 1)).sum()
+    wanted = (factors * energies**2 * (2 * bose_einstein(energies, temperature) + 1)).sum()
     wanted += 1e-3 / np.pi * 0.5  # ∫ x² of a Lorentzian of width Γ from −b to b is Γ b / π
     assert variance == pytest.approx(wanted, rel=0.05)
 
 
 def test_forces_of_another_cell_are_refused(springs: SparseForceConstants, push: FloatArray) -> None:
     with pytest.raises(DataError, match="forces on 5 atoms"):
-        huang_rhys(springs, push[:5])
+        huang_rhys_factors(springs, push[:5])
     with pytest.raises(DataError, match="as a whole"):
-        huang_rhys(springs, push + 0.5)
+        huang_rhys_factors(springs, push + 0.5)

@@ -18,13 +18,14 @@ from flatforce.data.frames import read_structure
 from flatforce.models import load
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
-from flatforce.properties.phonons.force_constants.embedding import EmbedConfig, embed
+from flatforce.properties.phonons.config import EmbedConfig
+from flatforce.properties.phonons.force_constants.embedding import embed
 from flatforce.properties.phonons.spectra.lanczos import lanczos
 from flatforce.properties.phonons.force_constants.local_rows import irreducible, local_rows, spread_by_symmetry
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules
 from flatforce.structures.defects import DefectCell, build_defect
-from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
 
 GRID = np.arange(0.0, 9.6, 0.016)
 """THz."""
@@ -44,7 +45,7 @@ def main() -> None:
     relaxed = {n: read_structure(series / f"{n}x{n}" / "relaxed.extxyz") for n in cells}
     with tempfile.TemporaryDirectory() as scratch:
         symmetry = find_symmetry(relaxed[18], symprec=RELAXED_SYMPREC / 30)
-        whole = symmetrised(relaxed[18], symmetry)
+        whole = symmetrise(relaxed[18], symmetry)
         rows = local_rows(potential, whole, irreducible(symmetry), scratch=Path(scratch))
         assert rows is not None
         full = enforce_sum_rules(spread_by_symmetry(whole, rows, symmetry), huang=False)

@@ -20,7 +20,7 @@ from ase.io import write
 
 from flatforce.data.frames import read_frames
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled
+from flatforce.structures.strain import rattle_positions
 
 FRAMES = 20
 
@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
     unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
     unit.set_cell([*unit.cell.array[:2], [0, 0, 15]])
     write(
-        folder / "in.extxyz", [rattled(unit, amplitude=0.03, rng=rng) for _ in range(FRAMES)], format="extxyz"
+        folder / "in.extxyz", [rattle_positions(unit, amplitude=0.03, rng=rng) for _ in range(FRAMES)], format="extxyz"
     )
     log, cache = folder / "log", folder / "out.labels"
     (folder / "label.yaml").write_text(SETTINGS.format(log=log))

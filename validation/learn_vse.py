@@ -23,7 +23,7 @@ from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverag
 from flatforce.active.uncertainty import committee_spread
 from flatforce.core.arrays import FloatArray
 from flatforce.core.hashing import hash_structure
-from flatforce.core.statistics import bootstrap
+from flatforce.core.statistics import bootstrap_interval
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
 from flatforce.data.splits import hold_out
@@ -146,7 +146,7 @@ def judge(folder: Path) -> None:
 
 
 def tell(values: FloatArray) -> str:
-    low, high = bootstrap(values, seed=0)
+    low, high = bootstrap_interval(values, seed=0)
     return f"{values.mean():.1f} [{low:.1f}, {high:.1f}]"
 
 

@@ -23,7 +23,7 @@ from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def start(sheet: Atoms) -> Atoms:
     """Perturb lattice constant and thickness, the symmetry kept."""
     rng = np.random.default_rng([20261121, *sheet.info["material"].encode()])
     stretch, squeeze = rng.uniform(-0.04, 0.04, size=2)
-    moved = strained(sheet, xx=stretch, yy=stretch)
+    moved = apply_strain(sheet, xx=stretch, yy=stretch)
     moved.positions[:, 2] = HEIGHT / 2 + (1 + squeeze) * (moved.positions[:, 2] - HEIGHT / 2)
     return moved
 
@@ -118,7 +118,7 @@ def shaken(end: Atoms) -> Atoms:
     material = end.info["material"]
     rng = np.random.default_rng([20261122, *material.encode()])
     xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
-    frame = rattled(strained(end, xx=xx, yy=yy, xy=xy / 2), amplitude=0.06, rng=rng)
+    frame = rattle_positions(apply_strain(end, xx=xx, yy=yy, xy=xy / 2), amplitude=0.06, rng=rng)
     frame.info = {"material": material, "config_type": "rattled", "name": f"{material}-rattled"}
     return frame
 

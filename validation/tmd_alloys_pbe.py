@@ -30,7 +30,7 @@ from flatforce.properties.phonons.force_constants.finite_displacements import ma
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 from flatforce.studies.alloy.files import AlloyStudy
 from flatforce.studies.alloy.energies import alloy_energies
 
@@ -163,8 +163,8 @@ def rattle(folder: Path, target: Path, workers: int) -> None:
         name = str(sheet.info["material"])
         for i in range(RATTLED.get(name, 0) if sheet.info.get("relaxed") else 0):
             xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
-            frame = rattled(
-                strained(sheet, xx=xx, yy=yy, xy=xy / 2), amplitude=rng.choice([0.02, 0.04, 0.07]), rng=rng
+            frame = rattle_positions(
+                apply_strain(sheet, xx=xx, yy=yy, xy=xy / 2), amplitude=rng.choice([0.02, 0.04, 0.07]), rng=rng
             )
             frame.info = {"name": f"{name}-rattled-{i}", "material": name, "config_type": "rattled"}
             frame.info["dft"] = DFT.format(k=8)

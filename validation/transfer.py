@@ -41,9 +41,11 @@ from flatforce.models.errors import compare, error_metrics
 from flatforce.models.atomic_energies import fit_energies
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
-from flatforce.properties.benchmark.relaxation import RelaxationBenchmark
-from flatforce.properties.phonons.pristine import PhononConfig, pristine_phonons
-from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.pristine import pristine_phonons
+from flatforce.properties.relax import relax
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.prototypes import monolayer
 from flatforce.studies.benchmark_stages import benchmark_relax
 
@@ -57,7 +59,7 @@ REMINDERS = 100
 """Frames replayed."""
 
 
-STRICT = RelaxationBenchmark(relax=RelaxConfig(max_force=0.01, max_stress=0.05))
+STRICT = RelaxationBenchmarkConfig(relax=RelaxConfig(max_force=0.01, max_stress=0.05))
 """The orderings start within 0.1 eV/Å of DFT's minimum."""
 
 
@@ -175,7 +177,7 @@ def left_of(spec: str, known: tuple[Path, Path, Path] | None, folder: Path) -> s
     if known is None:
         return "–"
     split, others, reminders = known
-    aligned = RelaxationBenchmark(align=str(reminders))
+    aligned = RelaxationBenchmarkConfig(align=str(reminders))
     judged = benchmark_relax(spec, str(others), aligned, folder, split=split)
     return f"{judged['metrics']['energy_median_ae']:.0f}"
 

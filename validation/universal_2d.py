@@ -21,7 +21,7 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
-from flatforce.properties.benchmark.relaxation import RelaxationBenchmark
+from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
 from flatforce.studies.benchmark_stages import benchmark_relax, compare_benchmarks
 from flatforce.studies.stages import evaluate
 
@@ -34,7 +34,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 PRETRAINED = {"chgnet": "chgnet:0.3.0", "sevennet": "sevennet:7net-0"}
 
-BENCHMARK = RelaxationBenchmark()
+BENCHMARK = RelaxationBenchmarkConfig()
 
 
 def settings(kind: str, data: str, epochs: int) -> TrainConfig:

@@ -80,7 +80,7 @@ def modes(series: Path, committee: Path) -> None:
     )
     for mode in found:
         interval = _interval(mode, bars["details"]["modes"])
-        by_size = " → ".join("–" if one is None else f"{one:.0f}" for one in mode["participating"])
+        by_size = " → ".join("–" if one is None else f"{one:.0f}" for one in mode["participation_number"])
         growth = "–" if mode["growth"] is None else f"{mode['growth']:.2f}"
         print(
             f"| {mode['frequency']:.3f} | {interval} | {mode['irrep']} | {by_size} | {growth} | {mode['verdict']} |"

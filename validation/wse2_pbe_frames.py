@@ -21,7 +21,7 @@ from ase.io import read, write
 
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,20 +44,20 @@ def first_round() -> list[Atoms]:
     for defect, kind in (("v_Se:top+v_Se:bottom", "vSe2_3x3"), ("Se_W", "SeW_3x3"), ("v_W", "vW_3x3")):
         for i, amplitude in enumerate((0.0, 0.02, 0.03)):
             cell = build_defect(unit, (3, 3), defect).atoms
-            frames.append(named(rattled(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i:02d}"))
+            frames.append(named(rattle_positions(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i:02d}"))
     for i, (amplitude, e) in enumerate(((0.02, 0.0), (0.03, 0.01), (0.05, -0.02), (0.1, 0.02))):
-        cell = strained(unit.repeat((3, 3, 1)), xx=e, yy=e)
-        frames.append(named(rattled(cell, amplitude=amplitude, rng=rng), "pristine_3x3", f"sc3-{i + 4:02d}"))
+        cell = apply_strain(unit.repeat((3, 3, 1)), xx=e, yy=e)
+        frames.append(named(rattle_positions(cell, amplitude=amplitude, rng=rng), "pristine_3x3", f"sc3-{i + 4:02d}"))
     for i, amplitude in enumerate((0.02, 0.02, 0.03, 0.03, 0.05, 0.05)):
         xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
-        cell = strained(unit.repeat((2, 2, 1)), xx=xx, yy=yy, xy=xy / 2)
-        frames.append(named(rattled(cell, amplitude=amplitude, rng=rng), "pristine_2x2", f"sc2-{i + 10:02d}"))
+        cell = apply_strain(unit.repeat((2, 2, 1)), xx=xx, yy=yy, xy=xy / 2)
+        frames.append(named(rattle_positions(cell, amplitude=amplitude, rng=rng), "pristine_2x2", f"sc2-{i + 10:02d}"))
     for i, e in enumerate(np.linspace(-0.04, 0.04, 6)):
-        frames.append(named(strained(unit, xx=e, yy=e), "pristine_1x1", f"prim-{24 + i:02d}"))
+        frames.append(named(apply_strain(unit, xx=e, yy=e), "pristine_1x1", f"prim-{24 + i:02d}"))
     shapes = [(0.03, 0.0, 0.0), (-0.03, 0.0, 0.0), (0.02, -0.02, 0.0), (0.0, 0.0, 0.02), (0.01, 0.0, -0.02)]
     shapes += [(0.0, 0.0, 0.0)] * 9
     for i, (xx, yy, xy) in enumerate(shapes):
-        cell = rattled(strained(unit, xx=xx, yy=yy, xy=xy), amplitude=0.03, rng=rng)
+        cell = rattle_positions(apply_strain(unit, xx=xx, yy=yy, xy=xy), amplitude=0.03, rng=rng)
         frames.append(named(cell, "pristine_1x1", f"prim-{30 + i:02d}"))
     return frames
 
@@ -68,9 +68,9 @@ def defect_round() -> list[Atoms]:
     frames = []
     for i, (amplitude, e) in enumerate(((0.03, 0.0), (0.05, 0.01), (0.07, -0.01))):
         for defect, kind in (("v_Se:top+v_Se:bottom", "vSe2_3x3"), ("Se_W", "SeW_3x3"), ("v_W", "vW_3x3")):
-            cell = strained(build_defect(unit, (3, 3), defect).atoms, xx=e, yy=e)
+            cell = apply_strain(build_defect(unit, (3, 3), defect).atoms, xx=e, yy=e)
             frames.append(
-                named(rattled(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i + 3:02d}")
+                named(rattle_positions(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i + 3:02d}")
             )
     return frames
 
@@ -83,7 +83,7 @@ def relaxed_round(path: str) -> list[Atoms]:
     amplitudes = (0.015, 0.015, 0.02, 0.02, 0.03, 0.03, 0.02, 0.02)
     strains = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.02, -0.02)
     for i, (amplitude, e) in enumerate(zip(amplitudes, strains, strict=True)):
-        cell = rattled(strained(base, xx=e, yy=e), amplitude=amplitude, rng=rng)
+        cell = rattle_positions(apply_strain(base, xx=e, yy=e), amplitude=amplitude, rng=rng)
         frames.append(named(cell, "vSe_3x3_small", f"vSe3-{i + 13:02d}"))
     return frames
 
@@ -95,7 +95,7 @@ def small_round(path: str, kind: str, first: str) -> list[Atoms]:
     assert not isinstance(base, list)
     amplitudes = (0.0, 0.015, 0.02, 0.02, 0.03, 0.03, 0.04, 0.05)
     return [
-        named(rattled(base, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{int(first) + i:02d}")
+        named(rattle_positions(base, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{int(first) + i:02d}")
         for i, amplitude in enumerate(amplitudes)
     ]
 
@@ -108,7 +108,7 @@ def vacancy_round(path: str) -> list[Atoms]:
     made = ((0.02, 0.01), (0.03, -0.01), (0.03, 0.0), (0.02, 0.0))
     return [
         named(
-            rattled(strained(base, xx=e, yy=e), amplitude=amplitude, rng=rng),
+            rattle_positions(apply_strain(base, xx=e, yy=e), amplitude=amplitude, rng=rng),
             "vSe_3x3_small",
             f"vSe3-{i + 21:02d}",
         )
@@ -124,7 +124,7 @@ def strong_round(path: str) -> list[Atoms]:
     frames = []
     for i, amplitude in enumerate((0.06, 0.07, 0.08, 0.09, 0.05) * 4):
         xx, yy, xy = rng.uniform(-0.015, 0.015, size=3) * (i % 2)
-        cell = rattled(strained(base, xx=xx, yy=yy, xy=xy / 2), amplitude=amplitude, rng=rng)
+        cell = rattle_positions(apply_strain(base, xx=xx, yy=yy, xy=xy / 2), amplitude=amplitude, rng=rng)
         frames.append(named(cell, "vSe_3x3", f"vSe3-strong-{i:02d}"))
     return frames
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from flatforce.active.calibration import LEVELS, Calibration, atom_errors, coverage
 from flatforce.active.cross_conformal import calibrate_folds
-from flatforce.core.statistics import bootstrap
+from flatforce.core.statistics import bootstrap_interval
 from flatforce.data.frames import config_type, get_labels
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def assess(model: Model, folds: Sequence[Fold], test: Sequence[Atoms], *, seed: 
     ]
     found, margins = calibrate_folds(folds, test, doubted)
     covered = coverage(found, atom_errors(test, said), np.concatenate(doubted))
-    low, high = bootstrap(components, groups=frame_of, seed=seed)
+    low, high = bootstrap_interval(components, groups=frame_of, seed=seed)
     metrics = {
         "force_mae": float(components.mean()),
         "force_mae_low": low,

@@ -16,9 +16,10 @@ from flatforce.core.progress import Progress, silent
 from flatforce.data.splits import PATH
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
-from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.properties.relax import relax
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import build_defect, place_defect
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +142,7 @@ def _told(atoms: Atoms, sampler: str, **more: Any) -> Atoms:
 
 def _rattles(sheets: Sequence[Atoms], config: Rattles, rng: np.random.Generator) -> list[Atoms]:
     return [
-        _told(rattled(sheet, amplitude=amplitude, rng=rng), "rattle", amplitude=amplitude)
+        _told(rattle_positions(sheet, amplitude=amplitude, rng=rng), "rattle", amplitude=amplitude)
         for sheet in sheets
         for amplitude in config.amplitudes
         for _ in range(config.count)
@@ -153,8 +154,8 @@ def _strains(sheets: Sequence[Atoms], config: Strains, rng: np.random.Generator)
     for sheet in sheets:
         for _ in range(config.count):
             xx, yy, xy = rng.uniform(-config.largest, config.largest, size=3)
-            moved = strained(sheet, xx=xx, yy=yy, xy=xy)
-            found.append(_told(rattled(moved, amplitude=config.rattle, rng=rng), "strain"))
+            moved = apply_strain(sheet, xx=xx, yy=yy, xy=xy)
+            found.append(_told(rattle_positions(moved, amplitude=config.rattle, rng=rng), "strain"))
     return found
 
 
@@ -199,7 +200,7 @@ def _defects(primitive: Atoms, config: RandomDefects, rng: np.random.Generator) 
                 for word in "+".join(words).split("+"):
                     placed.append(place_defect(pristine, word, taken=placed, rng=rng))
                 cell = build_defect(primitive, size, "+".join(placed)).atoms
-                moved = rattled(cell, amplitude=config.rattle, rng=rng)
+                moved = rattle_positions(cell, amplitude=config.rattle, rng=rng)
                 found.append(_told(moved, "defects", defect="+".join(words)))
     return found
 
@@ -210,7 +211,7 @@ def _relaxations(
     found = []
     for which, sheet in enumerate(sheets):
         for number in range(config.count):
-            start = rattled(sheet, amplitude=config.rattle, rng=rng)
+            start = rattle_positions(sheet, amplitude=config.rattle, rng=rng)
             name = f"relaxation-{seed}-{which}-{number}"
             path: list[Atoms] = []
             with suppress(FlatforceError):  # a poor model may lose the sheet: then it proposes nothing here

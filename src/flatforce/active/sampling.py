@@ -1,89 +1,99 @@
-"""Settings of the samplers."""
+"""Settings of the samplers, which generate candidate structures."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from flatforce.active.dynamics import Dynamics
+from flatforce.active.dynamics_config import DynamicsConfig
 from flatforce.core.config import Config
 
 
-class Rattles(Config):
-    """Every atom moved at random."""
+class RattlesConfig(Config):
+    """Random displacements of all atoms."""
 
     amplitudes: list[PositiveFloat] = Field([0.02, 0.05, 0.1], min_length=1)
-    """Å, standard deviation of each component."""
+    """Standard deviations in Å of each Cartesian component of the displacements."""
     count: PositiveInt = 5
-    """Of each sheet at each amplitude."""
+    """Number of frames for each sheet and amplitude."""
 
 
-class Strains(Config):
-    """Cells strained at random in the plane, and rattled a little."""
+class StrainsConfig(Config):
+    """Random in-plane strains, with small random displacements."""
 
-    largest: PositiveFloat = 0.03
-    """Of each strain component."""
+    max_strain: PositiveFloat = 0.03
+    """Largest magnitude of each in-plane strain component; 0.01 is one per cent."""
     rattle: NonNegativeFloat = 0.02
-    """Å."""
+    """Standard deviation in Å of each Cartesian component of the displacements."""
     count: PositiveInt = 5
-    """Of each sheet."""
+    """Number of frames for each sheet."""
 
 
-class ThermalModes(Config):
-    """Harmonic thermal displacements, from the model's own force constants (phonopy)."""
+class ThermalModesConfig(Config):
+    """Harmonic thermal displacements, from the force constants of the force field (phonopy)."""
 
     temperatures: list[PositiveFloat] = Field([300.0], min_length=1)
-    """K."""
+    """Temperatures of the displacements, K."""
     count: PositiveInt = 5
-    """Of each sheet at each temperature."""
+    """Number of frames for each sheet and temperature."""
 
 
-class RandomDefects(Config):
-    """Defects, alone and in pairs at random distances, in supercells of a primitive sheet, rattled."""
+class RandomDefectsConfig(Config):
+    """Point defects, alone and in pairs at random distances, in rattled supercells of a primitive sheet."""
 
     primitive: str
-    """File of the primitive cell."""
+    """File of the primitive cell in which the defects are built."""
     defects: list[str] = Field(min_length=1)
-    """Such as v_Se:top; see `flatforce defect build --help`."""
-    size: PositiveInt = 3
-    """Primitive cells along both vectors."""
+    """Names of the defects, such as v_Se:top; see `flatforce defect build --help`."""
+    supercell: tuple[PositiveInt, PositiveInt] = (3, 3)
+    """Number of primitive cells along the two lattice vectors, such as [3, 3]; the single number 3 means 3 × 3."""
     pairs: bool = True
-    """Whether any two, of the same kind or not, stand together in one cell as well, at sites drawn at random."""
+    """Whether each pair of the defects, of the same kind or not, is also built in one cell, at randomly drawn sites."""
     rattle: PositiveFloat = 0.03
-    """Å."""
+    """Standard deviation in Å of each Cartesian component of the displacements."""
     count: PositiveInt = 2
-    """Of each."""
+    """Number of frames for each defect and each pair."""
+
+    @field_validator("supercell", mode="before")
+    @classmethod
+    def _repeat_square(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int) else value
 
 
-class Relaxations(Config):
-    """Steps of the model's own relaxations, from rattled starts."""
+class RelaxationsConfig(Config):
+    """Frames of relaxations with the force field, from rattled structures."""
 
     rattle: PositiveFloat = 0.15
-    """Å."""
+    """Standard deviation in Å of each Cartesian component of the displacements before the relaxation."""
     count: PositiveInt = 1
-    """Of each sheet."""
-    every: PositiveInt = 10
-    """Steps between frames that are proposed."""
+    """Number of relaxations of each sheet."""
+    sampling_interval: PositiveInt = 10
+    """Number of relaxation steps between two frames that are proposed."""
 
 
-class Sampling(Config):
-    """Which samplers propose; a part that is left out proposes nothing. Without any part there is dynamics."""
+class SamplingConfig(Config):
+    """Which samplers propose candidates; a sampler that is left out proposes none. If none is named, dynamics is used."""
 
-    rattles: Rattles | None = None
-    """Random displacements."""
-    strains: Strains | None = None
-    """Random cells."""
-    modes: ThermalModes | None = None
-    """Displacements along modes."""
-    defects: RandomDefects | None = None
-    """Point defects."""
-    relaxations: Relaxations | None = None
-    """Relaxation paths."""
-    dynamics: Dynamics | None = None
-    """Molecular dynamics."""
+    rattles: RattlesConfig | None = None
+    """Random displacements of all atoms."""
+    strains: StrainsConfig | None = None
+    """Random in-plane strains."""
+    modes: ThermalModesConfig | None = None
+    """Thermal displacements along the phonon modes of the force field."""
+    defects: RandomDefectsConfig | None = None
+    """Point defects and pairs of them."""
+    relaxations: RelaxationsConfig | None = None
+    """Frames along relaxations."""
+    dynamics: DynamicsConfig | None = None
+    """Frames of molecular dynamics."""
+
+    @property
+    def on_the_fly(self) -> bool:
+        """Whether dynamics continues from frames that it proposed, so that the members must be trained on them."""
+        return self.dynamics is not None and self.dynamics.on_the_fly
 
     @model_validator(mode="before")
     @classmethod
-    def _any(cls, values: Any) -> Any:
+    def _use_dynamics_by_default(cls, values: Any) -> Any:
         return values or {"dynamics": {}}

@@ -26,10 +26,10 @@ def relax(
 ) -> None:
     """Relax the materials of a set; compare energy and area with DFT."""
     from flatforce.core.progress import reporting
-    from flatforce.properties.benchmark.relaxation import RelaxationBenchmark
+    from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
     from flatforce.studies.benchmark_stages import benchmark_relax
 
-    settings = settings_from(RelaxationBenchmark, config, align=align)
+    settings = settings_from(RelaxationBenchmarkConfig, config, align=align)
     result = benchmark_relax(model, frames, settings, output, split=split, device=device, report=reporting)
     show("relaxed against DFT", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])

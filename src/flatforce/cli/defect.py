@@ -86,9 +86,9 @@ def phonons(
     from flatforce.core.errors import ConfigError
     from flatforce.core.progress import reporting
     from flatforce.models.spec import committee_members
-    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
-    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
-    from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig
+    from flatforce.properties.phonons.config import DiluteConfig
+    from flatforce.properties.phonons.config import EmbedConfig
     from flatforce.studies import committee_stages, defect_stages
 
     if calibrate is not None and not committee:
@@ -148,7 +148,7 @@ def strain(
     """Phonons of a defect in a strained sheet, strain by strain."""
     from flatforce.core.errors import ConfigError
     from flatforce.core.progress import reporting
-    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig
     from flatforce.studies.strain_stages import COMPONENTS, strain_series
 
     if kind not in COMPONENTS:
@@ -208,7 +208,7 @@ def lineshape(
     temperature: Annotated[float | None, typer.Option(help="K.")] = None,
 ) -> None:
     """Huang–Rhys factors and the emission line shape of a transition at the defect."""
-    from flatforce.properties.phonons.spectra.line_shape import LineShapeConfig
+    from flatforce.properties.phonons.config import LineShapeConfig
     from flatforce.studies.embedded_stages import line_shape
 
     settings = settings_from(LineShapeConfig, config, temperature=temperature)
@@ -224,7 +224,7 @@ def unfold(
 ) -> None:
     """Spectral function of the defect along the path of the primitive cell."""
     from flatforce.core.progress import reporting
-    from flatforce.properties.phonons.spectra.unfolding import UnfoldConfig
+    from flatforce.properties.phonons.config import UnfoldConfig
     from flatforce.studies.embedded_stages import unfold as run
 
     result = run(embedded, settings_from(UnfoldConfig, config), output, report=reporting)

@@ -105,11 +105,11 @@ def doctor(
         return
     from flatforce.models import load
     from flatforce.testing.checks import check_potential
-    from flatforce.testing.zoo import sheet_for
+    from flatforce.testing.zoo import make_test_sheet
 
     potential = load(model)
     chosen = None if elements is None else tuple(elements.split(","))
-    checks = check_potential(potential, sheet_for(potential.elements, chosen))
+    checks = check_potential(potential, make_test_sheet(potential.elements, chosen))
     table = Table("check", "found", "allowed", "")
     for check in checks:
         table.add_row(

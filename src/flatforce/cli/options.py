@@ -221,7 +221,7 @@ def show_modes(result: dict[str, Any]) -> None:
             f"{mode['frequency']:.3f}",
             str(mode["degeneracy"]),
             mode.get("irrep", ""),  # results of 0.1.0.dev had none
-            f"{mode['participating']:.1f}",
+            f"{mode['participation_number']:.1f}",
             " ".join(f"{weight:.2f}" for weight in mode["shells"]),
             said_of(mode),
         )

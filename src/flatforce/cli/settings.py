@@ -23,16 +23,16 @@ SETTINGS: Final = {
     "sweep": "flatforce.models.training.sweep:SweepConfig",
     "learn": "flatforce.active.config:LearnConfig",
     "label": "flatforce.reference.config:LabelConfig",
-    "relax": "flatforce.properties.relax:RelaxConfig",
-    "phonons": "flatforce.properties.phonons.pristine:PhononConfig",
-    "defect phonons": "flatforce.properties.phonons.defects.supercell_phonons:DefectPhononConfig",
+    "relax": "flatforce.properties.relax_config:RelaxConfig",
+    "phonons": "flatforce.properties.phonons.config:PhononConfig",
+    "defect phonons": "flatforce.properties.phonons.config:DefectPhononConfig",
     "defect optimum": "flatforce.studies.optimum_stages:OptimumConfig",
-    "defect unfold": "flatforce.properties.phonons.spectra.unfolding:UnfoldConfig",
-    "defect lineshape": "flatforce.properties.phonons.spectra.line_shape:LineShapeConfig",
+    "defect unfold": "flatforce.properties.phonons.config:UnfoldConfig",
+    "defect lineshape": "flatforce.properties.phonons.config:LineShapeConfig",
     "data import": "flatforce.data.importing:ImportConfig",
     "data curate": "flatforce.data.curation.run:CurationConfig",
     "data split": "flatforce.data.material_splits:SplitConfig",
-    "benchmark relax": "flatforce.properties.benchmark.relaxation:RelaxationBenchmark",
+    "benchmark relax": "flatforce.properties.benchmark.config:RelaxationBenchmarkConfig",
     "alloy": "flatforce.studies.alloy.files:AlloyStudy",
 }
 """Command → class of its settings; those that take the settings of another are not repeated."""
@@ -80,9 +80,9 @@ def _lines(kind: type[BaseModel], indent: str, given: BaseModel | None = None) -
 
 def _value(name: str, field: FieldInfo, value: Any, indent: str) -> Iterator[str]:
     """Write one key; what is not there by default stands behind a #."""
-    from flatforce.core.config import models_in
+    from flatforce.core.config import nested_configs
 
-    inner = models_in(field.annotation)
+    inner = nested_configs(field.annotation)
     required = field.is_required()
     if not inner:
         said = "required; " if required else ""

@@ -31,7 +31,7 @@ def relax(
 ) -> None:
     """Relax a sheet: positions, and the cell in its plane."""
     from flatforce.core.progress import reporting
-    from flatforce.properties.relax import RelaxConfig
+    from flatforce.properties.relax_config import RelaxConfig
     from flatforce.studies import stages
 
     given = {"keep_symmetry": keep_symmetry, "relax_cell": relax_cell, "max_force": max_force}
@@ -51,7 +51,7 @@ def phonons(
 ) -> None:
     """Phonons of a pristine, relaxed sheet: bands, DOS, PDOS, flexural exponent, thermal properties."""
     from flatforce.core.progress import reporting
-    from flatforce.properties.phonons.pristine import PhononConfig
+    from flatforce.properties.phonons.config import PhononConfig
     from flatforce.studies import stages
 
     settings = settings_from(PhononConfig, config, supercell=supercell)

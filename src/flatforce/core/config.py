@@ -117,7 +117,7 @@ def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     here = [root]
     for part in path:
         fields = [model.model_fields[part] for model in here if part in model.model_fields]
-        inner = [model for field in fields for model in models_in(field.annotation)]
+        inner = [model for field in fields for model in nested_configs(field.annotation)]
         tagged = [
             model
             for model in here
@@ -127,7 +127,7 @@ def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     return list(dict.fromkeys(name for model in here for name in model.model_fields))
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
+def nested_configs(annotation: Any) -> list[type[BaseModel]]:
     """Find the settings classes in a type.
 
     Parameters
@@ -141,4 +141,4 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in models_in(part)]
+    return [model for part in get_args(annotation) for model in nested_configs(part)]

@@ -48,6 +48,8 @@ class Record:
     seed: int | None = None
     wall_time: float | None = None
     """s."""
+    revision: int = 1
+    """Revision of the method that computed the numbers; see `core.identity`."""
     key: str = ""
     """What makes it the same stage, where that is less than all of `config` and `inputs`; see `stage_key`."""
 
@@ -86,6 +88,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "versions": versions(),
         "config": record.config,
         "inputs": record.inputs,
+        "revision": record.revision,
         "key": record.key or stage_key(record.config, record.inputs),
         "seed": record.seed,
         "converged": record.converged,
@@ -95,7 +98,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "units": record.units,
         "details": record.details,
     }
-    write_text(folder / "result.json", json.dumps(content, indent=1, default=_plain) + "\n")
+    write_text(folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n")
 
 
 def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:
@@ -167,7 +170,7 @@ def stage_key(config: dict[str, Any], inputs: dict[str, str]) -> str:
     -------
     20 hexadecimal digits.
     """
-    plain = json.loads(json.dumps(config, default=_plain))
+    plain = json.loads(json.dumps(config, default=plain_value))
     return hash_value([SCHEMA, plain, inputs])
 
 
@@ -263,7 +266,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
+    """Turn what numpy and pathlib return into what JSON can hold; the `default` of `json.dumps`.
+
+    Parameters
+    ----------
+    value
+        A numpy scalar or array, or a path.
+
+    Returns
+    -------
+    A number, list or text.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

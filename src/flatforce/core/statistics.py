@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
 
 
-def bootstrap(
+def bootstrap_interval(
     values: FloatArray,
     *,
     seed: int,
@@ -47,7 +47,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-def paired_test(
+def paired_permutation_test(
     first: FloatArray,
     second: FloatArray,
     *,

@@ -18,7 +18,7 @@ from flatforce.data.frames import FORCES, STRESS, get_labels
 from flatforce.data.readers.content import NOT_FINITE, SOURCE, Refusal
 from flatforce.data.readers.keyed_xyz import CONVENTION, CONVENTIONS
 from flatforce.data.readers.registry import READERS, find_files
-from flatforce.structures.orientation import upright
+from flatforce.structures.orientation import orient_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +189,7 @@ def _checked(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[Atoms]
         except DataError:
             refused.append(Refusal(NOT_FINITE, frame.info["step"]))
             continue
-        turned = upright(frame)
+        turned = orient_sheet(frame)
         if turned is not None:
             kept.append(_turn_labels(*turned))
             if turned[1].axis != 2:

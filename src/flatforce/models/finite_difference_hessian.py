@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from ase import Atoms
 
-from flatforce.structures.neighbour_graph import hop_ball, neighbour_graph
+from flatforce.structures.neighbour_graph import k_hop_neighbourhood, build_neighbour_graph
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -48,7 +48,7 @@ class ClusterHessian:
 
     def __init__(self, backend: Backend, slab: Atoms) -> None:
         self.backend, self.slab = backend, slab
-        self.graph = neighbour_graph(slab, backend.cutoff)
+        self.graph = build_neighbour_graph(slab, backend.cutoff)
 
     def reach(self, centre: int) -> int:
         """Count the atoms that a row takes in.
@@ -62,7 +62,7 @@ class ClusterHessian:
         -------
         Those within 2 L steps.
         """
-        return len(hop_ball(self.graph, centre, 2 * self.backend.layers)[0])
+        return len(k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)[0])
 
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
         """Compute the three rows of one atom.
@@ -76,7 +76,7 @@ class ClusterHessian:
         -------
         (M,) atoms within reach, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
         """
-        atoms, steps = hop_ball(self.graph, centre, 2 * self.backend.layers)
+        atoms, steps = k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)
         places = self._places(atoms, steps)
         if places is None:
             return atoms, self._differences(centre, range(3))[atoms]

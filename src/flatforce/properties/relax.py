@@ -1,10 +1,9 @@
-"""Relaxation of a sheet: positions, and the cell in its plane."""
+"""Relaxation of a sheet: its positions, and its cell in the plane."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
@@ -12,130 +11,65 @@ from ase.constraints import FixSymmetry
 from ase.filters import UnitCellFilter
 from ase.optimize import FIRE, LBFGS
 from ase.stress import full_3x3_to_voigt_6_stress
-from pydantic import PositiveFloat, PositiveInt
 
-from flatforce.core.config import Config
 from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
+from flatforce.properties.relaxation import FailedRelaxation, Relaxation
 from flatforce.structures.sheet import IN_PLANE, area
-from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrised
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ase import Atoms
 
-    from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential, Prediction
+    from flatforce.properties.relax_config import RelaxConfig
 
-RUNAWAY = 2.5
-"""Factor by which an area may change before a relaxation is given up."""
-
-
-class RelaxConfig(Config):
-    """Settings of a relaxation."""
-
-    max_force: PositiveFloat = 0.001
-    """eV/Å. Largest force left on any atom."""
-    max_stress: PositiveFloat = 0.01
-    """N/m. Largest component of the membrane stress left, where the cell may change."""
-    max_steps: PositiveInt = 1000
-    """Steps of the optimiser."""
-    optimizer: Literal["FIRE", "LBFGS"] = "FIRE"
-    """Which optimiser of ASE."""
-    relax_cell: bool = True
-    """Whether the cell changes in its plane."""
-    keep_symmetry: bool = False
-    """Whether the space group of the start is kept."""
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """A relaxed sheet and how it got there."""
-
-    atoms: Atoms
-    trajectory: list[Atoms]
-    """Every step, with its labels under the calculator keys; empty where many were relaxed at once."""
-    energy: float
-    """eV."""
-    max_force: float
-    """eV/Å."""
-    membrane_stress: FloatArray
-    """(2, 2) N/m."""
-    n_steps: int
-    converged: bool
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
-        return {
-            "energy": self.energy,
-            "area_per_atom": area(self.atoms) / len(self.atoms),
-            "max_force": self.max_force,
-            "max_membrane_stress": float(np.abs(self.membrane_stress).max()),
-            "n_steps": float(self.n_steps),
-            "a": float(self.atoms.cell.lengths()[0]),
-            "b": float(self.atoms.cell.lengths()[1]),
-        }
-
-    units = {
-        "energy": "eV",
-        "area_per_atom": "Å²/atom",
-        "max_force": "eV/Å",
-        "max_membrane_stress": "N/m",
-        "n_steps": "1",
-        "a": "Å",
-        "b": "Å",
-    }
-
-
-@dataclass(frozen=True)
-class FailedRelaxation:
-    """A sheet that could not be relaxed."""
-
-    error: FlatforceError
+MAX_AREA_RATIO = 2.5
+"""Factor by which an area may grow or shrink before a relaxation is given up."""
 
 
 def relax(
     potential: Potential, atoms: Atoms, config: RelaxConfig, *, progress: Progress = silent
 ) -> Relaxation:
-    """Relax a sheet until atoms and, where allowed, cell feel no force.
+    """Relax a sheet until the forces on its atoms and, where allowed, the stress of its cell vanish.
 
     Parameters
     ----------
     potential
         The force field.
     atoms
-        A sheet; given enough vacuum first.
+        A sheet; vacuum is added where the force field would otherwise see a periodic image.
     config
         Settings.
     progress
-        Told after each step.
+        Called after each step.
 
     Returns
     -------
-    The relaxation; `converged` only when both criteria of the settings hold.
+    The relaxed sheet with its trajectory; `converged` is true only where both criteria of the settings hold.
 
     Raises
     ------
     FlatforceError
-        If the model does not know a species, returns NaN, or drives the sheet apart.
+        If the model does not know a species, returns NaN, or the structure diverges.
     """
 
-    def told(walk: _Walk) -> None:
-        progress(walk.n_steps, config.max_steps, f"max force {walk.force:.4f} eV/Å")
+    def report(run: _RelaxationRun) -> None:
+        progress(run.n_steps, config.max_steps, f"max force {run.max_force:.4f} eV/Å")
 
-    (found,) = _relax(potential, [atoms], config, keep_path=True, after_step=told)
-    if isinstance(found, FailedRelaxation):
-        raise found.error
-    return found
+    (result,) = _relax(potential, [atoms], config, keep_trajectory=True, after_step=report)
+    if isinstance(result, FailedRelaxation):
+        raise result.error
+    return result
 
 
 def relax_many(
     potential: Potential, sheets: Sequence[Atoms], config: RelaxConfig, *, progress: Progress = silent
 ) -> list[Relaxation | FailedRelaxation]:
-    """Relax sheets side by side: as many at a time as fill a batch, a finished one replaced by the next.
+    """Relax sheets in parallel: as many at a time as fill a batch, a finished one replaced by the next.
 
     Parameters
     ----------
@@ -146,13 +80,14 @@ def relax_many(
     config
         Settings.
     progress
-        Told after each sheet.
+        Called after each sheet.
 
     Returns
     -------
-    One for each sheet, as `relax` would have found it, without its trajectory; a failure stops no other.
+    For each sheet the relaxation that `relax` would return, without its trajectory, or the reason of its failure. One
+    failure does not stop the other relaxations.
     """
-    return _relax(potential, sheets, config, keep_path=False, progress=progress)
+    return _relax(potential, sheets, config, keep_trajectory=False, progress=progress)
 
 
 def _relax(
@@ -160,60 +95,66 @@ def _relax(
     sheets: Sequence[Atoms],
     config: RelaxConfig,
     *,
-    keep_path: bool,
-    after_step: Callable[[_Walk], None] | None = None,
+    keep_trajectory: bool,
+    after_step: Callable[[_RelaxationRun], None] | None = None,
     progress: Progress = silent,
 ) -> list[Relaxation | FailedRelaxation]:
-    done: dict[int, Relaxation | FailedRelaxation] = {}
+    results: dict[int, Relaxation | FailedRelaxation] = {}
     waiting = deque(enumerate(sheets))
-    active: dict[int, _Walk] = {}
+    active: dict[int, _RelaxationRun] = {}
     while waiting or active:
-        while waiting and _room(active, waiting[0][1], potential.batch_atoms):
+        while waiting and _has_room(active, waiting[0][1], potential.batch_atoms):
             number, atoms = waiting.popleft()
             try:
                 potential.check([atoms])
-                active[number] = _Walk(padded(atoms, potential.cutoff), config, keep_path=keep_path)
+                sheet = padded(atoms, potential.cutoff)
+                active[number] = _RelaxationRun(sheet, config, keep_trajectory=keep_trajectory)
             except FlatforceError as error:
-                done[number] = FailedRelaxation(error)
-        for number, found in _evaluated(potential, active).items():
-            walk = active[number]
-            ended = found if isinstance(found, FailedRelaxation) else _advanced(walk, found)
-            if after_step is not None and walk.evaluated:
-                after_step(walk)
-            if ended is not None:
+                results[number] = FailedRelaxation(error)
+        for number, prediction in _evaluate(potential, active).items():
+            run = active[number]
+            result = (
+                prediction if isinstance(prediction, FailedRelaxation) else _advance_safely(run, prediction)
+            )
+            if after_step is not None and run.is_evaluated:
+                after_step(run)
+            if result is not None:
                 del active[number]
-                done[number] = ended
-                progress(len(done), len(sheets), f"{sheets[number].get_chemical_formula()}: {_told(ended)}")
-    return [done[number] for number in range(len(sheets))]
+                results[number] = result
+                formula = sheets[number].get_chemical_formula()
+                progress(len(results), len(sheets), f"{formula}: {_describe(result)}")
+    return [results[number] for number in range(len(sheets))]
 
 
-def _told(ended: Relaxation | FailedRelaxation) -> str:
-    if isinstance(ended, FailedRelaxation):
+def _describe(result: Relaxation | FailedRelaxation) -> str:
+    if isinstance(result, FailedRelaxation):
         return "failed"
-    return f"{ended.n_steps} steps" if ended.converged else "not converged"
+    return f"{result.n_steps} steps" if result.converged else "not converged"
 
 
-def _room(active: dict[int, _Walk], atoms: Atoms, batch_atoms: int) -> bool:
-    return not active or sum(len(walk.sheet) for walk in active.values()) + len(atoms) <= batch_atoms
+def _has_room(active: dict[int, _RelaxationRun], atoms: Atoms, batch_atoms: int) -> bool:
+    return not active or sum(len(run.sheet) for run in active.values()) + len(atoms) <= batch_atoms
 
 
-def _evaluated(potential: Potential, active: dict[int, _Walk]) -> dict[int, Prediction | FailedRelaxation]:
-    """Evaluate all in one batch; one by one if that fails, so that only what is broken fails."""
-    sheets = [walk.sheet for walk in active.values()]
+def _evaluate(
+    potential: Potential, active: dict[int, _RelaxationRun]
+) -> dict[int, Prediction | FailedRelaxation]:
+    """Evaluate all sheets in one batch; if that fails, one by one, so that only the broken ones fail."""
+    sheets = [run.sheet for run in active.values()]
     try:
         return dict(zip(active, potential.evaluate(sheets), strict=True))
     except Exception as error:  # noqa: BLE001  # a force field may refuse a structure in any way
         if len(active) == 1:
             return dict.fromkeys(active, _failure(error))
-    found: dict[int, Prediction | FailedRelaxation] = {}
-    for number, walk in active.items():
-        found |= _evaluated(potential, {number: walk})
-    return found
+    predictions: dict[int, Prediction | FailedRelaxation] = {}
+    for number, run in active.items():
+        predictions |= _evaluate(potential, {number: run})
+    return predictions
 
 
-def _advanced(walk: _Walk, found: Prediction) -> Relaxation | FailedRelaxation | None:
+def _advance_safely(run: _RelaxationRun, prediction: Prediction) -> Relaxation | FailedRelaxation | None:
     try:
-        return walk.advance(found)
+        return run.advance(prediction)
     except Exception as error:  # noqa: BLE001  # a cell may collapse under the optimiser
         return _failure(error)
 
@@ -224,61 +165,77 @@ def _failure(error: Exception) -> FailedRelaxation:
     return FailedRelaxation(ModelError(f"The relaxation failed: {type(error).__name__}: {error}"))
 
 
-class _Walk:
-    """One sheet on its way: ASE's optimiser, fed with numbers that were computed for many at once."""
+class _RelaxationRun:
+    """State of one relaxation: an ASE optimiser that receives predictions computed for many sheets at once."""
 
-    def __init__(self, sheet: Atoms, config: RelaxConfig, *, keep_path: bool) -> None:
+    def __init__(self, sheet: Atoms, config: RelaxConfig, *, keep_trajectory: bool) -> None:
         if config.keep_symmetry:
-            sheet = symmetrised(sheet, find_symmetry(sheet, symprec=RELAXED_SYMPREC))
+            sheet = symmetrise(sheet, find_symmetry(sheet, symprec=RELAXED_SYMPREC))
             sheet.set_constraint(FixSymmetry(sheet))
-        self.sheet, self.config, self.keep_path = sheet, config, keep_path
+        self.sheet, self.config, self.keep_trajectory = sheet, config, keep_trajectory
         target: Any = UnitCellFilter(sheet, mask=list(IN_PLANE)) if config.relax_cell else sheet
         self.optimizer = {"FIRE": FIRE, "LBFGS": LBFGS}[config.optimizer](target, logfile=None)
-        self.area, self.n_steps = area(sheet), 0
-        self.path: list[Atoms] = []
-        self.force, self.stress = float("inf"), np.full((2, 2), np.inf)
+        self.initial_area, self.n_steps = area(sheet), 0
+        self.trajectory: list[Atoms] = []
+        self.max_force, self.membrane_stress = float("inf"), np.full((2, 2), np.inf)
 
     @property
-    def evaluated(self) -> bool:
-        """Whether its forces are known."""
-        return bool(np.isfinite(self.force))
+    def is_evaluated(self) -> bool:
+        """Whether the forces of the current structure are known."""
+        return bool(np.isfinite(self.max_force))
 
-    def advance(self, found: Prediction) -> Relaxation | FailedRelaxation | None:
-        """Take a step, or end."""
+    def advance(self, prediction: Prediction) -> Relaxation | FailedRelaxation | None:
+        """Take one step; return a result where the relaxation has ended."""
         sheet, config = self.sheet, self.config
-        if found.stress is None or found.membrane_stress is None:
+        if prediction.stress is None or prediction.membrane_stress is None:
             if config.relax_cell:
-                return FailedRelaxation(
-                    ModelError("The force field gives no stress.", fix="keep the cell: --no-relax-cell")
+                error = ModelError(
+                    "The force field gives no stress.",
+                    fix="keep the cell fixed: --no-relax-cell, or relax_cell: false in the settings",
                 )
-            stress, self.stress = np.zeros(6), np.full((2, 2), np.nan)
+                return FailedRelaxation(error)
+            stress, self.membrane_stress = np.zeros(6), np.full((2, 2), np.nan)
         else:
-            stress, self.stress = full_3x3_to_voigt_6_stress(found.stress), found.membrane_stress
-        sheet.calc = SinglePointCalculator(sheet, energy=found.energy, forces=found.forces, stress=stress)
-        if self.keep_path:
-            self.path.append(_snapshot(sheet))
-        self.force = float(np.linalg.norm(found.forces, axis=1).max())
-        calm = self.force < config.max_force
-        slack = not config.relax_cell or bool(np.abs(self.stress).max() < config.max_stress)
-        if (calm and slack) or self.n_steps == config.max_steps:
-            final = sheet.copy()
-            final.set_constraint()
-            path = self.path
-            return Relaxation(
-                final, path, found.energy, self.force, self.stress, self.n_steps, calm and slack
-            )
+            stress = full_3x3_to_voigt_6_stress(prediction.stress)
+            self.membrane_stress = prediction.membrane_stress
+        sheet.calc = SinglePointCalculator(
+            sheet, energy=prediction.energy, forces=prediction.forces, stress=stress
+        )
+        if self.keep_trajectory:
+            self.trajectory.append(_snapshot(sheet))
+        self.max_force = float(np.linalg.norm(prediction.forces, axis=1).max())
+        converged = self._is_converged()
+        if converged or self.n_steps == config.max_steps:
+            return self._result(prediction.energy, converged=converged)
         self.optimizer.step()
         self.n_steps += 1
-        grown = area(sheet) / self.area
-        if not 1 / RUNAWAY < grown < RUNAWAY:
-            return FailedRelaxation(
-                ModelError(
-                    f"{sheet.get_chemical_formula()} runs away: its area is {grown:.2g} times what it was.",
-                    why="the force field has no minimum near this structure",
-                    fix="look at the structure; try `flatforce doctor` on the model",
-                )
-            )
-        return None
+        return self._check_area()
+
+    def _is_converged(self) -> bool:
+        forces_converged = self.max_force < self.config.max_force
+        stress_converged = not self.config.relax_cell or bool(
+            np.abs(self.membrane_stress).max() < self.config.max_stress
+        )
+        return forces_converged and stress_converged
+
+    def _result(self, energy: float, *, converged: bool) -> Relaxation:
+        relaxed = self.sheet.copy()
+        relaxed.set_constraint()
+        return Relaxation(
+            relaxed, self.trajectory, energy, self.max_force, self.membrane_stress, self.n_steps, converged
+        )
+
+    def _check_area(self) -> FailedRelaxation | None:
+        """Give up where the cell grows or shrinks without limit."""
+        ratio = area(self.sheet) / self.initial_area
+        if 1 / MAX_AREA_RATIO < ratio < MAX_AREA_RATIO:
+            return None
+        error = ModelError(
+            f"The relaxation of {self.sheet.get_chemical_formula()} diverges: its area is {ratio:.2g} times the initial area.",
+            why="the force field has no minimum near this structure",
+            fix="inspect the initial structure, and test the model: flatforce doctor MODEL",
+        )
+        return FailedRelaxation(error)
 
 
 def _snapshot(sheet: Atoms) -> Atoms:

@@ -20,7 +20,7 @@ from flatforce.reference.config import label_key
 from flatforce.reference.label import label
 from flatforce.reference.tasks import read_outcome
 from flatforce.structures.sheet import IN_PLANE
-from flatforce.structures.symmetry import find_symmetry, symmetrised
+from flatforce.structures.symmetry import find_symmetry, symmetrise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,7 +226,7 @@ def _calm(atoms: Atoms, target: LabelRelaxation) -> bool:
 
 def _symmetric(atoms: Atoms, symmetry: Symmetry) -> Atoms:
     """Take noise off that breaks the symmetry of the start: it would cost k points; a symmetric frame stays to the bit."""
-    found = symmetrised(atoms, symmetry)
+    found = symmetrise(atoms, symmetry)
     shift = max(np.abs(found.positions - atoms.positions).max(), np.abs(found.cell - atoms.cell).max())
     return atoms.copy() if shift < SAME else found
 

@@ -1,17 +1,15 @@
-"""The lattice of a substitutional alloy: a parent sheet, one sublattice of which several species share."""
+"""The lattice of a substitutional alloy: a parent sheet, on one sublattice of which several species mix."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.io import read
-from pydantic import Field, PositiveFloat, model_validator
 
-from flatforce.core.config import Config
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import as_slab, check_sheet, thickness
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import BoolArray
+    from flatforce.structures.alloy_config import AlloyConfig
 
 ORDERING = "ordering"
 """Key of an ordering's name in `info`; all frames of its relaxation carry it."""
@@ -29,80 +28,47 @@ SYSTEM = "system"
 """Key of the alloy's name in `info`."""
 
 HEIGHT = 15.0
-"""Å, length of the third vector of every ordering."""
+"""Length of the third lattice vector of every ordering, in Å."""
 
-LEAST_GAP = 25.0
-"""Å of vacuum of a cluster space, so that a few more shells than its clusters can be counted in it."""
-
-
-class Alloy(Config):
-    """A parent sheet and the species that share one of its sublattices."""
-
-    name: str = Field(pattern=r"^[\w.-]+$")
-    """Name of the alloy, such as MoWS2."""
-    species: list[str] = Field(min_length=2)
-    """Species that mix; the first two of a binary are A and B, and x is the share of B."""
-    prototype: Literal["2H", "1T", "honeycomb"] | None = None
-    """Kind of the parent sheet."""
-    symbols: tuple[str, str] | None = None
-    """Species of the parent: (M, X) of an MX2, both sublattices of a honeycomb."""
-    a: PositiveFloat | None = None
-    """Å. Lattice constant of the parent."""
-    thickness: float = 0.0
-    """Å. X–X distance along the normal; 0 for a honeycomb."""
-    file: str | None = None
-    """Primitive cell of the parent, any format that ASE reads, instead of a prototype."""
-    site: str
-    """Species of the parent that is replaced, wherever it stands."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Alloy:
-        if len(set(self.species)) < len(self.species):
-            raise ValueError("a species is given twice")
-        if (self.file is None) == (self.prototype is None):
-            raise ValueError("give either a prototype, with symbols and a, or a file")
-        if self.prototype is not None and (self.symbols is None or self.a is None):
-            raise ValueError("a prototype needs symbols and a")
-        if self.prototype in {"2H", "1T"} and self.thickness <= 0:
-            raise ValueError("an MX2 needs a thickness")
-        return self
+MIN_GAP = 25.0
+"""Least vacuum of a cluster space in Å, so that a few more shells than its clusters can be counted in it."""
 
 
 @dataclass(frozen=True)
 class AlloyLattice:
-    """Sites of an alloy and who may stand on each."""
+    """Sites of an alloy and the species that may occupy each."""
 
     name: str
     parent: Atoms
-    """Primitive cell, periodic in its plane, third vector of `HEIGHT`."""
+    """Primitive cell, periodic in its plane; its third lattice vector has the length `HEIGHT`."""
     species: tuple[str, ...]
-    """Those that mix."""
+    """Species that mix."""
     allowed: list[list[str]]
-    """For each atom of the parent."""
+    """For each atom of the parent, the species that may occupy its site."""
 
     @property
     def inert(self) -> list[str]:
         """Species of the other sublattices."""
-        return sorted({one[0] for one in self.allowed if len(one) == 1})
+        return sorted({species[0] for species in self.allowed if len(species) == 1})
 
     def spacious(self, cutoff: float) -> Atoms:
-        """Return the parent with three periodic axes and images beyond a cutoff.
+        """Return the parent with three periodic axes and more vacuum than a cutoff.
 
-        icet's cluster spaces want three periodic axes; without enough vacuum, clusters across it would count.
+        icet's cluster spaces need three periodic axes; without enough vacuum they count clusters across it.
 
         Parameters
         ----------
         cutoff
-            Å, longest distance within a cluster.
+            Longest distance within a cluster, in Å.
 
         Returns
         -------
-        A copy.
+        A copy with three periodic axes.
         """
-        return as_slab(self.parent, gap=max(cutoff + 5.0, LEAST_GAP))
+        return as_slab(self.parent, gap=max(cutoff + 5.0, MIN_GAP))
 
     def mixing(self, atoms: Atoms) -> BoolArray:
-        """Tell the atoms of the sublattice that mixes.
+        """Select the atoms of the sublattice that mixes.
 
         Parameters
         ----------
@@ -111,7 +77,7 @@ class AlloyLattice:
 
         Returns
         -------
-        (N,) whether each belongs to it.
+        (N,) whether each atom belongs to that sublattice.
         """
         return np.isin(atoms.get_chemical_symbols(), self.species)
 
@@ -125,29 +91,29 @@ class AlloyLattice:
 
         Returns
         -------
-        Their number.
+        Number of sites.
 
         Raises
         ------
         DataError
-            If the structure holds other species, or not as many sites as its inert atoms call for.
+            If the structure holds other species, or numbers of atoms that do not fit the lattice.
         """
-        found = Counter(atoms.get_chemical_symbols())
-        strange = sorted(set(found) - set(self.species) - set(self.inert))
-        sites = sum(found[symbol] for symbol in self.species)
-        per_cell = sum(len(one) > 1 for one in self.allowed)
-        if strange or sites * len(self.allowed) != per_cell * len(atoms):
+        counts = Counter(atoms.get_chemical_symbols())
+        foreign = sorted(set(counts) - set(self.species) - set(self.inert))
+        sites = sum(counts[symbol] for symbol in self.species)
+        per_cell = sum(len(species) > 1 for species in self.allowed)
+        if foreign or sites * len(self.allowed) != per_cell * len(atoms):
             raise DataError(
                 f"{atoms.get_chemical_formula()} is no ordering of {self.name}.",
-                why=f"it holds {', '.join(strange)}"
-                if strange
+                why=f"it holds {', '.join(foreign)}"
+                if foreign
                 else "its numbers of atoms do not fit the lattice",
-                fix="give structures of this alloy alone",
+                fix="leave it out of the file: every structure must be an ordering of this alloy",
             )
         return sites
 
     def composition(self, atoms: Atoms) -> dict[str, float]:
-        """Return the share of each species on the sublattice that mixes.
+        """Return the concentration of each species on the sublattice that mixes.
 
         Parameters
         ----------
@@ -156,65 +122,65 @@ class AlloyLattice:
 
         Returns
         -------
-        Species → share.
+        Species → concentration, between 0 and 1.
         """
-        found, sites = Counter(atoms.get_chemical_symbols()), self.n_sites(atoms)
-        return {symbol: found[symbol] / sites for symbol in self.species}
+        counts, sites = Counter(atoms.get_chemical_symbols()), self.n_sites(atoms)
+        return {symbol: counts[symbol] / sites for symbol in self.species}
 
 
-def alloy_lattice(alloy: Alloy) -> AlloyLattice:
+def alloy_lattice(alloy: AlloyConfig) -> AlloyLattice:
     """Build the lattice of an alloy.
 
     Parameters
     ----------
     alloy
-        What it is made of.
+        Settings of the alloy.
 
     Returns
     -------
-    Its lattice.
+    The lattice.
 
     Raises
     ------
     GeometryError
-        If the parent has no such site, or a species that mixes stands elsewhere as well.
+        If the parent has no such site, or a species that mixes is on another sublattice as well.
     """
-    parent = _parent(alloy)
+    parent = _build_parent(alloy)
     symbols = parent.get_chemical_symbols()
     others = set(symbols) - {alloy.site}
     if alloy.site not in symbols:
         raise GeometryError(
             f"The parent {parent.get_chemical_formula()} has no site {alloy.site}.",
-            fix=f"choose one of {', '.join(sorted(set(symbols)))}",
+            fix=f"set site to one of {', '.join(sorted(set(symbols)))}",
         )
-    if both := sorted(others & set(alloy.species)):
+    if ambiguous := sorted(others & set(alloy.species)):
         raise GeometryError(
-            f"{', '.join(both)} stands on a sublattice that does not mix as well.",
-            why="such an atom could not be told from an antisite",
-            fix="choose species that the rest of the parent does not hold",
+            f"{', '.join(ambiguous)} is on a sublattice that does not mix as well.",
+            why="such an atom cannot be distinguished from an antisite",
+            fix="set species to symbols that the rest of the parent does not hold",
         )
     cells = find_symmetry(parent).pure_translations
     if cells > 1:
         raise GeometryError(
             f"The parent {parent.get_chemical_formula()} holds {cells} primitive cells.",
-            fix="give the primitive cell of the parent",
+            fix="set file to the primitive cell of the parent",
         )
     allowed = [list(alloy.species) if symbol == alloy.site else [symbol] for symbol in symbols]
-    parent.set_chemical_symbols([one[0] for one in allowed])
+    parent.set_chemical_symbols([species[0] for species in allowed])
     return AlloyLattice(alloy.name, parent, tuple(alloy.species), allowed)
 
 
-def _parent(alloy: Alloy) -> Atoms:
+def _build_parent(alloy: AlloyConfig) -> Atoms:
     if alloy.file is not None:
         path = Path(alloy.file)
         if not path.is_file():
-            raise DataError(f"There is no file {path}.", fix="check `file` of the alloy")
+            raise DataError(f"There is no file {path}.", fix="set file of the alloy to an existing file")
         atoms = read(path)
         check_sheet(atoms)
         sheet = as_slab(atoms, gap=max(HEIGHT - thickness(atoms), 8.0))
         sheet.info, sheet.calc = {}, None
     else:
-        assert alloy.symbols is not None and alloy.a is not None and alloy.prototype is not None  # noqa: S101, PT018  # the settings were checked
+        assert alloy.symbols is not None and alloy.a is not None and alloy.prototype is not None  # noqa: S101, PT018  # the settings are validated
         sheet = monolayer(
             alloy.symbols, prototype=alloy.prototype, a=alloy.a, thickness=alloy.thickness, height=HEIGHT
         )

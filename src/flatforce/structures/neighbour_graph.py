@@ -49,7 +49,7 @@ class NeighbourGraph:
         return np.repeat(begin, counts) + np.arange(counts.sum())
 
 
-def neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
+def build_neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
     """List the edges of a cell.
 
     Parameters
@@ -74,7 +74,7 @@ def neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
     )
 
 
-def hop_ball(graph: NeighbourGraph, centre: int, depth: int) -> tuple[IntArray, IntArray]:
+def k_hop_neighbourhood(graph: NeighbourGraph, centre: int, depth: int) -> tuple[IntArray, IntArray]:
     """Find the atoms within some steps of one.
 
     Parameters

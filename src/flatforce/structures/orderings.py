@@ -1,4 +1,4 @@
-"""Orderings of an alloy: all of them up to a size, random ones, and special quasirandom ones; icet enumerates."""
+"""Orderings of an alloy: all of them up to a size, random ones, and special quasirandom structures, with icet."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from flatforce.structures.alloys import AlloyLattice
 
-SHARE_TOLERANCE = 1e-6
-"""Round-off of a share given as a decimal number of a site, relative to one site."""
+CONCENTRATION_TOLERANCE = 1e-6
+"""Round-off of a concentration that is given as a decimal number."""
 
 
 def import_icet() -> Any:
-    """Import icet, its log silenced.
+    """Import icet and silence its log.
 
     Returns
     -------
-    The package.
+    The package `icet`.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def import_icet() -> Any:
         import icet
     except ImportError as error:
         raise MissingDependencyError(
-            "Alloys need icet.", why=str(error), fix="pip install 'flatforce[alloys]'"
+            "Alloys need icet, which is not installed.", why=str(error), fix="pip install 'flatforce[alloys]'"
         ) from error
     for name in ("icet", "mchammer", "trainstation"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -53,9 +53,9 @@ def enumerate_orderings(lattice: AlloyLattice, *, max_cells: int, min_cells: int
     lattice
         The alloy.
     max_cells
-        Largest number of primitive cells.
+        Number of primitive cells of the largest ordering.
     min_cells
-        Smallest.
+        Number of primitive cells of the smallest ordering.
 
     Returns
     -------
@@ -64,12 +64,14 @@ def enumerate_orderings(lattice: AlloyLattice, *, max_cells: int, min_cells: int
     import_icet()
     from icet.tools import enumerate_structures
 
-    found = enumerate_structures(lattice.parent, range(min_cells, max_cells + 1), lattice.allowed)
-    return [_named(compact(atoms), lattice, f"{number:03d}") for number, atoms in enumerate(found)]
+    structures = enumerate_structures(lattice.parent, range(min_cells, max_cells + 1), lattice.allowed)
+    return [
+        _label_ordering(compact(atoms), lattice, f"{number:03d}") for number, atoms in enumerate(structures)
+    ]
 
 
 def compact(atoms: Atoms) -> Atoms:
-    """Choose the shortest lattice vectors in the plane; atoms are folded into the cell.
+    """Choose the shortest in-plane lattice vectors and wrap the atoms into the cell.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def compact(atoms: Atoms) -> Atoms:
 
     Returns
     -------
-    A copy.
+    A copy with the reduced cell.
     """
     reduced, _ = minkowski_reduce(atoms.cell, pbc=[True, True, False])
     if np.linalg.det(reduced) < 0:
@@ -91,7 +93,12 @@ def compact(atoms: Atoms) -> Atoms:
 
 
 def random_orderings(
-    lattice: AlloyLattice, *, size: tuple[int, int], shares: Mapping[str, float], count: int, seed: int
+    lattice: AlloyLattice,
+    *,
+    supercell: tuple[int, int],
+    concentrations: Mapping[str, float],
+    count: int,
+    seed: int,
 ) -> list[Atoms]:
     """Draw random orderings of one supercell.
 
@@ -99,114 +106,121 @@ def random_orderings(
     ----------
     lattice
         The alloy.
-    size
-        Primitive cells along both vectors.
-    shares
-        Species → share of the sites; they sum to one and to whole atoms.
+    supercell
+        Numbers of primitive cells along both lattice vectors.
+    concentrations
+        Species → concentration; they sum to 1 and to whole numbers of atoms.
     count
-        How many.
+        Number of orderings.
     seed
-        Of the draws.
+        Seed of the random permutations.
 
     Returns
     -------
-    Named orderings.
+    Orderings, each with its name in `info`.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    orderings = []
     for number in range(count):
-        atoms, sites = _supercell(lattice, size)
-        species = _species_of(shares, len(sites), lattice)
+        atoms, sites = _make_supercell(lattice, supercell)
+        species = _site_species(concentrations, len(sites), lattice)
         atoms.symbols[sites] = rng.permutation(species)
-        found.append(_named(atoms, lattice, f"random-{size[0]}x{size[1]}-{number:03d}"))
-    return found
+        orderings.append(
+            _label_ordering(atoms, lattice, f"random-{supercell[0]}x{supercell[1]}-{number:03d}")
+        )
+    return orderings
 
 
-def special_quasirandom(
+def make_sqs(
     lattice: AlloyLattice,
     *,
-    size: tuple[int, int],
-    shares: Mapping[str, float],
+    supercell: tuple[int, int],
+    concentrations: Mapping[str, float],
     cutoffs: Sequence[float],
     steps: int,
     seed: int,
 ) -> Atoms:
-    """Anneal a supercell towards the correlations of the random alloy.
+    """Anneal a supercell towards the correlations of the random alloy (special quasirandom structure).
 
     Parameters
     ----------
     lattice
         The alloy.
-    size
-        Primitive cells along both vectors; icet's own search of shapes returns needles for sheets.
-    shares
-        Species → share of the sites.
+    supercell
+        Numbers of primitive cells along both lattice vectors; icet's own search of cell shapes returns needles for sheets.
+    concentrations
+        Species → concentration; they sum to 1 and to whole numbers of atoms.
     cutoffs
-        Å, of pairs, triplets, … that are to look random.
+        Longest pair, triplet, … whose correlations are matched, in Å.
     steps
-        Of the annealing.
+        Number of steps of the simulated annealing.
     seed
-        Of the annealing.
+        Seed of the simulated annealing.
 
     Returns
     -------
-    A named ordering.
+    The ordering, with its name in `info`.
     """
     icet = import_icet()
     from icet.tools.structure_generation import generate_sqs_from_supercells
 
     parent = lattice.spacious(max(cutoffs))
     space = icet.ClusterSpace(parent, list(cutoffs), lattice.allowed)
-    atoms, sites = _supercell(lattice, size)
-    _species_of(shares, len(sites), lattice)  # refuses shares that are no whole atoms
-    found = generate_sqs_from_supercells(
-        space, [parent.repeat((*size, 1))], dict(shares), n_steps=steps, random_seed=seed
+    atoms, sites = _make_supercell(lattice, supercell)
+    _site_species(concentrations, len(sites), lattice)  # refuses concentrations that are no whole atoms
+    annealed = generate_sqs_from_supercells(
+        space, [parent.repeat((*supercell, 1))], dict(concentrations), n_steps=steps, random_seed=seed
     )
-    atoms.set_chemical_symbols(_same_places(atoms, found))
-    return _named(atoms, lattice, f"sqs-{size[0]}x{size[1]}")
+    atoms.set_chemical_symbols(_species_of_nearest(atoms, annealed))
+    return _label_ordering(atoms, lattice, f"sqs-{supercell[0]}x{supercell[1]}")
 
 
-def _same_places(atoms: Atoms, found: Atoms) -> list[str]:
-    """Read the species of a structure off another one with the same sites and another vacuum."""
-    gap = atoms.positions[:, None, :2] - found.positions[None, :, :2]
+def _species_of_nearest(atoms: Atoms, decorated: Atoms) -> list[str]:
+    """Return for each atom the species of the nearest site of a structure with the same sites and another vacuum."""
+    gap = atoms.positions[:, None, :2] - decorated.positions[None, :, :2]
     scaled = gap @ np.linalg.inv(atoms.cell.array[:2, :2])
-    flat = (scaled - np.round(scaled)) @ atoms.cell.array[:2, :2]
+    in_plane = (scaled - np.round(scaled)) @ atoms.cell.array[:2, :2]
     heights = atoms.positions[:, 2] - atoms.positions[:, 2].mean()
-    others = found.positions[:, 2] - found.positions[:, 2].mean()
-    distance = np.hypot(np.linalg.norm(flat, axis=2), heights[:, None] - others[None, :])
-    symbols = found.get_chemical_symbols()
-    return [symbols[k] for k in distance.argmin(axis=1)]
+    decorated_heights = decorated.positions[:, 2] - decorated.positions[:, 2].mean()
+    distance = np.hypot(np.linalg.norm(in_plane, axis=2), heights[:, None] - decorated_heights[None, :])
+    symbols = decorated.get_chemical_symbols()
+    return [symbols[site] for site in distance.argmin(axis=1)]
 
 
-def _supercell(lattice: AlloyLattice, size: tuple[int, int]) -> tuple[Atoms, list[int]]:
-    atoms = make_supercell(lattice.parent, np.diag([*size, 1]))
+def _make_supercell(lattice: AlloyLattice, supercell: tuple[int, int]) -> tuple[Atoms, list[int]]:
+    """Return a supercell and the indices of its sites that mix."""
+    atoms = make_supercell(lattice.parent, np.diag([*supercell, 1]))
     return atoms, np.flatnonzero(lattice.mixing(atoms)).tolist()
 
 
-def _species_of(shares: Mapping[str, float], sites: int, lattice: AlloyLattice) -> list[str]:
-    counts = {symbol: share * sites for symbol, share in shares.items()}
-    whole = {symbol: round(count) for symbol, count in counts.items()}
-    uneven = any(abs(counts[symbol] - whole[symbol]) > SHARE_TOLERANCE * sites for symbol in counts)
-    if set(shares) - set(lattice.species) or uneven or sum(whole.values()) != sites:
-        said = ", ".join(f"{symbol} {share:.4g}" for symbol, share in shares.items())
+def _site_species(concentrations: Mapping[str, float], n_sites: int, lattice: AlloyLattice) -> list[str]:
+    """List the species of the sites, unshuffled; concentrations that give no whole numbers of atoms are refused."""
+    exact = {symbol: concentration * n_sites for symbol, concentration in concentrations.items()}
+    counts = {symbol: round(count) for symbol, count in exact.items()}
+    fractional = any(
+        abs(exact[symbol] - counts[symbol]) > CONCENTRATION_TOLERANCE * n_sites for symbol in exact
+    )
+    if set(concentrations) - set(lattice.species) or fractional or sum(counts.values()) != n_sites:
+        composition = ", ".join(f"{symbol} {x:.4g}" for symbol, x in concentrations.items())
         raise GeometryError(
-            f"{said} cannot be laid on {sites} sites of {lattice.name}.",
-            why="the shares have to sum to one and to whole atoms of the alloy's species",
-            fix=f"use species {', '.join(lattice.species)} and multiples of 1/{sites}, or another size",
+            f"The composition {composition} does not fit {n_sites} sites of {lattice.name}.",
+            why="concentrations have to sum to 1 and to whole numbers of atoms of the alloy's species",
+            fix=f"use species {', '.join(lattice.species)} and multiples of 1/{n_sites}, or another supercell",
         )
-    return [symbol for symbol, count in whole.items() for _ in range(count)]
+    return [symbol for symbol, count in counts.items() for _ in range(count)]
 
 
-def _named(atoms: Atoms, lattice: AlloyLattice, suffix: str) -> Atoms:
-    plain = Atoms(
+def _label_ordering(atoms: Atoms, lattice: AlloyLattice, suffix: str) -> Atoms:
+    """Return a copy without arrays, with its names in `info`."""
+    ordering = Atoms(
         atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=(True, True, False)
     )
     name = f"{lattice.name}-{suffix}"
-    plain.info = {
+    ordering.info = {
         SYSTEM: lattice.name,
         ORDERING: name,
         "name": name,
         "material": name,
         "config_type": "ordering",
     }
-    return plain
+    return ordering

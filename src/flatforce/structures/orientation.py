@@ -29,7 +29,7 @@ class Orientation:
     """(3, 3), rows: x' = x @ rotation.T."""
 
 
-def gaps(atoms: Atoms) -> FloatArray:
+def vacuum_gaps(atoms: Atoms) -> FloatArray:
     """Measure the widest gap along the normal of each pair of lattice vectors.
 
     Parameters
@@ -48,7 +48,7 @@ def gaps(atoms: Atoms) -> FloatArray:
     return widest
 
 
-def upright(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
+def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
     """Turn a sheet so that its vacuum lies along axis 2 and z.
 
     Parameters
@@ -63,7 +63,7 @@ def upright(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
     """
     if atoms.cell.rank < 3:
         return None
-    empty = np.flatnonzero(gaps(atoms) > MIN_GAP)
+    empty = np.flatnonzero(vacuum_gaps(atoms) > MIN_GAP)
     if len(empty) != 1:
         return None
     axis = int(empty[0])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-def strained(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 0.0) -> Atoms:
+def apply_strain(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 0.0) -> Atoms:
     """Strain a sheet in its plane, fractional positions kept.
 
     Parameters
@@ -35,7 +35,7 @@ def strained(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 0.0)
     return copy
 
 
-def rattled(atoms: Atoms, *, amplitude: float, rng: np.random.Generator) -> Atoms:
+def rattle_positions(atoms: Atoms, *, amplitude: float, rng: np.random.Generator) -> Atoms:
     """Move every atom at random.
 
     Parameters

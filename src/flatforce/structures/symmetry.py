@@ -143,7 +143,7 @@ def equivalent_sites(atoms: Atoms, *, symprec: float = SYMPREC) -> IntArray:
     return first
 
 
-def centred(atoms: Atoms, *, symprec: float = SYMPREC) -> Atoms:
+def centre_on_symmetric_site(atoms: Atoms, *, symprec: float = SYMPREC) -> Atoms:
     """Put the atom of highest site symmetry at the origin of the plane.
 
     Codes that know rotations about the origin alone then find the whole point group.
@@ -168,7 +168,7 @@ def centred(atoms: Atoms, *, symprec: float = SYMPREC) -> Atoms:
     return copy
 
 
-def symmetrised(atoms: Atoms, symmetry: Symmetry) -> Atoms:
+def symmetrise(atoms: Atoms, symmetry: Symmetry) -> Atoms:
     """Project positions and cell on the symmetry that they nearly have.
 
     Parameters

@@ -18,7 +18,7 @@ from flatforce.core.results import Record, claim_folder, read_arrays, read_recor
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models import load
-from flatforce.properties.benchmark.relaxation import UNITS, materials_of, score_relaxations
+from flatforce.properties.benchmark.relaxation import UNITS, collect_materials, score_relaxations
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 from flatforce.studies.splits import held_out_by
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.benchmark.relaxation import RelaxationBenchmark, RelaxationScore
+    from flatforce.properties.benchmark.relaxation import RelaxationScore
+    from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
 
 SHOWN = 5
 """Materials that failed or did not converge, by name, in the warnings."""
@@ -36,7 +37,7 @@ SHOWN = 5
 def benchmark_relax(
     spec: str,
     frames: str,
-    config: RelaxationBenchmark,
+    config: RelaxationBenchmarkConfig,
     folder: Path,
     *,
     split: Path | None = None,
@@ -70,7 +71,7 @@ def benchmark_relax(
     labelled = read_labelled(path, need_forces=False)
     if split is not None:
         labelled = held_out_by(split, labelled, path, whole=True)
-    materials = materials_of(labelled)
+    materials = collect_materials(labelled)
     align = [] if config.align is None else read_labelled(dataset_path(config.align), need_forces=False)
     settings = config.model_dump(mode="json") | {"frames": path.name, "held_out": split is not None}
     others = [dataset_path(config.align)] if config.align is not None else []

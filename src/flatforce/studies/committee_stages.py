@@ -16,14 +16,14 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import FORCES, read_labelled
 from flatforce.models import load
 from flatforce.models.spec import committee_members, model_files
-from flatforce.properties.relax import RelaxConfig
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.studies import defect_stages, stages
 from flatforce.studies.inputs import Reporter, unreported
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig
 
 
 def defect_committee(

@@ -8,11 +8,11 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validat
 
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
-from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
-from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
-from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
-from flatforce.properties.phonons.pristine import PhononConfig
-from flatforce.properties.relax import RelaxConfig
+from flatforce.properties.phonons.config import DefectPhononConfig
+from flatforce.properties.phonons.config import DiluteConfig
+from flatforce.properties.phonons.config import EmbedConfig
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.relax_config import RelaxConfig
 
 
 class Prototype(Config):

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
-    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
-    from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig
+    from flatforce.properties.phonons.config import DiluteConfig
+    from flatforce.properties.phonons.config import EmbedConfig
 
 
 def defect_phonons(
@@ -170,7 +170,7 @@ def defect_sizes(
                 len(arrays["numbers"]),
                 arrays["frequency"],
                 arrays["shell_dos"][1, 0] / arrays["shell_sites"][1, 0],
-                np.array([mode.frequency for mode in modes if mode.outside_bands]),
+                np.array([mode.frequency for mode in modes if mode.gap_mode]),
             )
         )
     if embedding is not None:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
-    from flatforce.properties.phonons.defects.dilute_limit import DiluteConfig
-    from flatforce.properties.phonons.force_constants.embedding import EmbedConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig
+    from flatforce.properties.phonons.config import DiluteConfig
+    from flatforce.properties.phonons.config import EmbedConfig
     from flatforce.properties.phonons.force_constants.pristine_host import Host
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-    from flatforce.properties.phonons.spectra.unfolding import UnfoldConfig
-    from flatforce.properties.phonons.spectra.line_shape import LineShapeConfig
+    from flatforce.properties.phonons.config import UnfoldConfig
+    from flatforce.properties.phonons.config import LineShapeConfig
     from flatforce.structures.defects import DefectCell
 
 
@@ -187,7 +187,7 @@ def unfold(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.spectra.unfolding import unfolded
+    from flatforce.properties.phonons.spectra.unfolding import unfold_bands
 
     source = _record(embedded)
     settings = config.model_dump(mode="json") | {"defect": source["config"]["defect"]}
@@ -195,7 +195,7 @@ def unfold(
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
         with report("unfolding") as progress:
-            found = unfolded(*_embedding(embedded), config, progress=progress)
+            found = unfold_bands(*_embedding(embedded), config, progress=progress)
         record = Record("unfolded bands", settings, found.metrics, found.units, inputs)
         write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
     return read_record(folder)
@@ -226,8 +226,8 @@ def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Pa
         If the file holds no forces, or those of another cell.
     """
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-    from flatforce.properties.phonons.spectra.line_shape import forces_on_large_cell, huang_rhys
-    from flatforce.properties.phonons.spectra.line_shape import line_shape as shape_of
+    from flatforce.properties.phonons.spectra.line_shape import distribute_forces, huang_rhys_factors
+    from flatforce.properties.phonons.spectra.line_shape import emission_line_shape as shape_of
 
     settings = config.model_dump(mode="json")
     inputs = {"embedded": _record(embedded)["key"], "forces": hash_file(forces)}
@@ -243,17 +243,17 @@ def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Pa
         if config.remove_mean:
             push = push - push.mean(axis=0)
         constants = SparseForceConstants.load(embedded / "force_constants.hdf5")
-        factors = huang_rhys(constants, forces_on_large_cell(push, small_atom), steps=config.steps)
+        factors = huang_rhys_factors(constants, distribute_forces(push, small_atom), steps=config.steps)
         energy = np.arange(-config.above, config.below, config.width / 10) / 1e3
         shape = shape_of(factors, energy, temperature=config.temperature, width=config.width / 1e3)
         quanta = np.arange(0.0, 1.1 * float(factors.energy.max()), config.width / 1e4)
         metrics = {
             "huang_rhys": factors.total,
             "relaxation_energy": 1e3 * factors.relaxation_energy,
-            "left_out": 1e3 * factors.left_out,
-            "zero_phonon_weight": float(np.exp(-factors.total)),
+            "omitted_relaxation_energy": 1e3 * factors.omitted_relaxation_energy,
+            "debye_waller_factor": float(np.exp(-factors.total)),
         }
-        units = {"huang_rhys": "1", "relaxation_energy": "meV", "left_out": "meV", "zero_phonon_weight": "1"}
+        units = {"huang_rhys": "1", "relaxation_energy": "meV", "omitted_relaxation_energy": "meV", "debye_waller_factor": "1"}
         arrays = {
             "energy": 1e3 * energy,
             "shape": shape / 1e3,

@@ -16,9 +16,10 @@ from flatforce.core.hashing import hash_file
 from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
 from flatforce.data.frames import read_structure
 from flatforce.models import load
-from flatforce.properties.relax import RelaxConfig, relax
+from flatforce.properties.relax import relax
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import build_defect
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
@@ -161,10 +162,10 @@ class _Evaluated:
         path = self.folder / f"{strain[0]:+.6f}_{strain[1]:+.6f}.npz"
         if not path.is_file():
             x, y = (float(one) for one in strain)
-            start = rattled(
-                strained(self.cell, xx=x, yy=y), amplitude=BROKEN_SYMMETRY, rng=np.random.default_rng(0)
+            start = rattle_positions(
+                apply_strain(self.cell, xx=x, yy=y), amplitude=BROKEN_SYMMETRY, rng=np.random.default_rng(0)
             )
-            energy = self._energy(start) - self._energy(strained(self.sheet, xx=x, yy=y)) * np.prod(
+            energy = self._energy(start) - self._energy(apply_strain(self.sheet, xx=x, yy=y)) * np.prod(
                 self.config.supercell
             )
             write_arrays(path, {"energy": np.array(energy), "strain": strain})

@@ -20,8 +20,8 @@ from flatforce.studies.splits import held_out_by
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flatforce.properties.phonons.pristine import PhononConfig
-    from flatforce.properties.relax import RelaxConfig
+    from flatforce.properties.phonons.config import PhononConfig
+    from flatforce.properties.relax_config import RelaxConfig
 
 
 def evaluate(
@@ -73,7 +73,7 @@ def evaluate(
         details = {
             "model": spec,
             "config_type": found.config_types,
-            "force_mae_of": found.force_mae_of,
+            "element_force_mae": found.element_force_mae,
             "n_frames": len(labelled),
         }
         record = Record("evaluate", settings, found.metrics, found.units, inputs, details=details)

@@ -10,8 +10,8 @@ import numpy as np
 from flatforce.core.errors import ConfigError, ResultError
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
 from flatforce.data.frames import read_structure, write_frames
-from flatforce.properties.relax import RelaxConfig
-from flatforce.structures.strain import strained
+from flatforce.properties.relax_config import RelaxConfig
+from flatforce.structures.strain import apply_strain
 from flatforce.studies import defect_stages, stages
 from flatforce.studies.inputs import Reporter, unreported
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.properties.phonons.defects.supercell_phonons import DefectPhononConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig
 
 StrainKind: TypeAlias = Literal["biaxial", "x", "y"]
 """In both directions, or in one with the other length held."""
@@ -94,7 +94,7 @@ def strain_series(
     for strain, name in zip(ordered, names, strict=True):
         inside = folder / name
         start = inside / "start.extxyz"
-        _write_start(start, strained(sheet, **{k: v * strain for k, v in COMPONENTS[kind].items()}))
+        _write_start(start, apply_strain(sheet, **{k: v * strain for k, v in COMPONENTS[kind].items()}))
         held = RelaxConfig(relax_cell=False)
         relaxed = stages.relax(spec, start, held, inside / "relax", device=device, report=report)
         found[f"{name}/relax"] = relaxed

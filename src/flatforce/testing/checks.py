@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.structures.sheet import area
-from flatforce.structures.strain import strained
+from flatforce.structures.strain import apply_strain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def _stress_error(one: Callable[..., Prediction], sheet: Atoms, base: Prediction
     for name, (i, j) in zip(_VOIGT, ((0, 0), (1, 1), (0, 1)), strict=True):
 
         def energy(strain: float, component: str = name) -> float:
-            return one(strained(sheet, **{component: strain}), stress=False).energy
+            return one(apply_strain(sheet, **{component: strain}), stress=False).energy
 
         factor = 2 if name == "xy" else 1  # an xy strain of size e fills two components of the tensor
         found.append(_slope(energy) / (factor * area(sheet) * height))
@@ -198,12 +198,12 @@ def _open(sheet: Atoms) -> Atoms:
 
 def _spread(one: Callable[..., Prediction], sheet: Atoms) -> float:
     energies = [
-        one(strained(sheet, xx=e, yy=e), stress=False).energy / len(sheet) for e in (-0.05, 0.0, 0.05)
+        one(apply_strain(sheet, xx=e, yy=e), stress=False).energy / len(sheet) for e in (-0.05, 0.0, 0.05)
     ]
     return float(np.ptp(energies))
 
 
 def _freed(one: Callable[..., Prediction], sheet: Atoms) -> float:
     """Energy that the better of two strains frees: a model of random weights knows no bonds."""
-    energies = [one(strained(sheet, xx=e, yy=e), stress=False).energy / len(sheet) for e in (-0.1, 0.0, 0.1)]
+    energies = [one(apply_strain(sheet, xx=e, yy=e), stress=False).energy / len(sheet) for e in (-0.1, 0.0, 0.1)]
     return energies[1] - min(energies[0], energies[2])

@@ -9,7 +9,7 @@ from ase.data import atomic_numbers, covalent_radii
 
 from flatforce.core.errors import ModelError
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattled, strained
+from flatforce.structures.strain import rattle_positions, apply_strain
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -18,7 +18,7 @@ FIRST_CHOICES = (("W", "Se"), ("Mo", "S"), ("Mo", "Se"), ("B", "N"), ("C", "C"))
 """Sheets tried in this order for a model's elements."""
 
 
-def sheet_for(elements: frozenset[str], symbols: tuple[str, ...] | None = None) -> Atoms:
+def make_test_sheet(elements: frozenset[str], symbols: tuple[str, ...] | None = None) -> Atoms:
     """Build a plausible, low-symmetry 2 × 2 sheet of a model's elements.
 
     Parameters
@@ -55,5 +55,5 @@ def sheet_for(elements: frozenset[str], symbols: tuple[str, ...] | None = None) 
         # trigonal prism with a = 1.30 d and thickness 1.32 d, as in WSe2 (d = 2.547 Å)
         bond *= 0.92
         sheet = monolayer((metal, other), prototype="2H", a=1.30 * bond, thickness=1.32 * bond)
-    wide = strained(sheet.repeat((2, 2, 1)), xx=0.01, yy=-0.008, xy=0.006)
-    return rattled(wide, amplitude=0.05, rng=np.random.default_rng(7))
+    wide = apply_strain(sheet.repeat((2, 2, 1)), xx=0.01, yy=-0.008, xy=0.006)
+    return rattle_positions(wide, amplitude=0.05, rng=np.random.default_rng(7))

@@ -45,7 +45,7 @@ def force_asymmetry(frame: Atoms) -> float:
         symmetry = find_symmetry(frame, symprec=SYMPREC)
     except GeometryError:
         return 0.0
-    forces, turns = get_labels(frame).forces, symmetry.turns(frame.cell.array)
+    forces, turns = get_labels(frame).forces, symmetry.cartesian_rotations(frame.cell.array)
     mean = np.zeros_like(forces)
     for turn, images in zip(turns, symmetry.permutations, strict=True):
         mean[images] += forces @ turn.T / len(turns)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.structures.neighbour_graph import hop_ball, neighbour_graph
+from flatforce.structures.neighbour_graph import k_hop_neighbourhood, build_neighbour_graph
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -91,7 +91,7 @@ class MaceHessian:
         self.model, self.device, self.layers = model, device, int(model.num_interactions)
         self.dtype = next(model.parameters()).dtype
         self.positions = slab.positions
-        self.graph = neighbour_graph(slab, float(model.r_max))
+        self.graph = build_neighbour_graph(slab, float(model.r_max))
         numbers = np.array([int(z) for z in model.atomic_numbers])
         species = np.eye(len(numbers))[np.searchsorted(numbers, slab.numbers)]
         self.species = torch.tensor(species, dtype=self.dtype, device=device)
@@ -108,7 +108,7 @@ class MaceHessian:
         -------
         Those within 2 T steps.
         """
-        return len(hop_ball(self.graph, centre, 2 * self.layers)[0])
+        return len(k_hop_neighbourhood(self.graph, centre, 2 * self.layers)[0])
 
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
         """Compute the three rows of one atom.
@@ -188,7 +188,7 @@ class MaceHessian:
 
     def _cluster(self, centre: int) -> _Cluster:
         depth = 2 * self.layers
-        atom, hop = hop_ball(self.graph, centre, depth)
+        atom, hop = k_hop_neighbourhood(self.graph, centre, depth)
         place = np.full(len(self.positions), -1)
         place[atom] = np.arange(len(atom))
         nodes = [int(np.searchsorted(hop, depth - t, side="right")) for t in range(self.layers + 1)]

@@ -241,4 +241,4 @@ def _member(
 def _test_errors(potential: Potential, frames: Sequence[Atoms]) -> dict[str, Any]:
     found = compare(frames, potential.evaluate(frames))
     groups = {group: error_metrics(found, group=group) for group in sorted(set(found.frame_group))}
-    return {"all": error_metrics(found), "config_type": groups, "force_mae_of": element_force_errors(found)}
+    return {"all": error_metrics(found), "config_type": groups, "element_force_mae": element_force_errors(found)}

@@ -10,7 +10,7 @@ import numpy as np
 
 from flatforce.core.errors import FlatforceError
 from flatforce.core.progress import Progress, silent
-from flatforce.core.statistics import bootstrap, paired_test
+from flatforce.core.statistics import bootstrap_interval, paired_permutation_test
 from flatforce.properties.alloys.scores import mean_scores, scores
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _judge(
         one.predictor.name,
         one.predictor.sees,
         {kind: mean_scores(some, rows[kind]) for kind, some in each.items()},
-        bootstrap(errors[known], groups=groups[known], seed=seed) if several else (np.nan, np.nan),
+        bootstrap_interval(errors[known], groups=groups[known], seed=seed) if several else (np.nan, np.nan),
         float("nan"),
         curve,
         errors,
@@ -183,7 +183,7 @@ def _tested(one: Judged, reference: Judged | None, groups: IntArray, seed: int, 
     both = np.isfinite(mine) & np.isfinite(theirs)
     if len(np.unique(groups[both])) < 2:
         return one
-    return replace(one, p_value=paired_test(mine[both], theirs[both], groups=groups[both], seed=seed))
+    return replace(one, p_value=paired_permutation_test(mine[both], theirs[both], groups=groups[both], seed=seed))
 
 
 def _number(value: float) -> float | None:

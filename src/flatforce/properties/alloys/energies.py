@@ -12,12 +12,14 @@ from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
 from flatforce.properties.alloys.initial_relaxation import guess_relaxed
 from flatforce.properties.alloys.table import PURE, Solved
-from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.properties.relax import relax_many
+from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.reference.config import GpawSettings
 from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.alloys import HEIGHT
 from flatforce.structures.sheet import as_slab, thickness
-from flatforce.structures.symmetry import centred
+from flatforce.structures.symmetry import centre_on_symmetric_site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +168,7 @@ def energies_by_labels(
             max_steps=config.max_labels,
             relax_cell=state == "cell",
         )
-        starts, curvatures = [centred(slab(orderings[k])) for k in places], None
+        starts, curvatures = [centre_on_symmetric_site(slab(orderings[k])) for k in places], None
         if guide is not None and state != "none":
             guided = [guess_relaxed(one, guide, target, folder=cache) for one in starts]
             starts, curvatures = [one[0] for one in guided], [one[1] for one in guided]

@@ -11,7 +11,9 @@ from flatforce.core.files import write_arrays
 from flatforce.core.hashing import hash_file, hash_structure, hash_value
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.spec import model_files
-from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.properties.relax import relax_many
+from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.sheet import IN_PLANE
 
 if TYPE_CHECKING:

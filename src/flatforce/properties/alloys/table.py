@@ -1,46 +1,58 @@
-"""The frozen table of an alloy: one row for each symmetry-distinct ordering, end members relaxed in their own cells."""
+"""The table of an alloy: one row for each symmetry-distinct ordering, with its formation energy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from typing_extensions import override
 
-from flatforce.core.errors import DataError, FlatforceError
-from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
+from flatforce.core.outcome import Outcome
+from flatforce.data.frames import write_frames
+from flatforce.properties.alloys.csv_files import write_csv
+from flatforce.properties.alloys.scores import HULL_TOLERANCE, lower_hull
 from flatforce.structures.alloys import ORDERING
-from flatforce.structures.sheet import area as area_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.structures.alloys import AlloyLattice
+    from flatforce.properties.alloys.config import Relaxation
 
-State = Literal["cell", "positions", "none"]
-"""What was relaxed: cell and positions, positions in the cell of the lattice, or nothing."""
+N_LISTED = 5
+"""Number of dropped orderings that the notes name."""
 
-PURE = 1e-9
-"""A share this close to one is an end member: round-off of a quotient of counts."""
+FORCE_FIELD_NOTE = (
+    "these energies are a force field's: universal force fields disagree even on the sign for some alloys; "
+    "compare it with DFT by `flatforce alloy compare`"
+)
 
 
 @dataclass(frozen=True)
-class Solved:
-    """One ordering with its energy, before it is known whether it may stay."""
+class OrderingEnergy:
+    """One ordering with its energy, before it is known whether it enters the table."""
 
     ordering: Atoms
-    """As it was laid out, or as it relaxed if that is not known; its name in `info`."""
+    """The undistorted ordering, or the relaxed sheet if that is unknown; its name is in `info`."""
     relaxed: Atoms
+    """The relaxed sheet."""
     energy: float
-    """eV, of the cell."""
-    state: State
-    reason: str = ""
-    """Why it cannot be used; empty if it can."""
-    labels: int = 1
-    """DFT labels of its relaxation; 1 for an energy that no DFT gave."""
+    """Total energy of the cell, in eV; NaN where it could not be computed."""
+    relaxation: Relaxation
+    """What was relaxed."""
+    failure: str = ""
+    """Why the energy cannot be used; empty if it can."""
+    n_labels: int = 1
+    """Number of DFT labels of its relaxation; 1 for an energy that no DFT gave."""
+
+    @property
+    def name(self) -> str:
+        """Name of the ordering; its formula where it has none."""
+        return str(self.ordering.info.get(ORDERING) or self.ordering.get_chemical_formula())
 
 
 @dataclass(frozen=True)
@@ -48,240 +60,195 @@ class Row:
     """One ordering of the table."""
 
     name: str
+    """Name of the ordering."""
     n_sites: int
+    """Number of sites that mix."""
     n_atoms: int
-    shares: tuple[float, ...]
-    """Of each species that mixes."""
+    """Number of atoms of the cell."""
+    concentrations: tuple[float, ...]
+    """Concentration of each species that mixes."""
     energy: float
-    """eV per site."""
-    formation: float
-    """meV per site, against the end members in their own cells."""
-    distance: float
-    """Å, largest distance of an atom from its site."""
-    strain: float
-    """Largest principal strain against the parent."""
+    """Total energy in eV per site."""
+    formation_energy: float
+    """Formation energy in meV per site, relative to the end members in their own cells."""
+    max_site_distance: float
+    """Largest distance of an atom from its lattice site after the strain is removed, in Å."""
+    max_strain: float
+    """Largest principal in-plane strain relative to the parent, absolute, dimensionless."""
     end_member: bool
-    labels: int
-    """DFT labels of its relaxation."""
+    """Whether the ordering holds one species alone."""
+    n_labels: int
+    """Number of DFT labels of its relaxation."""
 
     @property
     def x(self) -> float:
-        """Share of the last species: the composition of a binary."""
-        return self.shares[-1]
+        """Concentration of the last species: the composition of a binary."""
+        return self.concentrations[-1]
 
     @property
-    def per_atom(self) -> float:
-        """meV/atom, the formation energy."""
-        return self.formation * self.n_sites / self.n_atoms
+    def formation_energy_per_atom(self) -> float:
+        """Formation energy in meV/atom."""
+        return self.formation_energy * self.n_sites / self.n_atoms
 
 
-@dataclass(frozen=True)
-class AlloyTable:
-    """Formation energies of an alloy."""
+@dataclass(frozen=True, repr=False)
+class AlloyTable(Outcome):
+    """Formation energies of the orderings of an alloy."""
+
+    kind: ClassVar[str] = "alloy energies"
+    units: ClassVar[dict[str, str]] = {
+        "n_orderings": "",
+        "n_dropped": "",
+        "min_formation_energy": "meV/site",
+        "max_formation_energy": "meV/site",
+        "n_stable": "",
+        "max_site_distance": "Å",
+    }
 
     system: str
+    """Name of the alloy."""
     species: tuple[str, ...]
-    state: State
+    """Species that mix."""
+    relaxation: Relaxation
+    """What was relaxed in the mixed orderings."""
     rows: tuple[Row, ...]
+    """Orderings, sorted by composition."""
     orderings: tuple[Atoms, ...]
-    """Undistorted, in the order of the rows."""
+    """Undistorted orderings, in the order of the rows."""
     relaxed: tuple[Atoms, ...]
-    """In the order of the rows."""
+    """Relaxed sheets, in the order of the rows."""
     dropped: tuple[tuple[str, str], ...] = ()
-    """Name and reason of each ordering left out."""
+    """Name of each ordering that was left out, and the reason."""
+    model: str | None = None
+    """Force field that the energies come from; None for DFT."""
+    labelled_frames: tuple[Atoms, ...] = ()
+    """Labelled frames of all relaxation steps, where DFT labels were made for the table."""
 
     @property
-    def shares(self) -> FloatArray:
-        """(n, species)."""
-        return np.array([row.shares for row in self.rows])
+    def concentrations(self) -> FloatArray:
+        """(n, n_species) concentrations of the rows."""
+        return np.array([row.concentrations for row in self.rows])
 
     @property
-    def formation(self) -> FloatArray:
-        """(n,) meV per site."""
-        return np.array([row.formation for row in self.rows])
+    def formation_energies(self) -> FloatArray:
+        """(n,) formation energies of the rows, in meV per site."""
+        return np.array([row.formation_energy for row in self.rows])
 
     @property
-    def mixed(self) -> list[int]:
-        """Places of the rows that are no end members."""
-        return [k for k, row in enumerate(self.rows) if not row.end_member]
+    def energies_above_hull(self) -> FloatArray:
+        """(n,) energies above the convex hull of the table, in meV per site."""
+        return lower_hull(self.concentrations, self.formation_energies)
+
+    @property
+    def mixed_rows(self) -> list[int]:
+        """Indices of the rows that are no end members."""
+        return [index for index, row in enumerate(self.rows) if not row.end_member]
+
+    @property
+    def stable_rows(self) -> list[int]:
+        """Indices of the mixed rows on the convex hull."""
+        above = self.energies_above_hull
+        return [index for index in self.mixed_rows if above[index] < HULL_TOLERANCE]
+
+    @property
+    @override
+    def metrics(self) -> dict[str, float]:
+        mixed_energies = [self.rows[index].formation_energy for index in self.mixed_rows]
+        return {
+            "n_orderings": float(len(mixed_energies)),
+            "n_dropped": float(len(self.dropped)),
+            "min_formation_energy": min(mixed_energies, default=float("nan")),
+            "max_formation_energy": max(mixed_energies, default=float("nan")),
+            "n_stable": float(len(self.stable_rows)),
+            "max_site_distance": max(row.max_site_distance for row in self.rows),
+        }
+
+    @property
+    @override
+    def problems(self) -> list[str]:
+        return [] if self.mixed_rows else ["the table holds no mixed ordering: raise max_cells"]
+
+    @property
+    @override
+    def notes(self) -> list[str]:
+        notes = [f"{name} {reason}" for name, reason in self.dropped[:N_LISTED]]
+        if len(self.dropped) > N_LISTED:
+            notes.append(f"{len(self.dropped) - N_LISTED} more orderings were dropped")
+        if self.model is not None:
+            notes.append(FORCE_FIELD_NOTE)
+        return notes
+
+    @property
+    @override
+    def details(self) -> dict[str, Any]:
+        return {
+            "system": self.system,
+            "species": list(self.species),
+            "relaxation": self.relaxation,
+            "dropped": [[name, reason] for name, reason in self.dropped],
+            "stable": [self.rows[index].name for index in self.stable_rows],
+            "model": self.model,
+        }
+
+    @override
+    def arrays(self) -> dict[str, FloatArray]:
+        return {
+            "concentrations": self.concentrations,
+            "formation_energies": self.formation_energies,
+            "energies_above_hull": self.energies_above_hull,
+            "site_distances": np.array([row.max_site_distance for row in self.rows]),
+        }
+
+    @override
+    def files(self, folder: Path) -> None:
+        columns = ["name", "n_sites", "n_atoms", *concentration_columns(self.species)]
+        columns += ["energy", "formation_energy", "max_site_distance", "max_strain", "end_member", "n_labels"]
+        rows = []
+        for row in self.rows:
+            values = asdict(row)
+            concentrations = values.pop("concentrations")
+            rows.append(
+                values | dict(zip(concentration_columns(self.species), concentrations, strict=True))
+            )
+        write_csv(folder / "table.csv", columns, rows)
+        write_frames(folder / "orderings.extxyz", self.orderings)
+        write_frames(folder / "relaxed.extxyz", self.relaxed)
+        if self.labelled_frames:
+            write_frames(folder / "frames.extxyz", self.labelled_frames)
 
 
-def make_table(
-    lattice: AlloyLattice, solved: Sequence[Solved], *, max_distance: float, max_mismatch: float
-) -> AlloyTable:
-    """Turn energies into formation energies.
+def concentration_columns(species: Sequence[str]) -> list[str]:
+    """Name the columns of the concentrations in CSV files.
 
     Parameters
     ----------
-    lattice
-        The alloy.
-    solved
-        Orderings with energies, the end members relaxed in their own cells among them.
-    max_distance
-        Å. An ordering with an atom further than this from its site has left the lattice and is dropped.
-    max_mismatch
-        Largest relative difference of the end members' lattices where the others were not relaxed in their cells.
+    species
+        Species that mix.
 
     Returns
     -------
-    The table, sorted by composition; what was dropped is listed with its reason.
-
-    Raises
-    ------
-    DataError
-        If relaxation states are mixed, an end member is missing or dropped, or the mismatch is too large.
+    One name for each species, such as `concentration_W`.
     """
-    dropped: list[tuple[str, str]] = []
-    kept: list[tuple[Solved, Row, Atoms]] = []
-    for one in solved:
-        try:
-            mapped = map_to_lattice(lattice, one.relaxed)
-        except FlatforceError as error:
-            dropped.append((_name(one), error.what))
-            continue
-        if one.reason or mapped.distance > max_distance:
-            said = one.reason or f"left its lattice: an atom is {mapped.distance:.2f} Å from its site"
-            dropped.append((_name(one), said))
-            continue
-        kept.append((one, _row(lattice, one, mapped.distance, mapped.strain), mapped.ideal))
-    kept, twice = _distinct(lattice, kept)
-    state = _one_state(lattice, [one for one, row, _ in kept if not row.end_member])
-    pure = _end_members(lattice, [row for _, row, _ in kept], dropped)
-    if state != "cell":
-        _check_mismatch(lattice, kept, max_mismatch)
-    kept.sort(key=lambda item: (item[1].shares[::-1], item[1].n_sites))
-    rows = [
-        replace(row, formation=1e3 * (row.energy - sum(s * pure[k] for k, s in enumerate(row.shares))))
-        for _, row, _ in kept
-    ]
-    return AlloyTable(
-        lattice.name,
-        lattice.species,
-        state,
-        tuple(rows),
-        tuple(ideal for _, _, ideal in kept),
-        tuple(one.relaxed for one, _, _ in kept),
-        (*dropped, *twice),
-    )
+    return [f"concentration_{symbol}" for symbol in species]
 
 
-def _name(one: Solved) -> str:
-    return str(one.ordering.info.get(ORDERING) or one.ordering.get_chemical_formula())
-
-
-def _row(lattice: AlloyLattice, one: Solved, distance: float, strain: float) -> Row:
-    sites = lattice.n_sites(one.relaxed)
-    shares = tuple(lattice.composition(one.relaxed).values())
-    pure = max(shares) > 1 - PURE
-    energy = one.energy / sites
-    return Row(
-        _name(one), sites, len(one.relaxed), shares, energy, np.nan, distance, strain, pure, one.labels
-    )
-
-
-def _distinct(
-    lattice: AlloyLattice, kept: list[tuple[Solved, Row, Atoms]]
-) -> tuple[list[tuple[Solved, Row, Atoms]], list[tuple[str, str]]]:
-    """Keep the lowest of equal orderings: twins would straddle the splits."""
-    groups = ordering_groups(lattice, [ideal for _, _, ideal in kept]) if kept else []
-    best: dict[int, int] = {}
-    for place, group in enumerate(groups):
-        if group not in best or kept[place][1].energy < kept[best[group]][1].energy:
-            best[group] = place
-    twice = [
-        (kept[place][1].name, f"is the same ordering as {kept[best[group]][1].name}")
-        for place, group in enumerate(groups)
-        if best[group] != place
-    ]
-    return [kept[place] for place in sorted(best.values())], twice
-
-
-def _one_state(lattice: AlloyLattice, solved: Sequence[Solved]) -> State:
-    states = sorted({one.state for one in solved})
-    if len(states) > 1:
-        raise DataError(
-            f"The orderings of {lattice.name} are not relaxed alike: {', '.join(states)}.",
-            why="differences between relaxed and unrelaxed energies exceed formation energies",
-            fix="relax all of them the same way",
-        )
-    return states[0] if states else "cell"
-
-
-def _end_members(
-    lattice: AlloyLattice, rows: Sequence[Row], dropped: Sequence[tuple[str, str]]
-) -> Mapping[int, float]:
-    pure = {row.shares.index(max(row.shares)): row.energy for row in rows if row.end_member}
-    missing = [species for k, species in enumerate(lattice.species) if k not in pure]
-    if missing:
-        lost = "; ".join(f"{name}: {reason}" for name, reason in dropped)
-        raise DataError(
-            f"There is no end member of pure {' and '.join(missing)} for {lattice.name}.",
-            why=f"dropped: {lost}" if lost else "formation energies are measured from the end members",
-            fix="add each, relaxed in its own cell",
-        )
-    return pure
-
-
-def _check_mismatch(lattice: AlloyLattice, kept: Sequence[tuple[Solved, Row, Atoms]], limit: float) -> None:
-    """Refuse cells that are strained against what the end members would like (Vegard's rule for the area)."""
-    area = {row.name: area_of(one.relaxed) / row.n_sites for one, row, _ in kept}
-    pure = {row.shares.index(max(row.shares)): area[row.name] for _, row, _ in kept if row.end_member}
-    wanted = {row.name: sum(share * pure[k] for k, share in enumerate(row.shares)) for _, row, _ in kept}
-    strain = {row.name: abs(np.sqrt(area[row.name] / wanted[row.name]) - 1) for _, row, _ in kept}
-    spread = float(np.sqrt(max(pure.values()) / min(pure.values()))) - 1
-    found = max(spread, *strain.values())
-    if found > limit:
-        raise DataError(
-            f"The end members of {lattice.name} differ by {100 * spread:.2g} % in their lattice constants, and cells "
-            f"are strained by up to {100 * max(strain.values()):.2g} % against Vegard's rule.",
-            why=f"at such a lattice the sign of the formation energy can be wrong ({100 * limit:.2g} % is allowed)",
-            fix="relax the cells of the orderings as well, or give the lattice constant of the end members",
-        )
-
-
-def on_lattice(lattice: AlloyLattice, solved: Sequence[Solved], *, max_distance: float) -> FloatArray:
-    """Return energies of cells, NaN where a sheet is not relaxed or has left the lattice.
-
-    Parameters
-    ----------
-    lattice
-        The alloy.
-    solved
-        Orderings.
-    max_distance
-        Å, as for `make_table`.
-
-    Returns
-    -------
-    (n,) eV.
-    """
-    found = []
-    for one in solved:
-        try:
-            away = bool(one.reason) or map_to_lattice(lattice, one.relaxed).distance > max_distance
-        except FlatforceError:
-            away = True
-        found.append(np.nan if away else one.energy)
-    return np.array(found)
-
-
-def subset(table: AlloyTable, places: Sequence[int]) -> AlloyTable:
-    """Keep some rows.
+def select_rows(table: AlloyTable, rows: Sequence[int]) -> AlloyTable:
+    """Select rows of a table.
 
     Parameters
     ----------
     table
         The table.
-    places
-        Of the rows that stay.
+    rows
+        (m,) indices of the rows that are selected.
 
     Returns
     -------
-    A smaller table.
+    A table with these rows.
     """
     return replace(
         table,
-        rows=tuple(table.rows[k] for k in places),
-        orderings=tuple(table.orderings[k] for k in places),
-        relaxed=tuple(table.relaxed[k] for k in places),
+        rows=tuple(table.rows[index] for index in rows),
+        orderings=tuple(table.orderings[index] for index in rows),
+        relaxed=tuple(table.relaxed[index] for index in rows),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
 
 
-def references_from_others(
+def energy_shifts_from_other_materials(
     potential: Potential, relaxed: Sequence[Atoms], align: Sequence[Atoms]
 ) -> tuple[dict[str, float], list[str]]:
     """Fit reference energies to frames of other materials than those that are judged.
@@ -48,7 +48,7 @@ def references_from_others(
         notes.append(
             f"{len(align) - len(kept)} of {len(align)} frames to align by belong to materials that are judged: left out"
         )
-    references = energy_references(potential, kept)
+    references = fit_energy_shifts(potential, kept)
     if not references:
         raise DataError(
             "No frame is left to fit reference energies to.",
@@ -61,7 +61,7 @@ def references_from_others(
     return references, notes
 
 
-def energy_references(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
+def fit_energy_shifts(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
     """Fit what has to be added to a force field's energies so that they suit labels of other DFT settings.
 
     Parameters

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from flatforce.core.config import Config
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels, material_of
-from flatforce.properties.benchmark.reference_energies import references_from_others
-from flatforce.properties.relax import FailedRelaxation, RelaxConfig, relax_many
+from flatforce.properties.benchmark.reference_energies import energy_shifts_from_other_materials
+from flatforce.properties.relax import relax_many
+from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.sheet import area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
@@ -37,18 +38,6 @@ UNITS: Final = {
     "n_materials": "1",
     "mean_steps": "1",
 }
-
-
-class RelaxationBenchmark(Config):
-    """Settings of a relaxation benchmark."""
-
-    relax: RelaxConfig = RelaxConfig(max_force=0.1, max_stress=0.5)
-    """Where each relaxation ends; ASE's cell filter at fmax = 0.1 eV/Å ends near the same stress."""
-    start: Literal["first", "relaxed"] = "first"
-    """Whether a relaxation starts at the first frame of the DFT relaxation, or at its end."""
-    align: str | None = None
-    """Labelled frames by which the reference energies of the species are fitted, for a force field trained on other
-    DFT settings; null for none. Frames of the materials that are judged are left out."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +155,7 @@ class RelaxationScore:
 def score_relaxations(
     potential: Potential,
     materials: Sequence[Material],
-    config: RelaxationBenchmark,
+    config: RelaxationBenchmarkConfig,
     *,
     align: Sequence[Atoms] = (),
     progress: Progress = silent,
@@ -190,7 +179,7 @@ def score_relaxations(
     -------
     The score, materials in their order.
     """
-    references, notes = references_from_others(potential, [one.relaxed for one in materials], align)
+    references, notes = energy_shifts_from_other_materials(potential, [one.relaxed for one in materials], align)
     starts = [one.relaxed if config.start == "relaxed" else one.start for one in materials]
     found = relax_many(potential, starts, config.relax, progress=progress)
     rows = []
@@ -221,7 +210,7 @@ def _space_group(sheet: Atoms) -> str:
         return "unknown"
 
 
-def materials_of(frames: Sequence[Atoms]) -> list[Material]:
+def collect_materials(frames: Sequence[Atoms]) -> list[Material]:
     """Find where DFT began and ended with each material.
 
     Parameters

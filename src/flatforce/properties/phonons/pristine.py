@@ -13,9 +13,11 @@ from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models.potential import padded
-from flatforce.properties.phonons.force_constants.engines import Engine, Filled, apply_rules, fill_force_constants
+from flatforce.properties.phonons.config import Engine
+from flatforce.properties.phonons.force_constants.engines import Filled, apply_rules, fill_force_constants
 from flatforce.properties.phonons.spectra.band_path import standard_path
-from flatforce.properties.phonons.force_constants.polar import PolarConfig, born_charges, polar_constants, polar_term
+from flatforce.properties.phonons.config import PolarConfig
+from flatforce.properties.phonons.force_constants.polar import born_charges, polar_constants, polar_term
 from flatforce.properties.phonons.result import SLACK, PristinePhonons
 from flatforce.properties.phonons.force_constants.sum_rules import Residuals
 from flatforce.properties.phonons.force_constants.finite_displacements import check_size, make_phonopy, to_ase

@@ -97,7 +97,7 @@ def _errors_table(groups: dict[str, dict[str, float]], title: str) -> Table:
 
 def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, details = read_arrays(folder), result["details"]
-    elements = [[symbol, f"{error:.3g}"] for symbol, error in details["force_mae_of"].items()]
+    elements = [[symbol, f"{error:.3g}"] for symbol, error in details["element_force_mae"].items()]
     tables = [
         _errors_table(details["config_type"], "By config type"),
         Table(["element", "force MAE (meV/Å)"], elements, "By element"),

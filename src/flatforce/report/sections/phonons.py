@@ -36,7 +36,7 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
             f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",
             str(mode["degeneracy"]),
             mode.get("irrep", ""),  # results of 0.1.0.dev had none
-            f"{mode['participating']:.1f}",
+            f"{mode['participation_number']:.1f}",
             " · ".join(f"{weight:.2f}" for weight in mode["shells"]),
             said_of(mode),
         ]
@@ -67,7 +67,7 @@ def said_of(mode: dict[str, Any]) -> str:
     -------
     A word or two; empty for a mode of the bands.
     """
-    if mode["outside_bands"]:
+    if mode["gap_mode"]:
         return "outside the bands"
     return "localised" if mode["localised"] else ""
 
@@ -79,7 +79,7 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
         [
             f"{mode['frequency']:.3f}",
             mode["irrep"],
-            " → ".join("–" if one is None else f"{one:.1f}" for one in mode["participating"]),
+            " → ".join("–" if one is None else f"{one:.1f}" for one in mode["participation_number"]),
             "–" if mode["growth"] is None else f"{mode['growth']:.2f}",
             mode["verdict"],
         ]
@@ -123,7 +123,7 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
             "–" if mode["interval"] is None else f"{mode['interval']:.3f}",
             mode["irrep"],
             str(mode["degeneracy"]),
-            f"{mode['participating']:.1f}",
+            f"{mode['participation_number']:.1f}",
             str(mode["known_to"]),
             said_of(mode),
         ]

@@ -24,7 +24,7 @@ from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
-from flatforce.properties.phonons.spectra.green_function import LatticeGreen, broadened, log_det
+from flatforce.properties.phonons.spectra.green_function import LatticeGreenFunction, broaden, log_det
 from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lowest_frequency
 from flatforce.properties.phonons.defects.perturbation import lattice_places, perturbation, site_numbers
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
@@ -150,7 +150,7 @@ def dilute_limit(
     -------
     The spectra.
     """
-    lattice = LatticeGreen(host, config.mesh)
+    lattice = LatticeGreenFunction(host, config.mesh)
     matrix = constants.dynamical()
     highest = max(lattice.top, highest_frequency(matrix))
     parked = PARKED * highest
@@ -172,7 +172,7 @@ def dilute_limit(
         loose = np.where(np.repeat(on_lattice, 3), 0.0, 1 / (z - parked**2 / FREQUENCY_FACTOR**2))
         green = np.diag(loose)
         inner = 3 * len(places)
-        green[:inner, :inner] = lattice.among(z, places)
+        green[:inner, :inner] = lattice.between_sites(z, places)
         local[:, k], phase[k] = _dyson(green, change, watched)
         progress(k + 1, len(line), "frequencies of the dilute limit")
     phase = phase.real + 1j * np.unwrap(phase.imag)
@@ -180,8 +180,8 @@ def dilute_limit(
 
     grid = np.arange(0.0, highest + MARGIN * broadening, broadening / 5)
     local *= 2 * (line + 1j * height)[:, None] / FREQUENCY_FACTOR**2
-    spectra = [-broadened(one, line, height, grid, broadening).imag / np.pi for one in local]
-    slope = broadened(phase[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
+    spectra = [-broaden(one, line, height, grid, broadening).imag / np.pi for one in local]
+    slope = broaden(phase[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
     starts = np.cumsum([0, *(len(part) for part in wanted)])
     pristine = [a + np.flatnonzero(on_lattice[watched[a:b]]) for a, b in pairwise(starts)]
     dos = [

@@ -11,7 +11,7 @@ import numpy as np
 from flatforce.core.progress import Progress, silent
 from flatforce.models.sparse_products import torch_product
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
-from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lanczos, steps_for
+from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lanczos, required_steps
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def embedded_spectra(
     elements = sorted(set(symbols.tolist()))
     random = [_random_vectors(symbols == symbol) for symbol in elements]
     top = highest_frequency(matrix)
-    steps = steps_for(broadening, top=top)
+    steps = required_steps(broadening, top=top)
     product = torch_product(matrix)
     both = np.concatenate([vectors, *random], axis=1)
     chains = lanczos(matrix, both, steps, threads=os.cpu_count() or 1, product=product, progress=progress)
@@ -171,7 +171,7 @@ def embedded_spectra(
         },
         steps=steps,
         lowest=min(float(chains.nodes(k)[0].min()) for k in range(vectors.shape[1])),
-        unconverged=chains.unconverged(grid, broadening),
+        unconverged=chains.convergence_error(grid, broadening),
         embedded=embedded,
     )
 

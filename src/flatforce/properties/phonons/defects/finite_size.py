@@ -111,7 +111,7 @@ class Followed:
     frequency: float
     """THz."""
     irrep: str
-    participating: list[float | None]
+    participation_number: list[float | None]
     """Atoms taking part, by size; None where no such set was found."""
     growth: float | None
     """d ln(atoms taking part) / d ln N: 0 for a bound mode, 1 for an extended one; None if found in one size only."""
@@ -142,15 +142,15 @@ def _judged(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> Followed
             one for one in modes if one.irrep == mode.irrep and abs(one.frequency - mode.frequency) < SAME
         ]
         near = min(same, key=lambda one: abs(one.frequency - mode.frequency), default=None)
-        found.append(None if near is None else near.participating)
-    found.append(mode.participating)
+        found.append(None if near is None else near.participation_number)
+    found.append(mode.participation_number)
     known = [(count, p) for (count, _), p in zip(sizes, found, strict=True) if p is not None]
     growth, verdict = None, ""
     if len(known) > 1:
         counts, taking_part = np.log(np.array(known)).T
         growth = float(np.polyfit(counts, taking_part, 1)[0])
         verdict = "extended" if growth > EXTENDED else "resonance"
-    if mode.outside_bands:  # only there nothing can carry it away
+    if mode.gap_mode:  # only there nothing can carry it away
         verdict = "local"
     return Followed(mode.frequency, mode.irrep, found, growth, verdict)
 

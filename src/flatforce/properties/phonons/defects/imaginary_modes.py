@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
-    from flatforce.properties.relax import RelaxConfig
+    from flatforce.properties.relax_config import RelaxConfig
 
 PUSH: Final = 0.15
 """Å, largest displacement of an atom at the start: beyond the flat top of a shallow double well, short of a bond's anharmonicity."""

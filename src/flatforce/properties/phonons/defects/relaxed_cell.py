@@ -8,9 +8,10 @@ import numpy as np
 
 from flatforce.core.files import write_arrays
 from flatforce.core.progress import Progress
-from flatforce.properties.phonons.spectra.modes import shell_of
-from flatforce.properties.relax import RelaxConfig, relax
-from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrised
+from flatforce.properties.phonons.spectra.modes import assign_shells
+from flatforce.properties.relax import relax
+from flatforce.properties.relax_config import RelaxConfig
+from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,7 @@ def with_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tupl
     limit = max(limit, 2 * _largest_force(potential, relaxed))
     for symprec in TOLERANCES:
         symmetry = find_symmetry(relaxed, symprec=symprec, cell_strain=KEPT_STRAIN)
-        restored = symmetrised(relaxed, symmetry)
+        restored = symmetrise(relaxed, symmetry)
         if _largest_force(potential, restored) < limit:
             break
     return restored, symmetry
@@ -117,4 +118,4 @@ def defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
     places = made.atoms.positions.copy()
     on_site = made.site_of >= 0
     places[on_site] = made.pristine.positions[made.site_of[on_site]]
-    return shell_of(places, made.centre, made.pristine.cell.array, radii)
+    return assign_shells(places, made.centre, made.pristine.cell.array, radii)

@@ -14,8 +14,9 @@ from flatforce.core.progress import Progress, silent
 from flatforce.models.potential import padded
 from flatforce.properties.phonons.defects.relaxed_cell import CALM, defect_shells, relax_once, with_symmetry
 from flatforce.properties.phonons.defects.result import DefectPhonons
-from flatforce.properties.phonons.force_constants.engines import Engine, Filled, apply_rules, fill_force_constants
-from flatforce.properties.phonons.spectra.irreps import irreps
+from flatforce.properties.phonons.config import Engine
+from flatforce.properties.phonons.force_constants.engines import Filled, apply_rules, fill_force_constants
+from flatforce.properties.phonons.spectra.irreps import assign_irreps
 from flatforce.properties.phonons.spectra.localisation import localised_modes
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.spectra.modes import (
@@ -24,13 +25,13 @@ from flatforce.properties.phonons.spectra.modes import (
     gaussian_dos,
     modes_on_mesh,
     modes_on_path,
-    shell_of,
+    assign_shells,
     site_weights,
 )
 from flatforce.properties.phonons.force_constants.sum_rules import Residuals
 from flatforce.properties.phonons.force_constants.finite_displacements import check_size, make_phonopy, to_ase
 from flatforce.properties.phonons.spectra.thermal import TEMPERATURES, free_energy, mean_square_displacements
-from flatforce.properties.relax import RelaxConfig
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import DefectCell, build_defect
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _compare(
     mesh = tuple(int(np.ceil(config.mesh / n)) for n in config.supercell)
     sites = to_ase(pristine.supercell)
     shells = (
-        shell_of(sites.positions, made.centre, sites.cell.array, config.shells),
+        assign_shells(sites.positions, made.centre, sites.cell.array, config.shells),
         defect_shells(made, config.shells),
     )
     told_apart = 2 * shells[1] + (made.site_of >= 0)
@@ -249,7 +250,7 @@ def _compare(
             shells[1],
             pristine=band_modes,
             n_shells=n_shells,
-            named=lambda groups: irreps(gamma.vectors[0].real, groups, symmetry, relaxed.cell.array),
+            assign_irreps=lambda groups: assign_irreps(gamma.vectors[0].real, groups, symmetry, relaxed.cell.array),
         ),
         gamma=gamma,
         raw_residuals=residual[0],

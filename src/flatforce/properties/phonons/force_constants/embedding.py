@@ -231,7 +231,7 @@ def _site_group(
     tree = cKDTree(vectors)
     inner = np.flatnonzero(lateral <= reach)
     turns, images = [], []
-    for turn in symmetry.turns(relaxed.cell.array):
+    for turn in symmetry.cartesian_rotations(relaxed.cell.array):
         distance, found = tree.query(vectors[inner] @ turn.T)
         if distance.max() > SITE_TOLERANCE:  # it does not keep the defect in its place
             continue

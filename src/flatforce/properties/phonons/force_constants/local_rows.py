@@ -172,7 +172,7 @@ def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseFor
     -------
     All force constants, symmetric.
     """
-    whole = spread(rows, symmetry.turns(cell.cell.array), list(symmetry.permutations))
+    whole = spread(rows, symmetry.cartesian_rotations(cell.cell.array), list(symmetry.permutations))
     lengths = [len(members) for members in whole.atoms]
     return SparseForceConstants.from_blocks(
         cell,

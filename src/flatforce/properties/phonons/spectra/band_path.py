@@ -1,4 +1,4 @@
-"""Lines through the Brillouin zone of a sheet."""
+"""Paths through the two-dimensional Brillouin zone of a sheet."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 ANGLE_TOLERANCE = 0.5
-"""Degrees, within which a cell counts as hexagonal or rectangular."""
+"""Degrees within which the angle of a cell counts as 60° or 120°."""
 
 
 @dataclass(frozen=True)
 class Path:
-    """Straight segments between special points."""
+    """Straight segments between high-symmetry points."""
 
     labels: tuple[str, ...]
+    """(P) names of the high-symmetry points."""
     points: FloatArray
-    """(P, 3) reciprocal-lattice coordinates of the special points."""
+    """(P, 3) high-symmetry points in units of the reciprocal lattice vectors."""
 
     def segments(self, points_each: int) -> list[FloatArray]:
-        """Sample the segments.
+        """Sample the segments with evenly spaced q points.
 
         Parameters
         ----------
         points_each
-            q points on each, ends included.
+            Number of q points on each segment, both ends included.
 
         Returns
         -------
-        (points_each, 3) for each segment.
+        For each segment (points_each, 3) q points in units of the reciprocal lattice vectors.
         """
         return [
             np.linspace(start, end, points_each)
@@ -41,16 +42,16 @@ class Path:
 
 
 def standard_path(cell: FloatArray) -> Path:
-    """Choose the customary path.
+    """Choose the conventional path of a cell.
 
     Parameters
     ----------
     cell
-        (3, 3) Å, rows; sheet in the plane of the first two.
+        (3, 3) Å, rows are lattice vectors; the sheet lies in the plane of the first two.
 
     Returns
     -------
-    Γ–M–K–Γ for a hexagonal cell of 120° or 60°, Γ–X–S–Y–Γ else.
+    Γ–M–K–Γ for a hexagonal cell with an angle of 120° or 60°, Γ–X–S–Y–Γ for any other cell.
     """
     lengths = np.linalg.norm(cell[:2], axis=1)
     angle = np.degrees(np.arccos(np.clip(cell[0] @ cell[1] / lengths.prod(), -1, 1)))

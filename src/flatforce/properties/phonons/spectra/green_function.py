@@ -1,4 +1,4 @@
-"""Green functions of a lattice, off the real axis and back to it."""
+"""Lattice Green functions at complex frequencies, and their continuation back to the real axis."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from flatforce.properties.phonons.force_constants.pristine_host import Host
 
 
-class LatticeGreen:
-    """Green function of the pristine lattice from its bands.
+class LatticeGreenFunction:
+    """Green function of the pristine lattice, computed from its phonon bands.
 
     Parameters
     ----------
     host
         The pristine sheet.
     mesh
-        q points along a reciprocal vector.
+        Number of q points along each reciprocal lattice vector.
 
     Raises
     ------
@@ -39,24 +39,24 @@ class LatticeGreen:
         if self.squares.min() < -((IMAGINARY / FREQUENCY_FACTOR) ** 2):
             raise GeometryError(
                 "The pristine sheet has imaginary modes.",
-                why="a spectrum is defined about a minimum of the energy",
-                fix="relax it, or use a force field for which it is stable",
+                why="harmonic spectra are defined only at a minimum of the energy",
+                fix="relax the sheet first: flatforce relax MODEL STRUCTURE -o DIR, or use a force field for which it is stable",
             )
         self.top = float(np.sqrt(self.squares.max())) * FREQUENCY_FACTOR
 
-    def among(self, z: complex, cells: IntArray) -> ComplexArray:
-        """Compute (z − D)⁻¹ among some sites.
+    def between_sites(self, z: complex, cells: IntArray) -> ComplexArray:
+        """Compute the block of (z − D)⁻¹ that connects some sites.
 
         Parameters
         ----------
         z
-            eV/Å²/amu, off the real axis.
+            eV/Å²/amu, square of the complex frequency, off the real axis.
         cells
-            (S, 3) cell x, cell y and sublattice of each site.
+            (S, 3) indices of the cell along both lattice vectors, and of the sublattice, of each site.
 
         Returns
         -------
-        (3S, 3S) Å² amu/eV.
+        (3S, 3S) Å² amu/eV, Green function between the sites.
         """
         size = 3 * self.basis
         spectral = (self.vectors / (z - self.squares)[:, None, :]) @ self.vectors.conj().transpose(0, 2, 1)
@@ -65,11 +65,11 @@ class LatticeGreen:
         x, y, kind = cells.T
         dx = (x[:, None] - x[None]) % self.mesh
         dy = (y[:, None] - y[None]) % self.mesh
-        found: ComplexArray = lattice[dx, dy, kind[:, None], :, kind[None], :].transpose(0, 2, 1, 3)
-        return found.reshape(3 * len(cells), 3 * len(cells))
+        blocks: ComplexArray = lattice[dx, dy, kind[:, None], :, kind[None], :].transpose(0, 2, 1, 3)
+        return blocks.reshape(3 * len(cells), 3 * len(cells))
 
 
-def broadened(
+def broaden(
     values: ComplexArray,
     line: FloatArray,
     height: float,
@@ -78,49 +78,49 @@ def broadened(
     *,
     slope: bool = False,
 ) -> ComplexArray:
-    """Carry a function from a line above the real axis to the axis, with Gaussian broadening.
+    """Continue a function from a line above the real axis to the real axis, with Gaussian broadening.
 
     Parameters
     ----------
     values
-        (L, K) at line + i height, of functions with f(−z*) = −f(z)*, or f(−z*) = f(z)* for a slope.
+        (L, K) values at line + i height of K functions with f(−z*) = −f(z)*, or f(−z*) = f(z)* where `slope` is true.
     line
-        (L) THz, evenly spaced from half a step.
+        (L) THz, real parts, evenly spaced; the first is half a step.
     height
-        THz.
+        THz, imaginary part.
     grid
-        (G) THz.
+        (G) THz, real frequencies at which the function is returned.
     width
-        THz, standard deviation.
+        THz, standard deviation of the Gaussian.
     slope
-        Whether the derivative is wanted.
+        Whether the derivative with respect to frequency is returned in place of the function.
 
     Returns
     -------
-    (G, K).
+    (G, K) broadened functions on the real axis.
     """
     sign = 1.0 if slope else -1.0
     points = np.concatenate([-line[::-1], line])
-    whole = np.concatenate([sign * values[::-1].conj(), values])
+    mirrored = np.concatenate([sign * values[::-1].conj(), values])
     offset = grid[:, None] - points - 1j * height
     kernel = np.exp(-0.5 * (offset / width) ** 2) / (width * np.sqrt(2 * np.pi))
     if slope:
         kernel = -kernel * offset / width**2
-    found: ComplexArray = kernel @ whole * (line[1] - line[0])
-    return found
+    continued: ComplexArray = kernel @ mirrored * (line[1] - line[0])
+    return continued
 
 
 def log_det(factors: tuple[ComplexArray, IntArray]) -> complex:
-    """Take the logarithm of a determinant.
+    """Compute the logarithm of a determinant from an LU factorisation.
 
     Parameters
     ----------
     factors
-        As `scipy.linalg.lu_factor` gives them.
+        LU factors and pivots, as `scipy.linalg.lu_factor` returns them.
 
     Returns
     -------
-    Its imaginary part is known but for multiples of 2π.
+    Logarithm of the determinant; its imaginary part is defined up to multiples of 2π.
     """
     diagonal, pivots = np.diagonal(factors[0]), factors[1]
     swaps = int((pivots != np.arange(len(pivots))).sum())

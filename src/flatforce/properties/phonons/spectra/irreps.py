@@ -28,49 +28,50 @@ CLASSES: Final = {
     "S3": (-1, -2, -1),
     "S6": (-1, 0, -1),
 }
-"""Determinant, trace, and what becomes of the normal: they tell the classes of most groups of a sheet apart."""
+"""Class → determinant, trace and zz element of its rotation matrices; they distinguish the classes of most point groups of a
+sheet."""
 
 OTHER_NAMES: Final = {"-62m": "-6m2"}
-"""Point groups that spglib and phonopy's tables spell differently."""
+"""Point groups whose symbols differ between spglib and phonopy's character tables."""
 
 
-def irreps(
+def assign_irreps(
     vectors: FloatArray, groups: Sequence[IntArray], symmetry: Symmetry, cell: FloatArray
 ) -> list[str]:
-    """Name the representation of each degenerate set.
+    """Assign an irreducible representation to each degenerate set of modes.
 
     Parameters
     ----------
     vectors
-        (3N, 3N) real eigenvectors at Γ, columns.
+        (3N, 3N) real eigenvectors at Γ, one a column.
     groups
-        Modes of each degenerate set.
+        Indices of the modes of each degenerate set.
     symmetry
-        Operations of the cell with the defect.
+        Symmetry operations of the cell with the defect.
     cell
-        (3, 3) Å.
+        (3, 3) Å, rows are lattice vectors.
 
     Returns
     -------
-    One name a set, several joined by `+` where the set is degenerate by chance; empty where determinant, trace and
-    normal do not tell the classes of the group apart. Characters: phonopy's tables.
+    For each set the Mulliken symbol of its representation, several joined by `+` where the degeneracy is accidental; empty
+    where `CLASSES` does not distinguish the classes of the point group. The characters come from phonopy's tables.
     """
-    turns = symmetry.turns(cell)
-    table = _characters_of_operations(symmetry.point_group, turns)
+    rotations = symmetry.cartesian_rotations(cell)
+    table = _characters_of_operations(symmetry.point_group, rotations)
     if not table:
         return [""] * len(groups)
-    moved = []
+    operation_traces = []
     shaped = vectors.reshape(-1, 3, vectors.shape[1])
-    for turn, images in zip(turns, symmetry.permutations, strict=True):
+    for rotation, images in zip(rotations, symmetry.permutations, strict=True):
         image = np.empty_like(shaped)
-        image[images] = np.einsum("ab,ibk->iak", turn, shaped)
-        moved.append(np.einsum("iak,iak->k", shaped, image))
-    traces = np.array(moved)
-    return [_name(traces[:, group].sum(axis=1), table) for group in groups]
+        image[images] = np.einsum("ab,ibk->iak", rotation, shaped)
+        operation_traces.append(np.einsum("iak,iak->k", shaped, image))
+    traces = np.array(operation_traces)
+    return [_reduce(traces[:, group].sum(axis=1), table) for group in groups]
 
 
-def _characters_of_operations(point_group: str, turns: Sequence[FloatArray]) -> dict[str, FloatArray]:
-    """Representation → character of each operation; empty if the classes cannot be told apart."""
+def _characters_of_operations(point_group: str, rotations: Sequence[FloatArray]) -> dict[str, FloatArray]:
+    """Representation → character of each operation; empty if the classes cannot be distinguished."""
     entries = character_table.get(OTHER_NAMES.get(point_group, point_group))
     if not entries:
         return {}
@@ -78,12 +79,14 @@ def _characters_of_operations(point_group: str, turns: Sequence[FloatArray]) -> 
     names = (names,) if isinstance(names, str) else names
     if not set(names) <= set(CLASSES):
         return {}
-    signs = [tuple(round(float(x)) for x in (np.linalg.det(t), np.trace(t), t[2, 2])) for t in turns]
+    signatures = [
+        tuple(round(float(x)) for x in (np.linalg.det(r), np.trace(r), r[2, 2])) for r in rotations
+    ]
     keys = [CLASSES[name] for name in names]
     for length in (2, 3):
         short = [key[:length] for key in keys]
-        if len(set(short)) == len(short) and {sign[:length] for sign in signs} == set(short):
-            column = [short.index(sign[:length]) for sign in signs]
+        if len(set(short)) == len(short) and {signature[:length] for signature in signatures} == set(short):
+            column = [short.index(signature[:length]) for signature in signatures]
             return {
                 name: np.atleast_1d(np.array(characters, dtype=float))[column]
                 for name, characters in entries[0]["character_table"].items()
@@ -91,9 +94,10 @@ def _characters_of_operations(point_group: str, turns: Sequence[FloatArray]) -> 
     return {}
 
 
-def _name(traces: FloatArray, table: dict[str, FloatArray]) -> str:
-    found = []
+def _reduce(traces: FloatArray, table: dict[str, FloatArray]) -> str:
+    """Reduce a representation: how often each irreducible one is contained in it."""
+    names = []
     for name, characters in table.items():
-        times = round(float((traces * characters).sum() / (characters**2).sum()))
-        found += [name] * times
-    return "+".join(found)
+        multiplicity = round(float((traces * characters).sum() / (characters**2).sum()))
+        names += [name] * multiplicity
+    return "+".join(names)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import BOLTZMANN, FREQUENCY_FACTOR, HBAR
@@ -33,25 +31,8 @@ PADDING: Final = 4
 """Times the range of energies that the Fourier transform spans, lest the tails fold back."""
 
 
-class LineShapeConfig(Config):
-    """Settings of a line shape."""
-
-    temperature: NonNegativeFloat = 10.0
-    """K."""
-    width: PositiveFloat = 2.0
-    """meV, full width at half maximum of the zero-phonon line."""
-    below: PositiveFloat = 400.0
-    """meV below the zero-phonon line that the shape covers."""
-    above: PositiveFloat = 100.0
-    """meV above it."""
-    steps: PositiveInt = 200
-    """Of the Lanczos chain."""
-    remove_mean: bool = True
-    """Whether the mean force is taken off, which the noise of a calculation leaves."""
-
-
 @dataclass(frozen=True)
-class HuangRhys:
+class HuangRhysFactors:
     """How strongly each vibration is driven by the transition."""
 
     energy: FloatArray
@@ -90,9 +71,9 @@ class HuangRhys:
         return found
 
 
-def huang_rhys(
+def huang_rhys_factors(
     constants: SparseForceConstants, forces: FloatArray, *, steps: int = 200, progress: Progress = silent
-) -> HuangRhys:
+) -> HuangRhysFactors:
     """Compute partial Huang–Rhys factors, S(ħω) = ⟨f|δ(ω − √D)|f⟩ / (2 ħ ω³).
 
     Parameters
@@ -134,10 +115,10 @@ def huang_rhys(
     omega = frequencies / FREQUENCY_FACTOR
     slow = ~fast & (np.abs(omega) > 0)
     left_out = float((weights[slow] / (2 * omega[slow] ** 2)).sum()) if slow.any() else 0.0
-    return HuangRhys(HBAR * omega[fast], weights[fast] / (2 * HBAR * omega[fast] ** 3), left_out)
+    return HuangRhysFactors(HBAR * omega[fast], weights[fast] / (2 * HBAR * omega[fast] ** 3), left_out)
 
 
-def forces_on_large_cell(forces: FloatArray, small_atom: IntArray) -> FloatArray:
+def distribute_forces(forces: FloatArray, small_atom: IntArray) -> FloatArray:
     """Carry forces over from the cell that was relaxed to the one it is embedded in.
 
     Parameters
@@ -158,7 +139,7 @@ def forces_on_large_cell(forces: FloatArray, small_atom: IntArray) -> FloatArray
     return found
 
 
-def line_shape(factors: HuangRhys, energy: FloatArray, *, temperature: float, width: float) -> FloatArray:
+def emission_line_shape(factors: HuangRhysFactors, energy: FloatArray, *, temperature: float, width: float) -> FloatArray:
     """Compute the emission line shape by the generating function.
 
     Parameters
@@ -192,7 +173,7 @@ def line_shape(factors: HuangRhys, energy: FloatArray, *, temperature: float, wi
     time = np.arange(count // 2) * 2 * np.pi / (count * step)
     exponent = -width / 2 * time + 1j * energy[0] * time
     for quantum, factor, number in zip(
-        factors.energy, factors.factor, occupation(factors.energy, temperature), strict=True
+        factors.energy, factors.factor, bose_einstein(factors.energy, temperature), strict=True
     ):
         emitted = (number + 1) * np.exp(-1j * quantum * time)
         exponent = exponent + factor * (emitted + number * np.exp(1j * quantum * time) - 2 * number - 1)
@@ -202,7 +183,7 @@ def line_shape(factors: HuangRhys, energy: FloatArray, *, temperature: float, wi
     return found[: len(energy)]
 
 
-def occupation(energy: FloatArray, temperature: float) -> FloatArray:
+def bose_einstein(energy: FloatArray, temperature: float) -> FloatArray:
     """Bose–Einstein occupation.
 
     Parameters

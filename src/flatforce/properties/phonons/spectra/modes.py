@@ -18,78 +18,82 @@ if TYPE_CHECKING:
 
 
 IMAGINARY: Final = -0.05
-"""THz. A frequency below is an instability, not round-off."""
+"""THz. A frequency below this is an instability rather than round-off; imaginary frequencies are negative numbers."""
 
 
 @dataclass(frozen=True)
 class ModeSet:
-    """Modes at some q points."""
+    """Phonon modes at a set of q points."""
 
     frequencies: FloatArray
-    """(Q, 3N) THz; imaginary as negative."""
+    """(Q, 3N) THz; imaginary frequencies as negative numbers."""
     vectors: ComplexArray
-    """(Q, 3N, 3N) eigenvectors of D, columns."""
+    """(Q, 3N, 3N) eigenvectors of the dynamical matrix, one a column."""
     weights: FloatArray
-    """(Q) weight of each q point, sum 1."""
+    """(Q) weight of each q point; the sum is 1."""
 
 
 @dataclass(frozen=True)
 class PathModes:
-    """Modes along a path."""
+    """Modes along a path through the Brillouin zone."""
 
     labels: tuple[str, ...]
+    """(P) names of the high-symmetry points."""
     ticks: FloatArray
+    """(P) 1/Å, distance of each high-symmetry point along the path."""
     distance: FloatArray
+    """(Q) 1/Å, distance of each q point along the path."""
     modes: ModeSet
+    """Modes at the q points."""
 
 
 def modes_on_mesh(phonon: Phonopy, mesh: Sequence[int], rotations: IntArray) -> ModeSet:
-    """Diagonalise on a Γ-centred mesh, at one q of each orbit.
+    """Compute the modes on a Γ-centred mesh, at one q point of each symmetry orbit.
 
     Parameters
     ----------
     phonon
-        Phonopy's object, force constants set.
+        A phonopy object whose force constants are set.
     mesh
-        q points along the two reciprocal vectors.
+        Number of q points along each of the two reciprocal lattice vectors.
     rotations
-        (R, 3, 3) of the operations, fractional, a group, that what is made of the modes does not tell apart: weights of single
-        atoms are those of one q, and only sums over the atoms that the operations exchange are right. Time reversal is
-        always among them.
+        (R, 3, 3) rotations of a symmetry group in units of the lattice vectors. The q points of an orbit are represented by
+        one of them, so that only sums over symmetry-equivalent atoms are meaningful, not the weights of single atoms. Time
+        reversal is always included.
 
     Returns
     -------
-    The modes, weighted by the size of the orbits.
+    The modes; each q point is weighted by the size of its orbit.
     """
     shape = np.array([int(mesh[0]), int(mesh[1])])
     points = np.array([(i, j) for i in range(shape[0]) for j in range(shape[1])])
-    least = np.arange(len(points))
+    representative = np.arange(len(points))
     for rotation in rotations[:, :2, :2]:
-        turned = points / shape @ np.linalg.inv(rotation) * shape  # R⁻ᵀ q
-        onto = np.rint(turned).astype(int)
-        if np.abs(turned - onto).max() > 1e-6:  # this operation does not keep the mesh
+        rotated = points / shape @ np.linalg.inv(rotation) * shape  # R⁻ᵀ q
+        rounded = np.rint(rotated).astype(int)
+        if np.abs(rotated - rounded).max() > 1e-6:  # this operation does not map the mesh onto itself
             continue
-        for image in (onto % shape, -onto % shape):
-            least = np.minimum(least, image[:, 0] * shape[1] + image[:, 1])
-    orbits, sizes = np.unique(least, return_counts=True)
+        for image in (rounded % shape, -rounded % shape):
+            representative = np.minimum(representative, image[:, 0] * shape[1] + image[:, 1])
+    orbits, sizes = np.unique(representative, return_counts=True)
     q = np.pad(points[orbits] / shape, ((0, 0), (0, 1)))
-    found = phonon.run_qpoints(q, with_eigenvectors=True)
-    return ModeSet(np.asarray(found.frequencies), np.asarray(found.eigenvectors), sizes / len(points))
+    solution = phonon.run_qpoints(q, with_eigenvectors=True)
+    return ModeSet(np.asarray(solution.frequencies), np.asarray(solution.eigenvectors), sizes / len(points))
 
 
 def modes_on_path(phonon: Phonopy, points_each: int) -> PathModes:
-    """Diagonalise along the customary path of the cell.
+    """Compute the modes along the conventional path of the cell.
 
     Parameters
     ----------
     phonon
-        Phonopy's object, force constants set.
+        A phonopy object whose force constants are set.
     points_each
-        q points on each segment.
+        Number of q points on each segment, both ends included.
 
     Returns
     -------
-    The modes and where they lie on the path.
+    The modes, and the positions of their q points along the path.
     """
     cell = np.asarray(phonon.primitive.cell)
     path = standard_path(cell)
@@ -97,25 +101,26 @@ def modes_on_path(phonon: Phonopy, points_each: int) -> PathModes:
     reciprocal = np.linalg.inv(cell).T
     steps = np.linalg.norm(np.diff(q, axis=0) @ reciprocal, axis=1)
     distance = np.concatenate([[0.0], np.cumsum(steps)])
-    found = phonon.run_qpoints(q, with_eigenvectors=True)
+    solution = phonon.run_qpoints(q, with_eigenvectors=True)
     modes = ModeSet(
-        np.asarray(found.frequencies), np.asarray(found.eigenvectors), np.full(len(q), 1 / len(q))
+        np.asarray(solution.frequencies), np.asarray(solution.eigenvectors), np.full(len(q), 1 / len(q))
     )
     ticks = np.append(distance[::points_each], distance[-1])
     return PathModes(path.labels, ticks, distance, modes)
 
 
 def site_weights(modes: ModeSet) -> FloatArray:
-    """Say where each mode lives.
+    """Compute the weight of each atom in each mode.
 
     Parameters
     ----------
     modes
-        Modes.
+        Phonon modes.
 
     Returns
     -------
-    (Q, 3N, N), |e|² summed over axes; each row sums to 1.
+    (Q, 3N, N), |e|² summed over the Cartesian axes and times the relative weight of the q point; where all q points weigh the
+    same, the sum over atoms is 1.
     """
     squares = np.abs(modes.vectors) ** 2
     q, size, _ = squares.shape
@@ -126,22 +131,22 @@ def site_weights(modes: ModeSet) -> FloatArray:
 def gaussian_dos(
     frequencies: FloatArray, weights: FloatArray, grid: FloatArray, broadening: float
 ) -> FloatArray:
-    """Sum Gaussians.
+    """Compute a density of states by Gaussian broadening.
 
     Parameters
     ----------
     frequencies
-        (Q, M) THz.
+        (Q, M) THz, frequencies of the modes.
     weights
-        (Q, M) of each mode; a mean over q is taken.
+        (Q, M) weight of each mode; the result is the mean over q points.
     grid
-        (G) THz.
+        (G) THz, frequencies of the spectrum.
     broadening
-        THz, standard deviation.
+        THz, standard deviation of the Gaussian.
 
     Returns
     -------
-    (G) states/THz.
+    (G) states/THz, density of states.
     """
     total = np.zeros_like(grid)
     norm = 1 / (broadening * np.sqrt(2 * np.pi) * len(frequencies))
@@ -150,23 +155,23 @@ def gaussian_dos(
     return total
 
 
-def shell_of(positions: FloatArray, centre: FloatArray, cell: FloatArray, radii: Sequence[float]) -> IntArray:
-    """Sort places into shells around a point.
+def assign_shells(positions: FloatArray, centre: FloatArray, cell: FloatArray, radii: Sequence[float]) -> IntArray:
+    """Assign positions to shells around a point.
 
     Parameters
     ----------
     positions
         (N, 3) Å.
     centre
-        (3) Å.
+        (3) Å, the common centre of the shells.
     cell
-        (3, 3) Å, rows; images in the plane count.
+        (3, 3) Å, rows are lattice vectors; distances are to the nearest periodic image in the plane.
     radii
-        Å, increasing.
+        Å, outer radii of the shells, increasing.
 
     Returns
     -------
-    (N) 0 for the innermost shell, len(radii) beyond the last radius.
+    (N) index of the shell of each position: 0 for the innermost shell, len(radii) beyond the last radius.
     """
     offset = (positions - centre) @ np.linalg.inv(cell)
     offset[:, :2] -= np.round(offset[:, :2])

@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
     from flatforce.properties.phonons.spectra.modes import ModeSet
 
-RIGID: Final = 1e-3
-"""THz. Modes below are the rigid translations, with no free energy of vibration."""
+MIN_VIBRATION: Final = 1e-3
+"""THz. Modes below this are the rigid translations, which have no vibrational free energy."""
 
-CUTOFF: Final = 0.1
-"""THz. Slower modes are left out of displacements: those of a free sheet grow with the cell, and with a lower cutoff.
-Compare them only between defect and pristine sheet, at one cutoff and size."""
+MIN_DISPLACEMENT_FREQUENCY: Final = 0.1
+"""THz. Modes below this are excluded from mean-square displacements, which diverge for a free-standing sheet with increasing
+supercell size and decreasing cutoff. Compare only displacements of one supercell size and one cutoff."""
 
 TEMPERATURES: Final = np.arange(0.0, 1001.0, 50.0)
-"""K."""
+"""K, temperatures at which thermal properties are stored."""
 
 
 def free_energy(modes: ModeSet, temperatures: FloatArray) -> FloatArray:
-    """Sum the Helmholtz free energy of all modes but the rigid ones.
+    """Compute the vibrational Helmholtz free energy, rigid translations excluded.
 
     Parameters
     ----------
     modes
-        Of a supercell.
+        Phonon modes of a supercell.
     temperatures
         (T,) K.
 
@@ -38,24 +38,24 @@ def free_energy(modes: ModeSet, temperatures: FloatArray) -> FloatArray:
     (T,) eV per supercell, zero-point energy included.
     """
     quantum = HBAR * modes.frequencies / FREQUENCY_FACTOR
-    weight = modes.weights[:, None] * (modes.frequencies > RIGID)
-    found = np.empty(len(temperatures))
+    weight = modes.weights[:, None] * (modes.frequencies > MIN_VIBRATION)
+    free_energies = np.empty(len(temperatures))
     for k, temperature in enumerate(temperatures):
         energy = quantum / 2
         if temperature > 0:
-            heat = BOLTZMANN * temperature
-            energy = energy + heat * np.log1p(-np.exp(-np.maximum(quantum, 1e-12) / heat))
-        found[k] = (weight * energy).sum()
-    return found
+            thermal_energy = BOLTZMANN * temperature
+            energy = energy + thermal_energy * np.log1p(-np.exp(-np.maximum(quantum, 1e-12) / thermal_energy))
+        free_energies[k] = (weight * energy).sum()
+    return free_energies
 
 
 def mean_square_displacements(modes: ModeSet, masses: FloatArray, temperatures: FloatArray) -> FloatArray:
-    """Sum (ħ/2mω) coth(ħω/2kT) |e|² over all modes above the cutoff.
+    """Compute mean-square displacements, Σ (ħ/2mω) coth(ħω/2kT) |e|² over all modes above the cutoff frequency.
 
     Parameters
     ----------
     modes
-        Of a supercell.
+        Phonon modes of a supercell.
     masses
         (N,) amu.
     temperatures
@@ -63,14 +63,14 @@ def mean_square_displacements(modes: ModeSet, masses: FloatArray, temperatures: 
 
     Returns
     -------
-    (T, N, 3) Å².
+    (T, N, 3) Å², mean-square displacement of each atom along each Cartesian axis.
     """
-    kept = modes.frequencies > CUTOFF
-    omega = np.where(kept, modes.frequencies, 1.0) / FREQUENCY_FACTOR
+    included = modes.frequencies > MIN_DISPLACEMENT_FREQUENCY
+    omega = np.where(included, modes.frequencies, 1.0) / FREQUENCY_FACTOR
     squares = np.abs(modes.vectors) ** 2
-    found = np.empty((len(temperatures), len(masses), 3))
+    displacements = np.empty((len(temperatures), len(masses), 3))
     for k, temperature in enumerate(temperatures):
         coth = 1.0 if temperature == 0 else 1 / np.tanh(HBAR * omega / (2 * BOLTZMANN * temperature))
-        amplitude = modes.weights[:, None] * kept * HBAR / (2 * omega) * coth
-        found[k] = np.einsum("qcm,qm->c", squares, amplitude).reshape(-1, 3) / masses[:, None]
-    return found
+        amplitude = modes.weights[:, None] * included * HBAR / (2 * omega) * coth
+        displacements[k] = np.einsum("qcm,qm->c", squares, amplitude).reshape(-1, 3) / masses[:, None]
+    return displacements

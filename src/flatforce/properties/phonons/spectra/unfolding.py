@@ -13,16 +13,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
 
-from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models.sparse_products import torch_product
-from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lanczos, steps_for
+from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lanczos, required_steps
 from flatforce.properties.phonons.spectra.band_path import standard_path
 
 if TYPE_CHECKING:
+    from flatforce.properties.phonons.config import UnfoldConfig
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
@@ -40,17 +39,8 @@ TOGETHER = 3
 """k points whose chains run side by side: 54 vectors keep a product of 30,000 atoms within 100 MB."""
 
 
-class UnfoldConfig(Config):
-    """Settings of unfolding."""
-
-    points: PositiveInt = 30
-    """k points on the path, at most; those that fit the supercell are taken."""
-    broadening: PositiveFloat = 0.08
-    """THz, standard deviation of the Gaussian on each node."""
-
-
 @dataclass(frozen=True)
-class Unfolded:
+class UnfoldedBands:
     """Spectral function along a path."""
 
     labels: list[str]
@@ -72,14 +62,14 @@ class Unfolded:
         states = np.trapezoid(self.weight, self.frequency, axis=1)
         return {
             "n_points": float(len(self.points)),
-            "least_weight": float(states.min()),
-            "largest_weight": float(states.max()),
+            "min_weight": float(states.min()),
+            "max_weight": float(states.max()),
         }
 
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        return {"n_points": "1", "least_weight": "states", "largest_weight": "states"}
+        return {"n_points": "1", "min_weight": "states", "max_weight": "states"}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.
@@ -99,14 +89,14 @@ class Unfolded:
         }
 
 
-def unfolded(
+def unfold_bands(
     constants: SparseForceConstants,
     cell: DefectCell,
     host: Host,
     config: UnfoldConfig,
     *,
     progress: Progress = silent,
-) -> Unfolded:
+) -> UnfoldedBands:
     """Compute the spectral function along the path of the primitive cell.
 
     Parameters
@@ -132,7 +122,7 @@ def unfolded(
     points, distance, ticks = _commensurate(path.points[:, :2], host, size, config.points)
     matrix = constants.dynamical()
     top = highest_frequency(matrix)
-    steps = steps_for(config.broadening, top=top)
+    steps = required_steps(config.broadening, top=top)
     product = torch_product(matrix)
     grid = np.arange(-5 * config.broadening, top + 5 * config.broadening, config.broadening / 5)
     weight = np.empty((len(points), len(grid)))
@@ -148,7 +138,7 @@ def unfolded(
         progress(first + len(some), len(points), "k points unfolded")
     squares = np.linalg.eigvalsh(host.dynamical(points))
     bands = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
-    return Unfolded(list(path.labels), ticks, distance, points, grid, weight, bands)
+    return UnfoldedBands(list(path.labels), ticks, distance, points, grid, weight, bands)
 
 
 def _plane_waves(k: FloatArray, cell: DefectCell, basis: int, size: int) -> FloatArray:

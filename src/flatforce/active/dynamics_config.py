@@ -1,0 +1,40 @@
+"""Settings of the molecular dynamics that proposes frames."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from flatforce.core.config import Config
+
+
+class DynamicsConfig(Config):
+    """Molecular dynamics that proposes frames."""
+
+    temperatures: list[PositiveFloat] = Field([300.0], min_length=1)
+    """Temperatures in K; one trajectory of each sheet is run at each temperature."""
+    time_step: PositiveFloat = 2.0
+    """Time step of the integration, fs."""
+    steps: PositiveInt = 500
+    """Number of time steps of each trajectory."""
+    friction: PositiveFloat = 0.01
+    """Friction coefficient of the Langevin thermostat, 1/fs."""
+    tension: float | None = None
+    """Membrane tension in N/m at which the area fluctuates; null keeps the cell fixed."""
+    barostat_time: PositiveFloat = 200.0
+    """Relaxation time of the area under the barostat, fs."""
+    sampling_interval: PositiveInt = 20
+    """Number of time steps between two frames that are proposed."""
+    uncertainty_threshold: NonNegativeFloat | None = None
+    """Largest 90 % interval of an atom's force in eV/Å at which a trajectory continues. A trajectory stops at the first
+    frame above it and that frame is proposed; null never stops a trajectory."""
+    on_the_fly: bool = False
+    """Whether to learn on the fly: a trajectory that stopped at `uncertainty_threshold` continues from that frame in the
+    next round, with the force field that was trained on it, until all its steps are done; no other frame is proposed."""
+
+    @model_validator(mode="after")
+    def _check_threshold(self) -> DynamicsConfig:
+        if self.on_the_fly and self.uncertainty_threshold is None:
+            raise ValueError(
+                "on_the_fly needs uncertainty_threshold, the force uncertainty (eV/Å) at which DFT is called"
+            )
+        return self

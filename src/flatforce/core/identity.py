@@ -1,0 +1,210 @@
+"""What makes two runs of a stage the same: kind, settings, inputs, and the revision of the method."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from flatforce.core.errors import ResultError
+from flatforce.core.hashing import hash_value
+from flatforce.core.results import plain_value, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from flatforce.core.config import Config
+
+MAX_LISTED = 6
+"""Differences that an error message lists."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Identifies a stage, so that its finished folder is recognised and no other result is taken for it."""
+
+    kind: str
+    settings: dict[str, Any]
+    """All settings, resolved, as plain values."""
+    inputs: dict[str, str]
+    """Name → hash of what the stage reads."""
+    revision: int = 1
+    """Raised when the method changes its numbers; a folder of an older revision is not taken for a new one."""
+    non_default: dict[str, Any] = field(default_factory=dict)
+    """The settings that differ from their defaults."""
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        config: Config | None,
+        inputs: dict[str, str],
+        *,
+        revision: int = 1,
+        excluded: Sequence[str] = (),
+        **more: Any,
+    ) -> Self:
+        """Build the identity from a configuration.
+
+        Parameters
+        ----------
+        kind
+            Kind of result.
+        config
+            Settings, or None.
+        inputs
+            Name → hash.
+        revision
+            Revision of the method.
+        excluded
+            Settings, as `name` or `section.name`, that do not change the result, such as the number of workers.
+        **more
+            Further settings that are not part of the configuration, such as the name of a defect.
+
+        Returns
+        -------
+        The identity.
+        """
+        settings = {} if config is None else config.model_dump(mode="json")
+        non_default = {} if config is None else config.model_dump(mode="json", exclude_defaults=True)
+        for values in (settings, non_default):
+            for name in excluded:
+                _remove(values, name)
+        extra = _plain(more)
+        return cls(kind, settings | extra, inputs, revision, non_default | extra)
+
+    @property
+    def key(self) -> str:
+        """20 hexadecimal digits; a new setting at its default does not change them."""
+        return hash_value([self.kind, self.revision, _plain(self.non_default), self.inputs])
+
+    def differences(self, record: dict[str, Any]) -> list[str]:
+        """List what a finished result was computed with that differs from this identity.
+
+        Parameters
+        ----------
+        record
+            Content of `result.json`.
+
+        Returns
+        -------
+        One text a difference, such as `max_force: 0.01 there, 0.005 now`; empty for the same stage. A setting that the
+        record does not know is compared with nothing: it did not exist, which its default stands for.
+        """
+        if record.get("kind") != self.kind:
+            return [f"kind: {record.get('kind')} there, {self.kind} now"]
+        texts = _compare(record.get("config", {}), _plain(self.settings), _plain(self.non_default))
+        stored = record.get("inputs", {})
+        names = [name for name in {**stored, **self.inputs} if stored.get(name) != self.inputs.get(name)]
+        return texts + [f"input {name}: another file or model" for name in names]
+
+
+def claim(
+    folder: Path, identity: Identity, *, extends: Callable[[dict[str, Any]], bool] | None = None
+) -> bool:
+    """Prepare a folder for a stage.
+
+    Parameters
+    ----------
+    folder
+        The result folder.
+    identity
+        The stage.
+    extends
+        Called with the stored record of another result: True if the folder may be taken up again all the same, because the
+        stage keeps its parts there and is asked for more of them.
+
+    Returns
+    -------
+    False if this very stage is finished there.
+
+    Raises
+    ------
+    ResultError
+        If another result is there, or this one by an older method, or the path is a file.
+    """
+    if (folder / "result.json").is_file():
+        record = read_record(folder)
+        differences = identity.differences(record)
+        if not differences and record.get("revision", 1) == identity.revision:
+            return False
+        if not differences:
+            raise ResultError(
+                f"{folder} was computed by an older method.",
+                why=f"the numbers of `{identity.kind}` changed since then (revision {record.get('revision', 1)} there, "
+                f"{identity.revision} now)",
+                fix="run again with another folder, -o …, or delete that one",
+            )
+        if extends is None or not extends(record):
+            more = len(differences) - MAX_LISTED
+            shown = differences[:MAX_LISTED] + ([f"and {more} more"] if more > 0 else [])
+            raise ResultError(
+                f"{folder} holds another result.",
+                why="its settings or inputs differ: " + "; ".join(shown),
+                fix="choose another folder with -o, or delete that one",
+            )
+    make_folder(folder)
+    return True
+
+
+def make_folder(folder: Path) -> None:
+    """Create a result folder.
+
+    Parameters
+    ----------
+    folder
+        The folder; it may exist.
+
+    Raises
+    ------
+    ResultError
+        If a file has this name, or the folder cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ResultError(
+            f"{folder} is a file, or lies below one.",
+            why="results of this command are a folder",
+            fix="choose another name with -o",
+        ) from error
+    except OSError as error:
+        raise ResultError(
+            f"The folder {folder} cannot be created.", why=str(error), fix="choose another folder with -o"
+        ) from error
+
+
+def _compare(stored: dict[str, Any], settings: dict[str, Any], non_default: dict[str, Any]) -> list[str]:
+    texts = []
+    for name in dict.fromkeys([*stored, *settings]):
+        if name in stored and name in settings:
+            old, new = stored[name], settings[name]
+            if isinstance(old, dict) and isinstance(new, dict):
+                inner = non_default.get(name, {})
+                nested = _compare(old, new, inner if isinstance(inner, dict) else {})
+                texts += [f"{name}.{text}" for text in nested]
+            elif old != new:
+                texts.append(f"{name}: {_short(old)} there, {_short(new)} now")
+        elif name in stored:
+            texts.append(f"{name}: {_short(stored[name])} there, no such setting now")
+        elif name in non_default:
+            texts.append(f"{name}: not there, {_short(settings[name])} now")
+    return texts
+
+
+def _short(value: Any, length: int = 60) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _remove(values: dict[str, Any], name: str) -> None:
+    section, _, rest = name.partition(".")
+    if not rest:
+        values.pop(section, None)
+    elif isinstance(values.get(section), dict):
+        _remove(values[section], rest)
+
+
+def _plain(values: Any) -> Any:
+    return json.loads(json.dumps(values, default=plain_value))

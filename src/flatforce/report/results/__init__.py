@@ -1,0 +1,1 @@
+"""Finished result folders as objects, one module for each family of kinds."""

@@ -1,0 +1,40 @@
+"""Settings of an alloy study; importing them costs no more than pydantic."""
+
+from __future__ import annotations
+
+from pydantic import PositiveInt
+
+from flatforce.core.config import Config
+from flatforce.properties.alloys.config import (
+    AlloyEnergyConfig,
+    AlloySplitConfig,
+    ClusterExpansionConfig,
+    HullConfig,
+    ModelComparisonConfig,
+    MonteCarloConfig,
+    SqsConfig,
+)
+from flatforce.structures.alloy_config import AlloyConfig
+
+
+class AlloyStudy(Config):
+    """One alloy, and what `flatforce alloy` computes of it."""
+
+    alloy: AlloyConfig
+    """The lattice of the alloy and the species that mix on it."""
+    max_cells: PositiveInt = 4
+    """Number of primitive cells of the largest ordering that is enumerated."""
+    energies: AlloyEnergyConfig = AlloyEnergyConfig()
+    """How formation energies are computed."""
+    expansion: ClusterExpansionConfig = ClusterExpansionConfig()
+    """Which cluster expansions are tried."""
+    splits: AlloySplitConfig = AlloySplitConfig()
+    """How the table is split for the model comparison."""
+    compare: ModelComparisonConfig = ModelComparisonConfig()
+    """Which models are compared."""
+    hull: HullConfig = HullConfig()
+    """Which orderings are searched for ground states."""
+    monte_carlo: MonteCarloConfig | None = None
+    """What is sampled by Monte Carlo."""
+    sqs: SqsConfig | None = None
+    """Which special quasirandom structure is made."""

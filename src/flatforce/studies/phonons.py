@@ -1,0 +1,45 @@
+"""Phonons of a pristine sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from flatforce.studies.stage import Context, Source, Stage, structure_problems, supercell_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flatforce.core.errors import FlatforceError
+    from flatforce.properties.phonons.config import PhononConfig
+    from flatforce.properties.phonons.result import PristinePhonons
+    from flatforce.studies.session import Session
+
+
+@dataclass(frozen=True)
+class PhononStage(Stage):
+    """Computes the phonons of a relaxed primitive cell; phonopy's own files stand in the folder."""
+
+    kind: ClassVar[str] = "phonons"
+
+    structure: Source
+    config: PhononConfig
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the structure."""
+        return {"structure": self.structure}
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check the species of the structure, and the size of the supercell against the cutoff."""
+        yield from structure_problems(session, self.structure)
+        yield from supercell_problems(session, self.structure, self.config.supercell)
+
+    def compute(self, context: Context) -> PristinePhonons:
+        """Compute force constants, bands, densities of states and thermal properties."""
+        from flatforce.models.potential import padded
+        from flatforce.properties.phonons.pristine import pristine_phonons
+
+        sheet = padded(context.structure(self.structure), context.potential.cutoff)
+        return pristine_phonons(
+            context.potential, sheet, self.config, scratch=context.scratch, progress=context.progress
+        )

@@ -1,0 +1,157 @@
+"""What the stages of one command share: a force field loaded once, structures read once, a progress display."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from flatforce.core.errors import ConfigError
+from flatforce.core.hashing import hash_file
+from flatforce.core.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential
+
+
+class Reporter(Protocol):
+    """Opens a progress display with a title, such as `core.progress.reporting`."""
+
+    def __call__(self, title: str) -> AbstractContextManager[Progress]:
+        """Open the display.
+
+        Parameters
+        ----------
+        title
+            What the work is.
+
+        Returns
+        -------
+        A context whose value is called after each step.
+        """
+        ...
+
+
+def unreported(title: str) -> AbstractContextManager[Progress]:
+    """Show nothing; the default of every stage.
+
+    Parameters
+    ----------
+    title
+        What the work is.
+
+    Returns
+    -------
+    A context that gives a silent progress.
+    """
+    del title
+    return nullcontext(silent)
+
+
+class Session:
+    """The force field and the structures of a command, loaded when first needed and then kept.
+
+    Parameters
+    ----------
+    model
+        Name of a force field, a force field that is loaded already, or None for stages that need none.
+    device
+        `cpu`, `cuda`, or `auto`.
+    report
+        Opens the progress displays.
+    """
+
+    def __init__(
+        self, model: str | Potential | None = None, *, device: str = "auto", report: Reporter = unreported
+    ) -> None:
+        self._model, self.device, self.report = model, device, report
+        self._structures: dict[Path, Atoms] = {}
+        self._members: dict[str, Session] = {}
+
+    @property
+    def spec(self) -> str:
+        """Name of the force field.
+
+        Raises
+        ------
+        ConfigError
+            If the session has none.
+        """
+        if self._model is None:
+            raise ConfigError("This step needs a force field.", fix="give one, such as mace:wse2-pbe")
+        return self._model if isinstance(self._model, str) else self._model.spec
+
+    @cached_property
+    def potential(self) -> Potential:
+        """The force field, loaded once."""
+        from flatforce.models import load
+
+        spec = self.spec
+        if self._model is None or isinstance(self._model, str):
+            return load(spec, device=self.device)
+        return self._model
+
+    @cached_property
+    def model_hash(self) -> str:
+        """Hash of the files of the force field; one without files is known by its name."""
+        return hash_model(self.spec)
+
+    def structure(self, source: Path | Atoms) -> Atoms:
+        """Read a structure; a file is read once.
+
+        Parameters
+        ----------
+        source
+            File of one structure, or the structure.
+
+        Returns
+        -------
+        The structure.
+        """
+        if not isinstance(source, Path):
+            return source
+        if source not in self._structures:
+            from flatforce.data.frames import read_structure
+
+            self._structures[source] = read_structure(source)
+        return self._structures[source].copy()
+
+    def member(self, spec: str) -> Session:
+        """Return the session of one member of a committee; its force field is loaded once as well.
+
+        Parameters
+        ----------
+        spec
+            Name of the member.
+
+        Returns
+        -------
+        A session that shares device and progress display.
+        """
+        if spec not in self._members:
+            self._members[spec] = Session(spec, device=self.device, report=self.report)
+        return self._members[spec]
+
+
+def hash_model(spec: str) -> str:
+    """Hash the files of a force field.
+
+    Parameters
+    ----------
+    spec
+        Name of a force field or committee.
+
+    Returns
+    -------
+    Kind and hash of each member; a force field without files is known by its name.
+    """
+    from flatforce.models.spec import committee_members, model_files, split_spec
+
+    texts = []
+    for member in committee_members(spec):
+        hashes = [hash_file(path) for path in model_files(member)]
+        texts.append(f"{split_spec(member)[0]}:{'+'.join(hashes)}" if hashes else member)
+    return ",".join(texts)

@@ -1,0 +1,343 @@
+"""One stage: inputs and settings in, a finished result folder out; a finished folder is read back, not computed again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flatforce.core.errors import ConfigError, FlatforceError, ResultError
+from flatforce.core.hashing import hash_file
+from flatforce.core.identity import Identity, claim
+from flatforce.core.results import Record, read_record, write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import TypeAlias
+
+    from ase import Atoms
+
+    from flatforce.core.config import Config
+    from flatforce.core.outcome import Outcome
+    from flatforce.core.progress import Progress
+    from flatforce.models.potential import Potential
+    from flatforce.studies.session import Session
+
+    Source: TypeAlias = Path | Atoms
+    """A structure: its file, or itself."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage computes with."""
+
+    session: Session
+    folder: Path
+    """Result folder."""
+    scratch: Path
+    """Folder for parts that a run cut short takes up again; its name holds the key of the stage."""
+    progress: Progress
+
+    @property
+    def potential(self) -> Potential:
+        """The force field; loaded when first asked for."""
+        return self.session.potential
+
+    def structure(self, source: Source) -> Atoms:
+        """Read a structure once in a session.
+
+        Parameters
+        ----------
+        source
+            Its file, or itself.
+
+        Returns
+        -------
+        A copy of it.
+        """
+        return self.session.structure(source)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Base of all stages. A subclass is a frozen dataclass that declares its kind and implements `inputs` and `compute`.
+
+    The field `config` holds the settings. Every other field whose name is not in `inputs()` and that is a plain value counts as
+    a further setting, such as the name of a defect.
+    """
+
+    kind: ClassVar[str]
+    """Kind of result."""
+    revision: ClassVar[int] = 1
+    """Raised when the method changes its numbers."""
+    excluded: ClassVar[tuple[str, ...]] = ()
+    """Settings that do not change the result, as `name` or `section.name`."""
+    needs_model: ClassVar[bool] = True
+    """Whether the result depends on the force field of the session."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return name → file, structure, or hash of what the stage reads; None is left out."""
+        return {}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that are not in `config`."""
+        skipped = {"config", *self.inputs()}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in skipped}
+
+    def compute(self, context: Context) -> Outcome:
+        """Compute the result.
+
+        Parameters
+        ----------
+        context
+            Force field, structures, scratch folder, progress.
+
+        Returns
+        -------
+        The outcome, which the stage writes.
+        """
+        raise NotImplementedError
+
+    def extends(self, record: dict[str, Any]) -> bool:
+        """Tell whether a finished folder with other settings may be taken up again.
+
+        Parameters
+        ----------
+        record
+            Its `result.json`.
+
+        Returns
+        -------
+        False for most stages.
+        """
+        del record
+        return False
+
+    def problems(self, session: Session) -> Iterable[FlatforceError]:
+        """Check what can be checked before anything is computed.
+
+        Parameters
+        ----------
+        session
+            Force field and structures.
+
+        Yields
+        ------
+        What would make the stage fail.
+        """
+        if self.needs_model:
+            yield from collected(lambda: session.potential)
+        for source in self.inputs().values():
+            if isinstance(source, Path) and source.suffix != ".json" and not source.is_file():
+                yield ConfigError(f"There is no file {source}.", fix="check its path")
+
+    def identity(self, session: Session) -> Identity:
+        """Identify the stage; nothing but hashes of files is read.
+
+        Parameters
+        ----------
+        session
+            Names the force field.
+
+        Returns
+        -------
+        Kind, settings, hashes of inputs, revision.
+        """
+        hashes = {name: hash_source(one) for name, one in self.inputs().items() if one is not None}
+        if self.needs_model:
+            hashes["model"] = session.model_hash
+        config: Config | None = getattr(self, "config", None)
+        return Identity.of(
+            self.kind,
+            config,
+            hashes,
+            revision=self.revision,
+            excluded=self.excluded,
+            **self.settings(),
+        )
+
+    def run(self, session: Session, folder: Path) -> dict[str, Any]:
+        """Compute the stage, or read its finished folder.
+
+        Parameters
+        ----------
+        session
+            What the stages of a command share.
+        folder
+            Result folder.
+
+        Returns
+        -------
+        The content of `result.json`.
+        """
+        identity = self.identity(session)
+        if not claim(folder, identity, extends=self.extends):
+            return read_record(folder)
+        start = time.perf_counter()
+        with session.report(self.title(folder)) as progress:
+            outcome = self.compute(Context(session, folder, folder / "forces" / identity.key, progress))
+        outcome.files(folder)
+        record = Record(
+            kind=self.kind,
+            config=identity.settings,
+            metrics=outcome.metrics,
+            units=dict(outcome.units),
+            inputs=identity.inputs,
+            converged=not outcome.problems,
+            warnings=[*outcome.problems, *outcome.notes],
+            details=outcome.details,
+            seed=identity.settings.get("seed"),
+            wall_time=time.perf_counter() - start,
+            revision=self.revision,
+            key=identity.key,
+        )
+        write_record(folder, record, outcome.arrays())
+        return read_record(folder)
+
+    def title(self, folder: Path) -> str:
+        """Return what the progress display says.
+
+        Parameters
+        ----------
+        folder
+            Result folder.
+
+        Returns
+        -------
+        The kind of result.
+        """
+        del folder
+        return self.kind
+
+
+def hash_source(source: Source | str) -> str:
+    """Hash an input.
+
+    Parameters
+    ----------
+    source
+        A file, a structure, or a hash.
+
+    Returns
+    -------
+    A hash.
+
+    Raises
+    ------
+    ResultError
+        If the file does not exist.
+    """
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Path):
+        if not source.is_file():
+            raise ResultError(f"There is no file {source}.", fix="check its path")
+        return hash_file(source)
+    from flatforce.core.hashing import hash_structure
+
+    return hash_structure(source)
+
+
+def collected(*checks: Any) -> list[FlatforceError]:
+    """Call checks and collect the errors that they raise.
+
+    Parameters
+    ----------
+    *checks
+        Functions without arguments.
+
+    Returns
+    -------
+    The errors, in the order of the checks.
+    """
+    errors = []
+    for check in checks:
+        try:
+            check()
+        except FlatforceError as error:
+            errors.append(error)
+    return errors
+
+
+def raise_together(errors: Sequence[FlatforceError], *, subject: str) -> None:
+    """Raise all problems as one error.
+
+    Parameters
+    ----------
+    errors
+        The problems; the same one is listed once.
+    subject
+        What cannot start, for the message.
+
+    Raises
+    ------
+    FlatforceError
+        If there is any: the error itself if it is the only one.
+    """
+    distinct = list({str(error): error for error in errors}.values())
+    if len(distinct) == 1:
+        raise distinct[0]
+    if distinct:
+        lines = [
+            error.what + (f" ({error.why})" if error.why else "") + (f" fix: {error.fix}" if error.fix else "")
+            for error in distinct
+        ]
+        raise ConfigError(
+            f"{subject} cannot start: {len(distinct)} problems.",
+            why="\n       ".join(lines),
+            fix="correct these; nothing was computed",
+        )
+
+
+def structure_problems(session: Session, source: Source) -> list[FlatforceError]:
+    """Check that a structure can be read and that the force field knows its species.
+
+    Parameters
+    ----------
+    session
+        Force field and structures.
+    source
+        File of the structure, or the structure.
+
+    Returns
+    -------
+    What is wrong.
+    """
+    errors = collected(lambda: session.structure(source), lambda: session.potential)
+    return errors or collected(lambda: session.potential.check([session.structure(source)]))
+
+
+def supercell_problems(
+    session: Session, source: Source, supercell: tuple[int, int], *, defect: str | None = None
+) -> list[FlatforceError]:
+    """Check a supercell against the cutoff of the force field, and that a defect can be built in it.
+
+    Parameters
+    ----------
+    session
+        Force field and structures.
+    source
+        The primitive cell.
+    supercell
+        Primitive cells along both vectors.
+    defect
+        Notation of a defect, or None.
+
+    Returns
+    -------
+    What is wrong.
+    """
+    if structure_problems(session, source):
+        return []
+
+    def check() -> None:
+        from flatforce.properties.phonons.force_constants.finite_displacements import check_size
+        from flatforce.structures.defects import build_defect
+
+        primitive = session.structure(source)
+        if defect is not None:
+            session.potential.check([build_defect(primitive, supercell, defect).atoms])
+        check_size(primitive.repeat((*supercell, 1)), session.potential.cutoff)
+
+    return collected(check)
