@@ -23,9 +23,9 @@ from ase import Atoms
 
 from flatforce.models.isolated import worker
 from flatforce.models.isolated.client import IsolatedBackend
-from flatforce.models.potential import padded
+from flatforce.models.loading import load_in_process
 from flatforce.models.protocols import Backend, RawPrediction
-from flatforce.models.spec import load_here
+from flatforce.models.slab import pad_vacuum
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
 
@@ -61,7 +61,7 @@ class Isolated(IsolatedBackend):
 
 def serve() -> None:
     sys.argv.remove(SERVE)
-    worker.load_here = lambda *args, **options: Timed(load_here(*args, **options))  # type: ignore[assignment]
+    worker.load_in_process = lambda *args, **options: Timed(load_in_process(*args, **options))  # type: ignore[assignment]
     worker.main()
 
 
@@ -75,7 +75,7 @@ def main() -> None:
         os.environ[TIMES] = times.name
         backend = Isolated(Path(sys.executable), options.model, device="cpu", dtype="float64")
         unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
-        cell = padded(build_defect(unit, (6, 6), "v_Se").atoms, backend.cutoff)
+        cell = pad_vacuum(build_defect(unit, (6, 6), "v_Se").atoms, backend.cutoff)
         calls = []
         for _ in range(TURNS + 1):
             start = time.perf_counter()

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from flatforce.models import load
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
 
@@ -26,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     potential = load(f"mace:{options.model}")
-    unit = padded(monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597), potential.cutoff)
+    unit = pad_vacuum(monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597), potential.cutoff)
     prepared = []
     for size in options.sizes:
         cell = build_defect(unit, (size, size), "v_Se").atoms
@@ -47,7 +47,7 @@ def main() -> None:
     for size, cell, hessian, set_up in prepared:
         row = float(np.median(times[size]))
         print(
-            f"{size}×{size}: {len(cell)} atoms, reach {hessian.reach(0)}, set-up {set_up:.2f} s, row {row:.3f} s"
+            f"{size}×{size}: {len(cell)} atoms, row of {hessian.count_row_atoms(0)} atoms, set-up {set_up:.2f} s, row {row:.3f} s"
         )
 
 

@@ -19,14 +19,14 @@ from ase.optimize import FIRE
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.models import load
 from flatforce.models.backends.mace import import_mace
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.models.spec import model_path
 from flatforce.properties.relax import relax_many
-from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.properties.relax_config import RelaxConfig
+from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import IN_PLANE
-from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.strain import apply_strain, rattle_positions
 
 CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
 
@@ -69,12 +69,12 @@ def main() -> None:
         model_paths=str(model_path(given.model)), device=potential.device, default_dtype="float64"
     )
     potential.evaluate(sheets[:2])
-    alone(padded(sheets[0], potential.cutoff), calculator)  # both are warm
+    alone(pad_vacuum(sheets[0], potential.cutoff), calculator)  # both are warm
     begin = time.perf_counter()
     together = relax_many(potential, sheets, CONFIG)
     ours = time.perf_counter() - begin
     begin = time.perf_counter()
-    single = [alone(padded(sheet, potential.cutoff), calculator) for sheet in sheets[: given.alone]]
+    single = [alone(pad_vacuum(sheet, potential.cutoff), calculator) for sheet in sheets[: given.alone]]
     theirs = time.perf_counter() - begin
     assert not any(isinstance(one, FailedRelaxation) for one in together)
     steps = sum(one.n_steps for one in together if not isinstance(one, FailedRelaxation))

@@ -12,9 +12,9 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.results import Record, claim_folder, write_record
 from flatforce.data.frames import write_frames
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
-from flatforce.properties.phonons.force_constants.embedding import Embedded
-from flatforce.properties.phonons.force_constants.pristine_host import Host
+from flatforce.properties.phonons.force_constants.embedding import Embedding
 from flatforce.properties.phonons.force_constants.local_rows import Rows
+from flatforce.properties.phonons.force_constants.pristine_host import Host
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.sum_rules import residuals
 from flatforce.structures.defects import DefectCell, build_defect
@@ -45,7 +45,7 @@ def host_of(primitive: Atoms, size: int) -> Host:
     return Host.of(primitive, found, size)
 
 
-def saved_embedding(embedded: Embedded, size: int, folder: Path) -> Path:
+def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
     """The folder that `defect phonons --embed` would leave."""
     settings = {
         "size": size,
@@ -63,7 +63,7 @@ def saved_embedding(embedded: Embedded, size: int, folder: Path) -> Path:
     return folder
 
 
-def embedded_springs(primitive: Atoms, size: int, defect: str) -> Embedded:
+def embedded_springs(primitive: Atoms, size: int, defect: str) -> Embedding:
     """A defect whose atoms stay where they are."""
     cell: DefectCell = build_defect(primitive, (size, size), defect)
     constants = springs(cell.atoms)
@@ -71,4 +71,4 @@ def embedded_springs(primitive: Atoms, size: int, defect: str) -> Embedded:
     one = np.ones(1)
     everyone = np.arange(len(cell.atoms))
     host = host_of(primitive, size)
-    return Embedded(constants, cell, host, one, one, 0.0, rules, rules, False, everyone, everyone, 0.0)
+    return Embedding(constants, cell, host, one, one, 0.0, rules, rules, False, everyone, everyone, 0.0)

@@ -13,18 +13,19 @@ from scipy.stats import t, ttest_1samp
 
 from flatforce.active.assess import assess, few_to_calibrate
 from flatforce.active.calibration import LEVELS, atom_errors, calibrate, coverage, level_margins
-from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.cross_conformal import Fold, Model
+from flatforce.active.dynamics import Dynamics, run_dynamics
 from flatforce.active.selection import Pool, select
-from flatforce.active.uncertainty import DescriptorDistance, atom_spread, committee_spread
 from flatforce.active.surrogate import Surrogate
+from flatforce.active.uncertainty import DescriptorDistance, atom_spread, committee_spread
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
 from flatforce.data.curation.diversity import descriptor_gradients
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
-from flatforce.models.potential import Potential, Prediction
+from flatforce.models.potential import Potential
+from flatforce.models.prediction import Prediction
 from flatforce.models.protocols import RawPrediction
 from flatforce.structures.strain import rattle_positions
 

@@ -11,8 +11,8 @@ from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled
 from flatforce.properties.alloys.scores import ON_HULL, lower_hull
-from flatforce.studies.alloy.files import AlloyStudy, read_table
 from flatforce.studies.alloy.energies import alloy_energies
+from flatforce.studies.alloy.files import AlloyStudy, read_table
 
 if TYPE_CHECKING:
     from ase import Atoms

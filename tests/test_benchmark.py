@@ -18,16 +18,18 @@ from flatforce.core.errors import DataError, ModelError, ResultError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models.calculator import SheetCalculator
-from flatforce.models.potential import Potential, padded
-from flatforce.properties.benchmark.relaxation import collect_materials, score_relaxations
+from flatforce.models.potential import Potential
+from flatforce.models.slab import pad_vacuum
 from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
+from flatforce.properties.benchmark.relaxation import score_relaxations
+from flatforce.properties.benchmark.materials import collect_materials
 from flatforce.properties.relax import relax, relax_many
-from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.properties.relax_config import RelaxConfig
+from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.report.page import write_report
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import IN_PLANE
-from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.strain import apply_strain, rattle_positions
 from flatforce.studies.benchmark_stages import benchmark_relax
 
 CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
@@ -53,7 +55,7 @@ def test_side_by_side_is_one_by_one_with_ase(wse2: Potential, starts: list[Atoms
     together = relax_many(wse2, starts, CONFIG)
     for start, found in zip(starts, together, strict=True):
         assert not isinstance(found, FailedRelaxation)
-        alone = padded(start, wse2.cutoff)
+        alone = pad_vacuum(start, wse2.cutoff)
         alone.calc = SheetCalculator(wse2)
         optimizer = FIRE(UnitCellFilter(alone, mask=list(IN_PLANE)), logfile=None)
         for _ in optimizer.irun(fmax=0.0, steps=found.n_steps):

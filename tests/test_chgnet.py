@@ -54,5 +54,5 @@ def test_an_unknown_name_is_refused() -> None:
 
 def test_the_kind_alone_means_its_usual_model() -> None:
     assert split_spec("chgnet") == ("chgnet", "0.3.0")
-    with pytest.raises(ModelError, match="no kind of model"):
+    with pytest.raises(ModelError, match="no kind of force field"):
         split_spec("mace")

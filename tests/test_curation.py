@@ -20,7 +20,7 @@ from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.data.material_splits import SplitConfig, split_by_material
 from flatforce.data.statistics import statistics
-from flatforce.report.figures.data import place
+from flatforce.report.figures.data import table_position
 from flatforce.structures.prototypes import monolayer
 
 Energies = st.lists(st.floats(-10, 0), min_size=1, max_size=30)
@@ -209,4 +209,4 @@ def test_statistics_count(tmp_path: Path) -> None:
     ],
 )
 def test_elements_stand_where_chemists_expect_them(z: int, where: tuple[int, int]) -> None:
-    assert place(z) == where
+    assert table_position(z) == where

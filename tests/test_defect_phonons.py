@@ -14,14 +14,15 @@ from phonopy import Phonopy
 from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential, load
-from flatforce.models.potential import Prediction
+from flatforce.models.prediction import Prediction
 from flatforce.properties.phonons import supercell
-from flatforce.properties.phonons.config import DefectPhononConfig
-from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
-from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, with_symmetry
-from flatforce.properties.phonons.defects.result import DefectPhonons
-from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, finite_size, verdicts
+from flatforce.properties.phonons.config import DefectPhononConfig, PhononConfig
+from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, classify_modes, compare_sizes
 from flatforce.properties.phonons.defects.imaginary_modes import follow
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, restore_symmetry
+from flatforce.properties.phonons.defects.result import DefectPhonons
+from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
+from flatforce.properties.phonons.pristine import pristine_phonons
 from flatforce.properties.phonons.spectra.irreps import assign_irreps
 from flatforce.properties.phonons.spectra.localisation import (
     DEGENERACY_TOLERANCE,
@@ -29,16 +30,19 @@ from flatforce.properties.phonons.spectra.localisation import (
     degenerate_groups,
     localised_modes,
 )
-from flatforce.properties.phonons.config import PhononConfig
-from flatforce.properties.phonons.pristine import pristine_phonons
 from flatforce.properties.phonons.spectra.modes import (
     ModeSet,
+    assign_shells,
     gaussian_dos,
     modes_on_mesh,
-    assign_shells,
     site_weights,
 )
-from flatforce.properties.phonons.spectra.thermal import MIN_DISPLACEMENT_FREQUENCY, MIN_VIBRATION, free_energy, mean_square_displacements
+from flatforce.properties.phonons.spectra.thermal import (
+    MIN_DISPLACEMENT_FREQUENCY,
+    MIN_VIBRATION,
+    free_energy,
+    mean_square_displacements,
+)
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
@@ -91,7 +95,7 @@ def test_a_vacancy_removes_three_states(vacancy: DefectPhonons) -> None:
 
 
 def test_shells_and_elements_add_up_to_the_dos(vacancy: DefectPhonons) -> None:
-    np.testing.assert_allclose(vacancy.shell_dos.sum(axis=1), vacancy.dos, atol=1e-9)
+    np.testing.assert_allclose(vacancy.shell_ldos.sum(axis=1), vacancy.dos, atol=1e-9)
     by_element = sum(vacancy.element_dos.values())
     np.testing.assert_allclose(by_element, vacancy.dos, atol=1e-9)
     pristine, defect = vacancy.shell_sites
@@ -101,10 +105,10 @@ def test_shells_and_elements_add_up_to_the_dos(vacancy: DefectPhonons) -> None:
 
 
 def test_symmetry_saves_displacements_and_rules_hold(vacancy: DefectPhonons) -> None:
-    assert 0 < vacancy.filled.n_rows < len(vacancy.relaxed) / 2
-    assert vacancy.left_residuals.translation < 1e-10
-    assert vacancy.left_residuals.rotation < 1e-8
-    assert vacancy.raw_residuals.rotation > 1e-4
+    assert 0 < vacancy.engine_report.n_rows < len(vacancy.relaxed) / 2
+    assert vacancy.residuals_after.translation < 1e-10
+    assert vacancy.residuals_after.rotation < 1e-8
+    assert vacancy.residuals_before.rotation > 1e-4
 
 
 def test_irreps_are_phonopys(vacancy: DefectPhonons) -> None:
@@ -221,11 +225,11 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
         ]
     )
     config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
-    found = defect_phonons(potential, unit, "Se_Se:top", config, scratch=tmp_path)
+    found = defect_phonons(potential, unit, "Se@Se:top", config, scratch=tmp_path)
     step = found.frequency[1] - found.frequency[0]
     assert np.abs(found.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
     assert np.abs(found.dos[1] - found.dos[0]).sum() * step < 1e-4
-    assert np.abs(found.shell_dos[1] - found.shell_dos[0]).sum() * step < 1e-4
+    assert np.abs(found.shell_ldos[1] - found.shell_ldos[0]).sum() * step < 1e-4
     assert np.abs(found.site_difference).sum() * step < 1e-4
     unstable = replace(found, lowest=-0.2)  # on the mesh alone
     assert "-0.200 THz, none with the period of this cell" in unstable.problems[0]
@@ -280,7 +284,7 @@ def test_small_real_distortion_survives_the_symmetry(potential: Potential, unit:
     moved = cell.copy()
     moved.positions[4] += (0.012, 0.0, 0.0)
     assert len(find_symmetry(moved, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(cell).rotations)
-    restored, symmetry = with_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
+    restored, symmetry = restore_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
     assert len(symmetry.rotations) < len(find_symmetry(cell).rotations)
     assert np.abs(restored.positions - moved.positions).max() < 1e-3
 
@@ -292,7 +296,7 @@ def test_a_strain_is_not_undone_by_symmetry(potential: Potential, unit: Atoms) -
     assert len(find_symmetry(stretched, symprec=RELAXED_SYMPREC).rotations) == len(
         find_symmetry(unit).rotations
     )
-    restored, symmetry = with_symmetry(_Frozen(potential, stretched), stretched, limit=1e-3)
+    restored, symmetry = restore_symmetry(_Frozen(potential, stretched), stretched, limit=1e-3)
     assert len(symmetry.rotations) == len(find_symmetry(unit).rotations) // 3
     np.testing.assert_allclose(restored.cell.array, deformed, atol=1e-12)
 
@@ -315,7 +319,7 @@ def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:
         dos = 3 * np.exp(-0.5 * ((grid - at) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi))
         return SizeSpectrum(name, n, grid, dos, np.array([at]))
 
-    found = finite_size([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
+    found = compare_sizes([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
     assert found.names == ["4x4", "6x6", "8x8"]
     assert found.change == pytest.approx([0.0, 2.0], abs=1e-6)
     assert found.mode_shift == pytest.approx([0.0, 4.0])
@@ -421,7 +425,7 @@ def test_growth_with_the_cell_tells_local_from_extended() -> None:
         )
         for k in (16, 4, 9)
     ]
-    found = verdicts(sizes)
+    found = classify_modes(sizes)
     assert [one.verdict for one in found] == ["resonance", "extended", "resonance", "", "local"]
     growth = [one.growth for one in found]
     assert growth[:3] == pytest.approx([0, 1, 0.5])

@@ -9,10 +9,10 @@ from ase import Atoms
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.config import DiluteConfig
-from flatforce.properties.phonons.defects.dilute_limit import Dilute, dilute_limit
-from flatforce.properties.phonons.force_constants.embedding import Embedded
+from flatforce.properties.phonons.defects.dilute_limit import DiluteLimit, dilute_limit
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
+from flatforce.properties.phonons.force_constants.embedding import Embedding
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
 from springs import embedded_springs
 
@@ -26,7 +26,7 @@ EXACT = 1e-5
 """Of a DOS; the line's kernel cuts off at 8 standard deviations and the grid at exp(-6π)."""
 
 
-def dilute(embedded: Embedded, mesh: int) -> Dilute:
+def dilute(embedded: Embedding, mesh: int) -> DiluteLimit:
     return dilute_limit(
         embedded.force_constants,
         embedded.cell,
@@ -37,8 +37,8 @@ def dilute(embedded: Embedded, mesh: int) -> Dilute:
     )
 
 
-def modes(embedded: Embedded) -> tuple[FloatArray, FloatArray]:
-    squares, vectors = np.linalg.eigh(embedded.force_constants.dynamical().toarray())
+def modes(embedded: Embedding) -> tuple[FloatArray, FloatArray]:
+    squares, vectors = np.linalg.eigh(embedded.force_constants.dynamical_matrix().toarray())
     frequencies: FloatArray = np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     return frequencies, vectors
 
@@ -50,7 +50,7 @@ def folded(frequencies: FloatArray, weights: FloatArray, grid: FloatArray) -> Fl
     return found
 
 
-def shell_dos(embedded: Embedded, grid: FloatArray) -> FloatArray:
+def shell_ldos(embedded: Embedding, grid: FloatArray) -> FloatArray:
     frequencies, vectors = modes(embedded)
     weights = (vectors.reshape(-1, 3, len(frequencies)) ** 2).sum(axis=1)
     shells = defect_shells(embedded.cell, RADII)
@@ -58,23 +58,23 @@ def shell_dos(embedded: Embedded, grid: FloatArray) -> FloatArray:
 
 
 @pytest.mark.parametrize(
-    ("defect", "states"), [("v_Se:top", -3), ("S_Se:top", 0), ("Se_W", 0), ("ad_Se@W:top", 3)]
+    ("defect", "states"), [("v_Se:top", -3), ("S@Se:top", 0), ("Se@W", 0), ("ad_Se@W:top", 3)]
 )
 def test_on_the_mesh_of_the_supercell_it_is_the_supercell(unit: Atoms, defect: str, states: int) -> None:
     """Of vacancies, other masses, springs of an antisite, and added atoms."""
     embedded = embedded_springs(unit, 7, defect)
     found = dilute(embedded, 7)
-    wanted = shell_dos(embedded, found.frequency)
-    np.testing.assert_allclose(found.shell_dos[1], wanted, atol=EXACT * wanted.max())
-    assert np.abs(found.shell_dos[1] - found.shell_dos[0]).max() > 0.02 * wanted.max()
-    pristine = embedded_springs(unit, 7, "Se_Se:top")
+    wanted = shell_ldos(embedded, found.frequency)
+    np.testing.assert_allclose(found.shell_ldos[1], wanted, atol=EXACT * wanted.max())
+    assert np.abs(found.shell_ldos[1] - found.shell_ldos[0]).max() > 0.02 * wanted.max()
+    pristine = embedded_springs(unit, 7, "Se@Se:top")
     totals = []
     for one in (pristine, embedded):
         frequencies, _ = modes(one)
         totals.append(folded(frequencies, np.ones_like(frequencies), found.frequency))
     np.testing.assert_allclose(found.difference, totals[1] - totals[0], atol=EXACT * totals[0].max())
     assert found.metrics["removed_states"] == pytest.approx(states, abs=0.01)
-    assert np.trapezoid(found.shell_dos, found.frequency, axis=2) == pytest.approx(3, abs=0.02)
+    assert np.trapezoid(found.shell_ldos, found.frequency, axis=2) == pytest.approx(3, abs=0.02)
     assert found.problems == []
 
 
@@ -82,14 +82,14 @@ def test_supercells_tend_to_it(unit: Atoms) -> None:
     found = dilute(embedded_springs(unit, 10, "v_Se:top"), 96)
     finer = dilute(embedded_springs(unit, 10, "v_Se:top"), 128)
     step = found.frequency[1]
-    assert np.abs(found.shell_dos - finer.shell_dos).sum() * step < 1e-4
+    assert np.abs(found.shell_ldos - finer.shell_ldos).sum() * step < 1e-4
     away = []
     for size in (5, 8, 12):
-        dos = shell_dos(embedded_springs(unit, size, "v_Se:top"), found.frequency)
-        away.append(np.abs(dos - found.shell_dos[1]).sum() * step / 6)
+        dos = shell_ldos(embedded_springs(unit, size, "v_Se:top"), found.frequency)
+        away.append(np.abs(dos - found.shell_ldos[1]).sum() * step / 6)
     assert away[0] > 1.5 * away[1] > 2.25 * away[2]
     assert found.metrics["removed_states"] == pytest.approx(-3, abs=0.01)
-    np.testing.assert_allclose(found.shell_dos.sum(axis=2) * step, 3, rtol=0.01)
+    np.testing.assert_allclose(found.shell_ldos.sum(axis=2) * step, 3, rtol=0.01)
 
 
 def test_a_defect_wider_than_its_cell_is_refused(unit: Atoms) -> None:
@@ -104,7 +104,7 @@ def test_an_unstable_defect_is_told(unit: Atoms) -> None:
     first, second = embedded.force_constants.pairs
     (place,) = np.flatnonzero((first == atom) & (second == atom))
     embedded.force_constants.blocks[place] -= 12.0 * np.eye(3)
-    squares = np.linalg.eigvalsh(embedded.force_constants.dynamical().toarray())
+    squares = np.linalg.eigvalsh(embedded.force_constants.dynamical_matrix().toarray())
     assert squares.min() < -((0.1 / FREQUENCY_FACTOR) ** 2)
     found = dilute(embedded, 7)
     assert found.lowest == pytest.approx(-np.sqrt(-squares.min()) * FREQUENCY_FACTOR, rel=1e-3)

@@ -14,9 +14,9 @@ from flatforce.cli import app
 from flatforce.core.arrays import FloatArray
 from flatforce.core.results import read_arrays, read_record
 from flatforce.core.units import FREQUENCY_FACTOR, HBAR
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
-from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 
 
 def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
@@ -32,18 +32,18 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     assert record["metrics"]["n_atoms"] == 74
     assert record["metrics"]["unconverged"] < 0.01
     constants = SparseForceConstants.load(folder / "force_constants.hdf5")
-    squares, vectors = np.linalg.eigh(constants.dynamical().toarray())
+    squares, vectors = np.linalg.eigh(constants.dynamical_matrix().toarray())
     frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     grid = arrays["frequency"]
     weight = (vectors.reshape(74, 3, -1) ** 2).sum(axis=1)
     dos = np.array([gaussian_dos(frequencies[None], one[None], grid, 0.08) for one in weight])
     real = frequencies[frequencies > 0]
     assert real.max() < grid[-1]
-    near = np.argsort(np.abs(dos - arrays["shell_dos"][0]).sum(axis=1))[:3]
+    near = np.argsort(np.abs(dos - arrays["shell_ldos"][0]).sum(axis=1))[:3]
     assert int(arrays["shell_sites"][0]) == 3  # the metal atoms about the vacancy, alike by symmetry
     for atom in near:
         assert constants.atoms.symbols[int(atom)] == "W"
-        assert np.abs(dos[atom] - arrays["shell_dos"][0]).sum() / dos[atom].sum() < 1e-3
+        assert np.abs(dos[atom] - arrays["shell_ldos"][0]).sum() / dos[atom].sum() < 1e-3
     symbols = np.array(constants.atoms.get_chemical_symbols())
     for symbol in ("Se", "W"):
         wanted = dos[symbols == symbol].mean(axis=0)
@@ -54,7 +54,7 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
         assert error.sum() < 0.2 * wanted.sum()
     normal = (vectors.reshape(74, 3, -1)[near, 2] ** 2).mean(axis=0)
     wanted = gaussian_dos(frequencies[None], normal[None], grid, 0.08)
-    assert np.abs(wanted - arrays["shell_normal"][0]).sum() / wanted.sum() < 1e-3
+    assert np.abs(wanted - arrays["shell_ldos_out_of_plane"][0]).sum() / wanted.sum() < 1e-3
     small = SparseForceConstants.load(tmp_path / "out" / "3x3" / "force_constants.hdf5")
     phonon = make_phonopy(small.atoms, (1, 1))
     phonon.force_constants = small.dense()

@@ -12,14 +12,19 @@ from ase import Atoms
 from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
-from flatforce.models.potential import padded
-from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
+from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.config import EmbedConfig
-from flatforce.properties.phonons.force_constants.embedding import Embedded, _site_group, embed, nearest_vectors
+from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
+from flatforce.properties.phonons.force_constants.embedding import (
+    Embedding,
+    _site_group,
+    embed,
+    nearest_vectors,
+)
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.properties.phonons.force_constants.local_rows import local_rows
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.structures.defects import build_defect
 from flatforce.structures.symmetry import find_symmetry
 from springs import embedded_springs
@@ -33,22 +38,22 @@ RULES = 1e-8
 
 def embedded(
     potential: Potential, unit: Atoms, defect: str, scratch: Path, **settings: float | bool
-) -> Embedded:
-    primitive = padded(unit, potential.cutoff)
+) -> Embedding:
+    primitive = pad_vacuum(unit, potential.cutoff)
     small = build_defect(primitive, (3, 3), defect)
     config = EmbedConfig.model_validate(settings)
     return embed(potential, primitive, small, small.atoms, config, scratch=scratch)
 
 
 def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    settings = {"size": 6, "radius": 4.0, "rim_rows": 2}
-    ruled = embedded(potential, unit, "Se_Se:top", tmp_path, **settings | {"size": 14})
+    settings = {"size": 6, "radius": 4.0, "n_check_rows": 2}
+    ruled = embedded(potential, unit, "Se@Se:top", tmp_path, **settings | {"size": 14})
     host = ruled.host.constants(14)
     np.testing.assert_allclose(ruled.force_constants.dense(), host.dense(), atol=ROUND_OFF)
     assert host.blocks.max() > 1
-    found = embedded(potential, unit, "Se_Se:top", tmp_path, sum_rules=False, **settings)
+    found = embedded(potential, unit, "Se@Se:top", tmp_path, sum_rules=False, **settings)
     assert found.change.max() < ROUND_OFF
-    assert found.rim_error < ROUND_OFF
+    assert found.truncation_error < ROUND_OFF
     cell = found.cell.pristine
     rows = local_rows(potential, cell, range(len(cell))[:40:13], scratch=tmp_path)
     assert rows is not None
@@ -60,7 +65,7 @@ def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: 
 
 
 def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, sum_rules=False, rim_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, sum_rules=False, n_check_rows=0)
     large = found.cell.atoms
     rows = local_rows(potential, large, range(len(large)), scratch=tmp_path)
     assert rows is not None
@@ -70,17 +75,17 @@ def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: A
         np.repeat(np.arange(len(large)), lengths),
         np.concatenate(rows.atoms),
         np.concatenate(rows.blocks),
-    ).symmetrised()
+    ).symmetrise()
     np.testing.assert_allclose(found.force_constants.dense(), whole.dense(), atol=ROUND_OFF)
-    assert np.isnan(found.rim_error)
+    assert np.isnan(found.truncation_error)
     assert found.change.max() > 0.1
 
 
 def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    settings = {"size": 8, "rim_rows": 3, "sum_rules": False}
+    settings = {"size": 8, "n_check_rows": 3, "sum_rules": False}
     near = embedded(potential, unit, "v_Se:top", tmp_path, radius=4.0, **settings)
     far = embedded(potential, unit, "v_Se:top", tmp_path, radius=7.0, **settings)
-    assert 0 < far.rim_error < near.rim_error
+    assert 0 < far.truncation_error < near.truncation_error
     dense, truth = near.force_constants.dense(), far.force_constants.dense()
     lateral = np.linalg.norm(
         nearest_vectors(near.cell.atoms.positions, near.cell.centre, near.cell.atoms.cell.array)[:, :2],
@@ -90,31 +95,31 @@ def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: At
     off = ~np.eye(len(lateral), dtype=bool)[beyond]
     outer = off & (lateral > 4.0)  # what the nearer rows have made exact is not left out
     missed = np.abs(dense[beyond] - truth[beyond]).max(axis=(2, 3))[outer].max()
-    assert missed <= near.rim_error * (1 + 1e-9)
+    assert missed <= near.truncation_error * (1 + 1e-9)
     assert missed > 0
 
 
 def test_rules_hold_everywhere(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=10, radius=4.0, rim_rows=0)
-    raw, left = found.raw_residuals, found.left_residuals
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=10, radius=4.0, n_check_rows=0)
+    raw, left = found.residuals_before, found.residuals_after
     assert min(raw.translation, raw.rotation) > 1e-4
     assert max(left.translation, left.rotation, left.permutation) < RULES
 
 
 def test_host_is_that_of_phonopy(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=6, radius=2.0, sum_rules=False, rim_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=6, radius=2.0, sum_rules=False, n_check_rows=0)
     phonon = make_phonopy(found.host.primitive, (6, 6))
     fill_force_constants(phonon, potential, engine="rows", displacement=0.01, scratch=tmp_path)
     q = np.array([[0.0, 0.0], [1 / 6, 0.0], [0.5, -1 / 3]])
     wanted = np.asarray(phonon.run_qpoints(np.pad(q, ((0, 0), (0, 1)))).frequencies)
-    squares = np.linalg.eigvalsh(found.host.dynamical(q))
+    squares = np.linalg.eigvalsh(found.host.dynamical_matrices(q))
     frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     np.testing.assert_allclose(frequencies, wanted, atol=1e-5)
     assert frequencies.max() > 1
 
 
 def test_symmetry_is_kept_and_saves_rows(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=12, radius=3.5, rim_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, size=12, radius=3.5, n_check_rows=0)
     exact = {path.name for path in tmp_path.iterdir()}
     assert len(exact) - 3 < len(found.distance) / 1.5  # three rows are the pristine ones
     large, symmetry = found.cell.atoms, find_symmetry(found.cell.atoms)
@@ -135,7 +140,7 @@ def test_symmetry_is_kept_and_saves_rows(potential: Potential, unit: Atoms, tmp_
 def test_what_does_not_fit_is_refused(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="not larger"):
         embedded(potential, unit, "v_Se:top", tmp_path, size=3)
-    primitive = padded(unit, potential.cutoff)
+    primitive = pad_vacuum(unit, potential.cutoff)
     small = build_defect(primitive, (3, 3), "v_Se:top")
     wider = primitive.copy()
     wider.set_cell(wider.cell.array * [[1.02], [1.02], [1.0]], scale_atoms=True)
@@ -145,7 +150,7 @@ def test_what_does_not_fit_is_refused(potential: Potential, unit: Atoms, tmp_pat
 
 def test_operations_are_those_that_keep_the_defect(potential: Potential, unit: Atoms) -> None:
     """The pristine cell has D3h, the vacancy C3v of it; a reach to the border leaves the identity alone."""
-    primitive = padded(unit, potential.cutoff)
+    primitive = pad_vacuum(unit, potential.cutoff)
     relaxed = primitive.repeat((3, 3, 1))
     made = build_defect(primitive, (8, 8), "v_Se:top")
     vectors = nearest_vectors(made.atoms.positions, made.centre, made.atoms.cell.array)
@@ -161,12 +166,12 @@ def test_operations_are_those_that_keep_the_defect(potential: Potential, unit: A
 def test_problems_are_told(unit: Atoms) -> None:
     found = embedded_spectra(embedded_springs(unit, 6, "v_Se:top"), radii=[4.0], broadening=0.3)
     assert found.problems == []
-    rules = replace(found.embedded.left_residuals, rotation=1e-6)
+    rules = replace(found.embedded.residuals_after, rotation=1e-6)
     bad = replace(
         found,
         lowest=-0.4,
         unconverged=0.02,
-        embedded=replace(found.embedded, left_residuals=rules, ruled=True),
+        embedded=replace(found.embedded, residuals_after=rules, ruled=True),
     )
     said = " ".join(bad.problems)
     assert "-0.400 THz" in said

@@ -14,13 +14,17 @@ from flatforce.core.errors import ConfigError, DataError, ModelError
 from flatforce.models import Potential, load
 from flatforce.models.backends.mace import MaceBackend
 from flatforce.models.finite_difference_hessian import ClusterHessian
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
-from flatforce.properties.phonons.force_constants.local_rows import irreducible, local_rows, spread_by_symmetry
-from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
+from flatforce.properties.phonons.force_constants.local_rows import (
+    force_constants_by_symmetry,
+    irreducible_atoms,
+    local_rows,
+)
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.structures.defects import build_defect
-from flatforce.structures.neighbour_graph import k_hop_neighbourhood, build_neighbour_graph
+from flatforce.structures.neighbour_graph import build_neighbour_graph, k_hop_neighbourhood
 from flatforce.structures.strain import rattle_positions
 from flatforce.structures.symmetry import find_symmetry
 from hessians import whole_rows
@@ -40,7 +44,7 @@ TRUNCATION = 1e-4
 
 @pytest.fixture
 def vacancy(potential: Potential, unit: Atoms) -> Atoms:
-    return build_defect(padded(unit, potential.cutoff), (4, 4), "v_Se:top").atoms
+    return build_defect(pad_vacuum(unit, potential.cutoff), (4, 4), "v_Se:top").atoms
 
 
 def whole(potential: Potential, cell: Atoms, centre: int) -> FloatArray:
@@ -51,13 +55,13 @@ def whole(potential: Potential, cell: Atoms, centre: int) -> FloatArray:
 
 def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.Generator) -> None:
     """In a cell so large that a row of the 4 Å model does not take in all of it."""
-    made = build_defect(padded(unit, potential.cutoff), (7, 7), "v_Se:top")
+    made = build_defect(pad_vacuum(unit, potential.cutoff), (7, 7), "v_Se:top")
     cell = rattle_positions(made.atoms, amplitude=0.05, rng=rng)
     hessian = potential.hessian(cell)
     assert hessian is not None
     for centre in (40, len(cell) - 1):
         atoms, blocks = hessian.rows(centre)
-        assert len(atoms) == hessian.reach(centre) < len(cell)
+        assert len(atoms) == hessian.count_row_atoms(centre) < len(cell)
         wanted = whole_rows(hessian, centre)
         found = np.zeros_like(wanted)
         found[atoms] = blocks
@@ -81,12 +85,12 @@ def test_rows_are_differences_of_forces(potential: Potential, sheet: Atoms, rng:
 
 def test_symmetry_gives_the_other_rows(potential: Potential, vacancy: Atoms, tmp_path: Path) -> None:
     symmetry = find_symmetry(vacancy)
-    centres = irreducible(symmetry)
+    centres = irreducible_atoms(symmetry)
     assert len(centres) < len(vacancy) / 3
     rows = local_rows(potential, vacancy, centres, scratch=tmp_path)
     assert rows is not None
     assert rows.largest_difference is not None
-    found = spread_by_symmetry(vacancy, rows, symmetry)
+    found = force_constants_by_symmetry(vacancy, rows, symmetry)
     dense = found.dense()
     others = [i for i in range(len(vacancy)) if i not in centres][::20]
     assert others
@@ -98,7 +102,7 @@ def test_symmetry_gives_the_other_rows(potential: Potential, vacancy: Atoms, tmp
 
 @pytest.mark.parametrize("defect", [None, "v_Se:top"])
 def test_engines_agree(potential: Potential, unit: Atoms, tmp_path: Path, defect: str | None) -> None:
-    cell = padded(unit, potential.cutoff)
+    cell = pad_vacuum(unit, potential.cutoff)
     repeats = (3, 3)
     if defect is not None:
         cell, repeats = build_defect(cell, repeats, defect).atoms, (1, 1)
@@ -191,7 +195,7 @@ def test_a_model_of_unknown_reach_goes_by_displacements(unit: Atoms, tmp_path: P
     copper = unit.copy()
     copper.symbols = ["Cu"] * 3
     forces_only = load("ase:ase.calculators.emt:EMT")
-    phonon = make_phonopy(padded(copper, forces_only.cutoff), (2, 2))
+    phonon = make_phonopy(pad_vacuum(copper, forces_only.cutoff), (2, 2))
     done = fill_force_constants(phonon, forces_only, engine="auto", displacement=0.01, scratch=tmp_path)
     assert "is not known" in done.engine
     with pytest.raises(ConfigError, match="is not known"):
@@ -203,12 +207,12 @@ def test_clusters_give_the_rows_of_the_whole_cell(
     potential: Potential, unit: Atoms, rng: np.random.Generator, size: int, *, wraps: bool
 ) -> None:
     cell = rattle_positions(
-        build_defect(padded(unit, potential.cutoff), (size, size), "v_Se:top").atoms, amplitude=0.05, rng=rng
+        build_defect(pad_vacuum(unit, potential.cutoff), (size, size), "v_Se:top").atoms, amplitude=0.05, rng=rng
     )
     hessian = ClusterHessian(potential.backend, cell)
     centre = 17
     atoms, blocks = hessian.rows(centre)
-    assert (hessian.reach(centre) < len(cell)) is not wraps
+    assert (hessian.count_row_atoms(centre) < len(cell)) is not wraps
     found = np.zeros((len(cell), 3, 3))
     found[atoms] = blocks
     differences = whole_rows(hessian, centre)
@@ -218,7 +222,7 @@ def test_clusters_give_the_rows_of_the_whole_cell(
 
 
 def test_a_cluster_that_is_cut_too_small_is_wrong(potential: Potential, unit: Atoms) -> None:
-    cell = build_defect(padded(unit, potential.cutoff), (11, 11), "v_Se:top").atoms
+    cell = build_defect(pad_vacuum(unit, potential.cutoff), (11, 11), "v_Se:top").atoms
     hessian = ClusterHessian(potential.backend, cell)
     true = whole_rows(hessian, 0)
     atoms, _ = k_hop_neighbourhood(hessian.graph, 0, 2)
@@ -232,7 +236,7 @@ def test_calculator_of_known_reach_goes_by_clusters(unit: Atoms, tmp_path: Path)
     copper = unit.copy()
     copper.symbols = ["Cu"] * 3
     known = load("ase:ase.calculators.emt:EMT?cutoff=6.0")
-    cell = build_defect(padded(copper, known.cutoff), (9, 9), "v_Cu:top").atoms
+    cell = build_defect(pad_vacuum(copper, known.cutoff), (9, 9), "v_Cu:top").atoms
     found = []
     for engine in ("rows", "displacements"):
         phonon = make_phonopy(cell, (1, 1))
@@ -277,7 +281,7 @@ def test_without_the_kernels_it_is_torch(model_file: Path, monkeypatch: pytest.M
 def test_hops_are_steps_on_the_quotient_graph(unit: Atoms) -> None:
     """Against breadth-first search by hand, in a cell so small that atoms meet their own images."""
     for repeats in ((1, 1), (4, 3)):
-        cell = padded(unit, 4.0).repeat((*repeats, 1))
+        cell = pad_vacuum(unit, 4.0).repeat((*repeats, 1))
         graph = build_neighbour_graph(cell, 4.0)
         for centre in (0, len(cell) - 1):
             known, front = {centre: 0}, [centre]
@@ -309,9 +313,9 @@ def test_sparse_and_dense_are_the_same(unit: Atoms, rng: np.random.Generator, tm
     np.testing.assert_array_equal(found.matrix.toarray(), flat)
     masses = np.repeat(found.atoms.get_masses(), 3)
     np.testing.assert_allclose(
-        found.dynamical().toarray(), flat / np.sqrt(np.outer(masses, masses)), atol=1e-12
+        found.dynamical_matrix().toarray(), flat / np.sqrt(np.outer(masses, masses)), atol=1e-12
     )
-    np.testing.assert_allclose(found.symmetrised().matrix.toarray(), (flat + flat.T) / 2, atol=1e-15)
+    np.testing.assert_allclose(found.symmetrise().matrix.toarray(), (flat + flat.T) / 2, atol=1e-15)
     found.save(tmp_path / "fc.hdf5")
     back = SparseForceConstants.load(tmp_path / "fc.hdf5")
     np.testing.assert_array_equal(back.dense(), dense)

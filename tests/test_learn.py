@@ -15,6 +15,8 @@ from ase.calculators.emt import EMT
 from ase.io import read, write
 
 from commands import kill_when, run
+from flatforce.active.calibration_folds import part
+from flatforce.active.calibration_split import set_aside
 from flatforce.active.config import LearnConfig
 from flatforce.active.dynamics import Dynamics
 from flatforce.active.property import (
@@ -34,9 +36,7 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.frames import Labels, attach_labels, get_labels, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
-from flatforce.active.calibration_folds import part
 from flatforce.studies.learn.material import gather
-from flatforce.active.calibration_split import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,9 +17,9 @@ from flatforce.models import load
 from flatforce.models.isolated.environments import PLAUSIBLE, environment_for
 from flatforce.models.training import epochs, run
 from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.initial_model import _scale
 from flatforce.models.training.learners.base import Learner
 from flatforce.models.training.run import train
-from flatforce.models.training.initial_model import _scale
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.checks import check_potential
 
@@ -154,7 +154,7 @@ def test_replayed_frames_carry_what_the_model_said(
 
     monkeypatch.setattr(run, "fit", noted)
     given = {"data": [str(others)], "count": 100}
-    result = train(config(few_frames, start_from=before, replay=given, realign=False), tmp_path / "further")
+    result = train(config(few_frames, start_from=before, replay=given, refit_e0s=False), tmp_path / "further")
     card = result["details"]["cards"][0]
     assert (card["n_replayed"], len(seen)) == (6, card["n_train"] + 6)
     said = load(before, dtype="float32").evaluate(seen[-6:])
@@ -175,12 +175,12 @@ def test_energies_alone_need_no_forces(kind: str, few_frames: Path, tmp_path: Pa
     data = tmp_path / "bare.extxyz"
     write(data, bare, format="extxyz")
     weights = {"energy": 1.0, "forces": 0.0, "stress": 0.0}
-    result = train(config(data, model=SHAPES[kind], weights=weights, e_cut=0.001), tmp_path / "run")
+    result = train(config(data, model=SHAPES[kind], weights=weights, min_energy_step=0.001), tmp_path / "run")
     assert "energy_mae" in result["metrics"]
     assert "force_mae" not in result["metrics"]
     if kind == "mace":
         model = tmp_path / "run" / "model.model"
-        judged = command(tmp_path, "evaluate", str(model), "bare.extxyz", "-o", "judged", "--energies-alone")
+        judged = command(tmp_path, "evaluate", str(model), "bare.extxyz", "-o", "judged", "--energy-only")
         assert judged.returncode == 0, judged.stderr
         assert "energy_mae" in judged.stdout
         assert "force" not in judged.stdout
@@ -236,7 +236,7 @@ def test_validation_frames_do_not_hang_on_e_cut(tmp_path: Path, frames: list[Ato
     data = tmp_path / "path.extxyz"
     write(data, some, format="extxyz")
     cards = [
-        train(config(data, model=SHAPES["mace"], epochs=1, e_cut=cut), tmp_path / str(cut))["details"][
+        train(config(data, model=SHAPES["mace"], epochs=1, min_energy_step=cut), tmp_path / str(cut))["details"][
             "cards"
         ][0]
         for cut in (-1.0, 1e3)

@@ -12,11 +12,10 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import ConfigError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential
-from flatforce.properties.phonons.config import PolarConfig
-from flatforce.properties.phonons.force_constants.polar import COULOMB, born_charges, polar_term
-from flatforce.properties.phonons.config import PhononConfig
-from flatforce.properties.phonons.pristine import _polar_bands, pristine_phonons
+from flatforce.properties.phonons.config import PhononConfig, PolarConfig
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
+from flatforce.properties.phonons.force_constants.polar import COULOMB, born_charges, polar_term
+from flatforce.properties.phonons.pristine import _polar_bands, pristine_phonons
 from springs import springs
 
 BORN = [np.diag([-1.2, -1.2, -0.2]), np.diag([0.6, 0.6, 0.1]), np.diag([0.6, 0.6, 0.1])]

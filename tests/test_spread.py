@@ -19,7 +19,11 @@ from flatforce.core.results import read_arrays, read_record
 from flatforce.models.spec import model_path
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data, write_split
-from flatforce.properties.phonons.defects.committee_uncertainty import Member, calibration_of, spread
+from flatforce.properties.phonons.defects.committee_uncertainty import (
+    MemberSpectra,
+    force_calibration_factor,
+    spread,
+)
 from flatforce.properties.phonons.defects.strain_series import follow_strain
 from flatforce.studies.committee_stages import held_out
 
@@ -27,11 +31,11 @@ GRID = np.arange(0.0, 12.0, 0.02)
 """THz."""
 
 
-def member(squares: FloatArray, vectors: FloatArray, sets: list[list[int]]) -> Member:
+def member(squares: FloatArray, vectors: FloatArray, sets: list[list[int]]) -> MemberSpectra:
     frequencies = np.sqrt(squares)
     dos = np.exp(-0.5 * ((GRID[:, None] - frequencies) / 0.1) ** 2).sum(axis=1) / (0.1 * np.sqrt(2 * np.pi))
     pair = np.array([dos, dos])
-    return Member(
+    return MemberSpectra(
         GRID,
         pair,
         pair,
@@ -57,8 +61,8 @@ def test_modes_are_followed_where_they_cross(rng: np.random.Generator) -> None:
     found = spread(members, calibration=2.0)
     wanted = [np.std(part, ddof=1) for part in ([3.0, 3.1, 2.9], [7.0, 7.5, 7.1], [7.4, 6.9, 7.7])]
     assert [mode.interval for mode in found.modes] == pytest.approx([2 * one for one in wanted])
-    assert [mode.known_to for mode in found.modes] == [3, 3, 3]
-    assert found.metrics["near_dos_deviation"] > 0
+    assert [mode.n_members for mode in found.modes] == [3, 3, 3]
+    assert found.metrics["ldos_uncertainty"] > 0
     np.testing.assert_allclose(found.bands[1, 0, :2], 2 * wanted[0])
 
 
@@ -68,7 +72,7 @@ def test_a_mode_unknown_to_the_others_has_no_interval(rng: np.random.Generator) 
     first = member(squares, vectors, [[0], [1]])
     second = member(squares, vectors, [[2], [1]])
     found = spread([first, second])
-    assert [mode.known_to for mode in found.modes] == [1, 2]
+    assert [mode.n_members for mode in found.modes] == [1, 2]
     assert np.isnan(found.modes[0].interval)
     assert found.modes[1].interval == 0
 
@@ -76,7 +80,7 @@ def test_a_mode_unknown_to_the_others_has_no_interval(rng: np.random.Generator) 
 def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> None:
     deviations = rng.uniform(0.5, 2.0, size=20000)
     errors = 3.0 * deviations * rng.normal(size=20000)
-    assert calibration_of(errors, deviations) == pytest.approx(3.0, rel=0.05)
+    assert force_calibration_factor(errors, deviations) == pytest.approx(3.0, rel=0.05)
 
 
 def test_calibration_leaves_out_what_a_member_has_learnt(frames: list[Atoms], tmp_path: Path) -> None:
@@ -88,7 +92,7 @@ def test_calibration_leaves_out_what_a_member_has_learnt(frames: list[Atoms], tm
     write_split(tmp_path, config, data)
     mine = {hash_structure(frame) for frame in data.test}
     bundled = json.loads(model_path("wse2-pbe").with_suffix(".split.json").read_text())
-    assert len(bundled["learnt"]) + len(bundled["test"]) == len(frames)
+    assert len(bundled["train"]) + len(bundled["valid"]) + len(bundled["test"]) == len(frames)
     both = f"committee:{tmp_path / 'my.model'},mace:wse2-pbe"
     found = {hash_structure(frame) for frame in held_out(both, frames)}
     assert found == set(bundled["test"]) - {hash_structure(frame) for frame in data.fit}
@@ -108,7 +112,7 @@ def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) 
     found = follow_strain(strains, members)
     assert found.reference == 1
     assert found.slopes == pytest.approx([-0.1, 0.4, -0.1])
-    assert found.metrics["largest_change"] > 0.1
+    assert found.metrics["max_ldos_difference"] > 0.1
     np.testing.assert_allclose(found.overlap, 1)
 
 
@@ -126,7 +130,7 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     np.testing.assert_allclose(cells[1][:, 0], 1.02 * cells[0][:, 0], atol=1e-9)
     np.testing.assert_allclose(cells[1][:, 1], cells[0][:, 1], atol=1e-9)
     assert arrays["strain"].tolist() == [0.0, 0.02]
-    assert record["metrics"]["largest_change"] > 0.01
+    assert record["metrics"]["max_ldos_difference"] > 0.01
     page = CliRunner().invoke(app, ["report", str(tmp_path / "out")], catch_exceptions=False)
     assert page.exit_code == 0
     assert any("strain-series" in path.name for path in (tmp_path / "out").rglob("*.png"))
@@ -153,8 +157,8 @@ def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) ->
     words += [str(tmp_path / "unit.extxyz"), "v_Se:top", "--sizes", "4", "5", "--committee"]
     words += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
     CliRunner().invoke(app, words, catch_exceptions=False)
-    verdicts = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]
-    assert {len(mode["participation_number"]) for mode in verdicts} == {2}
+    classify_modes = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]
+    assert {len(mode["participation_number"]) for mode in classify_modes} == {2}
     record, arrays = read_record(tmp_path / "out" / "committee"), read_arrays(tmp_path / "out" / "committee")
     singles = [read_arrays(tmp_path / "out" / f"member_{k}" / "4x4") for k in (0, 1)]
     bands = np.array([one["bands"] for one in singles])

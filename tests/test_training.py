@@ -129,7 +129,7 @@ def test_further_training_never_ends_worse_than_it_began(few_frames: Path, tmp_p
     given = {"data": [str(few_frames)], "start_from": "mace:wse2-pbe", "epochs": 2, "checkpoint_seconds": 0.0}
     assert TrainConfig.parse(given).learning_rate == pytest.approx(3e-4)
     assert TrainConfig.parse({"data": ["x"]}).learning_rate == pytest.approx(1e-2)
-    rough = TrainConfig.parse(given | {"learning_rate": 0.03, "stage_two": {"start": 0.5}, "realign": False})
+    rough = TrainConfig.parse(given | {"learning_rate": 0.03, "stage_two": {"start": 0.5}, "refit_e0s": False})
     result = train(rough, tmp_path / "rough")
     assert any("no epoch was better" in text for text in result["warnings"])
     frames = read(few_frames, ":")
@@ -153,7 +153,7 @@ def test_a_split_that_was_written_is_held_out(few_frames: Path, tmp_path: Path) 
     assert set(json.loads((tmp_path / "run" / "split.json").read_text())["test"]) == set(out)
     again = small(few_frames, epochs=1, split=str(tmp_path / "run" / "split.json"))
     train(again, tmp_path / "again")
-    assert json.loads((tmp_path / "again" / "split.json").read_text())["learnt"]
+    assert json.loads((tmp_path / "again" / "split.json").read_text())["train"]
     for text, said in (
         ("{", "cannot be read"),
         ("{}", "no part `test`"),
@@ -216,11 +216,11 @@ def test_huber_is_torchs_and_square_for_small_errors() -> None:
     batch = Truth(nothing, errors, nothing, nothing, torch.tensor([14]), nothing, factors=torch.ones(1))
     out = Predicted(nothing, torch.zeros_like(errors), None)
     weights = Weights(energy=0.0, forces=1.0, stress=0.0)
-    found = sheet_loss(batch, out, weights, huber=0.03)
+    found = sheet_loss(batch, out, weights, huber_delta=0.03)
     wanted = 2 * torch.nn.functional.huber_loss(errors, out.forces, delta=0.03)  # torch halves the square
     assert float(found) == pytest.approx(float(wanted))
     squares = float(errors.square().mean())
-    assert float(sheet_loss(batch, out, weights, huber=1.0)) == pytest.approx(squares)
+    assert float(sheet_loss(batch, out, weights, huber_delta=1.0)) == pytest.approx(squares)
     assert float(sheet_loss(batch, out, weights)) == pytest.approx(squares)
     assert float(found) < 0.9 * squares
 
@@ -237,7 +237,7 @@ def test_a_frame_weighs_as_often_as_it_is_told(rng: np.random.Generator) -> None
         values = (energy[frames], pushes, tension[frames], ones, sizes[frames], heights, np.array(factors))
         nothing = torch.zeros(len(frames))
         out = Predicted(nothing, torch.zeros(len(pushes), 3), torch.zeros(len(frames), 3, 3))
-        return float(sheet_loss(Truth(*map(torch.as_tensor, values)), out, weights, huber=0.5))
+        return float(sheet_loss(Truth(*map(torch.as_tensor, values)), out, weights, huber_delta=0.5))
 
     for weights, counts in (
         (Weights(energy=1.0, forces=0.0, stress=0.0), np.ones(2)),
@@ -259,12 +259,12 @@ def test_config_types_without_weight_are_not_learnt(few_frames: Path, sheet: Ato
         for frame in few[1::2]:
             frame.arrays["REF_forces"] *= sign
         write(given, few, format="extxyz")
-        train(small(given, epochs=3, type_weights={"odd": weight}), tmp_path / name)
+        train(small(given, epochs=3, config_type_weights={"odd": weight}), tmp_path / name)
         found.append(energies(tmp_path / name, sheet))
     assert found[0] == pytest.approx(found[1], abs=1e-9)
     assert found[0] != pytest.approx(found[2], abs=1e-6)
     with pytest.raises(DataError, match="config type off"):
-        train(small(given, type_weights={"off": 2.0}), tmp_path / "d")
+        train(small(given, config_type_weights={"off": 2.0}), tmp_path / "d")
 
 
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,10 +285,10 @@ def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytes
     original = sheet_loss
     calls = 0
 
-    def explode(batch: Truth, out: Predicted, weights: Weights, huber: None) -> object:
+    def explode(batch: Truth, out: Predicted, weights: Weights, huber_delta: None) -> object:
         nonlocal calls
         calls += 1
-        loss = original(batch, out, weights, huber=huber)
+        loss = original(batch, out, weights, huber_delta=huber_delta)
         return loss * float("nan") if calls > 12 else loss
 
     monkeypatch.setattr(epochs, "sheet_loss", explode)

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from flatforce.cli import app
 from flatforce.core.results import read_arrays, read_record
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.config import UnfoldConfig
 from flatforce.properties.phonons.defects.dilute_limit import dilute_limit
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
-from flatforce.properties.phonons.config import UnfoldConfig
 from flatforce.properties.phonons.spectra.unfolding import UnfoldedBands, unfold_bands
 from springs import embedded_springs, saved_embedding
 
@@ -29,7 +29,7 @@ def along_path(unit: Atoms, defect: str) -> UnfoldedBands:
 
 
 def test_of_a_pristine_supercell_it_is_the_bands(unit: Atoms) -> None:
-    found = along_path(unit, "Se_Se:top")
+    found = along_path(unit, "Se@Se:top")
     assert found.labels == ["Γ", "M", "K", "Γ"]
     assert len(found.points) == 3 + 1 + 2 + 1  # Γ–M in thirds, M–K at once, K–Γ in halves, Γ again
     corners = np.array([[0, 0], [0.5, 0], [1 / 3, 1 / 3], [0, 0]])
@@ -44,7 +44,7 @@ def test_a_vacancy_takes_its_share_at_every_k(unit: Atoms) -> None:
     found = along_path(unit, "v_Se:top")
     step = found.frequency[1] - found.frequency[0]
     np.testing.assert_allclose(found.weight.sum(axis=1) * step, 9 * 107 / 108, rtol=1e-6)
-    squares, vectors = np.linalg.eigh(made.force_constants.dynamical().toarray())
+    squares, vectors = np.linalg.eigh(made.force_constants.dynamical_matrix().toarray())
     frequencies = np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     sites = made.cell.site_of
     phases = np.exp(2j * np.pi * (found.points[1] @ [sites // 3 // 6, sites // 3 % 6])) / 6
@@ -73,7 +73,7 @@ def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
     direct = dilute_limit(
         made.force_constants, made.cell, made.host, config, radii=[4.0, 6.0], broadening=0.3
     )
-    np.testing.assert_allclose(read_arrays(tmp_path / "dilute")["shell_dos"], direct.shell_dos, atol=1e-9)
+    np.testing.assert_allclose(read_arrays(tmp_path / "dilute")["shell_ldos"], direct.shell_ldos, atol=1e-9)
     page = CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
     assert page.exit_code == 0
     for figure in ("dilute-limit", "unfolded-bands"):

@@ -12,7 +12,8 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError
 from flatforce.core.units import HBAR
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-from flatforce.properties.phonons.spectra.line_shape import HuangRhysFactors, huang_rhys_factors, emission_line_shape, bose_einstein
+from flatforce.properties.phonons.spectra.huang_rhys import HuangRhysFactors, huang_rhys_factors
+from flatforce.properties.phonons.spectra.line_shape import bose_einstein, emission_line_shape
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def push(springs: SparseForceConstants, rng: np.random.Generator) -> FloatArray:
 
 def test_factors_are_those_of_the_modes(springs: SparseForceConstants, push: FloatArray) -> None:
     found = huang_rhys_factors(springs, push, steps=60)
-    squares, vectors = np.linalg.eigh(springs.dynamical().toarray())
+    squares, vectors = np.linalg.eigh(springs.dynamical_matrix().toarray())
     assert (np.abs(squares[:3]) < 1e-10).all()
     masses = np.repeat(springs.atoms.get_masses(), 3)
     along = (vectors.T @ (push.ravel() / np.sqrt(masses)))[3:]

@@ -16,14 +16,18 @@ import numpy as np
 from flatforce.core.arrays import FloatArray
 from flatforce.data.frames import read_structure
 from flatforce.models import load
-from flatforce.models.potential import padded
-from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
+from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.config import EmbedConfig
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.force_constants.embedding import embed
-from flatforce.properties.phonons.spectra.lanczos import lanczos
-from flatforce.properties.phonons.force_constants.local_rows import irreducible, local_rows, spread_by_symmetry
+from flatforce.properties.phonons.force_constants.local_rows import (
+    force_constants_by_symmetry,
+    irreducible_atoms,
+    local_rows,
+)
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules
+from flatforce.properties.phonons.spectra.lanczos import lanczos
 from flatforce.structures.defects import DefectCell, build_defect
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
 
@@ -40,15 +44,15 @@ STEPS = 270
 def main() -> None:
     structure, series = (Path(name) for name in sys.argv[1:3])
     potential = load("symmetrix:wse2-pbe")
-    primitive = padded(read_structure(structure), potential.cutoff)
+    primitive = pad_vacuum(read_structure(structure), potential.cutoff)
     cells = {n: build_defect(primitive, (n, n), "v_Se:top") for n in (12, 18)}
     relaxed = {n: read_structure(series / f"{n}x{n}" / "relaxed.extxyz") for n in cells}
     with tempfile.TemporaryDirectory() as scratch:
         symmetry = find_symmetry(relaxed[18], symprec=RELAXED_SYMPREC / 30)
         whole = symmetrise(relaxed[18], symmetry)
-        rows = local_rows(potential, whole, irreducible(symmetry), scratch=Path(scratch))
+        rows = local_rows(potential, whole, irreducible_atoms(symmetry), scratch=Path(scratch))
         assert rows is not None
-        full = enforce_sum_rules(spread_by_symmetry(whole, rows, symmetry), huang=False)
+        full = enforce_sum_rules(force_constants_by_symmetry(whole, rows, symmetry), huang=False)
         for radius in (7.0, 10.0, 15.0):
             made = embed(
                 potential,
@@ -58,20 +62,20 @@ def main() -> None:
                 EmbedConfig(size=18, radius=radius),
                 scratch=Path(scratch),
             )
-            one, other = near_dos(full, cells[18]), near_dos(made.force_constants, made.cell)
+            one, other = ldos(full, cells[18]), ldos(made.force_constants, made.cell)
             away = np.abs(one - other).sum() / one.sum()
             places = np.abs(whole.positions - made.cell.atoms.positions).max()
             print(
-                f"radius {radius:.0f} Å: local DOS {100 * away:.2f} %, rim error {made.rim_error:.3f} eV/Å², "
+                f"radius {radius:.0f} Å: local DOS {100 * away:.2f} %, rim error {made.truncation_error:.3f} eV/Å², "
                 f"positions within {places:.4f} Å"
             )
 
 
-def near_dos(constants: SparseForceConstants, cell: DefectCell) -> FloatArray:
+def ldos(constants: SparseForceConstants, cell: DefectCell) -> FloatArray:
     inner = np.flatnonzero(defect_shells(cell, [4.0]) == 0)
     vectors = np.zeros((3 * len(constants.atoms), 3 * len(inner)))
     vectors[(3 * inner[:, None] + np.arange(3)).ravel(), np.arange(vectors.shape[1])] = 1.0
-    found: FloatArray = lanczos(constants.dynamical(), vectors, STEPS).dos(GRID, BROADENING).sum(axis=0)
+    found: FloatArray = lanczos(constants.dynamical_matrix(), vectors, STEPS).dos(GRID, BROADENING).sum(axis=0)
     return found
 
 

@@ -38,7 +38,7 @@ TRAIN = {
     "epochs": 50,
     "batch_size": 1,
     "learning_rate": 0.01,
-    "huber": 0.02,
+    "huber_delta": 0.02,
     "stage_two": None,
 }
 

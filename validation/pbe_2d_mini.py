@@ -23,7 +23,7 @@ from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.strain import apply_strain, rattle_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

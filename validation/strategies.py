@@ -48,7 +48,7 @@ TRAIN: dict[str, Any] = {
     "epochs": 60,
     "batch_size": 1,
     "learning_rate": 0.01,
-    "huber": 0.03,
+    "huber_delta": 0.03,
     "stage_two": None,
     "n_models": 3,
 }

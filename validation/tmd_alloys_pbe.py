@@ -30,9 +30,9 @@ from flatforce.properties.phonons.force_constants.finite_displacements import ma
 from flatforce.reference.config import GpawSettings, LabelConfig
 from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
-from flatforce.structures.strain import rattle_positions, apply_strain
-from flatforce.studies.alloy.files import AlloyStudy
+from flatforce.structures.strain import apply_strain, rattle_positions
 from flatforce.studies.alloy.energies import alloy_energies
+from flatforce.studies.alloy.files import AlloyStudy
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -37,8 +37,8 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled
 from flatforce.data.splits import held_out_hashes
 from flatforce.models import load
-from flatforce.models.errors import compare, error_metrics
 from flatforce.models.atomic_energies import fit_energies
+from flatforce.models.errors import compare, error_metrics
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
 from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
@@ -126,7 +126,7 @@ def settings(
         "batch_size": BATCH,
         "learning_rate": rate,
         "stage_two": None,
-        "huber": 0.05,
+        "huber_delta": 0.05,
         "weights": {"energy": 10, "forces": 100, "stress": 10},
         "seed": seed,
     }

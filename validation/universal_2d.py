@@ -44,10 +44,10 @@ def settings(kind: str, data: str, epochs: int) -> TrainConfig:
         "hold_out": "material",
         "test_fraction": 0.2,
         "valid_fraction": 0.1,
-        "e_cut": 0.001,
+        "min_energy_step": 0.001,
         "epochs": epochs,
         "batch_size": 8,
-        "huber": 0.05,
+        "huber_delta": 0.05,
         "weights": {"energy": 10, "forces": 100, "stress": 10},
     }
     return TrainConfig.parse(common | SHAPES[kind])
@@ -86,7 +86,8 @@ def main() -> None:
 
 def learnt(split: Path, data: str, folder: Path) -> Path:
     """Write the training frames, to which the reference energies of pretrained models are fitted."""
-    hashes = set(json.loads(split.read_text(encoding="utf-8"))["learnt"])
+    content = json.loads(split.read_text(encoding="utf-8"))
+    hashes = {*content["train"], *content["valid"]}
     frames = [frame for frame in read_labelled(dataset_path(data)) if hash_structure(frame) in hashes]
     path = folder / "learnt.extxyz"
     write(path, frames, format="extxyz")

@@ -42,8 +42,8 @@ def sizes(series: Path) -> None:
     arrays = read_arrays(series / "finite_size")
     step = arrays["frequency"][1] - arrays["frequency"][0]
     print("| cell | atoms | ∫\\|g − g_dilute\\| / 3 | time |\n|---|---|---|---|")
-    for name, count, dos in zip(arrays["names"], arrays["n_atoms"], arrays["near_dos"], strict=True):
-        away = np.abs(dos - arrays["near_dos"][-1]).sum() * step / 3
+    for name, count, dos in zip(arrays["names"], arrays["n_atoms"], arrays["ldos"], strict=True):
+        away = np.abs(dos - arrays["ldos"][-1]).sum() * step / 3
         taken = read_record(series / str(name))["wall_time"]
         atoms = f"{count:.0f}" if np.isfinite(count) else "∞"
         print(f"| {name} | {atoms} | {100 * away:.2f} % | {taken:.0f} s |")
@@ -53,7 +53,7 @@ def sizes(series: Path) -> None:
 
 def resonances(series: Path) -> None:
     arrays = read_arrays(series / "dilute")
-    frequency, (pristine, defect) = arrays["frequency"], arrays["shell_dos"][:, 0]
+    frequency, (pristine, defect) = arrays["frequency"], arrays["shell_ldos"][:, 0]
     rise = defect - pristine
     step = frequency[1] - frequency[0]
     places, _ = find_peaks(rise, prominence=PROMINENT * rise.max())

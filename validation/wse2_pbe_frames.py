@@ -21,7 +21,7 @@ from ase.io import read, write
 
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.strain import apply_strain, rattle_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def first_round() -> list[Atoms]:
     rng = np.random.default_rng(20261121)
     unit = monolayer(("W", "Se"), prototype="2H", a=LATTICE, thickness=THICKNESS)
     frames = []
-    for defect, kind in (("v_Se:top+v_Se:bottom", "vSe2_3x3"), ("Se_W", "SeW_3x3"), ("v_W", "vW_3x3")):
+    for defect, kind in (("v_Se:top+v_Se:bottom~1", "vSe2_3x3"), ("Se@W", "SeW_3x3"), ("v_W", "vW_3x3")):
         for i, amplitude in enumerate((0.0, 0.02, 0.03)):
             cell = build_defect(unit, (3, 3), defect).atoms
             frames.append(named(rattle_positions(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i:02d}"))
@@ -67,7 +67,7 @@ def defect_round() -> list[Atoms]:
     unit = monolayer(("W", "Se"), prototype="2H", a=LATTICE, thickness=THICKNESS)
     frames = []
     for i, (amplitude, e) in enumerate(((0.03, 0.0), (0.05, 0.01), (0.07, -0.01))):
-        for defect, kind in (("v_Se:top+v_Se:bottom", "vSe2_3x3"), ("Se_W", "SeW_3x3"), ("v_W", "vW_3x3")):
+        for defect, kind in (("v_Se:top+v_Se:bottom~1", "vSe2_3x3"), ("Se@W", "SeW_3x3"), ("v_W", "vW_3x3")):
             cell = apply_strain(build_defect(unit, (3, 3), defect).atoms, xx=e, yy=e)
             frames.append(
                 named(rattle_positions(cell, amplitude=amplitude, rng=rng), kind, f"{kind[:-4]}3-{i + 3:02d}")

@@ -1,3 +1,68 @@
-"""From DFT frames of a 2D material to a force field, and from it to the physics of its defects."""
+"""From DFT frames of a 2D material to a force field, and from it to the physics of its defects.
+
+The functions below are all that a notebook needs; `help(flatforce.relax)` lists the settings of each.
+
+>>> import flatforce as ff
+>>> model = ff.load("mace:wse2-pbe")
+>>> sorted(model.elements)
+['Se', 'W']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from flatforce.api.calculations import defect_phonons, embed, phonons, relax
+    from flatforce.api.calculations import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
+    from flatforce.api.force_fields import evaluate, learn, load, train
+    from flatforce.api.structures import build_defect, monolayer, read
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "build_defect",
+    "defect_phonons",
+    "embed",
+    "evaluate",
+    "learn",
+    "load",
+    "monolayer",
+    "open",
+    "phonons",
+    "read",
+    "relax",
+    "train",
+]
+
+_HOMES: Final = {
+    "build_defect": "structures:build_defect",
+    "defect_phonons": "calculations:defect_phonons",
+    "embed": "calculations:embed",
+    "evaluate": "force_fields:evaluate",
+    "learn": "force_fields:learn",
+    "load": "force_fields:load",
+    "monolayer": "structures:monolayer",
+    "open": "calculations:open_folder",
+    "phonons": "calculations:phonons",
+    "read": "structures:read",
+    "relax": "calculations:relax",
+    "train": "force_fields:train",
+}
+"""Name → module and function in `flatforce.api`, imported when first used, so that `import flatforce` is instant."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function of the Python face when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'flatforce' has no attribute {name!r}")
+    module, _, function = _HOMES[name].partition(":")
+    found = getattr(import_module(f"flatforce.api.{module}"), function)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the functions, for tab completion."""
+    return sorted([*globals(), *_HOMES])

@@ -1,4 +1,4 @@
-"""How good a round's committee is on frames it never saw, how honest its doubt, and whether it is enough."""
+"""Errors of a round's force field on the test set, the coverage of its uncertainty, and the criteria that end a run."""
 
 from __future__ import annotations
 
@@ -7,181 +7,203 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.calibration import LEVELS, Calibration, atom_errors, coverage
+from flatforce.active.calibration import LEVELS, Calibration, atom_errors, empirical_coverage
 from flatforce.active.cross_conformal import calibrate_folds
 from flatforce.core.statistics import bootstrap_interval
 from flatforce.data.frames import config_type, get_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ase import Atoms
 
-    from flatforce.active.config import Stopping
-    from flatforce.active.cross_conformal import Fold, Model
+    from flatforce.active.config import StoppingConfig
+    from flatforce.active.cross_conformal import Fold, UncertainModel
     from flatforce.core.arrays import FloatArray
+    from flatforce.models.prediction import Prediction
 
-UNITS = {
-    "n_learnt": "1",
-    "n_labels": "1",
-    "force_mae": "meV/Å",
-    "force_mae_low": "meV/Å",
-    "force_mae_high": "meV/Å",
-    "energy_mae": "meV/atom",
-    "n_test": "1",
-    "covered_68": "1",
-    "covered_95": "1",
-    "largest_doubt": "eV/Å",
-    "n_candidates": "1",
-    "n_chosen": "1",
-    "n_failed": "1",
-    "training_time": "s",
-    "label_time": "s",
-}
-"""Of a round."""
+MIN_TEST_FRAMES: Final = 10
+"""Test frames below which a bootstrap interval is too narrow to end a run by it."""
 
-FEWEST_TO_END: Final = 10
-"""Test frames below which an interval from resampling them is too narrow to end a run by."""
-
-MARGIN: Final = 0.05
-"""Of a level, above which a round says that few frames fix it."""
+MAX_TOLERANCE: Final = 0.05
+"""Coverage tolerance at 68 % above which a round warns that its calibration set is small."""
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A force field on the test frames."""
+    """Errors and coverage of a force field on the test set."""
 
-    metrics: dict[str, float]
+    force_mae: float
+    """meV/Å, mean absolute error of all force components."""
+    force_mae_interval: tuple[float, float]
+    """meV/Å, 95 % confidence interval of `force_mae` by bootstrap over frames."""
+    energy_mae: float
+    """meV/atom, mean absolute error of the energies."""
+    n_test: int
+    """Number of frames in the test set."""
     calibration: Calibration
-    covered: FloatArray
-    """(L,) on the test frames, at the levels of the calibration."""
-    margins: FloatArray
-    """(L,) half width of the 95 % interval of each level, for the number of frames, or trajectories, that calibrate."""
-    n_calibrating: int
-    """Those frames."""
-    by_kind: dict[str, float]
-    """Force MAE (meV/Å) of the test frames of each config type."""
+    """Conformal scale factors of the force uncertainty."""
+    coverage: FloatArray
+    """(L,) empirical coverage on the test set, at the levels of the calibration."""
+    tolerance: FloatArray
+    """(L,) half width of the 95 % confidence interval of the coverage, from the number of frames or trajectories in the
+    calibration set; NaN for one."""
+    n_calibration: int
+    """Number of frames in the calibration set, those of all folds together."""
+    force_mae_by_config_type: dict[str, float]
+    """meV/Å, mean absolute error of the force components for the test frames of each config type."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Errors and coverage as flat numbers."""
+        low, high = self.force_mae_interval
+        return {
+            "force_mae": self.force_mae,
+            "force_mae_low": low,
+            "force_mae_high": high,
+            "energy_mae": self.energy_mae,
+            "n_test": float(self.n_test),
+            "coverage_68": float(self.coverage[LEVELS.index(0.68)]),
+            "coverage_95": float(self.coverage[LEVELS.index(0.95)]),
+        }
 
 
-def assess(model: Model, folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assessment:
-    """Judge a force field and its doubt.
+def assess(model: UncertainModel, folds: Sequence[Fold], test: Sequence[Atoms], *, seed: int) -> Assessment:
+    """Evaluate a force field and its uncertainty on the test set.
 
     Parameters
     ----------
     model
         The force field.
     folds
-        Its parts, each with frames that it has not fitted; one alone is the whole.
+        Its folds, each with the calibration set that it was not trained on; a single one is the whole force field.
     test
-        Labelled frames that the run never learns from.
+        Labelled frames that no force field of the run is trained on.
     seed
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
-    Errors over all force components with their interval over frames, and how often the calibrated intervals hold on the test frames.
+    Errors, calibration and coverage.
     """
-    said, doubted = model.evaluate(test)
-    off = [1e3 * np.abs(one.forces - get_labels(f).forces).ravel() for f, one in zip(test, said, strict=True)]
-    frame_of = np.repeat(np.arange(len(test)), [len(one) for one in off])
-    components = np.concatenate(off)
-    energy = [
-        1e3 * abs(one.energy - get_labels(frame).energy) / len(frame)
-        for frame, one in zip(test, said, strict=True)
+    predictions, uncertainties = model.evaluate(test)
+    component_errors = [
+        1e3 * np.abs(prediction.forces - get_labels(frame).forces).ravel()
+        for frame, prediction in zip(test, predictions, strict=True)
     ]
-    found, margins = calibrate_folds(folds, test, doubted)
-    covered = coverage(found, atom_errors(test, said), np.concatenate(doubted))
-    low, high = bootstrap_interval(components, groups=frame_of, seed=seed)
-    metrics = {
-        "force_mae": float(components.mean()),
-        "force_mae_low": low,
-        "force_mae_high": high,
-        "energy_mae": float(np.mean(energy)),
-        "n_test": float(len(test)),
-        "covered_68": float(covered[LEVELS.index(0.68)]),
-        "covered_95": float(covered[LEVELS.index(0.95)]),
-    }
-    kinds = np.array([config_type(frame) for frame in test])[frame_of]
-    by_kind = {str(kind): float(components[kinds == kind].mean()) for kind in np.unique(kinds)}
-    n_calibrating = sum(len(fold.held_out) for fold in folds)
-    return Assessment(metrics, found, covered, margins, n_calibrating, by_kind)
+    frame_of_component = np.repeat(np.arange(len(test)), [len(errors) for errors in component_errors])
+    components = np.concatenate(component_errors)
+    calibration, tolerance = calibrate_folds(folds, test, uncertainties)
+    errors = atom_errors(test, predictions)
+    coverage = empirical_coverage(calibration, errors, np.concatenate(uncertainties))
+    low, high = bootstrap_interval(components, groups=frame_of_component, seed=seed)
+    config_types = np.array([config_type(frame) for frame in test])[frame_of_component]
+    return Assessment(
+        force_mae=float(components.mean()),
+        force_mae_interval=(low, high),
+        energy_mae=_energy_mae(test, predictions),
+        n_test=len(test),
+        calibration=calibration,
+        coverage=coverage,
+        tolerance=tolerance,
+        n_calibration=sum(len(fold.calibration_set) for fold in folds),
+        force_mae_by_config_type={
+            str(name): float(components[config_types == name].mean()) for name in np.unique(config_types)
+        },
+    )
 
 
-def reason_to_stop(errors: Sequence[dict[str, float]], stop: Stopping, *, labels: int) -> str:
-    """Tell whether a run has reached its end.
-
-    Parameters
-    ----------
-    errors
-        Metrics of the rounds so far.
-    stop
-        When enough is known.
-    labels
-        Labels asked for so far.
-
-    Returns
-    -------
-    The reason; empty to go on.
-    """
-    last = errors[-1]
-    judged = last["n_test"] >= FEWEST_TO_END
-    if stop.force_mae is not None and judged and last["force_mae_high"] < stop.force_mae:
-        return f"the 95 % interval of the force error is below {stop.force_mae:g} meV/Å"
-    if stop.budget is not None and labels >= stop.budget:
-        return f"the budget of {stop.budget} labels is spent"
-    if len(errors) > stop.rounds:
-        return f"{stop.rounds} rounds are done"
-    if stop.gain > 0 and len(errors) > stop.patience:
-        before = errors[-1 - stop.patience]["force_mae"]
-        if before - last["force_mae"] < stop.gain * before:
-            return f"the last {stop.patience} rounds gained less than {100 * stop.gain:g} %"
-    return ""
+def _energy_mae(test: Sequence[Atoms], predictions: Sequence[Prediction]) -> float:
+    """Return the mean absolute error of the energies, meV/atom."""
+    errors = [
+        1e3 * abs(prediction.energy - get_labels(frame).energy) / len(frame)
+        for frame, prediction in zip(test, predictions, strict=True)
+    ]
+    return float(np.mean(errors))
 
 
-def few_to_judge(metrics: dict[str, float], stop: Stopping) -> list[str]:
-    """Warn where a run cannot end by its error.
+def reason_to_stop(
+    metrics: Sequence[Mapping[str, float]], stop: StoppingConfig, *, n_labels: int
+) -> str:
+    """Check whether a run meets a criterion that ends it.
 
     Parameters
     ----------
     metrics
-        Of a round.
+        Metrics of all rounds so far, the current one last.
     stop
-        When enough is known.
+        The criteria.
+    n_labels
+        Number of labels that were requested so far.
 
     Returns
     -------
-    The warning, or nothing.
+    The reason; empty if the run continues.
     """
-    if stop.force_mae is None or metrics["n_test"] >= FEWEST_TO_END:
-        return []
-    return [
-        f"{metrics['n_test']:.0f} test frames are too few to end by an error: give {FEWEST_TO_END} or more under `test`"
-    ]
+    current = metrics[-1]
+    enough_test_frames = current["n_test"] >= MIN_TEST_FRAMES
+    if stop.force_mae is not None and enough_test_frames and current["force_mae_high"] < stop.force_mae:
+        return f"the 95 % confidence interval of the force error is below {stop.force_mae:g} meV/Å"
+    if stop.label_budget is not None and n_labels >= stop.label_budget:
+        return f"the label budget of {stop.label_budget} is used up"
+    if len(metrics) > stop.rounds:
+        return f"{stop.rounds} rounds are done"
+    if stop.min_improvement > 0 and len(metrics) > stop.patience:
+        earlier = metrics[-1 - stop.patience]["force_mae"]
+        if earlier - current["force_mae"] < stop.min_improvement * earlier:
+            return (
+                f"the force error decreased by less than {100 * stop.min_improvement:g} % "
+                f"in the last {stop.patience} rounds"
+            )
+    return ""
 
 
-def few_to_calibrate(judged: Assessment, *, folds: int) -> list[str]:
-    """Warn where few frames fix the levels of the doubt.
+def warn_small_test_set(n_test: int, stop: StoppingConfig) -> list[str]:
+    """Warn if the test set is too small to end a run by its error.
 
     Parameters
     ----------
-    judged
-        Of a round.
-    folds
-        Committees that calibrate.
+    n_test
+        Number of frames in the test set.
+    stop
+        Criteria that end the run.
 
     Returns
     -------
-    The warning, or nothing.
+    The warning, or an empty list.
     """
-    margin = judged.margins[LEVELS.index(0.68)]
-    if margin <= MARGIN:
+    if stop.force_mae is None or n_test >= MIN_TEST_FRAMES:
         return []
-    known = "an unknown number of" if np.isnan(margin) else f"± {100 * margin:.0f}"
-    n = judged.n_calibrating
-    words = "1 frame calibrates" if n == 1 else f"{n} frames calibrate"
-    mend = (
-        "calibration_folds make all known frames do so"
+    return [
+        f"The test set has {n_test} frames, too few to end the run by its force error: give {MIN_TEST_FRAMES} or more "
+        "frames under `test`."
+    ]
+
+
+def warn_small_calibration_set(assessment: Assessment, *, folds: int) -> list[str]:
+    """Warn if the calibration set is so small that the coverage is only roughly known.
+
+    Parameters
+    ----------
+    assessment
+        Assessment of a round.
+    folds
+        Number of calibration folds.
+
+    Returns
+    -------
+    The warning, or an empty list.
+    """
+    tolerance = assessment.tolerance[LEVELS.index(0.68)]
+    if tolerance <= MAX_TOLERANCE:
+        return []
+    known = "an unknown number of" if np.isnan(tolerance) else f"± {100 * tolerance:.0f}"
+    count = f"{assessment.n_calibration} frame{'' if assessment.n_calibration == 1 else 's'}"
+    fix = (
+        "set `calibration_folds: 4`, which calibrates on nearly all labelled frames"
         if folds == 1
-        else "more labelled frames fix it better"
+        else "add labelled frames"
     )
-    return [f"{words} the doubt, which fixes its level of 68 % to {known} points: {mend}"]
+    return [
+        f"The uncertainty is calibrated on {count}: its coverage at 68 % is known to {known} percentage points only; {fix}."
+    ]

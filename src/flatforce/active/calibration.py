@@ -1,7 +1,8 @@
-"""How far forces may be off: a spread that ranks errors, calibrated on errors that were seen.
+"""Calibration of force uncertainties: factors that turn an estimate into intervals of known coverage.
 
-Quantiles of |error| / spread on held-out atoms turn a spread into intervals that hold at their level whatever the shape of the errors
-(split conformal prediction: Papadopoulos et al. 2002; for force fields: Hu et al., Mach. Learn. Sci. Technol. 3, 045028, 2022).
+The factors are quantiles of |error| / uncertainty on atoms of the calibration set. The intervals cover at their level
+whatever the distribution of the errors (split conformal prediction: Papadopoulos et al. 2002; for force fields: Hu et al., Mach.
+Learn. Sci. Technol. 3, 045028, 2022).
 """
 
 from __future__ import annotations
@@ -21,157 +22,166 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Prediction
+    from flatforce.models.prediction import Prediction
 
 LEVELS: Final = (0.5, 0.68, 0.8, 0.9, 0.95)
-"""Coverage at which intervals are calibrated."""
+"""Nominal coverage of the intervals that are calibrated."""
 
-LEAST_SPREAD: Final = 1e-4
-"""eV/Å, or a distance. Spread below which members agree by symmetry or by chance, and a ratio says nothing."""
+MIN_UNCERTAINTY: Final = 1e-4
+"""eV/Å, or a descriptor distance. A smaller value means that members agree by symmetry or by chance, and the ratio of an error
+to it carries no information."""
 
-FEWEST: Final = 40
-"""Atoms below which a 95 % quantile is no more than its largest two."""
+MIN_ATOMS: Final = 40
+"""Atoms below which a 95 % quantile rests on the two largest ratios only."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Factors between a spread and the error of the forces."""
+    """Conformal scale factors between uncertainties and errors of forces."""
 
     levels: FloatArray
-    """(L,) coverage."""
+    """(L,) nominal coverage."""
     factors: FloatArray
-    """(L,) at each level the error stays below factor × spread."""
+    """(L,) conformal scale factors: at each level the error is below factor × uncertainty."""
     n_atoms: int
-    """That it rests on."""
+    """Number of atoms in the calibration set."""
 
-    def interval(self, spread: FloatArray, level: float) -> FloatArray:
-        """Return what the error stays below.
+    def interval(self, uncertainty: FloatArray, level: float) -> FloatArray:
+        """Return the half width of the interval of each force at a level.
 
         Parameters
         ----------
-        spread
-            (N,) of a `Spread`.
+        uncertainty
+            (N,) estimates of a `ForceUncertainty`.
         level
-            Coverage, between the first and the last level.
+            Nominal coverage, between the first and the last of `levels`.
 
         Returns
         -------
-        (N,) eV/Å.
+        (N,) eV/Å; the norm of the force error is below it with probability `level`.
         """
-        return np.asarray(np.interp(level, self.levels, self.factors) * np.maximum(spread, LEAST_SPREAD))
+        factor = np.interp(level, self.levels, self.factors)
+        return np.asarray(factor * np.maximum(uncertainty, MIN_UNCERTAINTY))
 
 
 def atom_errors(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> FloatArray:
-    """Return the error of each atom's force.
+    """Compute the error of the force on each atom.
 
     Parameters
     ----------
     frames
-        Labelled.
+        Labelled frames.
     predictions
-        One a frame.
+        One for each frame.
 
     Returns
     -------
-    (N,) eV/Å, norm of the difference, all frames one after another.
+    (N,) eV/Å, norm of the difference between predicted and labelled force, atoms of all frames concatenated.
     """
     return np.concatenate(
         [
-            np.linalg.norm(one.forces - get_labels(frame).forces, axis=1)
-            for frame, one in zip(frames, predictions, strict=True)
+            np.linalg.norm(prediction.forces - get_labels(frame).forces, axis=1)
+            for frame, prediction in zip(frames, predictions, strict=True)
         ]
     )
 
 
-def calibrate(errors: FloatArray, spread: FloatArray) -> Calibration:
-    """Find the factors on held-out atoms.
+def calibrate(errors: FloatArray, uncertainty: FloatArray) -> Calibration:
+    """Compute the conformal scale factors on a calibration set.
 
     Parameters
     ----------
     errors
-        (N,) eV/Å, of frames that no member has learnt.
-    spread
-        (N,) of a `Spread`.
+        (N,) eV/Å, errors on frames that no member was trained on.
+    uncertainty
+        (N,) estimates of a `ForceUncertainty` on the same atoms.
 
     Returns
     -------
-    The calibration, with the finite-sample correction of conformal prediction.
+    The factors, with the finite-sample correction of conformal prediction.
 
     Raises
     ------
     DataError
         If there are too few atoms.
     """
-    check_enough(len(errors))
-    ratios = np.sort(errors / np.maximum(spread, LEAST_SPREAD))
+    check_atom_count(len(errors))
+    ratios = np.sort(errors / np.maximum(uncertainty, MIN_UNCERTAINTY))
     ranks = np.minimum(np.ceil(np.array(LEVELS) * (len(ratios) + 1)).astype(int), len(ratios)) - 1
     return Calibration(np.array(LEVELS), ratios[ranks], len(ratios))
 
 
-def check_enough(n_atoms: int) -> None:
-    """Refuse to calibrate on a handful of atoms.
+def check_atom_count(n_atoms: int) -> None:
+    """Refuse to calibrate on too few atoms.
 
     Parameters
     ----------
     n_atoms
-        Held out.
+        Number of atoms in the calibration set.
 
     Raises
     ------
     DataError
         If they are too few.
     """
-    if n_atoms < FEWEST:
+    if n_atoms < MIN_ATOMS:
         raise DataError(
-            f"{n_atoms} atoms are too few to calibrate an uncertainty.",
-            why=f"at least {FEWEST} held-out atoms are needed",
-            fix="begin with more frames, or hold more of them out: a larger `calibration_fraction`, or `calibration_folds`",
+            f"The calibration set has {n_atoms} atoms, which are too few to calibrate an uncertainty.",
+            why=f"at least {MIN_ATOMS} atoms are needed",
+            fix="add frames to `initial`, or hold more of them out: a larger `calibration_fraction`, or `calibration_folds: 4`",
         )
 
 
-def coverage(calibration: Calibration, errors: FloatArray, spread: FloatArray) -> FloatArray:
-    """Count how often errors stay within their intervals.
+def empirical_coverage(
+    calibration: Calibration, errors: FloatArray, uncertainty: FloatArray
+) -> FloatArray:
+    """Compute the fraction of errors that lie within their calibrated intervals.
 
     Parameters
     ----------
     calibration
-        Found on other atoms.
+        Calibration on other atoms.
     errors
         (N,) eV/Å.
-    spread
-        (N,) of a `Spread`.
+    uncertainty
+        (N,) estimates of a `ForceUncertainty` on the same atoms.
 
     Returns
     -------
-    (L,) share at each level of the calibration: the reliability curve.
+    (L,) fraction of the N atoms at each level of the calibration: the reliability diagram.
     """
-    bounds = calibration.factors[:, None] * np.maximum(spread, LEAST_SPREAD)[None, :]
+    bounds = calibration.factors[:, None] * np.maximum(uncertainty, MIN_UNCERTAINTY)[None, :]
     return np.asarray((errors[None, :] <= bounds).mean(axis=1))
 
 
-def level_margins(
-    calibration: Calibration, errors: Sequence[FloatArray], spread: Sequence[FloatArray]
+def coverage_tolerance(
+    calibration: Calibration, errors: Sequence[FloatArray], uncertainty: Sequence[FloatArray]
 ) -> FloatArray:
-    """Tell how sharply the levels are fixed: atoms of one frame, or trajectory, err together, so those count and not atoms.
+    """Estimate how far the coverage may be from its nominal level because the calibration set is small.
+
+    Errors of atoms in one frame, or in one trajectory, are correlated. The number of frames or trajectories counts, not the
+    number of atoms.
 
     Parameters
     ----------
     calibration
-        Found on these frames.
+        Calibration on these frames.
     errors
-        (N,) eV/Å of each frame, or trajectory.
-    spread
-        (N,) of each.
+        (N,) eV/Å, for each frame or trajectory.
+    uncertainty
+        (N,) estimates of a `ForceUncertainty`, for each frame or trajectory.
 
     Returns
     -------
-    (L,) half width of the 95 % interval of the share of forces that is held, by its scatter over frames (Liang and Zeger,
-    Biometrika 73, 13, 1986) and Student's t; NaN for one.
+    (L,) half width of the 95 % confidence interval of the coverage at each level, by its scatter over frames (Liang and Zeger,
+    Biometrika 73, 13, 1986) and Student's t; NaN for a single frame or trajectory.
     """
     n = len(errors)
     if n < 2:
         return np.full(len(calibration.levels), np.nan)
-    held = np.array([coverage(calibration, e, s) for e, s in zip(errors, spread, strict=True)])
-    weights = np.array([len(one) for one in errors], dtype=float)[:, None]
-    off = weights * (held - (weights * held).sum(axis=0) / weights.sum()) / weights.sum()
-    return np.asarray(student.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (off**2).sum(axis=0)))
+    coverages = np.array(
+        [empirical_coverage(calibration, e, u) for e, u in zip(errors, uncertainty, strict=True)]
+    )
+    weights = np.array([len(atoms) for atoms in errors], dtype=float)[:, None]
+    deviations = weights * (coverages - (weights * coverages).sum(axis=0) / weights.sum()) / weights.sum()
+    return np.asarray(student.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (deviations**2).sum(axis=0)))

@@ -1,103 +1,166 @@
-"""Committees that each leave another part of what is known out, so that nearly all of it calibrates the doubt."""
+"""Folds of the labelled frames: committees that each leave out other frames, so that nearly all frames calibrate.
+
+The first fold is that of `calibration_split`. The frames of its training set are distributed over the calibration sets of the other folds,
+one group at a time, where a group is a trajectory, a single frame, or all frames of a material.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.calibration import check_enough
-from flatforce.active.samplers import DYNAMICS
+from flatforce.active.calibration import check_atom_count
+from flatforce.active.calibration_split import CalibrationSplit, split_calibration
+from flatforce.active.sampling import DYNAMICS
 from flatforce.data.frames import ISOLATED, config_type
 from flatforce.data.material_splits import material_groups
 from flatforce.data.splits import ENOUGH, together
 from flatforce.models.training.data import species_of
-from flatforce.active.calibration_split import go_on, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
     from flatforce.active.config import LearnConfig
 
-NEAR = 0.01
-"""Å. Materials that share a near copy stay together."""
+DUPLICATE_TOLERANCE: Final = 0.01
+"""Å. Materials that share a near-duplicate stay in one fold."""
 
 
-def part(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[tuple[list[Atoms], list[Atoms]]]:
-    """Part what is known as often as there are `calibration_folds`.
+def split_folds(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> list[CalibrationSplit]:
+    """Split the labelled frames into `calibration_folds` pairs of training and calibration set.
 
     Parameters
     ----------
     config
         Settings.
     batches
-        Labelled frames to begin with, then those of each round.
+        Labelled frames: the initial ones, then those of each round.
 
     Returns
     -------
-    Frames that are fitted and those that are not, for each committee. For the first as `set_aside` tells; for the others
-    what the first one fits is dealt out, by config type and in whole trajectories, or by material. None leaves more than its
-    share out, nor what a force field cannot be asked without: the last frames of a species or of a config type. Such
-    frames, and those that dynamics on the fly asked for, are fitted by all.
+    One split for each committee, the first as `split_calibration` returns it. No frame is in two calibration sets. A
+    calibration set is not larger than its fraction, and leaves at least one frame of each species and config type to
+    train on; frames that no fold can leave out for that reason, and those that on-the-fly dynamics proposed, are in the
+    training set of every fold.
 
     Raises
     ------
     DataError
-        If none can be set aside, or too few to calibrate the doubt: told before anything is trained.
+        If no frame can be held out, or too few atoms to calibrate the uncertainty; before anything is trained.
     """
-    fitted, aside = set_aside(config, batches)
-    found = [(fitted, aside)]
-    for units in _dealt(config, fitted, aside):
-        out = _judgeable(config, fitted, aside, units)
-        if out:
-            rest = [frame for k, frame in enumerate(fitted) if k not in out]
-            found.append(([*rest, *aside], [fitted[k] for k in sorted(out)]))
-    check_enough(sum(len(frame) for _, left_out in found for frame in left_out))
-    return found
+    first = split_calibration(config, batches)
+    splits = [first]
+    for groups in _distribute(config, first):
+        held_out = _keep_trainable(config, first, groups)
+        if held_out:
+            remaining = [frame for k, frame in enumerate(first.training_set) if k not in held_out]
+            splits.append(
+                CalibrationSplit(
+                    [*remaining, *first.calibration_set],
+                    [first.training_set[k] for k in sorted(held_out)],
+                )
+            )
+    check_atom_count(sum(len(frame) for split in splits for frame in split.calibration_set))
+    return splits
 
 
-def _dealt(config: LearnConfig, fitted: list[Atoms], aside: list[Atoms]) -> list[list[set[int]]]:
-    """Deal places of fitted frames out, a trajectory or material at a time, to where fewest of its kind are."""
-    every = [*fitted, *aside]
-    by_material = config.train.hold_out == "material"
-    groups = material_groups(every, tolerance=NEAR) if by_material else []
-    kinds = [str(group) for group in groups] or [config_type(frame) for frame in every]
-    most = math.ceil(config.set_aside * len(every))
-    parts: list[list[set[int]]] = [[] for _ in range(config.calibration_folds - 1)]
+@dataclass(frozen=True)
+class _Stratum:
+    """Frames of one config type, or one group of materials, that may be left out."""
+
+    members: list[int]
+    """Indices into the training set of the first fold."""
+    groups: list[list[int]]
+    """The members, by trajectory or material: a group is never divided."""
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Groups of frames that one fold leaves out."""
+
+    groups: list[set[int]] = field(default_factory=list)
+
+    def count(self, members: Sequence[int] | None = None) -> int:
+        """Count the frames, or those of them among `members`."""
+        return sum(
+            len(group if members is None else group.intersection(members)) for group in self.groups
+        )
+
+
+def _distribute(config: LearnConfig, first: CalibrationSplit) -> list[list[set[int]]]:
+    """Assign each group to the fold that holds the fewest frames of its stratum: indices into the training set of `first`."""
+    folds = [_HeldOut() for _ in range(config.calibration_folds - 1)]
+    if not folds:
+        return []
+    n_frames = len(first.training_set) + len(first.calibration_set)
+    capacity = math.ceil(config.held_out_fraction * n_frames)
     rng = np.random.default_rng([config.seed, config.calibration_folds])
-    never = {ISOLATED, DYNAMICS} if go_on(config) else {ISOLATED}
-    for kind in sorted(set(kinds)) if parts else []:
-        mine = [k for k in range(len(fitted)) if kinds[k] == kind and config_type(fitted[k]) not in never]
-        if not mine or (not by_material and kinds.count(kind) < ENOUGH):
-            continue
-        longest = math.ceil(config.set_aside * kinds.count(kind))
-        units = [mine] if by_material else together(fitted, mine, longest=longest)
-        for k in rng.permutation(len(units)):
-            free = [one for one in parts if _count(one) + len(units[k]) <= most]
-            if free:
-                min(free, key=lambda one: (_count(one, mine), _count(one))).append(set(units[k]))
-    return parts
+    strata = _material_strata if config.train.hold_out == "material" else _config_type_strata
+    for stratum in strata(config, first):
+        for k in rng.permutation(len(stratum.groups)):
+            group = set(stratum.groups[k])
+            _assign(group, [fold for fold in folds if fold.count() + len(group) <= capacity], stratum)
+    return [fold.groups for fold in folds]
 
 
-def _count(units: Sequence[set[int]], among: Sequence[int] | None = None) -> int:
-    return sum(len(unit if among is None else unit.intersection(among)) for unit in units)
+def _assign(group: set[int], folds: Sequence[_HeldOut], stratum: _Stratum) -> None:
+    """Add a group to the fold with the fewest frames of its stratum, then with the fewest frames; to none if there is none."""
+    if folds:
+        min(folds, key=lambda fold: (fold.count(stratum.members), fold.count())).groups.append(group)
 
 
-def _judgeable(
-    config: LearnConfig, fitted: list[Atoms], aside: list[Atoms], units: Sequence[set[int]]
-) -> set[int]:
-    """Leave out what a committee trained on the rest can be asked about."""
-    out = set().union(*units)
-    for unit in units:
-        here = [fitted[k] for k in unit]
-        rest = [frame for k, frame in enumerate(fitted) if k not in out] + aside
-        rest = [frame for frame in rest if config_type(frame) != ISOLATED]
-        kinds = {config_type(frame) for frame in here}
+def _material_strata(config: LearnConfig, first: CalibrationSplit) -> Iterator[_Stratum]:
+    """Yield the frames of each group of materials, which are not divided."""
+    frames = [*first.training_set, *first.calibration_set]
+    labels = [str(number) for number in material_groups(frames, tolerance=DUPLICATE_TOLERANCE)]
+    for label in sorted(set(labels)):
+        members = _members(config, first, labels, label)
+        if members:
+            yield _Stratum(members, [members])
+
+
+def _config_type_strata(config: LearnConfig, first: CalibrationSplit) -> Iterator[_Stratum]:
+    """Yield the frames of each config type that has enough of them, in whole trajectories."""
+    labels = [config_type(frame) for frame in [*first.training_set, *first.calibration_set]]
+    for label in sorted(set(labels)):
+        members = _members(config, first, labels, label)
+        if members and labels.count(label) >= ENOUGH:
+            max_length = math.ceil(config.held_out_fraction * labels.count(label))
+            yield _Stratum(members, together(first.training_set, members, longest=max_length))
+
+
+def _members(
+    config: LearnConfig, first: CalibrationSplit, labels: Sequence[str], label: str
+) -> list[int]:
+    """Return the indices of the frames with a label that may be left out."""
+    always_trained = {ISOLATED, DYNAMICS} if config.sampling.on_the_fly else {ISOLATED}
+    return [
+        k
+        for k, frame in enumerate(first.training_set)
+        if labels[k] == label and config_type(frame) not in always_trained
+    ]
+
+
+def _keep_trainable(config: LearnConfig, first: CalibrationSplit, groups: Sequence[set[int]]) -> set[int]:
+    """Drop the groups whose species or config types would be missing in training: what remains may be left out."""
+    held_out = set().union(*groups)
+    for group in groups:
+        group_frames = [first.training_set[k] for k in group]
+        remaining = [frame for k, frame in enumerate(first.training_set) if k not in held_out]
+        remaining = [
+            frame for frame in [*remaining, *first.calibration_set] if config_type(frame) != ISOLATED
+        ]
+        needed_types = {config_type(frame) for frame in group_frames}
         if config.train.hold_out == "material":
-            kinds &= set(config.train.type_weights)
-        if not (species_of(here) <= species_of(rest) and kinds <= {config_type(frame) for frame in rest}):
-            out -= unit
-    return out
+            needed_types &= set(config.train.config_type_weights)
+        if not (
+            species_of(group_frames) <= species_of(remaining)
+            and needed_types <= {config_type(frame) for frame in remaining}
+        ):
+            held_out -= group
+    return held_out

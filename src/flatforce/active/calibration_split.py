@@ -1,18 +1,23 @@
-"""Which frames the members fit, and which calibrate their doubt: sides that a frame keeps."""
+"""Split of the labelled frames into the training set and the calibration set of a committee.
+
+A frame stays in its set in all rounds. Frames of one trajectory are in one set, because neighbouring frames are near-duplicates.
+Frames that on-the-fly dynamics proposed are in the training set, because the trajectory continues from there.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.active.samplers import DYNAMICS
+from flatforce.active.sampling import DYNAMICS
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, material_of
-from flatforce.data.splits import ENOUGH, together
+from flatforce.data.material_splits import hold_out_materials
+from flatforce.data.splits import ENOUGH, hold_out, together
 from flatforce.models.training.data import species_of
-from flatforce.studies.learn.material import held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,97 +27,125 @@ if TYPE_CHECKING:
     from flatforce.active.config import LearnConfig
 
 
-def set_aside(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> tuple[list[Atoms], list[Atoms]]:
-    """Part what is known into frames that are fitted and frames that stop the members early and calibrate the doubt.
+@dataclass(frozen=True)
+class CalibrationSplit:
+    """Training and calibration set of one committee; no frame is in both."""
 
-    A frame keeps its side in all rounds, and frames of one path are on one side: neighbours on it are near copies. What
-    dynamics on the fly asked for is fitted, for a trajectory goes on from there.
+    training_set: list[Atoms]
+    """Frames that the members are trained on."""
+    calibration_set: list[Atoms]
+    """Frames that choose the best epoch of the members, and that calibrate their uncertainty."""
+
+
+def split_calibration(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> CalibrationSplit:
+    """Split the labelled frames.
 
     Parameters
     ----------
     config
         Settings.
     batches
-        Labelled frames to begin with, then those of each round.
+        Labelled frames: the initial ones, then those of each round.
 
     Returns
     -------
-    Both parts; what is set aside holds no species that is not fitted.
+    The split; each species of the calibration set occurs in the training set.
 
     Raises
     ------
     DataError
-        If none can be set aside.
+        If the calibration set would be empty.
     """
-    learnt = [frame for batch in batches for frame in batch]
-    aside = _sides(config, batches)
-    fitted = species_of(f for k, f in enumerate(learnt) if k not in aside and config_type(f) != ISOLATED)
-    aside -= {k for k in aside if not set(learnt[k].symbols) <= fitted}
-    if not aside:
+    frames = [frame for batch in batches for frame in batch]
+    calibration = _draw_calibration_set(config, batches)
+    trained_species = species_of(
+        frame
+        for k, frame in enumerate(frames)
+        if k not in calibration and config_type(frame) != ISOLATED
+    )
+    calibration = {k for k in calibration if set(frames[k].symbols) <= trained_species}
+    if not calibration:
         raise DataError(
-            f"None of {len(learnt)} frames can be held out to calibrate the doubt.",
-            why="one of each config type with three frames or more is, if others hold its species",
-            fix="begin with more frames of a kind",
+            f"None of {len(frames)} frames can be held out to calibrate the uncertainty.",
+            why="a frame is held out only if its config type has three frames or more and others hold its species",
+            fix="add frames of one config type to `initial`",
         )
-    return [f for k, f in enumerate(learnt) if k not in aside], [learnt[k] for k in sorted(aside)]
+    return CalibrationSplit(
+        [frame for k, frame in enumerate(frames) if k not in calibration],
+        [frames[k] for k in sorted(calibration)],
+    )
 
 
-def go_on(config: LearnConfig) -> bool:
-    """Tell whether dynamics goes on from frames that it asked for, so that these must be fitted.
+def hold_out_frames(config: LearnConfig, frames: Sequence[Atoms], fraction: float) -> list[int]:
+    """Draw frames to be held out, by config type or by material as the training does.
 
     Parameters
     ----------
     config
-        Settings.
+        Settings; `train.hold_out` and `seed` are used.
+    frames
+        Labelled frames.
+    fraction
+        Fraction of them to be held out.
 
     Returns
     -------
-    Whether it does.
+    Sorted indices into `frames`.
     """
-    dynamics = config.sampling.dynamics
-    return dynamics is not None and dynamics.go_on
+    split = hold_out_materials if config.train.hold_out == "material" else hold_out
+    return split(frames, fraction=fraction, seed=config.seed)
 
 
-def _sides(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
-    """Draw from each batch what its config types lack of their share; places in all batches, one after another."""
-    first, *later = batches
-    aside = set(held_out(config, first, config.set_aside))
-    known = list(first)
-    for number, batch in enumerate(later, start=1):
-        before = len(known)
-        known += batch
-        free = {
-            k for k in range(before, len(known)) if not (go_on(config) and config_type(known[k]) == DYNAMICS)
-        }
+def _draw_calibration_set(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -> set[int]:
+    """Draw the indices of the calibration set: from each batch what its config types still lack of their fraction."""
+    initial, *later_batches = batches
+    calibration = set(hold_out_frames(config, initial, config.held_out_fraction))
+    frames = list(initial)
+    for number, batch in enumerate(later_batches, start=1):
+        n_previous = len(frames)
+        frames += batch
         if config.train.hold_out == "material":
-            aside |= _materials_aside(config, known, before, aside) & free
+            drawn = _draw_materials(config, frames, n_previous, calibration)
+            calibration |= drawn & _free_indices(config, frames, n_previous)
         else:
-            aside |= _paths_aside(config, known, free, aside, number)
-    return aside
+            free = _free_indices(config, frames, n_previous)
+            calibration |= _draw_trajectories(config, frames, free, calibration, number)
+    return calibration
 
 
-def _materials_aside(config: LearnConfig, known: Sequence[Atoms], before: int, aside: set[int]) -> set[int]:
-    """Keep each material on its side."""
-    held = {material_of(known[k]) for k in aside}
-    seen = {material_of(frame) for frame in known[:before]}
-    drawn = {material_of(known[k]) for k in held_out(config, known, config.set_aside)} - seen
-    return {k for k, frame in enumerate(known) if material_of(frame) in held | drawn}
+def _free_indices(config: LearnConfig, frames: Sequence[Atoms], n_previous: int) -> set[int]:
+    """Return the indices of new frames that may be held out: on-the-fly dynamics continues from those it proposed."""
+    return {
+        k
+        for k in range(n_previous, len(frames))
+        if not (config.sampling.on_the_fly and config_type(frames[k]) == DYNAMICS)
+    }
 
 
-def _paths_aside(
-    config: LearnConfig, known: Sequence[Atoms], free: set[int], aside: set[int], number: int
+def _draw_materials(
+    config: LearnConfig, frames: Sequence[Atoms], n_previous: int, calibration: set[int]
 ) -> set[int]:
-    """Whole trajectories, drawn within each config type until it has its share; one that was begun stays on its side."""
-    taken: set[int] = set()
-    kinds = [config_type(frame) for frame in known]
-    for kind in sorted({kinds[k] for k in free}):
-        mine = [k for k, name in enumerate(kinds) if name == kind]
-        wanted = math.ceil(config.set_aside * len(mine)) if len(mine) >= ENOUGH else 0
-        units = [set(unit) for unit in together(known, mine, longest=wanted)]
-        taken |= {k for unit in units if unit & aside for k in unit & free}
-        new = [unit for unit in units if unit <= free]
-        rng = np.random.default_rng([config.seed, number, *kind.encode()])
+    """Draw new materials, and keep each known material in its set; indices of all their frames."""
+    held_out = {material_of(frames[k]) for k in calibration}
+    known = {material_of(frame) for frame in frames[:n_previous]}
+    drawn = {material_of(frames[k]) for k in hold_out_frames(config, frames, config.held_out_fraction)}
+    return {k for k, frame in enumerate(frames) if material_of(frame) in held_out | (drawn - known)}
+
+
+def _draw_trajectories(
+    config: LearnConfig, frames: Sequence[Atoms], free: set[int], calibration: set[int], number: int
+) -> set[int]:
+    """Draw whole trajectories within each config type until it has its fraction; a known trajectory stays in its set."""
+    drawn: set[int] = set()
+    config_types = [config_type(frame) for frame in frames]
+    for name in sorted({config_types[k] for k in free}):
+        members = [k for k, other in enumerate(config_types) if other == name]
+        target = math.ceil(config.held_out_fraction * len(members)) if len(members) >= ENOUGH else 0
+        trajectories = [set(indices) for indices in together(frames, members, longest=target)]
+        drawn |= {k for indices in trajectories if indices & calibration for k in indices & free}
+        new = [indices for indices in trajectories if indices <= free]
+        rng = np.random.default_rng([config.seed, number, *name.encode()])
         for k in rng.permutation(len(new)):
-            if len((aside | taken) & set(mine)) < wanted:
-                taken |= new[k]
-    return taken
+            if len((calibration | drawn) & set(members)) < target:
+                drawn |= new[k]
+    return drawn

@@ -1,9 +1,11 @@
-"""Doubt of a force field whose parts were each trained without other frames: nearly every labelled frame calibrates it.
+"""Calibration by cross-validation folds: nearly every labelled frame calibrates the uncertainty.
 
-The score |error| / spread of a frame is that of the part that has not fitted it; all parts together predict (cross-conformal
-prediction: Vovk, Ann. Math. Artif. Intell. 74, 9, 2015). Fewer members make a noisier spread, so the scores of a part are too wide for
-the whole: log(|error| / spread of a part) = log(|error| / spread of the whole) - log(spread of a part / spread of the whole). The
-last is known on any frame, labelled or not. Taken as independent of the rest, its mean and variance are taken off the scores.
+Each fold is a committee that was trained without some of the labelled frames; all folds together are the force field (cross-conformal
+prediction: Vovk, Ann. Math. Artif. Intell. 74, 9, 2015). The score of a frame is |error| / uncertainty of the committee that
+was not trained on it. Fewer members estimate a noisier standard deviation, so that the scores of a fold are too widely
+distributed for the whole force field: log(|error| / uncertainty of the fold) = log(|error| / uncertainty of the whole) −
+log(uncertainty of the fold / uncertainty of the whole). The last term is known on any frame, labelled or not. It is taken as
+independent of the rest, and its mean and variance are subtracted from those of the scores.
 """
 
 from __future__ import annotations
@@ -13,7 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.active.calibration import LEAST_SPREAD, Calibration, atom_errors, calibrate, level_margins
+from flatforce.active.calibration import (
+    MIN_UNCERTAINTY,
+    Calibration,
+    atom_errors,
+    calibrate,
+    coverage_tolerance,
+)
 from flatforce.data.splits import whole_trajectories
 
 if TYPE_CHECKING:
@@ -21,22 +29,23 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.active.uncertainty import Spread
+    from flatforce.active.uncertainty import ForceUncertainty
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Potential, Prediction
+    from flatforce.models.potential import Potential
+    from flatforce.models.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class Model:
-    """A force field and its doubt."""
+class UncertainModel:
+    """A force field with an estimate of the uncertainty of its forces."""
 
     potential: Potential
-    """A committee, or one model."""
-    spread: Spread
-    """What ranks its errors."""
+    """A committee, or a single model."""
+    uncertainty: ForceUncertainty
+    """Estimates the uncertainty of its forces, up to a factor."""
 
     def evaluate(self, frames: Sequence[Atoms]) -> tuple[list[Prediction], list[FloatArray]]:
-        """Predict forces, and how they rank by doubt.
+        """Predict forces and their uncertainty.
 
         Parameters
         ----------
@@ -45,77 +54,91 @@ class Model:
 
         Returns
         -------
-        One prediction a frame, and (N,) spread of each.
+        The predictions, and (N,) uncalibrated uncertainties, one array for each frame.
         """
-        said = self.potential.evaluate(list(frames), stress=False)
-        return said, [np.maximum(one, LEAST_SPREAD) for one in self.spread(frames, said)]
+        predictions = self.potential.evaluate(list(frames), stress=False)
+        uncertainties = self.uncertainty(frames, predictions)
+        return predictions, [np.maximum(values, MIN_UNCERTAINTY) for values in uncertainties]
 
 
 @dataclass(frozen=True)
-class Fold(Model):
-    """A part of a force field, or all of it, and frames that it has not fitted."""
+class Fold(UncertainModel):
+    """A committee with its calibration set and its training set."""
 
-    held_out: Sequence[Atoms] = ()
-    """Labelled."""
-    fitted: Sequence[Atoms] = ()
-    """What it has fitted."""
+    calibration_set: Sequence[Atoms] = ()
+    """Labelled frames that no member of it was trained on."""
+    training_set: Sequence[Atoms] = ()
+    """Frames that its members were trained on."""
 
 
 def calibrate_folds(
-    folds: Sequence[Fold], known: Sequence[Atoms], spread: Sequence[FloatArray]
+    folds: Sequence[Fold], frames: Sequence[Atoms], uncertainty: Sequence[FloatArray]
 ) -> tuple[Calibration, FloatArray]:
-    """Calibrate the doubt of a force field by what its parts make of the frames that they have not fitted.
+    """Calibrate the uncertainty of a force field on the calibration sets of its folds.
 
-    The errors of the whole are taken for those of its parts, which are a little larger.
+    The errors of the whole force field are taken as those of its folds, which are slightly larger.
 
     Parameters
     ----------
     folds
-        Its parts; one alone is the whole.
-    known
-        Frames that no part has fitted; labels are not read.
-    spread
-        (N,) of each of them, of the whole.
+        The folds; a single one is the whole force field.
+    frames
+        Frames that no fold was trained on; their labels are not read.
+    uncertainty
+        (N,) uncalibrated uncertainties of the whole force field, one array for each of `frames`.
 
     Returns
     -------
-    The calibration, and (L,) the margins of its levels (see `level_margins`).
+    The calibration, and (L,) the tolerance of its coverage (see `coverage_tolerance`).
     """
     errors: list[FloatArray] = []
-    spreads: list[FloatArray] = []
+    uncertainties: list[FloatArray] = []
     for fold in folds:
-        said, doubted = fold.evaluate(fold.held_out)
-        for unit in whole_trajectories(fold.held_out, besides=fold.fitted):
-            errors.append(atom_errors([fold.held_out[k] for k in unit], [said[k] for k in unit]))
-            spreads.append(np.concatenate([doubted[k] for k in unit]))
+        predictions, estimates = fold.evaluate(fold.calibration_set)
+        for group in whole_trajectories(fold.calibration_set, besides=fold.training_set):
+            errors.append(
+                atom_errors([fold.calibration_set[k] for k in group], [predictions[k] for k in group])
+            )
+            uncertainties.append(np.concatenate([estimates[k] for k in group]))
     if len(folds) > 1:
-        all_ = np.concatenate(spread)
-        parts = [np.concatenate(fold.evaluate(known)[1]) for fold in folds]
-        both = [(all_ > LEAST_SPREAD) & (part > LEAST_SPREAD) for part in parts]
-        shares = [np.log(part[true] / all_[true]) for part, true in zip(parts, both, strict=True)]
-        scores = [np.maximum(e, LEAST_SPREAD) / s for e, s in zip(errors, spreads, strict=True)]
-        errors = transferred(scores, np.concatenate(shares))
-        spreads = [np.ones(len(one)) for one in errors]
-    found = calibrate(np.concatenate(errors), np.concatenate(spreads))
-    return found, level_margins(found, errors, spreads)
+        scores = [
+            np.maximum(error, MIN_UNCERTAINTY) / estimate
+            for error, estimate in zip(errors, uncertainties, strict=True)
+        ]
+        errors = transfer_scores(scores, _log_ratios(folds, frames, np.concatenate(uncertainty)))
+        uncertainties = [np.ones(len(error)) for error in errors]
+    calibration = calibrate(np.concatenate(errors), np.concatenate(uncertainties))
+    return calibration, coverage_tolerance(calibration, errors, uncertainties)
 
 
-def transferred(scores: Sequence[FloatArray], shares: FloatArray) -> list[FloatArray]:
-    """Turn scores of the parts into scores of the whole.
+def _log_ratios(folds: Sequence[Fold], frames: Sequence[Atoms], whole: FloatArray) -> FloatArray:
+    """Compare the uncertainties of each fold with those of the whole force field, (N,) on the same frames: (M,) logarithms."""
+    ratios = []
+    for estimates in [np.concatenate(fold.evaluate(frames)[1]) for fold in folds]:
+        nonzero = (whole > MIN_UNCERTAINTY) & (estimates > MIN_UNCERTAINTY)
+        ratios.append(np.log(estimates[nonzero] / whole[nonzero]))
+    return np.concatenate(ratios)
+
+
+def transfer_scores(scores: Sequence[FloatArray], log_ratios: FloatArray) -> list[FloatArray]:
+    """Turn the scores of folds into scores of the whole force field.
 
     Parameters
     ----------
     scores
-        (N,) |error| / spread of the part that has not fitted a frame, of each frame.
-    shares
-        (M,) logarithm of spread of a part / spread of the whole.
+        (N,) |error| / uncertainty of the fold that was not trained on the frame, one array for each frame or trajectory.
+    log_ratios
+        (M,) logarithms of uncertainty of a fold / uncertainty of the whole force field, on any atoms.
 
     Returns
     -------
-    (N,) |error| / spread of the whole, of each frame.
+    (N,) |error| / uncertainty of the whole force field, one array for each frame or trajectory.
     """
     logs = np.log(np.concatenate(scores))
-    if not len(shares) or logs.var() <= 0:
+    if not len(log_ratios) or logs.var() <= 0:
         return list(scores)
-    narrower = np.sqrt(max(1 - shares.var() / logs.var(), 0.0))
-    return [np.exp(logs.mean() + shares.mean() + narrower * (np.log(one) - logs.mean())) for one in scores]
+    narrowing = np.sqrt(max(1 - log_ratios.var() / logs.var(), 0.0))
+    return [
+        np.exp(logs.mean() + log_ratios.mean() + narrowing * (np.log(values) - logs.mean()))
+        for values in scores
+    ]

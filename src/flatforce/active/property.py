@@ -1,14 +1,12 @@
-"""The property that frames are chosen for, and how it hangs on what is not known of the forces."""
+"""The property that frames are selected for, and its change by each unknown weight of the linear surrogate."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from flatforce.active.surrogate import STEP, displaced
-from flatforce.core.config import Config
+from flatforce.active.surrogate import STEP, displace_atoms
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.spectra.modes import ModeSet, gaussian_dos, site_weights
 
@@ -16,102 +14,79 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.surrogate import Surrogate
+    from flatforce.active.target_config import TargetConfig
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
 
-POINTS = 240
-"""Of the spectrum."""
-
-
-class Target(Config):
-    """A property of one relaxed cell."""
-
-    kind: Literal["ldos", "modes", "formation_energy"] = "ldos"
-    """Local density of states of `atoms` at Γ of the cell, frequencies of the `count` modes with most weight there, or the
-    energy against `pristine`."""
-    structure: str
-    """File of the relaxed cell, such as a supercell with the defect."""
-    atoms: list[int] = []
-    """Those near the defect; all if empty."""
-    window: tuple[float, float] = (0.0, 12.0)
-    """THz, of spectrum and modes."""
-    broadening: PositiveFloat = Field(0.2)
-    """THz, of the spectrum."""
-    count: PositiveInt = 6
-    """Modes."""
-    pristine: str | None = None
-    """File of the pristine sheet, its primitive cell or any other."""
-
-    @model_validator(mode="after")
-    def _compared(self) -> Target:
-        if self.kind == "formation_energy" and self.pristine is None:
-            raise ValueError("kind: formation_energy needs the pristine sheet")
-        return self
+POINTS: Final = 240
+"""Number of frequencies at which the spectrum is evaluated."""
 
 
 def property_response(
-    potential: Potential, surrogate: Surrogate, sheet: Atoms, target: Target, pristine: Atoms | None = None
+    potential: Potential, surrogate: Surrogate, sheet: Atoms, target: TargetConfig, pristine: Atoms | None = None
 ) -> FloatArray:
-    """Tell what each direction that the labels leave open does to the property.
+    """Compute the change of the property by each direction of the surrogate.
 
     Parameters
     ----------
     potential
-        The force field: its force constants are what the directions change.
+        The force field, whose force constants the directions change.
     surrogate
-        The directions.
+        The linear surrogate, with its K directions.
     sheet
-        The cell.
+        The relaxed cell.
     target
-        Which property.
+        The property.
     pristine
         The pristine sheet, for a formation energy.
 
     Returns
     -------
-    (K, G) states/THz, (K, count) THz, or (K, 1) eV: that of the cell less that of as many pristine cells as have its area,
-    the chemical potentials being known.
+    (K, G) states/THz for `ldos`, (K, count) THz for `modes`, or (K, 1) eV for `formation_energy`: the energy of the cell less that
+    of a pristine sheet of the same area; the chemical potentials are taken as known.
     """
     if target.kind == "formation_energy" and pristine is not None:
-        area, one = (abs(np.linalg.det(atoms.cell.array[:2, :2])) for atoms in (sheet, pristine))
-        return np.asarray((surrogate.energy(sheet) - area / one * surrogate.energy(pristine))[:, None])
-    at_rest = force_constants(potential, sheet)
-    changed = at_rest + surrogate.force_constants(sheet)
-    if target.kind == "modes":
-        return local_frequencies(changed, at_rest, sheet, target) - local_frequencies(
-            at_rest[None], at_rest, sheet, target
+        area, pristine_area = (abs(np.linalg.det(atoms.cell.array[:2, :2])) for atoms in (sheet, pristine))
+        return np.asarray(
+            (surrogate.energy(sheet) - area / pristine_area * surrogate.energy(pristine))[:, None]
         )
-    before = _spectrum(at_rest, sheet, target)
-    return np.array([_spectrum(one, sheet, target) - before for one in changed])
+    reference = force_constants(potential, sheet)
+    changed = reference + surrogate.force_constants(sheet)
+    if target.kind == "modes":
+        return local_frequencies(changed, reference, sheet, target) - local_frequencies(
+            reference[None], reference, sheet, target
+        )
+    reference_spectrum = _spectrum(reference, sheet, target)
+    return np.array([_spectrum(constants, sheet, target) - reference_spectrum for constants in changed])
 
 
-def local_frequencies(each: FloatArray, reference: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
-    """Follow the modes that move the atoms of the target most.
+def local_frequencies(matrices: FloatArray, reference: FloatArray, sheet: Atoms, target: TargetConfig) -> FloatArray:
+    """Compute the frequencies of the modes with the largest projection onto the atoms of the target.
 
     Parameters
     ----------
-    each
-        (n, 3N, 3N) eV/Å².
+    matrices
+        (n, 3N, 3N) eV/Å², force constants.
     reference
-        (3N, 3N) eV/Å², whose modes are followed.
+        (3N, 3N) eV/Å², force constants whose eigenvectors are used.
     sheet
         The cell.
     target
-        Atoms, window and count.
+        Atoms, frequency window and number of modes.
 
     Returns
     -------
-    (n, count) THz: the root of ⟨e|D|e⟩ with each dynamical matrix D and the modes e of the reference, so that modes that cross are
-    not exchanged; negative where imaginary.
+    (n, count) THz: the square root of ⟨e|D|e⟩ with each dynamical matrix D and the eigenvectors e of the reference, so that modes that
+    cross are not exchanged; negative for imaginary frequencies.
     """
-    mean = cell_modes(reference, sheet)
-    inside = (mean.frequencies[0] >= target.window[0]) & (mean.frequencies[0] <= target.window[1])
-    weights = np.where(inside, _weights(mean, sheet, target)[0], -1.0)
-    chosen = np.argsort(-weights)[: min(target.count, int(inside.sum()))]
-    vectors = mean.vectors[0].real[:, chosen]
+    modes = cell_modes(reference, sheet)
+    in_window = (modes.frequencies[0] >= target.window[0]) & (modes.frequencies[0] <= target.window[1])
+    weights = np.where(in_window, _weights(modes, sheet, target)[0], -1.0)
+    selected = np.argsort(-weights)[: min(target.count, int(in_window.sum()))]
+    vectors = modes.vectors[0].real[:, selected]
     masses = np.repeat(sheet.get_masses(), 3)
     squares = np.einsum(
-        "ik,mij,jk->mk", vectors, each / np.sqrt(np.outer(masses, masses)), vectors, optimize=True
+        "ik,mij,jk->mk", vectors, matrices / np.sqrt(np.outer(masses, masses)), vectors, optimize=True
     )
     return np.asarray(np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR)
 
@@ -130,13 +105,15 @@ def force_constants(potential: Potential, sheet: Atoms) -> FloatArray:
     -------
     (3N, 3N) eV/Å², symmetric.
     """
-    forces = np.array([one.forces.ravel() for one in potential.evaluate(displaced(sheet), stress=False)])
+    forces = np.array(
+        [prediction.forces.ravel() for prediction in potential.evaluate(displace_atoms(sheet), stress=False)]
+    )
     rows = (forces[1::2] - forces[::2]) / (2 * STEP)
     return np.asarray((rows + rows.T) / 2)
 
 
 def cell_modes(force_constants: FloatArray, sheet: Atoms) -> ModeSet:
-    """Diagonalise at Γ of the cell.
+    """Diagonalise the dynamical matrix at Γ of the cell.
 
     Parameters
     ----------
@@ -147,7 +124,7 @@ def cell_modes(force_constants: FloatArray, sheet: Atoms) -> ModeSet:
 
     Returns
     -------
-    Its modes, frequencies in THz, negative for imaginary ones.
+    Its modes; frequencies in THz, negative for imaginary ones.
     """
     masses = np.repeat(sheet.get_masses(), 3)
     values, vectors = np.linalg.eigh(force_constants / np.sqrt(np.outer(masses, masses)))
@@ -155,12 +132,12 @@ def cell_modes(force_constants: FloatArray, sheet: Atoms) -> ModeSet:
     return ModeSet(frequencies[None], vectors[None].astype(complex), np.ones(1))
 
 
-def _spectrum(force_constants: FloatArray, sheet: Atoms, target: Target) -> FloatArray:
+def _spectrum(force_constants: FloatArray, sheet: Atoms, target: TargetConfig) -> FloatArray:
     modes = cell_modes(force_constants, sheet)
     grid = np.linspace(*target.window, POINTS)
     return gaussian_dos(modes.frequencies, _weights(modes, sheet, target), grid, target.broadening)
 
 
-def _weights(modes: ModeSet, sheet: Atoms, target: Target) -> FloatArray:
+def _weights(modes: ModeSet, sheet: Atoms, target: TargetConfig) -> FloatArray:
     atoms = np.array(target.atoms or range(len(sheet)), dtype=int)
     return np.asarray(site_weights(modes)[:, :, atoms].sum(axis=2))

@@ -1,17 +1,18 @@
-"""Where candidates come from: rattles, strain, thermal displacements along modes, defects, relaxations, dynamics."""
+"""Generation of candidates: rattles, strains, thermal displacements along modes, defects, relaxations, dynamics."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from flatforce.active.dynamics import run_dynamics
-from flatforce.active.trajectories import read_trajectories, write_trajectories
+from flatforce.active.sampling import DYNAMICS
+from flatforce.active.trajectories import write_trajectories
 from flatforce.core.errors import FlatforceError, GeometryError
-from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import Progress, silent
 from flatforce.data.splits import PATH
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
@@ -19,205 +20,207 @@ from flatforce.properties.phonons.force_constants.finite_displacements import ma
 from flatforce.properties.relax import relax
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import build_defect, place_defect
-from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.strain import apply_strain, rattle_positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ase import Atoms
 
-    from flatforce.active.dynamics import Trajectory
-    from flatforce.active.sampling import RandomDefects, Rattles, Relaxations, Sampling, Strains, ThermalModes
-    from flatforce.models.potential import Potential, Prediction
+    from flatforce.active.sampling import (
+        RandomDefectsConfig,
+        RattlesConfig,
+        RelaxationsConfig,
+        SamplingConfig,
+        StrainsConfig,
+        ThermalModesConfig,
+    )
+    from flatforce.active.trajectories import ContinuedDynamics
+    from flatforce.models.potential import Potential
+    from flatforce.models.prediction import Prediction
 
-TRAJECTORIES = "trajectories.extxyz"
+TRAJECTORIES: Final = "trajectories.extxyz"
+"""File of the trajectories of a round."""
 
-DYNAMICS = "dynamics"
-"""Config type of frames that dynamics propose."""
+CANDIDATE_ARRAYS: Final = {"numbers", "positions", "initial_magmoms", "masses"}
+"""Arrays that a candidate keeps, because its label may depend on them."""
 
-KEPT_ARRAYS = {"numbers", "positions", "initial_magmoms", "masses"}
-"""A label may hang on them."""
+CANDIDATE_INFO: Final = {"material", "md_time", "temperature", "force_uncertainty", "defect"}
+"""Entries of `info` that a candidate keeps."""
 
-LONGEST: Final = 0.4
-"""Å. Thermal displacements along soft modes of a poor model are cut here."""
+MAX_DISPLACEMENT: Final = 0.4
+"""Å. Thermal displacements along the soft modes of a poor model are limited to this length."""
 
-DISPLACEMENT = 0.01
+DISPLACEMENT: Final = 0.01
 """Å, of finite differences where the force field has no analytic second derivatives."""
 
+RELAX: Final = RelaxConfig(max_force=0.02, max_steps=200)
+"""Settings of the relaxations whose frames are proposed."""
 
-def propose(
-    potential: Potential,
-    sheets: Sequence[Atoms],
-    config: Sampling,
-    *,
-    seed: int,
-    folder: Path,
-    before: Path | None = None,
-    learnt: AbstractSet[str] = frozenset(),
-    failed: AbstractSet[str] = frozenset(),
-    primitive: Atoms | None = None,
-    doubt: Callable[[Atoms, Prediction], float] | None = None,
-    progress: Progress = silent,
-) -> list[Atoms]:
-    """Ask every sampler for frames.
 
-    Parameters
-    ----------
-    potential
-        The force field that moves atoms.
-    sheets
-        Starts.
-    config
-        Which samplers.
-    seed
-        Of all of them.
-    folder
-        Where force constants are kept while they are computed, and `trajectories.extxyz`.
-    before
-        `trajectories.extxyz` of the round before, for dynamics that go on.
-    learnt
-        Hashes of the frames that the force field has learnt: trajectories that ended on one go on.
-    failed
-        Hashes of the frames that could not be labelled: trajectories that ended on one have ended.
-    primitive
-        Read from `defects.primitive`.
-    doubt
-        Largest error (eV/Å) that a prediction may have; stops dynamics.
-    progress
-        Told by the dynamics.
+@dataclass(frozen=True)
+class Sampler:
+    """Generates candidates with the samplers of a `SamplingConfig`."""
 
-    Returns
-    -------
-    Candidates, with `sampler` in `info`.
-    """
-    rng = np.random.default_rng(seed)
-    found: list[Atoms] = []
-    if config.rattles is not None:
-        found += _rattles(sheets, config.rattles, rng)
-    if config.strains is not None:
-        found += _strains(sheets, config.strains, rng)
-    if config.modes is not None:
-        found += _modes(potential, sheets, config.modes, rng, folder / "scratch")
-    if config.defects is not None and primitive is not None:
-        found += _defects(primitive, config.defects, rng)
-    if config.relaxations is not None:
-        found += _relaxations(potential, sheets, config.relaxations, rng, seed)
-    if config.dynamics is not None:
-        moving = _trajectories(before, seed, learnt, failed) if config.dynamics.go_on else None
-        done = run_dynamics(
-            potential, sheets, config.dynamics, seed=seed, doubt=doubt, before=moving, progress=progress
+    potential: Potential
+    """The force field that moves atoms."""
+    config: SamplingConfig
+    """Which samplers are used, and their settings."""
+    folder: Path
+    """Folder for intermediate force constants, and for `trajectories.extxyz`."""
+    primitive: Atoms | None = None
+    """The primitive cell in which random defects are built."""
+    max_uncertainty: Callable[[Atoms, Prediction], float] | None = None
+    """Returns the largest uncertainty (eV/Å) of an atom's force in a prediction; it stops dynamics."""
+
+    def propose(
+        self,
+        sheets: Sequence[Atoms],
+        *,
+        seed: int,
+        continued: ContinuedDynamics | None = None,
+        progress: Progress = silent,
+    ) -> list[Atoms]:
+        """Generate candidates with each sampler.
+
+        Parameters
+        ----------
+        sheets
+            Structures from which the samplers start.
+        seed
+            Seed of all samplers.
+        continued
+            Earlier rounds, for on-the-fly dynamics; None in the first round.
+        progress
+            Called by the dynamics.
+
+        Returns
+        -------
+        Candidates, with the name of their sampler as `sampler` and `config_type` in `info`.
+        """
+        config, rng = self.config, np.random.default_rng(seed)
+        candidates: list[Atoms] = []
+        if config.rattles is not None:
+            candidates += _rattle(sheets, config.rattles, rng)
+        if config.strains is not None:
+            candidates += _strain(sheets, config.strains, rng)
+        if config.modes is not None:
+            scratch = self.folder / "scratch"
+            candidates += _displace_along_modes(self.potential, sheets, config.modes, rng, scratch)
+        if config.defects is not None and self.primitive is not None:
+            candidates += _build_defects(self.primitive, config.defects, rng)
+        if config.relaxations is not None:
+            candidates += _relax(self.potential, sheets, config.relaxations, rng, seed)
+        if config.dynamics is not None:
+            candidates += self._run_dynamics(sheets, seed, continued, progress)
+        return candidates
+
+    def _run_dynamics(
+        self, sheets: Sequence[Atoms], seed: int, continued: ContinuedDynamics | None, progress: Progress
+    ) -> Iterator[Atoms]:
+        assert self.config.dynamics is not None  # noqa: S101  # the caller has checked it
+        previous = continued.read(seed) if continued is not None and self.config.on_the_fly else None
+        trajectories = run_dynamics(
+            self.potential,
+            sheets,
+            self.config.dynamics,
+            seed=seed,
+            max_uncertainty=self.max_uncertainty,
+            previous=previous,
+            progress=progress,
         )
-        write_trajectories(folder / TRAJECTORIES, done)
-        for number, one in enumerate(done):
-            found += [_told(frame, DYNAMICS, **{PATH: f"{DYNAMICS}-{seed}-{number}"}) for frame in one.frames]
-    return found
+        write_trajectories(self.folder / TRAJECTORIES, trajectories)
+        for number, trajectory in enumerate(trajectories):
+            path = f"{DYNAMICS}-{seed}-{number}"
+            yield from (_as_candidate(frame, DYNAMICS, **{PATH: path}) for frame in trajectory.frames)
 
 
-def _trajectories(
-    before: Path | None, seed: int, learnt: AbstractSet[str], failed: AbstractSet[str]
-) -> list[Trajectory] | None:
-    """Take up what doubt ended: past a frame that was learnt, without asking again."""
-    if before is None or not before.is_file():
-        return None
-    found = read_trajectories(before, seed=seed)
-    for one in found:
-        key = hash_structure(one.atoms)
-        if one.doubted and key in learnt:
-            one.ended, one.doubted = "", False
-        elif one.doubted and key in failed:
-            one.ended, one.doubted = f"{one.ended}; that frame has no label", False
-    return found
-
-
-def _told(atoms: Atoms, sampler: str, **more: Any) -> Atoms:
-    kept = {"material", "md_time", "temperature", "doubt", "defect"}
-    atoms.info = {key: value for key, value in atoms.info.items() if key in kept}
-    atoms.info |= {"sampler": sampler, "config_type": sampler} | more
-    for name in set(atoms.arrays) - KEPT_ARRAYS:
+def _as_candidate(atoms: Atoms, sampler: str, **info: Any) -> Atoms:
+    """Remove what belongs to the structure that the sampler started from, and name the sampler."""
+    atoms.info = {key: value for key, value in atoms.info.items() if key in CANDIDATE_INFO}
+    atoms.info |= {"sampler": sampler, "config_type": sampler} | info
+    for name in set(atoms.arrays) - CANDIDATE_ARRAYS:
         del atoms.arrays[name]
     return atoms
 
 
-def _rattles(sheets: Sequence[Atoms], config: Rattles, rng: np.random.Generator) -> list[Atoms]:
-    return [
-        _told(rattle_positions(sheet, amplitude=amplitude, rng=rng), "rattle", amplitude=amplitude)
-        for sheet in sheets
-        for amplitude in config.amplitudes
-        for _ in range(config.count)
-    ]
+def _rattle(sheets: Sequence[Atoms], config: RattlesConfig, rng: np.random.Generator) -> Iterator[Atoms]:
+    for sheet in sheets:
+        for amplitude in config.amplitudes:
+            for _ in range(config.count):
+                frame = rattle_positions(sheet, amplitude=amplitude, rng=rng)
+                yield _as_candidate(frame, "rattle", amplitude=amplitude)
 
 
-def _strains(sheets: Sequence[Atoms], config: Strains, rng: np.random.Generator) -> list[Atoms]:
-    found = []
+def _strain(sheets: Sequence[Atoms], config: StrainsConfig, rng: np.random.Generator) -> Iterator[Atoms]:
     for sheet in sheets:
         for _ in range(config.count):
-            xx, yy, xy = rng.uniform(-config.largest, config.largest, size=3)
-            moved = apply_strain(sheet, xx=xx, yy=yy, xy=xy)
-            found.append(_told(rattle_positions(moved, amplitude=config.rattle, rng=rng), "strain"))
-    return found
+            xx, yy, xy = rng.uniform(-config.max_strain, config.max_strain, size=3)
+            frame = apply_strain(sheet, xx=xx, yy=yy, xy=xy)
+            yield _as_candidate(rattle_positions(frame, amplitude=config.rattle, rng=rng), "strain")
 
 
-def _modes(
+def _displace_along_modes(
     potential: Potential,
     sheets: Sequence[Atoms],
-    config: ThermalModes,
+    config: ThermalModesConfig,
     rng: np.random.Generator,
     scratch: Path,
-) -> list[Atoms]:
-    found = []
+) -> Iterator[Atoms]:
     for number, sheet in enumerate(sheets):
         phonon = make_phonopy(sheet, (1, 1))
-        inside = scratch / f"modes-{number}"
-        fill_force_constants(phonon, potential, engine="auto", displacement=DISPLACEMENT, scratch=inside)
-        known = phonon.force_constants
+        folder = scratch / f"modes-{number}"
+        fill_force_constants(phonon, potential, engine="auto", displacement=DISPLACEMENT, scratch=folder)
+        force_constants = phonon.force_constants
         for temperature in config.temperatures:
             phonon.generate_displacements(
                 number_of_snapshots=config.count,
                 temperature=temperature,
                 random_seed=int(rng.integers(2**31)),
-                max_distance=LONGEST,
+                max_distance=MAX_DISPLACEMENT,
             )
             for cell in phonon.supercells_with_displacements or []:
-                moved = sheet.copy()
-                moved.positions = to_ase(cell).positions
-                found.append(_told(moved, "modes", temperature=temperature))
-            phonon.force_constants = known  # phonopy drops them with the displacements that it made
-    return found
+                frame = sheet.copy()
+                frame.positions = to_ase(cell).positions
+                yield _as_candidate(frame, "modes", temperature=temperature)
+            # phonopy discards the force constants when it generates displacements
+            phonon.force_constants = force_constants
 
 
-def _defects(primitive: Atoms, config: RandomDefects, rng: np.random.Generator) -> list[Atoms]:
-    size = (config.size, config.size)
-    pristine = primitive.repeat((*size, 1))
-    wanted: list[tuple[str, ...]] = [(word,) for word in config.defects]
-    wanted += list(combinations_with_replacement(config.defects, 2)) if config.pairs else []
-    found = []
-    for words in wanted:
+def _build_defects(
+    primitive: Atoms, config: RandomDefectsConfig, rng: np.random.Generator
+) -> Iterator[Atoms]:
+    combinations: list[tuple[str, ...]] = [(defect,) for defect in config.defects]
+    combinations += list(combinations_with_replacement(config.defects, 2)) if config.pairs else []
+    for names in combinations:
         for _ in range(config.count):
             placed: list[str] = []
-            with suppress(GeometryError):  # no site may be left for the second
-                for word in "+".join(words).split("+"):
-                    placed.append(place_defect(pristine, word, taken=placed, rng=rng))
-                cell = build_defect(primitive, size, "+".join(placed)).atoms
-                moved = rattle_positions(cell, amplitude=config.rattle, rng=rng)
-                found.append(_told(moved, "defects", defect="+".join(words)))
-    return found
+            with suppress(GeometryError):  # there may be no site for the second defect
+                for name in names:
+                    placed.append(
+                        place_defect(primitive, config.supercell, name, occupied=placed, rng=rng)
+                    )
+                cell = build_defect(primitive, config.supercell, "+".join(placed)).atoms
+                frame = rattle_positions(cell, amplitude=config.rattle, rng=rng)
+                yield _as_candidate(frame, "defects", defect="+".join(names))
 
 
-def _relaxations(
-    potential: Potential, sheets: Sequence[Atoms], config: Relaxations, rng: np.random.Generator, seed: int
-) -> list[Atoms]:
-    found = []
-    for which, sheet in enumerate(sheets):
+def _relax(
+    potential: Potential,
+    sheets: Sequence[Atoms],
+    config: RelaxationsConfig,
+    rng: np.random.Generator,
+    seed: int,
+) -> Iterator[Atoms]:
+    for sheet_number, sheet in enumerate(sheets):
         for number in range(config.count):
-            start = rattle_positions(sheet, amplitude=config.rattle, rng=rng)
-            name = f"relaxation-{seed}-{which}-{number}"
-            path: list[Atoms] = []
-            with suppress(FlatforceError):  # a poor model may lose the sheet: then it proposes nothing here
-                path = relax(potential, start, RelaxConfig(max_force=0.02, max_steps=200)).trajectory
-            for step in path[:: config.every]:
-                bare = step.copy()
-                bare.calc = None
-                found.append(_told(bare, "relaxation", **{PATH: name}))
-    return found
+            initial = rattle_positions(sheet, amplitude=config.rattle, rng=rng)
+            path = f"relaxation-{seed}-{sheet_number}-{number}"
+            trajectory: list[Atoms] = []
+            with suppress(FlatforceError):  # a poor model may tear the sheet apart; then nothing is proposed
+                trajectory = relax(potential, initial, RELAX).trajectory
+            for step in trajectory[:: config.sampling_interval]:
+                frame = step.copy()
+                frame.calc = None
+                yield _as_candidate(frame, "relaxation", **{PATH: path})

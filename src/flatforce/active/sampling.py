@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from flatforce.active.dynamics_config import DynamicsConfig
 from flatforce.core.config import Config
+
+DYNAMICS: Final = "dynamics"
+"""Config type of the frames that molecular dynamics proposes."""
 
 
 class RattlesConfig(Config):

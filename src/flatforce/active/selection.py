@@ -1,134 +1,138 @@
-"""Which candidates are labelled: at random, where the model doubts, where nothing is known, or for one property."""
+"""Selection of the candidates to be labelled: at random, by uncertainty, by diversity, or to determine one property."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from flatforce.core.errors import DataError
+from flatforce.data.curation.diversity import farthest_points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flatforce.active.config import Strategy
     from flatforce.core.arrays import FloatArray, IntArray
 
-Strategy = Literal["random", "uncertainty", "diversity", "combined", "property"]
-
 SHORTLIST: Final = 3
-"""The combined strategy spreads its choice over this many times as many of the most doubtful candidates."""
+"""The combined strategy selects the most diverse among this many times as many of the most uncertain candidates."""
 
 
 @dataclass(frozen=True)
-class Pool:
-    """What is known of the candidates."""
+class CandidatePool:
+    """What the strategies know of the candidates."""
 
-    doubt: FloatArray
-    """(n,) eV/Å, largest interval of an atom's force."""
+    uncertainty: FloatArray
+    """(n,) eV/Å, largest 90 % interval of an atom's force in each candidate."""
     descriptors: FloatArray
-    """(n, d) of each candidate."""
-    known: FloatArray
-    """(m, d) of the frames learnt so far."""
-    forces: Sequence[FloatArray]
-    """For each candidate (3N, K): what K unknown weights do to its forces, over the noise; used by the strategy `property`."""
-    target: FloatArray | None
-    """(K, t) what they do to the property, in any one unit."""
+    """(n, d) descriptor of each candidate."""
+    train_descriptors: FloatArray
+    """(m, d) descriptors of the frames in the training set."""
+    forces: Sequence[FloatArray] = ()
+    """(3N, K) for each candidate: change of its forces by each of K unknown weights, in units of the noise; read by the
+    strategy `property`."""
+    target: FloatArray | None = None
+    """(K, t) change of the property by each of the K unknown weights, in any unit; read by the strategy `property`."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen, in order, and why."""
+class Selection:
+    """Selected candidates, in the order in which they were selected."""
 
-    places: list[int]
+    indices: list[int]
+    """Indices of the selected candidates in the pool."""
     reasons: list[str]
+    """Why each of them was selected."""
 
 
-def select(pool: Pool, count: int, strategy: Strategy, *, rng: np.random.Generator) -> Choice:
-    """Choose candidates.
+def select(
+    pool: CandidatePool, count: int, strategy: Strategy, *, rng: np.random.Generator
+) -> Selection:
+    """Select the candidates to be labelled.
 
     Parameters
     ----------
     pool
         The candidates.
     count
-        How many.
+        Number of candidates to select.
     strategy
-        By what.
+        How they are selected.
     rng
-        For `random`.
+        Generator for the strategy `random`.
 
     Returns
     -------
-    The choice; fewer if there are fewer.
+    The selection; all candidates if the pool has fewer than `count`.
     """
-    count = min(count, len(pool.doubt))
+    count = min(count, len(pool.uncertainty))
     if strategy == "random":
-        places = [int(k) for k in rng.permutation(len(pool.doubt))[:count]]
-        return Choice(places, ["drawn at random"] * count)
+        indices = [int(k) for k in rng.permutation(len(pool.uncertainty))[:count]]
+        return Selection(indices, ["drawn at random"] * count)
     if strategy == "uncertainty":
-        places = [int(k) for k in np.argsort(-pool.doubt, kind="stable")[:count]]
-        return Choice(places, [f"a force may be off by {pool.doubt[k]:.3f} eV/Å" for k in places])
+        indices = [int(k) for k in np.argsort(-pool.uncertainty, kind="stable")[:count]]
+        return Selection(indices, [f"force uncertainty {pool.uncertainty[k]:.3f} eV/Å" for k in indices])
     if strategy == "diversity":
-        return _spread_out(pool, np.arange(len(pool.doubt)), count)
+        return _select_diverse(pool, np.arange(len(pool.uncertainty)), count)
     if strategy == "combined":
-        shortlist = np.argsort(-pool.doubt, kind="stable")[: SHORTLIST * count]
-        return _spread_out(pool, shortlist, count)
-    return _for_property(pool, count)
+        shortlist = np.argsort(-pool.uncertainty, kind="stable")[: SHORTLIST * count]
+        return _select_diverse(pool, shortlist, count)
+    return _select_for_property(pool, count)
 
 
-def _spread_out(pool: Pool, among: IntArray, count: int) -> Choice:
-    """Take the farthest from all that is known or chosen, one after another."""
-    points = pool.descriptors[among]
-    nearest = np.full(len(among), np.inf)
-    for one in pool.known:
-        np.minimum(nearest, np.linalg.norm(points - one, axis=1), out=nearest)
-    places, reasons = [], []
-    for _ in range(count):
-        k = int(nearest.argmax())
-        places.append(int(among[k]))
-        reasons.append(
-            f"{nearest[k]:.3g} from the nearest known frame, a force may be off by {pool.doubt[among[k]]:.3f} eV/Å"
-        )
-        np.minimum(nearest, np.linalg.norm(points - points[k], axis=1), out=nearest)
-        nearest[k] = -np.inf
-    return Choice(places, reasons)
+def _select_diverse(pool: CandidatePool, shortlist: IntArray, count: int) -> Selection:
+    """Select by farthest-point sampling, beginning with the distances from the training set."""
+    points = pool.descriptors[shortlist]
+    order, distances = farthest_points(points, count, references=pool.train_descriptors)
+    indices = [int(shortlist[k]) for k in order]
+    reasons = [
+        f"descriptor distance {distance:.3g} from the training set and those selected before it, "
+        f"force uncertainty {pool.uncertainty[index]:.3f} eV/Å"
+        for index, distance in zip(indices, distances, strict=True)
+    ]
+    return Selection(indices, reasons)
 
 
-def _for_property(pool: Pool, count: int) -> Choice:
-    """Take one after another the candidate whose label would narrow the property most.
+def _select_for_property(pool: CandidatePool, count: int) -> Selection:
+    """Select, one after another, the candidate whose label reduces the variance of the property most.
 
-    Weights w ~ N(0, 1) move forces by F w, in units of the noise, and the property by T w. Observing the forces of a frame leaves
-    cov(w) − cov(w) Fᵀ (1 + F cov(w) Fᵀ)⁻¹ F cov(w) (Bayesian linear regression; the choice is that of Bayesian A-optimal design).
+    Weights w ~ N(0, 1) change forces by F w, in units of the noise, and the property by T w. Observing the forces of a frame leaves
+    cov(w) − cov(w) Fᵀ (1 + F cov(w) Fᵀ)⁻¹ F cov(w) (Bayesian linear regression; the selection is that of Bayesian A-optimal
+    design).
     """
     if pool.target is None:
         raise DataError(
-            "No property is known to choose for.", fix="name `target` in the study, or use another strategy"
+            "The strategy `property` has no property to select for.",
+            fix="set `target` in the study, or another `strategy`",
         )
-    target, known = pool.target, np.eye(len(pool.target))
-    start = float((target**2).sum())
-    lost = 0.0
-    places: list[int] = []
+    target, covariance = pool.target, np.eye(len(pool.target))
+    prior_variance = float((target**2).sum())
+    removed_variance = 0.0
+    indices: list[int] = []
     reasons = []
     for _ in range(count):
-        taken = [
-            -1.0 if k in places else float(np.sum((_learnt(known, forces) @ target) ** 2))
+        reductions = [
+            -1.0
+            if k in indices
+            else float(np.sum((_information_root(covariance, forces) @ target) ** 2))
             for k, forces in enumerate(pool.forces)
         ]
-        k = int(np.argmax(taken))
-        places.append(k)
-        rows = _learnt(known, pool.forces[k])
-        known = known - rows.T @ rows
-        lost += taken[k]
-        share = 0.0 if start == 0 else lost / start
+        k = int(np.argmax(reductions))
+        indices.append(k)
+        root = _information_root(covariance, pool.forces[k])
+        covariance = covariance - root.T @ root
+        removed_variance += reductions[k]
+        fraction = 0.0 if prior_variance == 0 else removed_variance / prior_variance
         reasons.append(
-            f"with those before it takes away {100 * share:.0f} % of the variance of the property, by a linear model"
+            f"with those selected before it reduces the variance of the property by {100 * fraction:.0f} % in a linear model"
         )
-    return Choice(places, reasons)
+    return Selection(indices, reasons)
 
 
-def _learnt(known: FloatArray, forces: FloatArray) -> FloatArray:
-    """Return the root of what a frame's forces take from a covariance: (3N, K)."""
-    seen = forces @ known
-    factor = np.linalg.cholesky(np.eye(len(forces)) + seen @ forces.T)
-    return np.asarray(np.linalg.solve(factor, seen))
+def _information_root(covariance: FloatArray, forces: FloatArray) -> FloatArray:
+    """Return R with RᵀR the reduction of a covariance by observing the forces of a frame: (3N, K)."""
+    projected = forces @ covariance
+    factor = np.linalg.cholesky(np.eye(len(forces)) + projected @ forces.T)
+    return np.asarray(np.linalg.solve(factor, projected))

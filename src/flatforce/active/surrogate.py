@@ -1,8 +1,8 @@
-"""A linear stand-in for the force field: it tells in closed form what a label would do to a property.
+"""A linear surrogate of the force field: it predicts in closed form how a label would change a property.
 
 The energy is a sum over atoms of weights, one set for each species, times the atom's SOAP vector (Bartók et al., Phys.
-Rev. B 87, 184115, 2013). What labelled forces leave open of the weights is a Gaussian (Bayesian ridge regression:
-MacKay, Neural Comput. 4, 415, 1992), of full rank however few models there are.
+Rev. B 87, 184115, 2013). The distribution of the weights given the labelled forces is a Gaussian (Bayesian ridge regression: MacKay,
+Neural Comput. 4, 415, 1992). Its covariance has full rank, however few models there are.
 """
 
 from __future__ import annotations
@@ -26,37 +26,38 @@ STEP: Final = 0.01
 
 
 class Surrogate:
-    """Forces and energies along the directions that the labels leave open, one standard deviation each."""
+    """Changes of forces and energies by one standard deviation along each principal direction of the posterior weights."""
 
-    def __init__(self, learnt: Sequence[Atoms]) -> None:
-        """Learn how much is known.
+    def __init__(self, training_set: Sequence[Atoms]) -> None:
+        """Fit the linear model to labelled forces.
 
         Parameters
         ----------
-        learnt
-            Labelled frames, of all species that will be met.
+        training_set
+            Labelled frames that contain all species of the structures that will be evaluated.
         """
-        self.species = sorted({symbol for frame in learnt for symbol in frame.symbols})
-        design = np.concatenate([self._gradients(frame) for frame in learnt])
-        from sklearn.linear_model import BayesianRidge  # comes with dscribe, which the line before needs
+        self.species = sorted({symbol for frame in training_set for symbol in frame.symbols})
+        design = np.concatenate([self._gradients(frame) for frame in training_set])
+        from sklearn.linear_model import BayesianRidge  # installed with dscribe, which the line above needs
 
         scale = float(np.sqrt((design**2).mean())) or 1.0
-        fitted = BayesianRidge(fit_intercept=False)
-        fitted.fit(design / scale, np.concatenate([get_labels(frame).forces.ravel() for frame in learnt]))
-        self.noise = float(fitted.alpha_**-0.5)
-        """eV/Å that a linear model leaves of a labelled force component."""
-        gathered = design.T @ design / (self.noise * scale) ** 2
-        values, vectors = np.linalg.eigh(gathered)
-        self.directions: FloatArray = vectors / np.sqrt(np.maximum(values, 0) + fitted.lambda_) / scale
-        """(K, K) weights, a direction a column."""
+        regression = BayesianRidge(fit_intercept=False)
+        labels = np.concatenate([get_labels(frame).forces.ravel() for frame in training_set])
+        regression.fit(design / scale, labels)
+        self.noise = float(regression.alpha_**-0.5)
+        """eV/Å, standard deviation of a labelled force component from the linear model."""
+        precision = design.T @ design / (self.noise * scale) ** 2
+        values, vectors = np.linalg.eigh(precision)
+        self.directions: FloatArray = vectors / np.sqrt(np.maximum(values, 0) + regression.lambda_) / scale
+        """(K, K) weights, one direction for each column."""
 
     def energy(self, frame: Atoms) -> FloatArray:
-        """Return what the directions do to the energy.
+        """Return the change of the energy by each direction.
 
         Parameters
         ----------
         frame
-            A structure of known species.
+            A structure whose species occur in the training set.
 
         Returns
         -------
@@ -65,12 +66,12 @@ class Surrogate:
         return np.asarray(sum_descriptors(frame, self.species) @ self.directions)
 
     def forces(self, frame: Atoms) -> FloatArray:
-        """Return what the directions do to the forces.
+        """Return the change of the forces by each direction.
 
         Parameters
         ----------
         frame
-            A structure of known species.
+            A structure whose species occur in the training set.
 
         Returns
         -------
@@ -79,22 +80,22 @@ class Surrogate:
         return np.asarray(self._gradients(frame) @ self.directions)
 
     def force_constants(self, sheet: Atoms) -> FloatArray:
-        """Return what the directions do to the force constants of a cell, by central differences.
+        """Return the change of the force constants of a cell by each direction, from central differences.
 
         Parameters
         ----------
         sheet
-            A cell of known species.
+            A cell whose species occur in the training set.
 
         Returns
         -------
         (K, 3N, 3N) eV/Å², symmetric.
         """
-        moved = iter(displaced(sheet))
+        cells = iter(displace_atoms(sheet))
         rows = np.array(
             [
-                (self.forces(down) - self.forces(up)) / (2 * STEP)
-                for up, down in zip(moved, moved, strict=True)
+                (self.forces(minus) - self.forces(plus)) / (2 * STEP)
+                for plus, minus in zip(cells, cells, strict=True)
             ]
         )
         return np.asarray((rows + rows.transpose(1, 0, 2)).transpose(2, 0, 1) / 2)
@@ -103,8 +104,8 @@ class Surrogate:
         return -descriptor_gradients(frame, self.species)
 
 
-def displaced(sheet: Atoms) -> list[Atoms]:
-    """Move every atom along every axis, up and down.
+def displace_atoms(sheet: Atoms) -> list[Atoms]:
+    """Displace each atom by `STEP` along each Cartesian axis, in both directions.
 
     Parameters
     ----------
@@ -113,13 +114,13 @@ def displaced(sheet: Atoms) -> list[Atoms]:
 
     Returns
     -------
-    6N cells: first atom up and down along x, then along y, …
+    6N cells: the first atom along +x, along −x, along +y, …
     """
     frames = []
     for atom in range(len(sheet)):
         for axis in range(3):
             for sign in (1.0, -1.0):
-                moved = sheet.copy()
-                moved.positions[atom, axis] += sign * STEP
-                frames.append(moved)
+                frame = sheet.copy()
+                frame.positions[atom, axis] += sign * STEP
+                frames.append(frame)
     return frames

@@ -186,7 +186,8 @@ def optimum(
 ) -> None:
     """Bayesian optimisation of the in-plane strain at which a defect costs least or most."""
     from flatforce.core.progress import reporting
-    from flatforce.studies.optimum_stages import OptimumConfig, defect_optimum
+    from flatforce.active.optimum_config import OptimumConfig
+    from flatforce.studies.optimum_stages import defect_optimum
 
     settings = settings_from(OptimumConfig, config, supercell=None if size is None else (size, size))
     given = {key: value for key, value in (("aim", aim), ("evaluations", evaluations)) if value is not None}

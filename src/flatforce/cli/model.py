@@ -75,7 +75,7 @@ def evaluate(
     frames: Annotated[str, typer.Argument(help="Labelled frames: a file or a bundled dataset.")],
     output: Output,
     split: Annotated[Path | None, typer.Option(help="split.json: judge only its test frames.")] = None,
-    energies_alone: Annotated[bool, typer.Option(help="Frames need no forces.")] = False,
+    energy_only: Annotated[bool, typer.Option(help="Frames need no forces.")] = False,
     device: Device = "auto",
 ) -> None:
     """Compare a force field with DFT labels."""
@@ -83,7 +83,7 @@ def evaluate(
     from flatforce.studies import stages
 
     result = stages.evaluate(
-        model, frames, output, split=split, energies_alone=energies_alone, device=device, report=reporting
+        model, frames, output, split=split, energy_only=energy_only, device=device, report=reporting
     )
     show("errors against DFT", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])

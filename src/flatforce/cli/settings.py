@@ -26,7 +26,7 @@ SETTINGS: Final = {
     "relax": "flatforce.properties.relax_config:RelaxConfig",
     "phonons": "flatforce.properties.phonons.config:PhononConfig",
     "defect phonons": "flatforce.properties.phonons.config:DefectPhononConfig",
-    "defect optimum": "flatforce.studies.optimum_stages:OptimumConfig",
+    "defect optimum": "flatforce.active.optimum_config:OptimumConfig",
     "defect unfold": "flatforce.properties.phonons.config:UnfoldConfig",
     "defect lineshape": "flatforce.properties.phonons.config:LineShapeConfig",
     "data import": "flatforce.data.importing:ImportConfig",

@@ -1,4 +1,4 @@
-"""Intervals and tests for means over structures."""
+"""Confidence intervals and hypothesis tests for means over structures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from flatforce.core.arrays import FloatArray, IntArray
 
@@ -18,31 +18,31 @@ def bootstrap_interval(
     seed: int,
     groups: Sequence[int] | IntArray | None = None,
     level: float = 0.95,
-    count: int = 2000,
+    n_resamples: int = 2000,
 ) -> tuple[float, float]:
-    """Return the interval of a mean by resampling structures, or groups of them that are not independent.
+    """Compute the confidence interval of a mean by the bootstrap over structures, or over groups of dependent structures.
 
     Parameters
     ----------
     values
         (n,) one value for each structure.
     seed
-        Of the draws.
+        Seed of the resamples.
     groups
-        (n,) of each structure; each its own if not given.
+        (n,) group of each structure; None if all structures are independent.
     level
-        Coverage.
-    count
-        Draws.
+        Confidence level.
+    n_resamples
+        Number of resamples.
 
     Returns
     -------
-    Lower and upper end, percentile method.
+    Lower and upper end of the interval by the percentile method, in the unit of `values`.
     """
     rng = np.random.default_rng(seed)
-    sums, sizes = _by_group(values, groups)
-    drawn = rng.integers(0, len(sums), size=(count, len(sums)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    sums, sizes = _sum_by_group(values, groups)
+    resampled = rng.integers(0, len(sums), size=(n_resamples, len(sums)))
+    means = sums[resampled].sum(axis=1) / sizes[resampled].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -53,37 +53,52 @@ def paired_permutation_test(
     *,
     seed: int,
     groups: Sequence[int] | IntArray | None = None,
-    count: int = 10000,
+    n_resamples: int = 9999,
 ) -> float:
-    """Test whether two models err alike on the same structures, by flipping signs of the differences.
+    """Test whether the errors of two models on the same structures have the same mean.
 
     Parameters
     ----------
     first
-        (n,) absolute errors.
+        (n,) absolute errors of the first model.
     second
-        (n,) absolute errors of the same structures.
+        (n,) absolute errors of the second model on the same structures.
     seed
-        Of the flips.
+        Seed of the random permutations.
     groups
-        (n,) of each structure: those of a group, not independent, flip together; each its own if not given.
-    count
-        Flips.
+        (n,) group of each structure: the two models are exchanged for all structures of a group at once, because these are not
+        independent. None if all structures are independent.
+    n_resamples
+        Number of random permutations. The test is exact where there are no more permutations than this, which is the case for
+        up to 13 groups by default.
 
     Returns
     -------
-    Two-sided p value of a permutation test of the mean difference.
+    Two-sided p value of the mean difference; 1 for fewer than two groups.
     """
-    difference, _ = _by_group(first - second, groups)
-    signs: Callable[..., FloatArray] = np.random.default_rng(seed).choice
-    flipped = np.abs((signs([-1.0, 1.0], size=(count, len(difference))) * difference).sum(axis=1))
-    return float((1 + (flipped >= abs(difference.sum()) - 1e-12).sum()) / (1 + count))
+    from scipy.stats import permutation_test
+
+    differences, _ = _sum_by_group(first - second, groups)
+    if len(differences) < 2:
+        return 1.0
+    result = permutation_test(
+        (differences,),
+        np.sum,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=n_resamples,
+        alternative="two-sided",
+        random_state=np.random.default_rng(seed),
+    )
+    return float(result.pvalue)
 
 
-def _by_group(values: FloatArray, groups: Sequence[int] | IntArray | None) -> tuple[FloatArray, FloatArray]:
-    """Return the sum of each group and how many it has."""
+def _sum_by_group(
+    values: FloatArray, groups: Sequence[int] | IntArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sum of the values of each group and the number of its members."""
     if groups is None:
         return values, np.ones(len(values))
-    _, place = np.unique(np.asarray(groups), return_inverse=True)
-    sums = np.asarray(np.bincount(place, weights=values), dtype=float)
-    return sums, np.asarray(np.bincount(place), dtype=float)
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.asarray(np.bincount(index, weights=values), dtype=float)
+    return sums, np.asarray(np.bincount(index), dtype=float)

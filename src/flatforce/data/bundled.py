@@ -13,20 +13,20 @@ BUNDLED: Final = {
     "2d-pbe-mini": "pbe_2d_mini.extxyz",
     "tmd-alloys-pbe": "tmd_alloys_pbe.extxyz",
 }
-"""Name → file; a data card `.md` stands beside each."""
+"""Name of a dataset → its file; the data card is the `.md` file of the same name."""
 
 
 def dataset_path(name: str) -> Path:
-    """Find a dataset.
+    """Return the file of a bundled dataset, or check that a file exists.
 
     Parameters
     ----------
     name
-        Name of a bundled dataset, or a path.
+        Name of a bundled dataset, or path of a file.
 
     Returns
     -------
-    The file.
+    Path of the file.
 
     Raises
     ------

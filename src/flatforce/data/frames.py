@@ -1,4 +1,4 @@
-"""Frames: `ase.Atoms` with DFT labels under the REF keys that MACE made customary."""
+"""Frames: `ase.Atoms` with DFT labels under the REF keys of MACE."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from ase.calculators.calculator import PropertyNotImplementedError
-from ase.io import read, write
-from ase.stress import voigt_6_to_full_3x3_stress
 
 from flatforce.core.errors import DataError
 from flatforce.core.files import write_atomically
+from flatforce.data.stress_labels import stress_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,21 +20,21 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 ENERGY: Final = "REF_energy"
-"""eV, key in `info`."""
+"""Key in `info` of the energy, in eV."""
 FORCES: Final = "REF_forces"
-"""(N, 3) eV/Å, key in `arrays`."""
+"""Key in `arrays` of the forces, (N, 3) in eV/Å."""
 STRESS: Final = "REF_stress"
-"""(9,) eV/Å³, tension positive, key in `info`."""
+"""Key in `info` of the stress, (9,) in eV/Å³, tension positive."""
 ISOLATED: Final = "IsolatedAtom"
-"""`config_type` of single atoms that give the reference energies."""
+"""`config_type` of single atoms, whose energies are the atomic reference energies."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What DFT says of one frame."""
+    """Labels of one frame."""
 
     energy: float
-    """eV."""
+    """Energy in eV."""
     forces: FloatArray
     """(N, 3) eV/Å; NaN where not computed, which most readers refuse."""
     stress: FloatArray | None
@@ -49,13 +47,13 @@ def attach_labels(atoms: Atoms, labels: Labels) -> Atoms:
     Parameters
     ----------
     atoms
-        A structure; its calculator is left behind.
+        A structure; its calculator is not copied.
     labels
-        What to attach.
+        Labels to attach.
 
     Returns
     -------
-    The frame.
+    The labelled frame.
     """
     frame = atoms.copy()
     frame.info[ENERGY] = float(labels.energy)
@@ -73,7 +71,7 @@ def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
     frame
         A frame.
     need_forces
-        Whether a frame without forces is refused; else they are NaN.
+        Whether a frame without forces is refused; otherwise its forces are NaN.
 
     Returns
     -------
@@ -82,35 +80,28 @@ def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
     Raises
     ------
     DataError
-        If energy or forces are missing or not finite, or a shape is wrong.
+        If energy or forces are missing, a label is not finite, or the stress has a wrong shape.
     """
     name = describe(frame)
-    bare = not need_forces and FORCES not in frame.arrays
-    wanted = [(ENERGY, frame.info)] if bare else [(ENERGY, frame.info), (FORCES, frame.arrays)]
-    missing = [key for key, where in wanted if key not in where]
+    energy_only = not need_forces and FORCES not in frame.arrays
+    missing = [ENERGY] if ENERGY not in frame.info else []
+    if FORCES not in frame.arrays and not energy_only:
+        missing.append(FORCES)
     if missing:
         raise DataError(
             f"{name} has no {' and no '.join(missing)}.",
-            why=f"keys found: {', '.join(sorted([*frame.info, *frame.arrays]))}",
-            fix=f"label it first, or rename the keys to {ENERGY} and {FORCES}",
+            why=f"its keys are {', '.join(sorted([*frame.info, *frame.arrays]))}",
+            fix=f"label it with `flatforce label`, or rename its keys to {ENERGY} and {FORCES}",
         )
     energy = float(frame.info[ENERGY])
-    forces = np.full((len(frame), 3), np.nan) if bare else np.asarray(frame.arrays[FORCES], dtype=float)
-    stress = _full_stress(frame.info[STRESS], name) if STRESS in frame.info else None
-    for key, value in ((ENERGY, energy), (FORCES, None if bare else forces), (STRESS, stress)):
+    forces = (
+        np.full((len(frame), 3), np.nan) if energy_only else np.asarray(frame.arrays[FORCES], dtype=float)
+    )
+    stress = stress_matrix(frame.info[STRESS], name=f"{STRESS} of {name}") if STRESS in frame.info else None
+    for key, value in ((ENERGY, energy), (FORCES, None if energy_only else forces), (STRESS, stress)):
         if value is not None and not np.isfinite(value).all():
             raise DataError(f"{key} of {name} is not finite.", fix="remove the frame or label it again")
     return Labels(energy=energy, forces=forces, stress=stress)
-
-
-def _full_stress(value: object, name: str) -> FloatArray:
-    stress = np.asarray(value, dtype=float)
-    if stress.size == 9:
-        return stress.reshape(3, 3)
-    if stress.shape == (6,):
-        full: FloatArray = voigt_6_to_full_3x3_stress(stress)
-        return full
-    raise DataError(f"{STRESS} of {name} has shape {stress.shape}.", fix="give 9 or 6 (Voigt) numbers")
 
 
 def describe(frame: Atoms) -> str:
@@ -130,7 +121,7 @@ def describe(frame: Atoms) -> str:
 
 
 def config_type(frame: Atoms) -> str:
-    """Return the group a frame belongs to.
+    """Return the configuration type of a frame, by which MACE weights and splits frames.
 
     Parameters
     ----------
@@ -139,13 +130,13 @@ def config_type(frame: Atoms) -> str:
 
     Returns
     -------
-    `info["config_type"]`, or `Default`, as MACE has it.
+    `info["config_type"]`, or `Default` where it is missing, as in MACE.
     """
     return str(frame.info.get("config_type", "Default"))
 
 
 def material_of(frame: Atoms) -> str:
-    """Name the material of a frame.
+    """Return the name of the material of a frame.
 
     Parameters
     ----------
@@ -154,36 +145,18 @@ def material_of(frame: Atoms) -> str:
 
     Returns
     -------
-    `info["material"]`, or its formula.
+    `info["material"]`, or the chemical formula where it is missing.
     """
     return str(frame.info.get("material", frame.get_chemical_formula()))
 
 
-def calculated_stress(atoms: Atoms) -> FloatArray | None:
-    """Ask the calculator of a structure for its stress, constraints aside.
-
-    Parameters
-    ----------
-    atoms
-        A structure with a calculator.
-
-    Returns
-    -------
-    (3, 3) eV/Å³, tension positive; None if the calculator has none.
-    """
-    try:
-        return np.asarray(atoms.get_stress(voigt=False, apply_constraint=False), dtype=float)
-    except (PropertyNotImplementedError, NotImplementedError):
-        return None
-
-
 def read_frames(path: Path) -> list[Atoms]:
-    """Read all frames of a file and refuse a damaged one.
+    """Read all frames of a file, and refuse a damaged file.
 
     Parameters
     ----------
     path
-        Extended XYZ, or anything ASE reads.
+        Extended XYZ, or any format that ASE reads.
 
     Returns
     -------
@@ -192,38 +165,40 @@ def read_frames(path: Path) -> list[Atoms]:
     Raises
     ------
     DataError
-        If the file is absent, truncated or empty.
+        If the file is missing, truncated or empty.
     """
+    from ase.io import read
+
     if not path.is_file():
         raise DataError(f"There is no file {path}.", fix="check the path of the frames")
     try:
-        found = read(path, index=":")
+        content = read(path, index=":")
     except Exception as error:
         raise DataError(
             f"{path} could not be read.",
             why=f"{type(error).__name__}: {error}",
-            fix="the file may be cut short: copy it again, or remove the damaged frame",
+            fix="the file may be truncated: copy it again, or remove the damaged frame",
         ) from error
-    frames = found if isinstance(found, list) else [found]
+    frames = content if isinstance(content, list) else [content]
     if not frames:
-        raise DataError(f"{path} holds no frames.")
+        raise DataError(f"{path} holds no frames.", fix="check the path of the frames")
     if path.suffix in {".xyz", ".extxyz"}:
         _check_last_line(path)
     return frames
 
 
 def _check_last_line(path: Path) -> None:
-    """Refuse a file cut inside its last number: ASE refuses every other cut, and reads this one as a wrong number."""
+    """Refuse a file truncated inside its last number: ASE refuses any other truncation, but reads this one as a wrong number."""
     if not path.read_bytes().endswith(b"\n"):
         raise DataError(
-            f"{path} is cut short.",
-            why="its last line has no end, so its last number may have lost digits",
-            fix="copy the file again; if it is whole, end its last line",
+            f"{path} is truncated.",
+            why="its last line does not end with a newline, so its last number may have lost digits",
+            fix="copy the file again; if it is complete, end its last line with a newline",
         )
 
 
 def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:
-    """Read frames and make sure that each is labelled with finite numbers.
+    """Read frames, and check that each has finite labels.
 
     Parameters
     ----------
@@ -234,7 +209,7 @@ def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:
 
     Returns
     -------
-    The frames.
+    The labelled frames.
     """
     frames = read_frames(path)
     for frame in frames:
@@ -248,7 +223,7 @@ def read_structure(path: Path) -> Atoms:
     Parameters
     ----------
     path
-        Any format that ASE knows.
+        Any format that ASE reads.
 
     Returns
     -------
@@ -262,20 +237,23 @@ def read_structure(path: Path) -> Atoms:
     frames = read_frames(path)
     if len(frames) > 1:
         raise DataError(
-            f"{path} holds {len(frames)} structures, one is wanted.", fix="write the one you mean to a file"
+            f"{path} holds {len(frames)} structures, but one is needed.",
+            fix="write the structure that you mean to a file of its own",
         )
     return frames[0]
 
 
 def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
-    """Write frames as extended XYZ, whole or not at all.
+    """Write frames as extended XYZ; an interrupted write leaves no file.
 
     Parameters
     ----------
     path
-        Where.
+        File to write.
     frames
-        What; labels in REF keys.
+        Frames, with labels under the REF keys.
     """
-    plain = [frame.copy() for frame in frames]
-    write_atomically(path, lambda part: write(part, plain, format="extxyz"))
+    from ase.io import write
+
+    copies = [frame.copy() for frame in frames]  # without calculators, whose results would be written too
+    write_atomically(path, lambda temporary: write(temporary, copies, format="extxyz"))

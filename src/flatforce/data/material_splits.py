@@ -1,126 +1,113 @@
-"""Splits of a dataset in which no material, and no near copy, stands on two sides."""
+"""Splits of a dataset in which no material, and no near-duplicate, is in two subsets."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
-
-from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.data.curation.duplicates import near_duplicates
+from flatforce.data.config import SplitConfig
+from flatforce.data.curation.duplicates import find_near_duplicates
 from flatforce.data.frames import material_of
+from flatforce.data.stratification import assign_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ase import Atoms
-    from numpy.typing import NDArray
 
-    from flatforce.core.arrays import FloatArray
+SUBSETS = ("train", "valid", "test")
 
-PARTS = ("train", "valid", "test")
-
-ENOUGH = 3
-"""Materials without an element of their own from which one is held out."""
-
-PASSES = 50
-"""Rounds over all groups; most sets settle in less than ten."""
-
-
-class SplitConfig(Config):
-    """How frames are parted: by `ratios`, unless `folds` or `leave_out` is given."""
-
-    ratios: tuple[float, float, float] | None = Field((0.9, 0.05, 0.05))
-    """Shares of training, validation and test frames."""
-    folds: PositiveInt | None = None
-    """k of a k-fold split."""
-    leave_out: str | None = None
-    """Element whose materials are all held out."""
-    stratify: Literal["element", "composition", "none"] = "element"
-    """Whether every element, or every reduced formula, gets its share in each part."""
-    duplicates: PositiveFloat = 0.01
-    """Å. Materials that share a near copy stay together."""
-    seed: int = 0
-    """Of the order among equals."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SplitConfig:
-        if self.ratios is not None and (min(self.ratios) < 0 or abs(sum(self.ratios) - 1) > 1e-9):
-            raise ValueError("ratios are not negative and sum to 1")
-        if self.folds is not None and self.leave_out is not None:
-            raise ValueError("give folds or leave_out, not both")
-        return self
+MIN_MATERIALS = 3
+"""Smallest number of materials that can be held out from which one is."""
 
 
 def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str, Any]:
-    """Part frames by material.
+    """Split frames into subsets that share no material.
 
     Parameters
     ----------
     frames
-        Frames with `material` in `info`; the formula stands in where it is missing.
+        Frames with `material` in `info`; the formula is used where it is missing.
     config
-        How.
+        Settings.
 
     Returns
     -------
-    Part → content hashes of its frames, the settings, and `hash` over all of it.
+    `subsets`: name of each subset → sorted content hashes of its frames; `settings`; and `hash` of both.
 
     Raises
     ------
     DataError
-        If there are fewer materials than parts, or all or none hold the element that is left out.
+        If there are fewer materials than subsets, or all or none contain the element that is left out.
     """
-    groups = material_groups(frames, tolerance=config.duplicates)
-    members: dict[int, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    names, shares = _parts(config)
-    if len(members) < sum(share > 0 for share in shares):
+    groups: dict[int, list[int]] = {}
+    for index, group in enumerate(material_groups(frames, tolerance=config.duplicates)):
+        groups.setdefault(group, []).append(index)
+    names, fractions = _subsets(config)
+    if len(groups) < sum(fraction > 0 for fraction in fractions):
         raise DataError(
-            f"There are {len(members)} materials for {len(names)} parts.",
-            why="a material stands in one part only",
-            fix="add materials, or train with a split of frames inside each config type (flatforce train)",
+            f"There are {len(groups)} materials for {len(names)} subsets.",
+            why="all frames of a material belong to the same subset",
+            fix="add materials, or train with a split of frames within each config type (flatforce train)",
         )
-    if config.leave_out is not None:
-        chosen = {
-            g: int(any(config.leave_out in frames[i].symbols for i in inside))
-            for g, inside in members.items()
-        }
-        if len(set(chosen.values())) < 2:
-            raise DataError(
-                f"{'Every' if any(chosen.values()) else 'No'} material holds {config.leave_out}.",
-                why="a part of the split would be empty",
-                fix="name an element that some materials hold, by its symbol",
-            )
+    if config.leave_out is None:
+        assignment = assign_groups(
+            frames, list(groups.values()), fractions, stratify=config.stratify, seed=config.seed
+        )
     else:
-        chosen = _assign(frames, members, shares, config)
-    parts = {
-        name: sorted(hash_structure(frames[i]) for g, k in chosen.items() if k == part for i in members[g])
-        for part, name in enumerate(names)
+        assignment = _leave_element_out(frames, list(groups.values()), config.leave_out)
+    subsets = {
+        name: sorted(
+            hash_structure(frames[index])
+            for members, subset in zip(groups.values(), assignment, strict=True)
+            if subset == k
+            for index in members
+        )
+        for k, name in enumerate(names)
     }
-    content: dict[str, Any] = {"settings": config.model_dump(mode="json"), "parts": parts}
+    content: dict[str, Any] = {"settings": config.model_dump(mode="json"), "subsets": subsets}
     return content | {"hash": hash_value(content)}
+
+
+def _subsets(config: SplitConfig) -> tuple[list[str], list[float]]:
+    """Return the name of each subset and the fraction of frames it should hold."""
+    if config.leave_out is not None:
+        return ["train", "test"], [0.5, 0.5]
+    if config.folds is not None:
+        return [f"fold-{k}" for k in range(config.folds)], [1 / config.folds] * config.folds
+    return list(SUBSETS), list(config.ratios or (0.9, 0.05, 0.05))
+
+
+def _leave_element_out(frames: Sequence[Atoms], groups: Sequence[list[int]], element: str) -> list[int]:
+    """Assign groups that contain an element to subset 1 (test), the others to subset 0 (train)."""
+    assignment = [int(any(element in frames[index].symbols for index in members)) for members in groups]
+    if len(set(assignment)) < 2:
+        raise DataError(
+            f"{'Every' if any(assignment) else 'No'} material holds {element}.",
+            why="a subset of the split would be empty",
+            fix="name an element that some of the materials contain, by its symbol: --leave-out Te",
+        )
+    return assignment
 
 
 def hold_out_materials(frames: Sequence[Atoms], *, fraction: float, seed: int) -> list[int]:
     """Choose materials that are held out with all their frames.
+
+    Every element of a held-out material occurs in the training set.
 
     Parameters
     ----------
     frames
         Frames with `material` in `info`.
     fraction
-        Share held out, so that every element keeps about that share.
+        Fraction of the frames that is held out, about the same for every element.
     seed
-        Of the choice.
+        Seed of the choice.
 
     Returns
     -------
-    Sorted indices of the frames held out; a material with an element that no other has is never among them.
+    Sorted indices of the held-out frames.
 
     Raises
     ------
@@ -130,46 +117,53 @@ def hold_out_materials(frames: Sequence[Atoms], *, fraction: float, seed: int) -
     if fraction <= 0:
         return []
     names = [material_of(frame) for frame in frames]
-    owners: dict[str, set[str]] = {}
-    for frame, name in zip(frames, names, strict=True):
-        for symbol in set(frame.get_chemical_symbols()):
-            owners.setdefault(symbol, set()).add(name)
-    lonely = {next(iter(found)) for found in owners.values() if len(found) == 1}
-    free = [i for i, name in enumerate(names) if name not in lonely]
-    if len({names[i] for i in free}) < ENOUGH:
+    materials_with = _materials_by_element(frames, names)
+    indispensable = {next(iter(materials)) for materials in materials_with.values() if len(materials) == 1}
+    candidates = [index for index, name in enumerate(names) if name not in indispensable]
+    if len({names[index] for index in candidates}) < MIN_MATERIALS:
         raise DataError(
-            f"Of {len(set(names))} materials, {len(lonely)} hold an element that no other has.",
-            why="a force field cannot be judged on an element that it has not learnt",
+            f"Of {len(set(names))} materials, {len(indispensable)} contain an element that no other contains.",
+            why="a force field cannot be tested on an element that is not in the training set",
             fix="add materials, set hold_out: config_type, or give validation frames as valid_file",
         )
-    chosen = [frames[i] for i in free]
-    parted = split_by_material(chosen, SplitConfig(ratios=(1 - fraction, 0.0, fraction), seed=seed))
-    hashes = set(parted["parts"]["test"])
-    out = {names[i] for i in free if hash_structure(frames[i]) in hashes}
-    for name in sorted(out):  # both owners of an element may have been chosen
-        elements = {s for frame, own in zip(frames, names, strict=True) if own == name for s in frame.symbols}
-        if len(out) > 1 and any(owners[symbol] <= out for symbol in elements):
-            out.discard(name)
-    return [i for i, name in enumerate(names) if name in out]
+    split = split_by_material(
+        [frames[index] for index in candidates],
+        SplitConfig(ratios=(1 - fraction, 0.0, fraction), seed=seed),
+    )
+    test_hashes = set(split["subsets"]["test"])
+    held_out = {names[index] for index in candidates if hash_structure(frames[index]) in test_hashes}
+    held_out = _return_last_of_element(held_out, materials_with)
+    return [index for index, name in enumerate(names) if name in held_out]
 
 
-def _parts(config: SplitConfig) -> tuple[list[str], list[float]]:
-    if config.leave_out is not None:
-        return ["train", "test"], [0.5, 0.5]
-    if config.folds is not None:
-        return [f"fold-{k}" for k in range(config.folds)], [1 / config.folds] * config.folds
-    return list(PARTS), list(config.ratios or (0.9, 0.05, 0.05))
+def _materials_by_element(frames: Sequence[Atoms], names: Sequence[str]) -> dict[str, set[str]]:
+    """Map each element to the materials that contain it."""
+    materials: dict[str, set[str]] = {}
+    for frame, name in zip(frames, names, strict=True):
+        for symbol in set(frame.get_chemical_symbols()):
+            materials.setdefault(symbol, set()).add(name)
+    return materials
+
+
+def _return_last_of_element(held_out: set[str], materials_with: dict[str, set[str]]) -> set[str]:
+    """Return materials to the training set until it contains every element; at least one stays held out."""
+    remaining = set(held_out)
+    for name in sorted(held_out):
+        elements = [symbol for symbol, materials in materials_with.items() if name in materials]
+        if len(remaining) > 1 and any(materials_with[symbol] <= remaining for symbol in elements):
+            remaining.discard(name)
+    return remaining
 
 
 def material_groups(frames: Sequence[Atoms], *, tolerance: float) -> list[int]:
-    """Join frames of one material, and materials that share a near copy.
+    """Number the groups of materials that must not be split: materials that share a near-duplicate frame.
 
     Parameters
     ----------
     frames
         Frames.
     tolerance
-        Å, of a near copy.
+        Tolerance of a near-duplicate, in Å.
 
     Returns
     -------
@@ -178,76 +172,14 @@ def material_groups(frames: Sequence[Atoms], *, tolerance: float) -> list[int]:
     names = [material_of(frame) for frame in frames]
     parent = {name: name for name in names}
 
-    def root(name: str) -> str:
+    def find_root(name: str) -> str:
         while parent[name] != name:
             parent[name] = parent[parent[name]]
             name = parent[name]
         return name
 
-    for copy, first in near_duplicates(frames, tolerance=tolerance).items():
-        parent[root(names[copy])] = root(names[first])
-    number = {name: k for k, name in enumerate(dict.fromkeys(root(name) for name in names))}
-    return [number[root(name)] for name in names]
-
-
-def _assign(
-    frames: Sequence[Atoms], members: dict[int, list[int]], shares: Sequence[float], config: SplitConfig
-) -> dict[int, int]:
-    """Move groups between parts as long as that brings sizes and shares of strata nearer to what is wanted.
-
-    Each stratum, and the whole, pulls with Σ_k (found share − s_k)² / s_k.
-    """
-    rng = np.random.default_rng(config.seed)
-    open_parts = [k for k, share in enumerate(shares) if share > 0]
-    wanted = np.array([shares[k] for k in open_parts])
-    strata = [_strata(frame, config.stratify) for frame in frames]
-    names = sorted(set().union(*strata))
-    groups = list(members)
-    table = np.zeros((len(groups), 1 + len(names)))
-    for row, g in enumerate(groups):
-        inside = members[g]
-        table[row, 0] = len(inside)
-        for column, name in enumerate(names, start=1):
-            table[row, column] = sum(name in strata[i] for i in inside)
-    table /= table.sum(axis=0)
-    table[:, 0] *= max(1, len(names)) ** 0.5
-    target = wanted[:, None] * table.sum(axis=0)
-    part = rng.choice(len(wanted), size=len(groups), p=wanted)
-    found = np.array([table[part == k].sum(axis=0) for k in range(len(wanted))])
-    for _ in range(PASSES):
-        moved = False
-        for row in rng.permutation(len(groups)):
-            old = part[row]
-            without = found.copy()
-            without[old] -= table[row]
-            costs = [_cost(without, table[row], k, target, wanted) for k in range(len(wanted))]
-            best = int(np.argmin(costs))
-            if costs[best] < costs[old] - 1e-12:
-                part[row], moved = best, True
-                found = without
-                found[best] += table[row]
-        if not moved:
-            break
-    _fill_empty(part, table[:, 0], wanted)
-    return {g: open_parts[int(k)] for g, k in zip(groups, part, strict=True)}
-
-
-def _strata(frame: Atoms, kind: str) -> set[str]:
-    if kind == "element":
-        return set(frame.get_chemical_symbols())
-    return {frame.symbols.formula.reduce()[0].format("hill")} if kind == "composition" else set()
-
-
-def _cost(without: FloatArray, extra: FloatArray, k: int, target: FloatArray, wanted: FloatArray) -> float:
-    off = without - target
-    off[k] += extra
-    return float(((off**2).sum(axis=1) / wanted).sum())
-
-
-def _fill_empty(part: NDArray[np.int64], sizes: FloatArray, wanted: FloatArray) -> None:
-    """Give an empty part the group whose size suits it best, out of a part that has several."""
-    for k, share in enumerate(wanted):
-        if (part == k).any():
-            continue
-        crowded = [row for row in range(len(part)) if (part == part[row]).sum() > 1]
-        part[min(crowded, key=lambda row: abs(sizes[row] / sizes.sum() - share))] = k
+    for duplicate, original in find_near_duplicates(frames, tolerance=tolerance).items():
+        parent[find_root(names[duplicate])] = find_root(names[original])
+    roots = [find_root(name) for name in names]
+    numbers = {root: number for number, root in enumerate(dict.fromkeys(roots))}
+    return [numbers[root] for root in roots]

@@ -1,4 +1,4 @@
-"""Frames held out for good, chosen by seed within each config type, or read from a file; trajectories stay whole."""
+"""Held-out frames, chosen by seed within each config type or read from a file; trajectories are not split."""
 
 from __future__ import annotations
 
@@ -18,163 +18,173 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-ENOUGH = 3
-"""Frames of a config type from which one at least is held out."""
+MIN_FRAMES = 3
+"""Smallest number of frames of a config type from which at least one is held out."""
 
-PATH = "path"
-"""In `info`: frames that a sampler took from one trajectory or relaxation share it."""
+TRAJECTORY = "trajectory"
+"""Key in `info`: frames that a sampler took from one trajectory or relaxation share its value."""
 
 
 def hold_out(frames: Sequence[Atoms], *, fraction: float, seed: int) -> list[int]:
     """Choose test frames within each config type.
 
-    The choice hangs on each frame's content alone, so that a frame stays on its side of the split
-    whatever order the file has. Trajectories are not cut, but for those longer than the share; see `together`.
+    The choice depends on the content of each frame alone, so that the order of the frames does not matter. Trajectories are
+    not split, except those with more frames than are held out; see `group_by_trajectory`.
 
     Parameters
     ----------
     frames
         All frames.
     fraction
-        Share of each config type; rounded up from three frames on, none of isolated atoms.
+        Fraction of each config type that is held out, rounded up for config types of at least three frames; isolated atoms are
+        not held out.
     seed
-        Of the choice.
+        Seed of the choice.
 
     Returns
     -------
-    Sorted indices of the frames held out.
+    Sorted indices of the held-out frames.
     """
     if fraction <= 0:
         return []
-    groups: dict[str, list[int]] = {}
-    for i, frame in enumerate(frames):
-        groups.setdefault(config_type(frame), []).append(i)
-    chosen: list[int] = []
-    for name in sorted(groups):
-        members = groups[name]
-        if name == ISOLATED or len(members) < ENOUGH:
+    by_type: dict[str, list[int]] = {}
+    for index, frame in enumerate(frames):
+        by_type.setdefault(config_type(frame), []).append(index)
+    held_out: list[int] = []
+    for name in sorted(by_type):
+        indices = by_type[name]
+        if name == ISOLATED or len(indices) < MIN_FRAMES:
             continue
-        members.sort(key=lambda i: hash_structure(frames[i]))
+        indices.sort(key=lambda index: hash_structure(frames[index]))
         rng = np.random.default_rng([seed, *name.encode()])
-        chosen += draw(frames, members, math.ceil(fraction * len(members)), rng)
-    return sorted(chosen)
+        held_out += draw_trajectories(frames, indices, math.ceil(fraction * len(indices)), rng)
+    return sorted(held_out)
 
 
-def draw(frames: Sequence[Atoms], places: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
-    """Draw frames, whole trajectories of them (see `together`) unless all are of one.
+def draw_trajectories(
+    frames: Sequence[Atoms], indices: Sequence[int], min_count: int, rng: np.random.Generator
+) -> list[int]:
+    """Draw whole trajectories at random (see `group_by_trajectory`), or single frames if all belong to one trajectory.
 
     Parameters
     ----------
     frames
         All frames.
-    places
-        Those to draw from.
-    count
-        How many at least.
+    indices
+        Indices of the frames to draw from.
+    min_count
+        Number of frames from which on the draw ends.
     rng
-        Of the draw.
+        Random generator.
 
     Returns
     -------
-    Places.
+    Indices of the drawn frames.
     """
-    units = together(frames, places, longest=count)
-    if len(units) == 1:
-        units = [[k] for k in places]
-    taken: list[int] = []
-    for k in rng.permutation(len(units)):
-        if len(taken) < count:
-            taken += units[k]
-    return taken
+    groups = group_by_trajectory(frames, indices, max_length=min_count)
+    if len(groups) == 1:
+        groups = [[index] for index in indices]
+    drawn_indices: list[int] = []
+    for k in rng.permutation(len(groups)):
+        if len(drawn_indices) < min_count:
+            drawn_indices += groups[k]
+    return drawn_indices
 
 
-def together(frames: Sequence[Atoms], places: Sequence[int], *, longest: int) -> list[list[int]]:
-    """Part frames into those that belong on one side of a split: neighbours on a trajectory are near copies.
+def group_by_trajectory(
+    frames: Sequence[Atoms], indices: Sequence[int], *, max_length: int
+) -> list[list[int]]:
+    """Group frames that belong to the same subset of a split: neighbours on a trajectory are near-duplicates.
 
     Parameters
     ----------
     frames
         All frames.
-    places
-        Those to part.
-    longest
-        Frames of a run of somebody's calculation (see `trajectories`) above which it is cut, for too much would go with it.
-        What a sampler took from one path is never cut.
+    indices
+        Indices of the frames to group.
+    max_length
+        Number of frames above which an imported run (see `find_trajectories`) is split into single frames, as it would fill
+        the subset. What a sampler took from one trajectory is never split.
 
     Returns
     -------
-    Places of each part, in the order of the first.
+    Indices of each group, in the order of its first frame.
     """
-    units: dict[Any, list[int]] = {}
-    for k in places:
-        units.setdefault(_trajectory(frames[k]) or k, []).append(k)
-    found: list[list[int]] = []
-    for unit in units.values():
-        cut = len(unit) > longest and PATH not in frames[unit[0]].info
-        found += [[k] for k in unit] if cut else [unit]
-    return found
+    trajectories: dict[Any, list[int]] = {}
+    for index in indices:
+        trajectories.setdefault(_trajectory_name(frames[index]) or index, []).append(index)
+    groups: list[list[int]] = []
+    for members in trajectories.values():
+        is_split = len(members) > max_length and TRAJECTORY not in frames[members[0]].info
+        groups += [[index] for index in members] if is_split else [members]
+    return groups
 
 
-def whole_trajectories(frames: Sequence[Atoms], *, besides: Iterable[Atoms]) -> list[list[int]]:
-    """Group frames that err together: those of one trajectory, unless it was cut.
+def group_correlated_frames(frames: Sequence[Atoms], *, other_subset: Iterable[Atoms]) -> list[list[int]]:
+    """Group frames whose errors are correlated: those of one trajectory, unless it was split.
 
     Parameters
     ----------
     frames
-        Of one side of a split.
-    besides
-        Of the other: trajectories with frames there were cut, and their frames stand alone.
+        Frames of one subset.
+    other_subset
+        Frames of the other subset. A trajectory with frames there was split, and each of its frames is a group of its own.
 
     Returns
     -------
-    Places of each group, in the order of the first.
+    Indices of each group, in the order of its first frame.
     """
-    cut = {_trajectory(frame) for frame in besides}
-    units: dict[Any, list[int]] = {}
-    for k, frame in enumerate(frames):
-        name = _trajectory(frame)
-        units.setdefault(k if name is None or name in cut else name, []).append(k)
-    return list(units.values())
+    split_names = {_trajectory_name(frame) for frame in other_subset}
+    groups: dict[Any, list[int]] = {}
+    for index, frame in enumerate(frames):
+        name = _trajectory_name(frame)
+        groups.setdefault(index if name is None or name in split_names else name, []).append(index)
+    return list(groups.values())
 
 
-def cut_trajectories(learnt: Iterable[Atoms], test: Iterable[Atoms]) -> list[str]:
-    """Warn of trajectories with frames on both sides of a split.
+def split_trajectory_warnings(train: Iterable[Atoms], test: Iterable[Atoms]) -> list[str]:
+    """Warn of trajectories with frames in both the training and the test set.
 
     Parameters
     ----------
-    learnt
-        Frames of one side.
+    train
+        Frames of the training set.
     test
-        Frames of the other.
+        Frames of the test set.
 
     Returns
     -------
-    The warning, or nothing.
+    The warning; empty if no trajectory is in both.
     """
-    one, other = ({_trajectory(frame) for frame in side} - {None} for side in (learnt, test))
-    if not one & other:
+    train_names, test_names = (
+        {_trajectory_name(frame) for frame in subset} - {None} for subset in (train, test)
+    )
+    count = len(train_names & test_names)
+    if count == 0:
         return []
-    words = "1 trajectory is" if len(one & other) == 1 else f"{len(one & other)} trajectories are"
-    mend = "give frames of other runs to be tested on, or hold out by material"
-    return [f"{words} on both sides of the split, so near copies judge: {mend}"]
+    subject = "1 trajectory is" if count == 1 else f"{count} trajectories are"
+    fix = "test on frames of other runs, or set hold_out: material"
+    return [
+        f"{subject} in both the training and the test set, so that near-duplicates leak into the test set: {fix}"
+    ]
 
 
-def held_out_hashes(split: Path) -> set[str]:
+def read_test_hashes(split: Path) -> set[str]:
     """Read which frames a split holds out.
 
     Parameters
     ----------
     split
-        `split.json` of a training run, or what `flatforce data split` wrote.
+        `split.json` of a training run, or a file written by `flatforce data split`.
 
     Returns
     -------
-    Content hashes of the part `test`.
+    Content hashes of the frames in its subset `test`.
 
     Raises
     ------
     DataError
-        If the file is absent, damaged, or has no such part.
+        If the file is missing, damaged, or has no such subset.
     """
     try:
         content = json.loads(split.read_text(encoding="utf-8"))
@@ -182,46 +192,46 @@ def held_out_hashes(split: Path) -> set[str]:
         raise DataError(
             f"The split {split} cannot be read.",
             why=str(error),
-            fix="give split.json of a training run, or what `flatforce data split` wrote",
+            fix="give split.json of a training run, or a file written by `flatforce data split`",
         ) from error
-    found = content.get("parts", content) if isinstance(content, dict) else {}
-    if "test" not in found:
+    subsets = content.get("subsets", content) if isinstance(content, dict) else {}
+    if "test" not in subsets:
         raise DataError(
-            f"{split} holds no part `test`.",
-            why=f"it has {', '.join(found) or 'nothing'}",
-            fix="give split.json of a training run, or a split by shares or --leave-out",
+            f"{split} has no subset `test`.",
+            why=f"it has {', '.join(subsets) or 'none'}",
+            fix="give split.json of a training run, or a split made without --folds: `flatforce data split FRAMES -o split.json`",
         )
-    return set(found["test"])
+    return set(subsets["test"])
 
 
-def trajectories(frames: Sequence[Atoms]) -> list[list[int]]:
-    """Group frames by run: one material from one source, in the order of its steps.
+def find_trajectories(frames: Sequence[Atoms]) -> list[list[int]]:
+    """Find the runs that frames were taken from: frames of one material and one source, in the order of their steps.
 
     Parameters
     ----------
     frames
-        Frames; those without `step` in `info`, or alone in their run, belong to none.
+        Frames; those without `step` in `info`, or alone in their run, belong to no trajectory.
 
     Returns
     -------
-    Indices of each run.
+    Indices of the frames of each trajectory, in the order of their steps.
     """
     runs: dict[tuple[str, ...], list[int]] = {}
-    for i, frame in enumerate(frames):
+    for index, frame in enumerate(frames):
         if frame.info.get("step") is not None:
-            runs.setdefault(_run(frame), []).append(i)
+            runs.setdefault(_run_name(frame), []).append(index)
     return [
-        sorted(members, key=lambda i: int(frames[i].info["step"]))
+        sorted(members, key=lambda index: int(frames[index].info["step"]))
         for members in runs.values()
         if len(members) > 1
     ]
 
 
-def _run(frame: Atoms) -> tuple[str, ...]:
+def _run_name(frame: Atoms) -> tuple[str, ...]:
     return (str(frame.info.get("source", "")), str(frame.info.get("material", "")), str(frame.symbols))
 
 
-def _trajectory(frame: Atoms) -> tuple[str, ...] | None:
-    if PATH in frame.info:
-        return (str(frame.info[PATH]),)
-    return _run(frame) if frame.info.get("step") is not None else None
+def _trajectory_name(frame: Atoms) -> tuple[str, ...] | None:
+    if TRAJECTORY in frame.info:
+        return (str(frame.info[TRAJECTORY]),)
+    return _run_name(frame) if frame.info.get("step") is not None else None

@@ -1,22 +1,23 @@
-"""What a dataset holds, in numbers that a figure can show."""
+"""Statistics of a dataset: counts, distributions of labels, step selection, and a map of environments."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 import spglib
 from scipy.linalg import eigh
 
+from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.curation.diversity import descriptors
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import get_labels, material_of
-from flatforce.data.splits import trajectories
+from flatforce.data.splits import find_trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,41 +28,45 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
 
 SYMPREC: Final = 0.01
-"""Å, for the histogram of space groups."""
+"""Å. Tolerance of the symmetry search for the histogram of space groups."""
 
-E_CUTS: Final = np.geomspace(1e-5, 1.0, 26)
-"""eV/atom at which the size of the set is counted."""
+ENERGY_STEPS: Final = np.geomspace(1e-5, 1.0, 26)
+"""eV/atom. Values of min_energy_step for which the selected steps are counted."""
 
-MAPPED: Final = 4000
-"""Frames of which the map is made, drawn evenly: a picture holds no more."""
+MAX_MAPPED: Final = 4000
+"""Largest number of frames in the map, drawn evenly: more points cannot be told apart in a figure."""
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """Counts and distributions."""
+@dataclass(frozen=True, repr=False)
+class Statistics(Outcome):
+    """Counts and distributions of a dataset."""
+
+    kind: ClassVar[str] = "statistics"
 
     n_frames: int
+    """Number of frames."""
     n_materials: int
+    """Number of different materials."""
     elements: Counter[str]
-    """Species → frames that hold it."""
+    """Element → number of frames that contain it."""
     space_groups: Counter[int]
-    """Number → frames."""
+    """Number of the space group → number of frames; 0 where it could not be determined."""
     energy: FloatArray
-    """(F) eV/atom."""
+    """(F,) eV/atom, energy of each frame."""
     force: FloatArray
-    """(A) eV/Å, norm on each atom."""
+    """(A,) eV/Å, norm of the force on each atom."""
     stress: FloatArray
-    """(S) N/m, largest component of the membrane stress."""
-    kept: IntArray
-    """(26) frames that step selection leaves at each of `E_CUTS`."""
+    """(S,) N/m, largest component of the membrane stress of each frame with a stress."""
+    n_selected: IntArray
+    """(26,) number of frames that step selection keeps at each of `ENERGY_STEPS`."""
     map: FloatArray
-    """(M, 2) first two principal components of the mean SOAP vectors; empty where none was asked for."""
+    """(M, 2) first two principal components of the mean SOAP vectors, dimensionless; empty without a map."""
     map_energy: FloatArray
-    """(M) eV/atom of the mapped frames."""
+    """(M,) eV/atom, energy of each frame in the map."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
+        """Counts, and extremes of the labels."""
         return {
             "n_frames": float(self.n_frames),
             "n_materials": float(self.n_materials),
@@ -77,11 +82,19 @@ class Statistics:
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        kinds = {"energy": "eV/atom", "force": "eV/Å", "stress": "N/m"}
-        return {name: kinds.get(name.split("_")[0], "1") for name in self.metrics}
+        units = {"energy": "eV/atom", "force": "eV/Å", "stress": "N/m"}
+        return {name: units.get(name.split("_")[0], "") for name in self.metrics}
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+    @property
+    def details(self) -> dict[str, Any]:
+        """Number of frames by element and by space group."""
+        return {
+            "elements": dict(self.elements),
+            "space_groups": {str(number): count for number, count in self.space_groups.items()},
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that the figures show.
 
         Returns
         -------
@@ -91,28 +104,28 @@ class Statistics:
             "energy": self.energy,
             "force": self.force,
             "stress": self.stress,
-            "e_cut": E_CUTS,
-            "kept": self.kept,
+            "min_energy_step": ENERGY_STEPS,
+            "n_selected": self.n_selected,
             "map": self.map,
             "map_energy": self.map_energy,
         }
 
 
-def statistics(frames: Sequence[Atoms], *, mapped: bool = True, progress: Progress = silent) -> Statistics:
-    """Count.
+def statistics(frames: Sequence[Atoms], *, with_map: bool = True, progress: Progress = silent) -> Statistics:
+    """Compute the statistics of a dataset.
 
     Parameters
     ----------
     frames
         Labelled frames.
-    mapped
-        Whether the map of environments is made; needs dscribe.
+    with_map
+        Whether the map of environments is computed; it needs dscribe.
     progress
-        Told every thousand frames.
+        Called every thousand frames.
 
     Returns
     -------
-    The numbers.
+    Counts, distributions and the map.
     """
     elements: Counter[str] = Counter()
     groups: Counter[int] = Counter()
@@ -127,8 +140,12 @@ def statistics(frames: Sequence[Atoms], *, mapped: bool = True, progress: Progre
             stress.append(np.abs(labels.stress[:2, :2]).max() * frame.cell[2, 2] * EV_PER_A2_IN_N_PER_M)
         if (k + 1) % 1000 == 0 or k + 1 == len(frames):
             progress(k + 1, len(frames), "frames")
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(MAPPED, len(frames))).astype(int))
-    points = _principal(descriptors([frames[i] for i in chosen])) if mapped else np.empty((0, 2))
+    mapped_indices = np.unique(np.linspace(0, len(frames) - 1, min(MAX_MAPPED, len(frames))).astype(int))
+    points = (
+        _principal_components(descriptors([frames[i] for i in mapped_indices]))
+        if with_map
+        else np.empty((0, 2))
+    )
     return Statistics(
         n_frames=len(frames),
         n_materials=len({material_of(frame) for frame in frames}),
@@ -137,36 +154,39 @@ def statistics(frames: Sequence[Atoms], *, mapped: bool = True, progress: Progre
         energy=np.array(energy),
         force=np.concatenate(force),
         stress=np.array(stress),
-        kept=_sizes(frames, np.array(energy)),
+        n_selected=_count_selected(frames, np.array(energy)),
         map=points,
-        map_energy=np.array(energy)[chosen] if mapped else np.empty(0),
+        map_energy=np.array(energy)[mapped_indices] if with_map else np.empty(0),
     )
 
 
 def _space_group(frame: Atoms) -> int:
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it writes a line for each rattled frame it cannot decide
-    found = spglib.get_symmetry_dataset(
+    dataset = spglib.get_symmetry_dataset(
         (frame.cell.array, frame.get_scaled_positions(), frame.numbers), symprec=SYMPREC
     )
-    return 0 if found is None else int(found.number)
+    return 0 if dataset is None else int(dataset.number)
 
 
-def _sizes(frames: Sequence[Atoms], energy: FloatArray) -> IntArray:
-    """Frames left by step selection; those outside trajectories stay at any e_cut."""
-    runs = trajectories(frames)
-    alone = len(frames) - sum(len(run) for run in runs)
+def _count_selected(frames: Sequence[Atoms], energy: FloatArray) -> IntArray:
+    """Count the frames that step selection keeps; frames outside trajectories are always kept."""
+    trajectories = find_trajectories(frames)
+    n_outside = len(frames) - sum(len(trajectory) for trajectory in trajectories)
     counts = [
-        alone + sum(len(select_steps(energy[run].tolist(), e_cut=float(e_cut))) for run in runs)
-        for e_cut in E_CUTS
+        n_outside
+        + sum(
+            len(select_steps(energy[trajectory].tolist(), min_energy_step=float(step)))
+            for trajectory in trajectories
+        )
+        for step in ENERGY_STEPS
     ]
     return np.array(counts, dtype=np.int64)
 
 
-def _principal(points: FloatArray) -> FloatArray:
+def _principal_components(points: FloatArray) -> FloatArray:
+    """Project points on the two directions in which they vary most."""
     centred = points - points.mean(axis=0)
     last = points.shape[1] - 1
-    _, axes = eigh(
-        centred.T @ centred, subset_by_index=(last - 1, last)
-    )  # of thousands of points, two are wanted
+    _, axes = eigh(centred.T @ centred, subset_by_index=(last - 1, last))  # only two of thousands are needed
     projected: FloatArray = centred @ axes[:, ::-1]
     return projected

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Prediction
+    from flatforce.models.prediction import Prediction
 
 ERROR_UNITS: Final = {
     "energy_mae": "meV/atom",

@@ -1,8 +1,8 @@
 """Rows of the Hessian of any strictly local force field, by central differences in finite clusters.
 
-What the displacement of an atom changes are energies within L steps of it, and these depend on atoms within 2 L steps.
-So the cluster of those atoms, cut out of the cell, gives the row of the whole cell exactly, whatever happens at its rim.
-A cluster that meets its own image is not cut out; the whole cell is taken then.
+The displacement of an atom changes the energies of the atoms within L edges of it, and these depend on the atoms within
+2 L edges. The cluster of those atoms, cut out of the cell, therefore gives the row of the whole cell exactly, whatever its
+boundary looks like. A cluster that meets its own periodic image is not cut out; the whole cell is evaluated instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from ase import Atoms
 
-from flatforce.structures.neighbour_graph import k_hop_neighbourhood, build_neighbour_graph
+from flatforce.structures.neighbour_graph import build_neighbour_graph, k_hop_neighbourhood
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -21,46 +21,46 @@ if TYPE_CHECKING:
     from flatforce.models.protocols import Backend
 
 DISPLACEMENT: Final = 0.005
-"""Å. Central differences then err by some 1e-5 eV/Å² of truncation, and round-off of float64 by 1e-11."""
+"""Å. Central differences then have a truncation error of about 1e-5 eV/Å², and a round-off error of 1e-11 in float64."""
 
-TOGETHER: Final = 1500
-"""Atoms of displaced clusters in one frame: enough to keep compiled kernels busy, and little memory."""
+MAX_BATCH_ATOMS: Final = 1500
+"""Atoms of displaced clusters in one frame: enough to keep compiled kernels busy, with little memory."""
 
-MARGIN: Final = 1.0
-"""Å beyond the cutoff between a cluster and its images."""
+VACUUM_MARGIN: Final = 1.0
+"""Å of vacuum beyond the cutoff between a cluster and its images."""
 
-SAME: Final = 1e-6
-"""Å between the places at which an atom is reached along two ways."""
+POSITION_TOLERANCE: Final = 1e-6
+"""Å. Largest difference between the positions of an atom that follow from two paths of edges."""
 
 
 class ClusterHessian:
-    """Hessian rows of one cell, from forces.
+    """Rows of the Hessian of one cell, by central differences of forces.
 
     Parameters
     ----------
     backend
-        A strictly local force field.
+        Backend of a strictly local force field.
     slab
         A fully periodic cell.
     """
 
-    how = "central differences in finite clusters"
+    method = "central differences in finite clusters"
 
     def __init__(self, backend: Backend, slab: Atoms) -> None:
         self.backend, self.slab = backend, slab
         self.graph = build_neighbour_graph(slab, backend.cutoff)
 
-    def reach(self, centre: int) -> int:
-        """Count the atoms that a row takes in.
+    def count_row_atoms(self, centre: int) -> int:
+        """Count the atoms that have an entry in the rows of one atom.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        Those within 2 L steps.
+        Number of atoms within 2 L edges.
         """
         return len(k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)[0])
 
@@ -70,17 +70,17 @@ class ClusterHessian:
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        (M,) atoms within reach, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
+        (M,) indices of the atoms with an entry, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
         """
-        atoms, steps = k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)
-        places = self._places(atoms, steps)
-        if places is None:
-            return atoms, self._differences(centre, range(3))[atoms]
-        return atoms, self._side_by_side(atoms, places)
+        atoms, hops = k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)
+        positions = self._unwrap(atoms, hops)
+        if positions is None:
+            return atoms, self._differentiate_cell(centre, range(3))[atoms]
+        return atoms, self._differentiate_cluster(atoms, positions)
 
     def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
         """Compute the rows of several atoms, one after the other.
@@ -88,88 +88,89 @@ class ClusterHessian:
         Parameters
         ----------
         centres
-            Atoms.
+            Indices of the atoms.
 
         Yields
         ------
-        What `rows` returns, in their order.
+        What `rows` returns, one atom after the other.
         """
         yield from map(self.rows, centres)
 
     def whole_row(self, centre: int, axis: int) -> FloatArray:
-        """Compute one row of one atom from the whole cell: the check of `rows`.
+        """Compute one row of one atom from the whole cell, to verify `rows`.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
         axis
-            0, 1 or 2.
+            Cartesian axis of the displacement: 0, 1 or 2.
 
         Returns
         -------
-        (N, 3) eV/Å².
+        (N, 3) eV/Å², ∂²E / ∂r_centre,axis ∂r_atom,b.
         """
-        return self._differences(centre, (axis,))[:, 0]
+        return self._differentiate_cell(centre, (axis,))[:, 0]
 
-    def _places(self, atoms: IntArray, steps: IntArray) -> FloatArray | None:
-        """Place each atom where the edges lead to; None where they disagree, the cluster being wrapped."""
-        graph, positions = self.graph, self.slab.positions
-        place = np.full(positions.shape, np.nan)
-        place[atoms[0]] = positions[atoms[0]]
-        for step in range(min(int(steps.max()) + 1, 2 * self.backend.layers)):
-            edges = graph.edges_of(atoms[steps == step])
+    def _unwrap(self, atoms: IntArray, hops: IntArray) -> FloatArray | None:
+        """Position each atom of a cluster along the edges that lead to it; None if two paths disagree, in a wrapped cluster."""
+        graph, cell_positions = self.graph, self.slab.positions
+        unwrapped = np.full(cell_positions.shape, np.nan)
+        unwrapped[atoms[0]] = cell_positions[atoms[0]]
+        for hop in range(min(int(hops.max()) + 1, 2 * self.backend.layers)):
+            edges = graph.edges_of(atoms[hops == hop])
             sender, receiver = graph.sender[edges], graph.receiver[edges]
-            reached = place[receiver] - (positions[receiver] - positions[sender] + graph.shift[edges])
-            new = np.isnan(place[sender, 0])
-            place[sender[new]] = reached[new]
-            if np.abs(place[sender] - reached).max() > SAME:
+            edge_vectors = cell_positions[receiver] - cell_positions[sender] + graph.shift[edges]
+            sender_positions = unwrapped[receiver] - edge_vectors
+            is_new = np.isnan(unwrapped[sender, 0])
+            unwrapped[sender[is_new]] = sender_positions[is_new]
+            if np.abs(unwrapped[sender] - sender_positions).max() > POSITION_TOLERANCE:
                 return None
-        found: FloatArray = place[atoms]
-        return found
+        positions: FloatArray = unwrapped[atoms]
+        return positions
 
-    def _side_by_side(self, atoms: IntArray, places: FloatArray) -> FloatArray:
-        """(M, 3, 3) eV/Å² of the first atom. Several displaced clusters are one frame, evaluated by one call."""
-        moves = _moves(range(3))
-        lengths = np.ptp(places, axis=0) + 2 * (self.backend.cutoff + MARGIN)
-        count = max(1, min(len(moves), TOGETHER // len(atoms)))
+    def _differentiate_cluster(self, atoms: IntArray, positions: FloatArray) -> FloatArray:
+        """Return the rows of the first atom, (M, 3, 3) eV/Å²; one call evaluates several displaced clusters in one frame."""
+        displacements = _displacements(range(3))
+        lengths = np.ptp(positions, axis=0) + 2 * (self.backend.cutoff + VACUUM_MARGIN)
+        n_clusters = max(1, min(len(displacements), MAX_BATCH_ATOMS // len(atoms)))
         forces = []
-        for some in np.array_split(moves, -(-len(moves) // count)):
-            clusters = np.tile(places, (len(some), 1, 1))
-            clusters[:, 0] += some
-            clusters[:, :, 0] += lengths[0] * np.arange(len(some))[:, None]
+        for batch in np.array_split(displacements, -(-len(displacements) // n_clusters)):
+            clusters = np.tile(positions, (len(batch), 1, 1))
+            clusters[:, 0] += batch
+            clusters[:, :, 0] += lengths[0] * np.arange(len(batch))[:, None]
             frame = Atoms(
-                np.tile(self.slab.numbers[atoms], len(some)),
+                np.tile(self.slab.numbers[atoms], len(batch)),
                 positions=clusters.reshape(-1, 3),
-                cell=np.diag(lengths * [len(some), 1, 1]),
+                cell=np.diag(lengths * [len(batch), 1, 1]),
                 pbc=True,
             )
-            (said,) = self.backend.predict([frame], stress=False)
-            forces.append(said.forces.reshape(len(some), len(atoms), 3))
-        return _central(np.concatenate(forces))
+            (prediction,) = self.backend.predict([frame], stress=False)
+            forces.append(prediction.forces.reshape(len(batch), len(atoms), 3))
+        return _central_differences(np.concatenate(forces))
 
-    def _differences(self, centre: int, axes: Sequence[int]) -> FloatArray:
-        """(N, len(axes), 3) eV/Å² of an atom of the whole cell."""
-        moved = []
-        for move in _moves(axes):
-            one = self.slab.copy()
-            one.positions[centre] += move
-            moved.append(one)
-        batch = max(1, self.backend.batch_atoms // len(self.slab))
+    def _differentiate_cell(self, centre: int, axes: Sequence[int]) -> FloatArray:
+        """Return the rows of one atom from the whole cell, (N, len(axes), 3) eV/Å²."""
+        displaced_cells = []
+        for displacement in _displacements(axes):
+            cell = self.slab.copy()
+            cell.positions[centre] += displacement
+            displaced_cells.append(cell)
+        n_cells = max(1, self.backend.batch_atoms // len(self.slab))
         forces = [
-            said.forces
-            for first in range(0, len(moved), batch)
-            for said in self.backend.predict(moved[first : first + batch], stress=False)
+            prediction.forces
+            for first in range(0, len(displaced_cells), n_cells)
+            for prediction in self.backend.predict(displaced_cells[first : first + n_cells], stress=False)
         ]
-        return _central(np.array(forces))
+        return _central_differences(np.array(forces))
 
 
-def _moves(axes: Sequence[int]) -> FloatArray:
-    """(2 len(axes), 3) Å, there and back along each axis."""
+def _displacements(axes: Sequence[int]) -> FloatArray:
+    """Return (2 len(axes), 3) Å, a positive and a negative displacement along each axis."""
     return np.array([sign * DISPLACEMENT * np.eye(3)[axis] for axis in axes for sign in (1, -1)])
 
 
-def _central(forces: FloatArray) -> FloatArray:
-    """(N, A, 3) eV/Å² from (2 A, N, 3) forces, in the order of `_moves`."""
-    found: FloatArray = ((forces[1::2] - forces[::2]) / (2 * DISPLACEMENT)).transpose(1, 0, 2)
-    return found
+def _central_differences(forces: FloatArray) -> FloatArray:
+    """Return (N, A, 3) eV/Å² from (2 A, N, 3) eV/Å, forces in the order of `_displacements`."""
+    blocks: FloatArray = ((forces[1::2] - forces[::2]) / (2 * DISPLACEMENT)).transpose(1, 0, 2)
+    return blocks

@@ -1,98 +1,115 @@
-"""What every force field is to the rest of the package."""
+"""A force field as the rest of the package and a notebook use it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
+from ase import Atoms
 
 from flatforce.core.errors import ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
-from flatforce.models.finite_difference_hessian import ClusterHessian
+from flatforce.models.prediction import Prediction
 from flatforce.models.protocols import TwiceDifferentiable
-from flatforce.structures.sheet import as_slab, check_sheet, thickness
+from flatforce.models.slab import pad_vacuum
+from flatforce.structures.sheet import check_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ase import Atoms
-
-    from flatforce.core.arrays import FloatArray
+    from flatforce.models.calculator import SheetCalculator
     from flatforce.models.protocols import Backend, HessianRows, RawPrediction
 
-VACUUM_MARGIN = 1.0
-"""Å added to the cutoff: atoms that move during a relaxation must not begin to see an image."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a force field says of a sheet."""
-
-    energy: float
-    """eV."""
-    forces: FloatArray
-    """(N, 3) eV/Å."""
-    stress: FloatArray | None
-    """(3, 3) eV/Å³ in the cell as given, tension positive, out-of-plane components zero."""
-    membrane_stress: FloatArray | None
-    """(2, 2) N/m."""
-    energy_std: float | None = None
-    """eV, spread of a committee."""
-    forces_std: FloatArray | None = None
-    """(N, 3) eV/Å, spread of a committee."""
+MAX_LISTED_ELEMENTS: Final = 8
+"""Number of elements that a `repr` lists by symbol; a model of more is described by their number."""
 
 
 class Potential:
-    """A force field that is right for sheets.
+    """A force field that is correct for sheets.
 
-    Whatever periodicity and vacuum a frame has, the backend sees three periodic axes and a gap wider
-    than its cutoff; stress is masked out of plane.
+    Whatever periodicity and vacuum a frame has, the backend evaluates a cell with three periodic axes and more vacuum than
+    its cutoff, and the out-of-plane components of the stress are set to zero.
 
     Parameters
     ----------
     spec
-        The name it was loaded by.
+        The name by which the force field was loaded, such as `mace:wse2-pbe`.
     backend
-        What computes.
+        The backend that computes energies, forces and stresses.
+
+    Examples
+    --------
+    >>> from flatforce.models import load
+    >>> load("mace:wse2-pbe", device="cpu")
+    <Potential mace:wse2-pbe: Se, W; cutoff 5 Å, interaction range 10 Å; float64 on cpu>
     """
 
     def __init__(self, spec: str, backend: Backend) -> None:
         self.spec, self.backend = spec, backend
 
+    def __repr__(self) -> str:
+        """Describe the force field in one line: name, elements, ranges, arithmetic and device."""
+        elements = sorted(self.elements)
+        listed = ", ".join(elements) if len(elements) <= MAX_LISTED_ELEMENTS else f"{len(elements)} elements"
+        length = f"{self.interaction_range:g} Å" if self.backend.local else "unknown"
+        return (
+            f"<Potential {self.spec}: {listed}; cutoff {self.cutoff:g} Å, interaction range {length}; "
+            f"{self.dtype} on {self.device}>"
+        )
+
     @property
     def elements(self) -> frozenset[str]:
-        """Species the model knows."""
+        """Chemical symbols of the elements that the model can evaluate."""
         return self.backend.elements
 
     @property
     def cutoff(self) -> float:
-        """Å."""
+        """Cutoff of the neighbour graph in Å."""
         return self.backend.cutoff
 
     @property
     def interaction_range(self) -> float:
-        """Å, layers × cutoff: no atom feels another beyond it."""
+        """Number of message-passing layers times the cutoff, in Å: the energy of an atom depends on no atom beyond it."""
         return self.backend.layers * self.backend.cutoff
 
     @property
     def dtype(self) -> str:
-        """`float64` or `float32`."""
+        """Arithmetic of the model, `float64` or `float32`."""
         return self.backend.dtype
 
     @property
     def device(self) -> str:
-        """Where it runs."""
+        """Device on which the model runs, `cpu` or `cuda`."""
         return self.backend.device
 
     @property
     def batch_atoms(self) -> int:
-        """Atoms that are best evaluated at once."""
+        """Number of atoms in one batch with which the model is fastest on this device."""
         return self.backend.batch_atoms
 
+    def calculator(self) -> SheetCalculator:
+        """Make an ASE calculator of this force field.
+
+        Returns
+        -------
+        A calculator of energy, forces and in-plane stress for one structure at a time.
+
+        Examples
+        --------
+        >>> from flatforce.models import load
+        >>> from flatforce.structures.prototypes import monolayer
+        >>> sheet = monolayer(("W", "Se"), prototype="2H", a=3.317, thickness=3.36)
+        >>> sheet.calc = load("mace:wse2-pbe", device="cpu").calculator()
+        >>> sheet.get_forces().shape
+        (3, 3)
+        """
+        from flatforce.models.calculator import SheetCalculator
+
+        return SheetCalculator(self)
+
     def hessian(self, frame: Atoms) -> HessianRows | None:
-        """Prepare rows of the Hessian of a sheet: analytic ones, or by differences in finite clusters.
+        """Prepare single rows of the Hessian of a sheet: analytic ones, or central differences in finite clusters.
 
         Parameters
         ----------
@@ -101,17 +118,28 @@ class Potential:
 
         Returns
         -------
-        What computes them; None if the reach of the backend is not known.
+        An object that computes the rows of one atom at a time; None if the interaction range of the model is unknown.
+
+        Examples
+        --------
+        >>> from flatforce.models import load
+        >>> from flatforce.structures.prototypes import monolayer
+        >>> sheet = monolayer(("W", "Se"), prototype="2H", a=3.317, thickness=3.36)
+        >>> atoms, blocks = load("mace:wse2-pbe", device="cpu").hessian(sheet).rows(0)
+        >>> blocks.shape
+        (3, 3, 3)
         """
         self.check([frame])
-        slab = padded(frame, self.cutoff)
+        slab = pad_vacuum(frame, self.cutoff)
         analytic = self.backend.hessian(slab) if isinstance(self.backend, TwiceDifferentiable) else None
         if analytic is None and self.backend.local:
+            from flatforce.models.finite_difference_hessian import ClusterHessian
+
             return ClusterHessian(self.backend, slab)
         return analytic
 
     def check(self, frames: Sequence[Atoms]) -> None:
-        """Refuse frames that the model cannot judge.
+        """Refuse frames that the model cannot evaluate.
 
         Parameters
         ----------
@@ -121,7 +149,7 @@ class Potential:
         Raises
         ------
         ModelError
-            If a species is unknown to the model.
+            If a frame holds an element that the model was not trained on.
         """
         for frame in frames:
             check_sheet(frame)
@@ -130,88 +158,95 @@ class Potential:
                 raise ModelError(
                     f"{self.spec} does not know {', '.join(sorted(unknown))}.",
                     why=f"it was trained on {', '.join(sorted(self.elements))}",
-                    fix="choose another model, or train one on frames with these elements",
+                    fix="choose another model, or train one on frames with these elements: flatforce train -c train.yaml -o DIR",
                 )
 
+    @overload
     def evaluate(
         self, frames: Sequence[Atoms], *, stress: bool = True, progress: Progress = silent
-    ) -> list[Prediction]:
-        """Evaluate sheets in batches.
+    ) -> list[Prediction]: ...
+
+    @overload
+    def evaluate(self, frames: Atoms, *, stress: bool = True, progress: Progress = silent) -> Prediction: ...
+
+    def evaluate(
+        self, frames: Sequence[Atoms] | Atoms, *, stress: bool = True, progress: Progress = silent
+    ) -> list[Prediction] | Prediction:
+        """Predict energy, forces and in-plane stress of one sheet or of many, in batches.
 
         Parameters
         ----------
         frames
-            Sheets, of any periodicity and vacuum.
+            One sheet or a sequence of sheets, of any periodicity and vacuum.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
         progress
-            Told after each batch.
+            Called after each batch.
 
         Returns
         -------
-        One prediction a frame, in their order.
+        The prediction for a single sheet; for a sequence a list with one prediction for each frame, in its order.
 
         Raises
         ------
         ModelError
-            If a species is unknown, or the model returns NaN.
-        """
-        self.check(frames)
-        found: list[Prediction] = []
-        for batch in _batches(frames, self.backend.batch_atoms):
-            slabs = [padded(frame, self.cutoff) for frame in batch]
-            raw = self.backend.predict(slabs, stress=stress)
-            found += [
-                self._flatten(frame, slab, one) for frame, slab, one in zip(batch, slabs, raw, strict=True)
-            ]
-            progress(len(found), len(frames), "frames")
-        return found
+            If a frame holds an unknown element, or the model returns NaN.
 
-    def _flatten(self, frame: Atoms, slab: Atoms, raw: RawPrediction) -> Prediction:
+        Examples
+        --------
+        >>> from flatforce.models import load
+        >>> from flatforce.structures.prototypes import monolayer
+        >>> model = load("mace:wse2-pbe", device="cpu")
+        >>> sheet = monolayer(("W", "Se"), prototype="2H", a=3.317, thickness=3.36)
+        >>> prediction = model.evaluate(sheet)
+        >>> f"{prediction.energy / len(sheet):.1f} eV/atom"
+        '-6.7 eV/atom'
+        >>> len(model.evaluate([sheet, sheet]))
+        2
+        """
+        if isinstance(frames, Atoms):
+            (prediction,) = self.evaluate([frames], stress=stress, progress=progress)
+            return prediction
+        self.check(frames)
+        predictions: list[Prediction] = []
+        for batch in _split_batches(frames, self.backend.batch_atoms):
+            slabs = [pad_vacuum(frame, self.cutoff) for frame in batch]
+            raw_predictions = self.backend.predict(slabs, stress=stress)
+            predictions += [
+                self._to_sheet(frame, slab, raw)
+                for frame, slab, raw in zip(batch, slabs, raw_predictions, strict=True)
+            ]
+            progress(len(predictions), len(frames), "frames")
+        return predictions
+
+    def _to_sheet(self, frame: Atoms, slab: Atoms, raw: RawPrediction) -> Prediction:
+        """Convert the stress of the padded cell to that of the frame's own cell, and keep its in-plane components."""
         if not (np.isfinite(raw.energy) and np.isfinite(raw.forces).all()):
             raise ModelError(
                 f"{self.spec} returns NaN for {frame.get_chemical_formula()}.",
                 why="two atoms may lie on top of each other, or the model is broken",
-                fix="look at the structure; try `flatforce doctor` on the model",
+                fix=f"look at the structure, or test the model: flatforce doctor {self.spec}",
             )
         if raw.stress is None:
             return Prediction(raw.energy, raw.forces, None, None, raw.energy_std, raw.forces_std)
-        per_area = raw.stress[:2, :2] * slab.cell[2, 2]
+        force_per_length = raw.stress[:2, :2] * slab.cell[2, 2]
         stress = np.zeros((3, 3))
         height = float(frame.cell[2, 2])
-        stress[:2, :2] = per_area / (height if height > 0 else slab.cell[2, 2])
-        membrane = per_area * EV_PER_A2_IN_N_PER_M
-        return Prediction(raw.energy, raw.forces, stress, membrane, raw.energy_std, raw.forces_std)
+        stress[:2, :2] = force_per_length / (height if height > 0 else slab.cell[2, 2])
+        membrane_stress = force_per_length * EV_PER_A2_IN_N_PER_M
+        return Prediction(
+            raw.energy, raw.forces, stress, membrane_stress, raw.energy_std, raw.forces_std
+        )
 
 
-def padded(frame: Atoms, cutoff: float) -> Atoms:
-    """Return the cell that a backend sees: three periodic axes, vacuum wider than the cutoff.
-
-    Parameters
-    ----------
-    frame
-        A sheet.
-    cutoff
-        Å.
-
-    Returns
-    -------
-    A copy; a cell that already is wide enough keeps its height.
-    """
-    needed = cutoff + VACUUM_MARGIN
-    height, extent = float(frame.cell[2, 2]), thickness(frame)
-    gap = height - extent if height > 0 else 0.0
-    return as_slab(frame, gap=max(gap, needed))
-
-
-def _batches(frames: Sequence[Atoms], batch_atoms: int) -> Iterator[list[Atoms]]:
+def _split_batches(frames: Sequence[Atoms], batch_atoms: int) -> Iterator[list[Atoms]]:
     batch: list[Atoms] = []
-    count = 0
+    n_atoms = 0
     for frame in frames:
-        if batch and count + len(frame) > batch_atoms:
+        if batch and n_atoms + len(frame) > batch_atoms:
             yield batch
-            batch, count = [], 0
+            batch, n_atoms = [], 0
         batch.append(frame)
-        count += len(frame)
+        n_atoms += len(frame)
     if batch:
         yield batch

@@ -1,4 +1,4 @@
-"""What a backend offers to the rest of the package."""
+"""Interfaces that a backend offers to the rest of the package."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RawPrediction:
-    """What a backend says of a fully periodic cell."""
+    """What a backend predicts for a fully periodic cell."""
 
     energy: float
-    """eV."""
+    """eV, potential energy of the cell."""
     forces: FloatArray
-    """(N, 3) eV/Å."""
+    """(N, 3) eV/Å, force on each atom."""
     stress: FloatArray | None
-    """(3, 3) eV/Å³, tension positive."""
+    """(3, 3) eV/Å³, tension positive; None if it was not asked for."""
     energy_std: float | None = None
-    """eV, spread of a committee."""
+    """eV, standard deviation of a committee's energies; None for a single model."""
     forces_std: FloatArray | None = None
-    """(N, 3) eV/Å, spread of a committee."""
+    """(N, 3) eV/Å, standard deviation of a committee's force components; None for a single model."""
 
 
 class Backend(Protocol):
-    """What a backend has to offer: raw numbers for fully periodic cells."""
+    """What every backend implements: predictions for fully periodic cells."""
 
     @property
     def elements(self) -> frozenset[str]:
-        """Species the model knows."""
+        """Chemical symbols of the elements that the model can evaluate."""
         ...
 
     @property
     def cutoff(self) -> float:
-        """Å, length of an edge of the neighbour graph."""
+        """Cutoff of the neighbour graph in Å."""
         ...
 
     @property
     def layers(self) -> int:
-        """Message-passing layers; 1 for a model without."""
+        """Number of message-passing layers; 1 for a model without message passing."""
         ...
 
     @property
     def local(self) -> bool:
-        """Whether cutoff and layers are strict: nothing is felt beyond so many steps of that length."""
+        """Whether the model is strictly local: the energy of an atom depends on no atom more than `layers` edges away."""
         ...
 
     @property
@@ -59,12 +59,12 @@ class Backend(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it runs."""
+        """Device on which the model runs, `cpu` or `cuda`."""
         ...
 
     @property
     def batch_atoms(self) -> int:
-        """Atoms that are best evaluated at once on this device."""
+        """Number of atoms in one batch with which the model is fastest on this device."""
         ...
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
@@ -75,48 +75,48 @@ class Backend(Protocol):
         frames
             Structures with three periodic axes.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         ...
 
 
 class HessianRows(Protocol):
-    """Rows of the Hessian of one cell, one atom at a time."""
+    """Rows of the Hessian of one cell, computed one atom at a time."""
 
     @property
-    def how(self) -> str:
-        """In what way they are computed."""
+    def method(self) -> str:
+        """Description of how the rows are computed, for `result.json`."""
         ...
 
-    def reach(self, centre: int) -> int:
-        """Count the atoms that a row takes in.
+    def count_row_atoms(self, centre: int) -> int:
+        """Count the atoms that have an entry in the rows of one atom.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        How many.
+        Number of atoms.
         """
         ...
 
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
-        """Compute the three rows of one atom from the atoms within its reach.
+        """Compute the three rows of one atom from the atoms in its receptive field.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        (M,) atoms, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
+        (M,) indices of the atoms with an entry, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
         """
         ...
 
@@ -126,11 +126,11 @@ class HessianRows(Protocol):
         Parameters
         ----------
         centres
-            Atoms.
+            Indices of the atoms.
 
         Returns
         -------
-        What `rows` returns, in their order.
+        What `rows` returns, one atom after the other.
         """
         ...
 
@@ -140,9 +140,9 @@ class HessianRows(Protocol):
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
         axis
-            0, 1 or 2.
+            Cartesian axis of the displacement: 0, 1 or 2.
 
         Returns
         -------
@@ -153,10 +153,10 @@ class HessianRows(Protocol):
 
 @runtime_checkable
 class TwiceDifferentiable(Protocol):
-    """A backend that can differentiate its forces."""
+    """A backend with analytic second derivatives of the energy."""
 
     def hessian(self, slab: Atoms) -> HessianRows | None:
-        """Prepare the rows of one cell.
+        """Prepare single rows of the Hessian of one cell.
 
         Parameters
         ----------
@@ -165,6 +165,6 @@ class TwiceDifferentiable(Protocol):
 
         Returns
         -------
-        What computes them; None if this model cannot.
+        An object that computes the rows; None if this model cannot.
         """
         ...

@@ -1,21 +1,13 @@
-"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `symmetrix:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
+"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module, resources
+from difflib import get_close_matches
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 
 from flatforce.core.errors import ModelError
-from flatforce.models.isolated.client import IsolatedBackend
-from flatforce.models.isolated.environments import PACKAGES, environment_for
-from flatforce.models.potential import Potential
-
-if TYPE_CHECKING:
-    from flatforce.models.protocols import Backend
-
-Precision = Literal["float64", "float32"]
 
 BACKENDS: Final[dict[str, str]] = {
     "mace": "flatforce.models.backends.mace",
@@ -28,14 +20,13 @@ BACKENDS: Final[dict[str, str]] = {
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
 }
-"""Kind → module with `load(name, device=…, dtype=…)`, imported when first asked for."""
+"""Kind → module with `load(name, device=…, dtype=…)`, imported when a force field of that kind is loaded."""
 
 DEFAULTS: Final = {"chgnet": "0.3.0"}
-"""Kind → name, where the kind alone says enough."""
+"""Kind → name that is loaded if the spec is the kind alone."""
 
 BUNDLED: Final = {"wse2-pbe": "wse2-pbe.model"}
-"""Models that ship with the package; the settings that trained each (`.yaml`) and its card stand beside it."""
-
+"""Models that ship with the package; the settings of the training (`.yaml`) and the model card stand beside each file."""
 
 PUBLISHED: Final = frozenset(
     {
@@ -51,86 +42,16 @@ PUBLISHED: Final = frozenset(
     }
     | {"medium-mpa-0", "small-omat-0", "medium-omat-0", "mace-matpes-pbe-0", "mace-matpes-r2scan-0"}
 )
-"""Models of the Materials Project and its kin that mace-torch fetches by name."""
-
-
-def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
-    """Load a force field.
-
-    Parameters
-    ----------
-    spec
-        Its name; a bare path that ends in `.model` means MACE.
-    device
-        `cpu`, `cuda`, or `auto`.
-    dtype
-        Arithmetic; `float64` for phonons and relaxation.
-
-    Returns
-    -------
-    The force field.
-
-    Raises
-    ------
-    ModelError
-        If the kind is unknown, or the model cannot be loaded.
-    """
-    kind, name = split_spec(spec)
-    return Potential(f"{kind}:{name}", load_backend(spec, device=device, dtype=dtype))
-
-
-def load_backend(spec: str, *, device: str, dtype: str) -> Backend:
-    """Load a backend, in an environment of its own where its package is not installed here.
-
-    Parameters
-    ----------
-    spec
-        Its name.
-    device
-        `cpu`, `cuda`, or `auto`.
-    dtype
-        `float64` or `float32`.
-
-    Returns
-    -------
-    The backend.
-    """
-    kind, _ = split_spec(spec)
-    if kind in PACKAGES:
-        environment = environment_for(kind)
-        if environment is not None:
-            return IsolatedBackend(environment.python, spec, device=device, dtype=dtype)
-    return load_here(spec, device=device, dtype=dtype)
-
-
-def load_here(spec: str, *, device: str, dtype: str) -> Backend:
-    """Load a backend in this process.
-
-    Parameters
-    ----------
-    spec
-        Its name.
-    device
-        `cpu`, `cuda`, or `auto`.
-    dtype
-        `float64` or `float32`.
-
-    Returns
-    -------
-    The backend.
-    """
-    kind, name = split_spec(spec)
-    loader: Callable[..., Backend] = import_module(BACKENDS[kind]).load
-    return loader(name, device=device, dtype=dtype)
+"""Published universal MACE models that mace-torch downloads by name."""
 
 
 def split_spec(spec: str) -> tuple[str, str]:
-    """Split a spec in kind and name.
+    """Split a spec into kind and name.
 
     Parameters
     ----------
     spec
-        For instance `mace:a.model`.
+        Name of a force field, for instance `mace:a.model`.
 
     Returns
     -------
@@ -140,6 +61,11 @@ def split_spec(spec: str) -> tuple[str, str]:
     ------
     ModelError
         If the kind is unknown.
+
+    Examples
+    --------
+    >>> split_spec("mace:wse2-pbe"), split_spec("my.model"), split_spec("chgnet")
+    (('mace', 'wse2-pbe'), ('mace', 'my.model'), ('chgnet', '0.3.0'))
     """
     kind, colon, name = spec.partition(":")
     if not colon and spec.endswith(".model"):
@@ -147,11 +73,25 @@ def split_spec(spec: str) -> tuple[str, str]:
     name = name or DEFAULTS.get(kind, "")
     if kind not in BACKENDS or not name:
         raise ModelError(
-            f"There is no kind of model for {spec!r}.",
-            why=f"known kinds: {', '.join(BACKENDS)}",
-            fix="write KIND:NAME, for instance mace:my.model",
+            f"{spec!r} names no kind of force field.",
+            why=_did_you_mean(spec) or f"the kinds are {', '.join(BACKENDS)}",
+            fix="write KIND:NAME, such as mace:wse2-pbe, mace:my.model, chgnet:0.3.0 or committee:a.model,b.model",
         )
     return kind, name
+
+
+def _did_you_mean(spec: str) -> str:
+    """Return a question with the nearest valid spec; empty if none is near."""
+    kind, _, name = spec.partition(":")
+    if kind in BACKENDS:
+        return f"the name after {kind}: is missing"
+    kinds = get_close_matches(kind, BACKENDS)
+    is_mace = name in BUNDLED or name in PUBLISHED or name.endswith(".model")
+    near = "mace" if is_mace and "mace" in kinds else next(iter(kinds), "")
+    if near and (name or near in DEFAULTS):
+        return f"did you mean {near}:{name or DEFAULTS[near]}?"
+    names = get_close_matches(spec, [*BUNDLED, *PUBLISHED], n=1)
+    return f"did you mean mace:{names[0]}?" if names else ""
 
 
 def committee_members(spec: str) -> list[str]:
@@ -160,36 +100,41 @@ def committee_members(spec: str) -> list[str]:
     Parameters
     ----------
     spec
-        A spec.
+        Name of a force field.
 
     Returns
     -------
-    Their specs; the spec itself if it is no committee.
+    Specs of the members; the spec itself if it names a single model.
+
+    Examples
+    --------
+    >>> committee_members("committee:a.model,chgnet:0.3.0")
+    ['a.model', 'chgnet:0.3.0']
     """
     kind, name = split_spec(spec)
     if kind != "committee":
         return [spec]
     members: list[str] = []
-    for word in filter(None, map(str.strip, name.split(","))):
-        open_ = bool(members) and members[-1].startswith("ase:") and "?" in members[-1]
-        if open_ and word.partition(":")[0] not in BACKENDS and not word.endswith(".model"):
-            members[-1] += f",{word}"  # a list among the arguments of a calculator
+    for part in filter(None, map(str.strip, name.split(","))):
+        in_arguments = bool(members) and members[-1].startswith("ase:") and "?" in members[-1]
+        if in_arguments and part.partition(":")[0] not in BACKENDS and not part.endswith(".model"):
+            members[-1] += f",{part}"  # a list among the arguments of a calculator
         else:
-            members.append(word)
+            members.append(part)
     return members
 
 
 def model_files(spec: str) -> list[Path]:
-    """Find the files behind a spec.
+    """List the files that define a force field, whose hashes identify it.
 
     Parameters
     ----------
     spec
-        A spec.
+        Name of a force field.
 
     Returns
     -------
-    The files; none for a force field that is no file.
+    Paths of the files; empty for a force field without a file on this machine.
     """
     kind, name = split_spec(spec)
     if kind == "committee":
@@ -203,7 +148,7 @@ def model_files(spec: str) -> list[Path]:
 
 
 def model_path(name: str) -> Path:
-    """Find a `.model` file.
+    """Return the path of a `.model` file.
 
     Parameters
     ----------
@@ -212,19 +157,23 @@ def model_path(name: str) -> Path:
 
     Returns
     -------
-    The file.
+    Path of the file.
 
     Raises
     ------
     ModelError
-        If it is neither.
+        If there is neither a bundled model of that name nor a file.
     """
     if name in BUNDLED:
         return Path(str(resources.files("flatforce.models") / "bundled" / BUNDLED[name]))
     path = Path(name)
     if not path.is_file():
+        neighbours = [str(file) for file in path.parent.glob("*.model")] if path.parent.is_dir() else []
+        near = get_close_matches(name, [*BUNDLED, *sorted(PUBLISHED), *neighbours], n=1)
         raise ModelError(
             f"There is no model {name}.",
-            fix=f"give the path of a .model file, {', '.join(BUNDLED)}, or a published model such as medium-mpa-0",
+            why=f"did you mean mace:{near[0]}?" if near else "",
+            fix=f"write mace:PATH with the path of a .model file, the bundled mace:{', mace:'.join(BUNDLED)}, "
+            "or a published model such as mace:medium-mpa-0",
         )
     return path

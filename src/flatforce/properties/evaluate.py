@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
 from flatforce.models.errors import (
     ERROR_UNITS,
@@ -25,43 +26,62 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Errors in all, per config type and per species."""
+@dataclass(frozen=True, repr=False)
+class Evaluation(Outcome):
+    """Errors over all frames, by config type and by element."""
 
+    kind: ClassVar[str] = "evaluate"
+
+    model: str
+    """Spec of the force field."""
     comparison: Comparison
-    metrics: dict[str, float]
-    """Names and units as in `ERROR_UNITS`."""
-    config_types: dict[str, dict[str, float]]
-    force_mae_of: dict[str, float]
-    """Species → meV/Å."""
+    """Labels and predictions of all frames."""
+    errors: dict[str, float]
+    """Metric → error over all frames, with the names and units of `ERROR_UNITS`."""
+    config_type_errors: dict[str, dict[str, float]]
+    """Config type → metric → error, with the names and units of `ERROR_UNITS`."""
+    element_force_mae: dict[str, float]
+    """Element → mean absolute error of the force components on its atoms, meV/Å."""
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+    units = ERROR_UNITS
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Errors over all frames."""
+        return self.errors
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Model, number of frames, and the errors by config type and by element."""
+        return {
+            "model": self.model,
+            "config_type": self.config_type_errors,
+            "element_force_mae": self.element_force_mae,
+            "n_frames": self.comparison.energy.shape[1],
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the labels and predictions of the parity plots.
 
         Returns
         -------
-        Labels and predictions, flat, with the group of each.
+        `energy` (2, F) eV/atom, `forces` (2, A, 3) eV/Å, `stress` (2, S, 3) N/m, labels first; the config type of each
+        (`frame_group`, `atom_group`, `stress_group`) and the element of each atom (`atom_symbol`).
         """
-        found = self.comparison
+        comparison = self.comparison
         return {
-            "energy": found.energy,
-            "forces": found.forces,
-            "stress": found.stress,
-            "frame_group": np.array(found.frame_group),
-            "atom_group": np.array(found.atom_group),
-            "atom_symbol": np.array(found.atom_symbol),
-            "stress_group": np.array(found.stress_group),
+            "energy": comparison.energy,
+            "forces": comparison.forces,
+            "stress": comparison.stress,
+            "frame_group": np.array(comparison.frame_group),
+            "atom_group": np.array(comparison.atom_group),
+            "atom_symbol": np.array(comparison.atom_symbol),
+            "stress_group": np.array(comparison.stress_group),
         }
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return {name: ERROR_UNITS[name] for name in self.metrics}
 
 
 def evaluate(potential: Potential, frames: Sequence[Atoms], *, progress: Progress = silent) -> Evaluation:
-    """Compare a force field with labels.
+    """Compare the predictions of a force field with labels.
 
     Parameters
     ----------
@@ -70,12 +90,18 @@ def evaluate(potential: Potential, frames: Sequence[Atoms], *, progress: Progres
     frames
         Labelled frames.
     progress
-        Told after each batch.
+        Called after each batch.
 
     Returns
     -------
-    The errors.
+    Errors over all frames, by config type and by element.
     """
-    found = compare(frames, potential.evaluate(frames, progress=progress))
-    groups = {name: error_metrics(found, group=name) for name in sorted(set(found.frame_group))}
-    return Evaluation(found, error_metrics(found), groups, element_force_errors(found))
+    comparison = compare(frames, potential.evaluate(frames, progress=progress))
+    config_types = sorted(set(comparison.frame_group))
+    return Evaluation(
+        model=potential.spec,
+        comparison=comparison,
+        errors=error_metrics(comparison),
+        config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
+        element_force_mae=element_force_errors(comparison),
+    )

@@ -14,7 +14,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.core.progress import Progress, silent
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.properties.relaxation import FailedRelaxation, Relaxation
 from flatforce.structures.sheet import IN_PLANE, area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.models.potential import Potential, Prediction
+    from flatforce.models.potential import Potential
+    from flatforce.models.prediction import Prediction
     from flatforce.properties.relax_config import RelaxConfig
 
 MAX_AREA_RATIO = 2.5
@@ -107,7 +108,7 @@ def _relax(
             number, atoms = waiting.popleft()
             try:
                 potential.check([atoms])
-                sheet = padded(atoms, potential.cutoff)
+                sheet = pad_vacuum(atoms, potential.cutoff)
                 active[number] = _RelaxationRun(sheet, config, keep_trajectory=keep_trajectory)
             except FlatforceError as error:
                 results[number] = FailedRelaxation(error)

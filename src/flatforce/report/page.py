@@ -15,8 +15,8 @@ from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import read_record, versions
 from flatforce.report.interactive import to_html
-from flatforce.report.sections.section import Section
 from flatforce.report.sections.registry import MAKERS, section_of
+from flatforce.report.sections.section import Section
 from flatforce.report.static import write_static
 
 if TYPE_CHECKING:

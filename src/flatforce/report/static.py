@@ -222,7 +222,9 @@ def _draw_series(ax: Any, series: Series) -> Any:
     if series.style == "area":
         fill = ax.fill_betweenx if series.sideways else ax.fill_between
         coordinate, value = (series.y, series.x) if series.sideways else (series.x, series.y)
-        return fill(coordinate, np.zeros_like(value), value, color=series.colour, alpha=0.3, lw=0, label=label)
+        return fill(
+            coordinate, np.zeros_like(value), value, color=series.colour, alpha=0.3, lw=0, label=label
+        )
     plot = partial(ax.step, where="mid") if series.style == "steps" else ax.plot
     dash = "--" if series.dashed else "-"
     return plot(series.x, series.y, dash, color=series.colour, lw=series.width, label=label)[0]

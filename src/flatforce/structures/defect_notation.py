@@ -1,80 +1,242 @@
-"""Names of point defects: `v_Se:top`, `S_Se#12`, `W_Se`, `ad_Se@W`, and several joined by `+`."""
+"""Notation of point defects: `v_Se:top`, `Mo@W`, `S@Se#12`, `ad_Se@W`, and complexes joined by `+`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from ase.data import atomic_numbers
 
 from flatforce.core.errors import GeometryError
 
-Side = Literal["top", "middle", "bottom"]
+Side: TypeAlias = Literal["top", "middle", "bottom"]
+Kind: TypeAlias = Literal["vacancy", "substitution", "adatom"]
 
-_PART = re.compile(
-    r"^(?:(?P<vacancy>v)_(?P<gone>[A-Z][a-z]?)|ad_(?P<added>[A-Z][a-z]?)@(?P<below>[A-Z][a-z]?)"
-    r"|(?P<new>[A-Z][a-z]?)_(?P<old>[A-Z][a-z]?))(?::(?P<side>top|middle|bottom))?(?:#(?P<index>\d+))?$"
+_ELEMENT = "[A-Z][a-z]?"
+_VACANCY = re.compile(rf"(?P<mark>(?i:vac|v))(?:_?(?P<site>{_ELEMENT})|\((?P<site_>{_ELEMENT})\))")
+_ADATOM = re.compile(rf"(?i:ad)_(?P<symbol>{_ELEMENT})@(?P<site>{_ELEMENT})")
+_SUBSTITUTION = re.compile(rf"(?P<symbol>{_ELEMENT})[_@](?P<site>{_ELEMENT})")
+_PLACE = re.compile(
+    r"(?P<change>[^:#~]*)(?::(?P<side>[a-z]+))?(?:#(?P<index>[0-9]+)|~(?P<shell>[1-9][0-9]*))?", re.ASCII
 )
+_INTERSTITIAL = re.compile(
+    r"(?:i_|int(?:er|erstitial)?[_(])(?P<symbol>[a-z]{1,2})\)?|[a-z]{1,2}_i", re.IGNORECASE
+)
+
+EXAMPLES = "v_Se, v_Se:top, Mo@W, S@Se#12, ad_Se@W:top, or a complex such as v_Se:top+v_Se:bottom~1"
+"""One of each form, for messages."""
 
 
 @dataclass(frozen=True)
 class PointDefect:
-    """One change at one site."""
+    """One change at one site; `str` gives its canonical notation."""
 
-    kind: Literal["vacancy", "substitution", "adatom"]
+    kind: Kind
+    """What happens at the site."""
     site_symbol: str
-    """Species whose site it is; for an adatom the atom it sits above."""
+    """Species of the site; for an adatom the species of the atom that it sits above."""
     symbol: str | None = None
-    """Species that comes; None for a vacancy."""
+    """Species of the incoming atom; None for a vacancy."""
     side: Side | None = None
+    """Side of the sheet; None if the notation names none."""
     index: int | None = None
-    """Index of the site in the pristine supercell; None: the nearest to the first defect, or to the centre."""
+    """Index of the site in the pristine supercell; None if the notation gives no number."""
+    shell: int | None = None
+    """1 for the nearest distinct arrangement with the parts before, 2 for the next; None if the notation gives none."""
 
     def __str__(self) -> str:
-        """Return the name that `parse_defect` reads."""
-        start = {"vacancy": "v_", "substitution": f"{self.symbol}_", "adatom": f"ad_{self.symbol}@"}[
+        """Return the canonical notation, which `parse_defect` reads."""
+        change = {"vacancy": "v_", "substitution": f"{self.symbol}@", "adatom": f"ad_{self.symbol}@"}[
             self.kind
         ]
-        place = "" if self.index is None else f"#{self.index}"
-        return start + self.site_symbol + (f":{self.side}" if self.side else "") + place
+        side = "" if self.side is None else f":{self.side}"
+        index = "" if self.index is None else f"#{self.index}"
+        shell = "" if self.shell is None else f"~{self.shell}"
+        return f"{change}{self.site_symbol}{side}{index}{shell}"
+
+    @property
+    def description(self) -> str:
+        """The change in words, such as `Se vacancy`."""
+        return {
+            "vacancy": f"{self.site_symbol} vacancy",
+            "substitution": f"{self.symbol} on a {self.site_symbol} site",
+            "adatom": f"{self.symbol} adatom on {self.site_symbol}",
+        }[self.kind]
 
 
-def parse_defect(text: str) -> list[PointDefect]:
-    """Read the name of a defect.
+def parse_defect(notation: str, *, species: Collection[str] = ()) -> list[PointDefect]:
+    """Read the notation of a defect; docs/defects.md has the grammar.
 
     Parameters
     ----------
-    text
-        Parts joined by `+`: `v_Se` (vacancy), `S_Se` (S on a Se site), `W_Se` (antisite), `ad_Se@W` (adatom
-        above W); each may end in `:top`, `:middle`, `:bottom` and `#12` (site of the pristine supercell).
+    notation
+        Parts joined by `+`. Vacancy: `v_Se`, `vac_Se`, `V_Se`, `VSe`, `Vac(Se)`. Substitution or antisite: `Mo@W`, or
+        `Mo_W`; vanadium only as `V@W`. Adatom: `ad_Se@W`. Each part may end in `:top`, `:middle` or `:bottom`, and
+        then in `#12` (site of the pristine supercell) or `~1` (nearest distinct arrangement with the parts before).
+    species
+        Symbols of the sheet: where it holds vanadium, `V_Se` and `VSe` have two readings and are refused.
 
     Returns
     -------
-    The parts.
+    The parts, in the order they are written.
 
     Raises
     ------
     GeometryError
-        If a part cannot be read.
+        If a part cannot be read, or has two readings.
     """
-    parts = []
-    for word in text.split("+"):
-        match = _PART.match(word.strip())
-        if match is None:
-            raise GeometryError(
-                f"The defect {word!r} cannot be read.",
-                fix="write v_Se, v_Se:top, S_Se#12, W_Se, ad_Se@W:top, or several joined by +",
-            )
-        found = match.groupdict()
-        symbol = found["added"] or found["new"]
-        site_symbol = found["gone"] or found["below"] or found["old"]
-        for element in (symbol, site_symbol):
-            if element is not None and element not in atomic_numbers:
-                raise GeometryError(f"{element} in {word!r} is no chemical element.")
-        kind: Literal["vacancy", "substitution", "adatom"] = (
-            "vacancy" if found["vacancy"] else "adatom" if found["added"] else "substitution"
+    words = [word.strip() for word in notation.split("+")]
+    if not words[-1] and words[0]:
+        raise GeometryError(
+            f"The defect {notation!r} ends with a +.",
+            why="the sign joins the parts of a complex; charge states are not part of the notation",
+            fix=f"write {words[0]}",
         )
-        index = None if found["index"] is None else int(found["index"])
-        parts.append(PointDefect(kind, site_symbol, symbol, found["side"], index))  # type: ignore[arg-type]  # the pattern allows only sides
+    parts = [_parse_part(word) for word in words]
+    symbols = set(species) | {part.symbol for part in parts if part.symbol is not None}
+    for word, part in zip(words, parts, strict=True):
+        if "V" in symbols and _has_two_readings(word):
+            suffix = str(part).removeprefix(f"v_{part.site_symbol}")
+            raise GeometryError(
+                f"The defect {word!r} has two readings.",
+                why="V stands for a vacancy and for vanadium, and vanadium is among the species",
+                fix=f"write {part} for a {part.description}, or V@{part.site_symbol}{suffix} for vanadium "
+                f"on a {part.site_symbol} site",
+            )
     return parts
+
+
+def canonical_name(notation: str, *, species: Collection[str] = ()) -> str:
+    """Rewrite the notation of a defect in its canonical form.
+
+    Parameters
+    ----------
+    notation
+        See `parse_defect`.
+    species
+        Symbols of the sheet.
+
+    Returns
+    -------
+    The parts joined by `+`, such as `v_Se:top+Mo@W~1`; all spellings of a defect have the same.
+    """
+    return "+".join(str(part) for part in parse_defect(notation, species=species))
+
+
+def folder_name(notation: str) -> str:
+    """Name a folder after a defect; distinct notations have distinct names, whatever the case rules of the disk.
+
+    Parameters
+    ----------
+    notation
+        See `parse_defect`.
+
+    Returns
+    -------
+    Letters, digits and underscores: `v_Se_top`, `V_on_Se`, `ad_Se_on_W`, `v_Se_site12`, `v_Se_top__v_Se_bottom_n1`.
+    """
+    name = canonical_name(notation)
+    for sign, replacement in (("+", "__"), ("@", "_on_"), (":", "_"), ("#", "_site"), ("~", "_n")):
+        name = name.replace(sign, replacement)
+    return name
+
+
+def check_transferable(notation: str) -> None:
+    """Refuse a complex that one supercell alone can hold.
+
+    Parameters
+    ----------
+    notation
+        See `parse_defect`.
+
+    Raises
+    ------
+    GeometryError
+        If a part after the first is placed by a site number, which means another site in another supercell.
+    """
+    parts = parse_defect(notation)
+    if any(part.index is not None for part in parts[1:]):
+        raise GeometryError(
+            f"The site numbers of {notation} belong to one supercell.",
+            why="in a supercell of another size the same numbers are at another distance",
+            fix=f"write ~1, ~2, … in place of the numbers, such as {parts[0]}+{_without_place(parts[1])}~1",
+        )
+
+
+def _without_place(part: PointDefect) -> str:
+    return str(PointDefect(part.kind, part.site_symbol, part.symbol, part.side))
+
+
+def _parse_part(word: str) -> PointDefect:
+    match = _PLACE.fullmatch(word)
+    side = None if match is None else match["side"]
+    if match is None or (side is not None and side not in get_args(Side)):
+        raise GeometryError(
+            f"The defect {word!r} cannot be read.",
+            why="after the change come :top, :middle or :bottom, and then #12 (site) or ~1 (nearest arrangement)",
+            fix=f"write {EXAMPLES}",
+        )
+    change = match["change"]
+    part = _parse_change(change)
+    if part is None:
+        readings = [reading + word.removeprefix(change) for reading in _similar(change)]
+        interstitial = _INTERSTITIAL.fullmatch(change)
+        raise GeometryError(
+            f"The defect {word!r} cannot be read.",
+            why="interstitials have no notation; an atom above the sheet is an adatom"
+            if interstitial
+            else "",
+            fix=f"write {' or '.join(readings) if readings else EXAMPLES}",
+        )
+    kind, site_symbol, symbol = part
+    for element in (symbol, site_symbol):
+        if element is not None and element not in atomic_numbers:
+            raise GeometryError(
+                f"{element} in {word!r} is no chemical element.",
+                fix=f"write {EXAMPLES}, with element symbols",
+            )
+    index = None if match["index"] is None else int(match["index"])
+    shell = None if match["shell"] is None else int(match["shell"])
+    return PointDefect(kind, site_symbol, symbol, side, index, shell)
+
+
+def _parse_change(change: str) -> tuple[Kind, str, str | None] | None:
+    """Return the kind, the species of the site and the incoming species; None if the text has no such form."""
+    if match := _VACANCY.fullmatch(change):
+        return "vacancy", match["site"] or match["site_"], None
+    if match := _ADATOM.fullmatch(change):
+        return "adatom", match["site"], match["symbol"]
+    if match := _SUBSTITUTION.fullmatch(change):
+        return "substitution", match["site"], match["symbol"]
+    return None
+
+
+def _has_two_readings(word: str) -> bool:
+    """Whether a vacancy is written with a single capital V."""
+    match = _VACANCY.match(word)
+    return match is not None and match["mark"] == "V"
+
+
+def _similar(change: str) -> list[str]:
+    """List notations that a text without meaning may stand for."""
+    letters = re.sub(r"[{}$]", "", change)
+    pattern = r"(?P<first>vac|ad_[a-z]{1,2}(?=@)|[a-z]{1,2})[_@(]?(?P<second>[a-z]{1,2})\)?"
+    readings = []
+    if interstitial := _INTERSTITIAL.fullmatch(letters):
+        symbol = (interstitial["symbol"] or letters[:-2]).capitalize()
+        readings = [f"ad_{symbol}@W"] if symbol in atomic_numbers else []
+    for length in (1, 2):  # an element symbol before the separator, or two that stand side by side
+        limited = pattern.replace("[a-z]{1,2})[_", f"[a-z]{{{length}}})[_")
+        match = re.fullmatch(limited, letters, re.IGNORECASE)
+        if match is None or match["second"].capitalize() not in atomic_numbers:
+            continue
+        first, second = match["first"], match["second"].capitalize()
+        if first.lower() in {"v", "vac"}:
+            readings.append(f"v_{second}")
+        elif first.lower().startswith("ad_") and first[3:].capitalize() in atomic_numbers:
+            readings.append(f"ad_{first[3:].capitalize()}@{second}")
+        elif first.capitalize() in atomic_numbers:
+            readings.append(f"{first.capitalize()}@{second}")
+    return list(dict.fromkeys(readings))

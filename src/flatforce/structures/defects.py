@@ -1,8 +1,8 @@
-"""Point defects and their combinations in a supercell of any sheet."""
+"""Point defects and their complexes in a supercell of any sheet."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +10,16 @@ from ase import Atom
 from ase.data import atomic_masses, atomic_numbers, covalent_radii
 
 from flatforce.core.errors import GeometryError
+from flatforce.structures.defect_lattice import DOWN, IN_PLANE, VACUUM, Lattice, sides
 from flatforce.structures.defect_notation import PointDefect, Side, parse_defect
+from flatforce.structures.defect_placement import (
+    central_distances,
+    central_order,
+    choose_sites,
+    site_index,
+)
 from flatforce.structures.sheet import as_slab, check_sheet, unwrapped_heights
-from flatforce.structures.symmetry import equivalent_sites
+from flatforce.structures.symmetry import RELAXED_SYMPREC, equivalent_sites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,18 +28,13 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray, IntArray
 
-VACUUM = 15.0
-"""Å, of a sheet whose symmetry is asked: files come with any, or none."""
-
-MIDDLE_TOLERANCE = 0.3
-"""Å. An atom nearer to the mid-plane than this lies in the middle, else on top or below: half a weak buckling."""
-
 
 @dataclass(frozen=True)
 class DefectCell:
-    """A supercell with a defect beside the pristine one, sites matched."""
+    """A supercell with a defect, and the pristine supercell with matched sites."""
 
     atoms: Atoms
+    """The supercell with the defect."""
     pristine: Atoms
     """The supercell without the defect, same cell."""
     site_of: IntArray
@@ -40,11 +42,26 @@ class DefectCell:
     centre: FloatArray
     """(3,) Å, mean of the defect sites."""
     name: str
+    """Canonical notation of the defect."""
+    sites: tuple[int, ...] = ()
+    """(n_parts,) site in `pristine` of each part of the defect."""
 
     @property
     def vacant(self) -> IntArray:
         """(n,) sites of `pristine` that no atom of `atoms` occupies."""
         return np.setdiff1d(np.arange(len(self.pristine)), self.site_of)
+
+    @property
+    def description(self) -> str:
+        """Each part in words with its site, and its distance to the first part in Å."""
+        texts = []
+        for part, site in zip(parse_defect(self.name), self.sites, strict=True):
+            text = f"{part.description} at site #{site}"
+            if texts:
+                distance = self.pristine.get_distance(self.sites[0], site, mic=True)
+                text += f", {distance:.2f} Å from the first"
+            texts.append(text)
+        return "; ".join(texts)
 
 
 @dataclass(frozen=True)
@@ -52,29 +69,35 @@ class Site:
     """A symmetry-distinct site of a sheet."""
 
     index: int
+    """Index of its first atom in the cell."""
     symbol: str
+    """Species."""
     side: Side
+    """Side of the sheet of its first atom."""
     multiplicity: int
-    """Equivalent sites in the cell."""
+    """Number of equivalent sites in the cell."""
 
 
-def sides(atoms: Atoms) -> list[Side]:
-    """Say of each atom whether it lies above, in or below the mid-plane.
+@dataclass(frozen=True)
+class NumberedSite:
+    """A site of a supercell, as `#12` in the notation of a defect names it."""
 
-    Parameters
-    ----------
-    atoms
-        A sheet.
-
-    Returns
-    -------
-    One word an atom.
-    """
-    heights = unwrapped_heights(atoms)
-    middle = (heights.max() + heights.min()) / 2
-    return [
-        "middle" if abs(z - middle) < MIDDLE_TOLERANCE else "top" if z > middle else "bottom" for z in heights
-    ]
+    index: int
+    """Number of the site."""
+    symbol: str
+    """Species."""
+    side: Side
+    """Side of the sheet."""
+    fractional: tuple[float, float]
+    """In-plane position in units of the supercell's lattice vectors, from 0 to 1."""
+    position: tuple[float, float]
+    """Å, in-plane position."""
+    centre_distance: float
+    """Å, in-plane distance to the centre of the supercell."""
+    site_class: int
+    """Index in the primitive cell of the first atom that symmetry makes equal to this one."""
+    default_for: tuple[str, ...]
+    """Vacancies without a number that take this site, such as `v_Se` and `v_Se:top`."""
 
 
 def distinct_sites(atoms: Atoms) -> list[Site]:
@@ -87,19 +110,64 @@ def distinct_sites(atoms: Atoms) -> list[Site]:
 
     Returns
     -------
-    One entry a site, with its multiplicity.
+    One entry for each class of sites, with its multiplicity.
 
     Raises
     ------
     GeometryError
-        If it is no sheet along axis 2.
+        If the structure is no sheet along axis 2.
     """
     slab = as_slab(atoms, gap=VACUUM)
-    equivalent, where = equivalent_sites(slab), sides(slab)
+    equivalent, side_of = equivalent_sites(slab), sides(slab)
     first, counts = np.unique(equivalent, return_counts=True)
     return [
-        Site(int(i), str(atoms.symbols[int(i)]), where[int(i)], int(n))
+        Site(int(i), str(atoms.symbols[int(i)]), side_of[int(i)], int(n))
         for i, n in zip(first, counts, strict=True)
+    ]
+
+
+def numbered_sites(primitive: Atoms, repeats: tuple[int, int]) -> list[NumberedSite]:
+    """List the sites of a supercell with the numbers that the notation of a defect takes.
+
+    Parameters
+    ----------
+    primitive
+        A sheet.
+    repeats
+        n, m of the supercell.
+
+    Returns
+    -------
+    (n m N,) sites, in the order of their numbers.
+
+    Raises
+    ------
+    GeometryError
+        If the structure is no sheet along axis 2, or a repeat is not positive.
+    """
+    pristine, lattice = _supercell(primitive, repeats), Lattice(primitive)
+    classes = equivalent_sites(as_slab(primitive, gap=VACUUM), symprec=RELAXED_SYMPREC)
+    defaults: dict[int, list[str]] = {}
+    for symbol in dict.fromkeys(primitive.symbols):
+        for side in (None, "top", "middle", "bottom"):
+            part = PointDefect("vacancy", symbol, side=side)  # type: ignore[arg-type]  # one of the sides
+            basis = [candidate for candidate, _ in lattice.candidates(part)]
+            if len({int(classes[i]) for i in basis}) == 1:  # else the notation is refused
+                index = next(i for i in central_order(pristine) if i % len(primitive) in basis)
+                defaults.setdefault(index, []).append(str(part))
+    fractional, distances = pristine.get_scaled_positions(), central_distances(pristine)
+    return [
+        NumberedSite(
+            index,
+            str(pristine.symbols[index]),
+            lattice.sides[index % len(primitive)],
+            (float(fractional[index, 0]), float(fractional[index, 1])),
+            (float(pristine.positions[index, 0]), float(pristine.positions[index, 1])),
+            float(distances[index]),
+            int(classes[index % len(primitive)]),
+            tuple(defaults.get(index, ())),
+        )
+        for index in range(len(pristine))
     ]
 
 
@@ -111,9 +179,9 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
     primitive
         A sheet.
     repeats
-        n, m.
+        n, m of the supercell.
     defect
-        See `parse_defect`. Further parts take the eligible site nearest to the first.
+        Notation, see `parse_defect`.
 
     Returns
     -------
@@ -122,123 +190,123 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
     Raises
     ------
     GeometryError
-        If no site fits, or a site is named twice.
+        If no site fits, a site is taken twice, or the notation leaves the choice among sites or arrangements that
+        symmetry does not make equal; the message lists them.
     """
-    check_sheet(primitive)
-    if min(repeats) < 1:
-        raise GeometryError(f"A supercell of {repeats[0]} × {repeats[1]} is impossible.")
-    pristine = primitive.repeat((*repeats, 1))
-    pristine.calc = None
-    pristine.set_constraint()
-    parts = parse_defect(defect)
-    sites = _choose_sites(pristine, parts)
+    pristine = _supercell(primitive, repeats)
+    parts = parse_defect(defect, species=set(primitive.symbols))
+    lattice = Lattice(primitive)
+    placements = choose_sites(lattice, repeats, parts)
+    sites = [site_index(lattice, repeats, placed) for placed in placements]
     atoms = pristine.copy()
     site_of = np.arange(len(pristine))
-    for part, site in zip(parts, sites, strict=True):
-        if part.kind == "substitution":
-            atoms.symbols[site] = part.symbol
-            if atoms.has("masses"):
-                atoms.arrays["masses"][site] = atomic_masses[atomic_numbers[part.symbol]]
-        elif part.kind == "adatom":
-            atoms.append(_adatom(pristine, part, site))
+    for placed, site in zip(placements, sites, strict=True):
+        symbol = placed.part.symbol
+        if symbol is None:
+            continue
+        if placed.facing == IN_PLANE:
+            atoms.symbols[site] = symbol
+            changed = site
+        else:
+            atoms.append(_adatom(pristine, symbol, site, below=placed.facing == DOWN))
             site_of = np.append(site_of, -1)
-            if atoms.has("masses"):
-                atoms.arrays["masses"][-1] = atomic_masses[atomic_numbers[part.symbol]]
-    gone = [site for part, site in zip(parts, sites, strict=True) if part.kind == "vacancy"]
-    keep = np.setdiff1d(np.arange(len(atoms)), gone)
-    if len(keep) == 0:
+            changed = len(atoms) - 1
+        if atoms.has("masses"):
+            atoms.arrays["masses"][changed] = atomic_masses[atomic_numbers[symbol]]
+    vacant = [site for part, site in zip(parts, sites, strict=True) if part.kind == "vacancy"]
+    occupied = np.setdiff1d(np.arange(len(atoms)), vacant)
+    if len(occupied) == 0:
         raise GeometryError("The defect removes every atom.", fix="take a larger supercell")
-    atoms = atoms[keep]
-    site_of = site_of[keep]
-    atoms.info = {"name": f"{defect} {repeats[0]}x{repeats[1]}", "config_type": defect}
-    return DefectCell(atoms, pristine, site_of, _centre(pristine, sites), defect)
+    atoms = atoms[occupied]
+    name = "+".join(map(str, parts))
+    atoms.info = {"name": f"{name} {repeats[0]}x{repeats[1]}", "config_type": name}
+    return DefectCell(atoms, pristine, site_of[occupied], _centre(pristine, sites), name, tuple(sites))
 
 
-def place_defect(pristine: Atoms, word: str, *, taken: Sequence[str], rng: np.random.Generator) -> str:
-    """Give one part of a defect a site drawn at random.
+def place_defect(
+    primitive: Atoms,
+    repeats: tuple[int, int],
+    defect: str,
+    *,
+    occupied: Sequence[str],
+    rng: np.random.Generator,
+) -> str:
+    """Give a defect a place in a supercell that is drawn at random.
 
     Parameters
     ----------
-    pristine
-        The supercell.
-    word
-        One part, see `parse_defect`; a site that it names is kept.
-    taken
-        Parts that have their sites.
+    primitive
+        A sheet.
+    repeats
+        n, m of the supercell.
+    defect
+        Notation, see `parse_defect`. The site of the first part is drawn; a part with `~1` follows it.
+    occupied
+        Defects that have their places, with the number of each site.
     rng
-        Draws.
+        Random numbers.
 
     Returns
     -------
-    The part with its site, `v_Se:top#12`.
+    The notation with the number of each site, such as `v_Se:top#12`.
 
     Raises
     ------
     GeometryError
-        If no site is left.
+        If no site is free.
     """
-    (part,) = parse_defect(word)
-    if part.index is not None:
-        return word
-    others = {one.index for text in taken for one in parse_defect(text)}
-    where = sides(pristine)
-    free = [
-        i
-        for i in range(len(pristine))
-        if pristine.symbols[i] == part.site_symbol
-        and i not in others
-        and (part.kind == "adatom" or part.side in {None, where[i]})
-    ]
-    if not free:
-        raise GeometryError(f"No free site fits {word}.", fix="take a larger supercell")
-    return f"{word}#{rng.choice(free)}"
-
-
-def _choose_sites(pristine: Atoms, parts: list[PointDefect]) -> list[int]:
-    where = sides(pristine)
-    middle = np.array([0.5, 0.5])
-    fractional = pristine.get_scaled_positions()[:, :2]
-    chosen: list[int] = []
-    for part in parts:
-        if part.index is not None:
-            eligible = [part.index] if part.index < len(pristine) else []
-        else:
-            eligible = list(range(len(pristine)))
-        eligible = [
+    parts = parse_defect(defect, species=set(primitive.symbols))
+    lattice, first = Lattice(primitive), parts[0]
+    occupied_sites = {part.index for notation in occupied for part in parse_defect(notation)}
+    if first.index is None:
+        free = [
             i
-            for i in eligible
-            if pristine.symbols[i] == part.site_symbol
-            and (part.kind == "adatom" or (part.side in {None, where[i]} and i not in chosen))
+            for i in range(len(primitive) * repeats[0] * repeats[1])
+            if primitive.symbols[i % len(primitive)] == first.site_symbol
+            and i not in occupied_sites
+            and (first.kind == "adatom" or first.side in {None, lattice.sides[i % len(primitive)]})
         ]
-        if not eligible:
-            raise GeometryError(
-                f"No free site fits {part}.",
-                fix=f"the sheet has {pristine.get_chemical_formula()}; list its sites with `flatforce defect sites`",
-            )
-        target = fractional[chosen[0]] if chosen else middle
-        offset = fractional[eligible] - target
-        offset -= np.round(offset)
-        lateral = np.linalg.norm(offset @ pristine.cell.array[:2, :2], axis=1)
-        order = np.lexsort((eligible, -pristine.positions[eligible, 2].round(3), lateral.round(4)))
-        chosen.append(eligible[int(order[0])])
-    return chosen
+        if not free:
+            raise GeometryError(f"No free site fits {first}.", fix="take a larger supercell")
+        parts[0] = replace(first, index=int(rng.choice(free)))
+    if len(parts) == 1:
+        return str(parts[0])
+    placements = choose_sites(lattice, repeats, parts)
+    sites = [site_index(lattice, repeats, placed) for placed in placements]
+    if occupied_sites.intersection(sites):
+        raise GeometryError(f"No free sites fit {defect}.", fix="take a larger supercell")
+    return "+".join(
+        str(replace(part, index=site, shell=None)) for part, site in zip(parts, sites, strict=True)
+    )
 
 
-def _adatom(pristine: Atoms, part: PointDefect, site: int) -> Atom:
+def _supercell(primitive: Atoms, repeats: tuple[int, int]) -> Atoms:
+    check_sheet(primitive)
+    if min(repeats) < 1:
+        raise GeometryError(
+            f"A supercell of {repeats[0]} × {repeats[1]} is impossible.",
+            fix="give two positive numbers: -s 6 6",
+        )
+    pristine = primitive.repeat((*repeats, 1))
+    pristine.calc = None
+    pristine.set_constraint()
+    return pristine
+
+
+def _adatom(pristine: Atoms, symbol: str, site: int, *, below: bool) -> Atom:
     heights = unwrapped_heights(pristine)
-    below = part.side == "bottom"
-    bond = covalent_radii[atomic_numbers[part.symbol]] + covalent_radii[pristine.numbers[site]]
+    bond = covalent_radii[atomic_numbers[symbol]] + covalent_radii[pristine.numbers[site]]
     lateral = pristine.positions - pristine.positions[site]
     near = np.linalg.norm(lateral[:, :2], axis=1) < bond
     edge = heights[near].min() if below else heights[near].max()
     centre = pristine.positions[site].copy()
     shift = pristine.positions[site, 2] - heights[site]
     centre[2] = edge + shift - bond if below else edge + shift + bond
-    return Atom(part.symbol, centre)
+    return Atom(symbol, centre)
 
 
-def _centre(pristine: Atoms, sites: list[int]) -> FloatArray:
-    fractional = pristine.get_scaled_positions()[sites]
+def _centre(pristine: Atoms, sites: Sequence[int]) -> FloatArray:
+    fractional = pristine.get_scaled_positions()[list(sites)]
     offset = fractional - fractional[0]
     offset[:, :2] -= np.round(offset[:, :2])
     centre: FloatArray = (fractional[0] + offset.mean(axis=0)) @ pristine.cell.array

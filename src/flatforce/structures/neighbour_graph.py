@@ -1,8 +1,8 @@
-"""Who can feel whom: the neighbour graph of a periodic cell, and how many steps lie between two atoms.
+"""The neighbour graph of a periodic cell, and the k-hop neighbourhoods of its atoms.
 
-A message-passing model of L layers is strictly local: the energy of an atom depends on atoms within L steps, so the
-force constant of two atoms vanishes beyond 2 L steps. On the quotient graph, in which an atom stands for all its
-images, this holds in any cell, however small.
+A message-passing model of L layers is strictly local: the energy of an atom depends only on atoms within L hops, and the force
+constant of two atoms vanishes beyond 2 L hops. On the quotient graph, in which an atom represents all its periodic images, this
+holds in any cell, however small.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NeighbourGraph:
-    """Directed edges, sorted by receiver."""
+    """Directed edges between atoms within a cutoff, sorted by receiver."""
 
     sender: IntArray
-    """(E,)"""
+    """(E,) index of the atom at which each edge starts."""
     receiver: IntArray
-    """(E,)"""
+    """(E,) index of the atom at which each edge ends."""
     shift: FloatArray
-    """(E, 3) Å; the edge is positions[receiver] − positions[sender] + shift."""
+    """(E, 3) Å, lattice translation of each edge: its vector is positions[receiver] − positions[sender] + shift."""
     start: IntArray
-    """(N + 1,) first edge of each receiver."""
+    """(N + 1,) index of the first edge of each receiver, and the number of edges."""
 
     def edges_of(self, receivers: IntArray) -> IntArray:
-        """List the edges that end at some atoms.
+        """Find the edges that end at some atoms.
 
         Parameters
         ----------
         receivers
-            (R,) atoms.
+            (R,) indices of atoms.
 
         Returns
         -------
-        Edges, those of the first receiver first.
+        Indices of the edges, those of the first receiver first.
         """
         counts = self.start[receivers + 1] - self.start[receivers]
         begin = self.start[receivers] - np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -50,18 +50,18 @@ class NeighbourGraph:
 
 
 def build_neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
-    """List the edges of a cell.
+    """Build the neighbour graph of a cell.
 
     Parameters
     ----------
     atoms
         A periodic cell.
     cutoff
-        Å.
+        Å, largest distance of neighbours.
 
     Returns
     -------
-    The graph; an atom is a neighbour of its own images.
+    The graph; an atom can be a neighbour of its own periodic images.
     """
     sender, receiver, images = ase_neighbor_list("ijS", atoms, cutoff)
     order = np.argsort(receiver, kind="stable")
@@ -75,29 +75,29 @@ def build_neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
 
 
 def k_hop_neighbourhood(graph: NeighbourGraph, centre: int, depth: int) -> tuple[IntArray, IntArray]:
-    """Find the atoms within some steps of one.
+    """Find the atoms within a number of hops of a central atom.
 
     Parameters
     ----------
     graph
-        Of a cell.
+        Neighbour graph of a cell.
     centre
-        An atom.
+        Index of the central atom.
     depth
-        Steps.
+        Largest number of hops.
 
     Returns
     -------
-    (M,) atoms, the nearest first, the centre before all; and (M,) their steps.
+    (M,) indices of the atoms, sorted by the number of hops, the central atom first; and (M,) their numbers of hops.
     """
-    known = np.zeros(len(graph.start) - 1, dtype=bool)
+    visited = np.zeros(len(graph.start) - 1, dtype=bool)
     front = np.array([centre], dtype=np.int64)
-    known[front] = True
+    visited[front] = True
     atoms, hops = [front], [np.zeros(1, dtype=np.int64)]
     for distance in range(1, depth + 1):
-        near = np.unique(graph.sender[graph.edges_of(front)])
-        front = near[~known[near]]
-        known[front] = True
+        neighbours = np.unique(graph.sender[graph.edges_of(front)])
+        front = neighbours[~visited[neighbours]]
+        visited[front] = True
         atoms.append(front)
         hops.append(np.full(len(front), distance))
     return np.concatenate(atoms), np.concatenate(hops)

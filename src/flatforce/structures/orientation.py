@@ -1,4 +1,4 @@
-"""Which axis of a cell holds the vacuum, and the same structure with that axis third."""
+"""Detection of the vacuum axis of a cell, and rotation of the structure so that this axis is the third."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 MIN_GAP = 5.0
-"""Å. A gap between layers of nuclei that is wider is vacuum: layered crystals have less than 4 Å."""
+"""Å. A wider gap between layers of nuclei counts as vacuum; gaps in layered crystals are below 4 Å."""
 
 PLANAR_TILT = 0.02
-"""Tangent of the largest tilt of the in-plane vectors out of the plane that counts as round-off of a relaxation."""
+"""Tangent of the largest out-of-plane tilt of the in-plane lattice vectors that counts as noise of a relaxation."""
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a structure was turned."""
+    """How a structure was rotated."""
 
     axis: int
-    """The vacuum axis that it had."""
+    """Index of the lattice vector along the vacuum in the original structure."""
     rotation: FloatArray
-    """(3, 3), rows: x' = x @ rotation.T."""
+    """(3, 3) rotation matrix R; positions transform as x @ R.T."""
 
 
 def vacuum_gaps(atoms: Atoms) -> FloatArray:
-    """Measure the widest gap along the normal of each pair of lattice vectors.
+    """Compute the widest gap along the normal of each pair of lattice vectors.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def vacuum_gaps(atoms: Atoms) -> FloatArray:
 
     Returns
     -------
-    (3) Å.
+    (3) Å, entry i belongs to the normal of the other two lattice vectors.
     """
     fractional = np.sort(np.mod(atoms.get_scaled_positions(wrap=False), 1.0), axis=0)
     closed = np.concatenate([fractional, fractional[:1] + 1.0])
@@ -49,7 +49,7 @@ def vacuum_gaps(atoms: Atoms) -> FloatArray:
 
 
 def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
-    """Turn a sheet so that its vacuum lies along axis 2 and z.
+    """Rotate a sheet so that its vacuum lies along its third lattice vector and the z axis.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
 
     Returns
     -------
-    A copy, its third vector normal to the other two and arrays of vectors untouched, and how it was turned; None
-    for what is no sheet: no axis with vacuum, or more than one.
+    A copy whose third lattice vector is normal to the other two, and the rotation; vectors in its arrays, such as forces, are
+    not rotated. None for a structure that is not a sheet: one without a vacuum axis, or with several.
     """
     if atoms.cell.rank < 3:
         return None
@@ -73,21 +73,21 @@ def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
     x = cell[0] / np.linalg.norm(cell[0])
     rotation = np.array([x, np.cross(normal, x), normal])
     if axis == 2 and np.abs(normal - (0, 0, 1)).max() < PLANAR_TILT:
-        rotation = np.eye(3) if np.allclose(normal, (0, 0, 1), atol=1e-9) else _smallest_turn(normal)
-    turned = cell @ rotation.T
-    turned[:2, 2] = 0.0
-    height = turned[2, 2]
+        rotation = np.eye(3) if np.allclose(normal, (0, 0, 1), atol=1e-9) else _smallest_rotation(normal)
+    rotated = cell @ rotation.T
+    rotated[:2, 2] = 0.0
+    height = rotated[2, 2]
     copy = atoms.copy()
-    copy.set_cell(np.array([turned[0], turned[1], (0.0, 0.0, height)]), scale_atoms=False)
+    copy.set_cell(np.array([rotated[0], rotated[1], (0.0, 0.0, height)]), scale_atoms=False)
     copy.positions = atoms.positions @ rotation.T
     copy.pbc = True
     return copy, Orientation(axis, rotation)
 
 
-def _smallest_turn(normal: FloatArray) -> FloatArray:
-    """Turn the normal onto z and the rest as little as possible."""
+def _smallest_rotation(normal: FloatArray) -> FloatArray:
+    """Return the rotation by the smallest angle that maps the normal onto z."""
     z = np.array([0.0, 0.0, 1.0])
     axis = np.cross(normal, z)
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    turn: FloatArray = np.eye(3) + cross + cross @ cross / (1 + normal @ z)
-    return turn
+    rotation: FloatArray = np.eye(3) + cross + cross @ cross / (1 + normal @ z)
+    return rotation

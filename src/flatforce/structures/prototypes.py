@@ -1,4 +1,4 @@
-"""Monolayer prototypes, built from symbols, positions and cell."""
+"""Primitive cells of common monolayer prototypes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ase import Atoms
 from flatforce.core.errors import GeometryError
 
 PROTOTYPES = ("2H", "1T", "honeycomb")
-"""MX2 trigonal prismatic, MX2 octahedral, and two atoms in a plane."""
+"""Names of the prototypes: trigonal prismatic MX2, octahedral MX2, and two atoms in a plane."""
 
 
 def monolayer(
@@ -19,24 +19,24 @@ def monolayer(
     Parameters
     ----------
     symbols
-        (M, X) for MX2, the two sublattices for a honeycomb.
+        Species: (M, X) for MX2, those of the two sublattices for a honeycomb.
     prototype
         One of `PROTOTYPES`.
     a
         Å, lattice constant.
     thickness
-        Å, X–X distance along the normal; 0 for a honeycomb.
+        Å, out-of-plane X–X distance; without meaning for a honeycomb.
     height
-        Å, length of the third vector.
+        Å, length of the third lattice vector.
 
     Returns
     -------
-    The sheet with three periodic axes.
+    The primitive cell, periodic along all three axes.
 
     Raises
     ------
     GeometryError
-        If there is no such prototype.
+        If the prototype is unknown.
     """
     half = thickness / 2
     third, two_thirds = (1 / 3, 2 / 3), (2 / 3, 1 / 3)
@@ -47,9 +47,9 @@ def monolayer(
     }
     if prototype not in sites:
         raise GeometryError(
-            f"There is no prototype {prototype!r}.", fix=f"choose one of {', '.join(PROTOTYPES)}"
+            f"The prototype {prototype!r} is unknown.", fix=f"choose one of: {', '.join(PROTOTYPES)}"
         )
     cell = np.array([[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, height]])
-    chosen = sites[prototype]
-    positions = [u * cell[0] + v * cell[1] + np.array([0, 0, height / 2 + z]) for _, (u, v), z in chosen]
-    return Atoms([symbols[which] for which, _, _ in chosen], positions=positions, cell=cell, pbc=True)
+    basis = sites[prototype]
+    positions = [u * cell[0] + v * cell[1] + np.array([0, 0, height / 2 + z]) for _, (u, v), z in basis]
+    return Atoms([symbols[species] for species, _, _ in basis], positions=positions, cell=cell, pbc=True)

@@ -18,11 +18,11 @@ IN_PLANE: Final = (True, True, False, False, False, True)
 """Voigt components (xx, yy, zz, yz, xz, xy) that a sheet can carry."""
 
 NORMAL_TOLERANCE: Final = 1e-6
-"""Largest in-plane part of the third lattice vector, relative to its length: round-off of a file's digits."""
+"""Largest tilt of a lattice vector, relative to the length of the third: round-off of the digits in a file."""
 
 
 def check_sheet(atoms: Atoms) -> None:
-    """Refuse a structure that is not a sheet normal to axis 2.
+    """Raise an error for a structure that is not a sheet normal to its third lattice vector.
 
     Parameters
     ----------
@@ -32,30 +32,31 @@ def check_sheet(atoms: Atoms) -> None:
     Raises
     ------
     GeometryError
-        If it is empty, has no area, or its third vector is missing or tilted.
+        If it has no atoms, positions that are not finite, no area, or a third lattice vector that is not normal to the sheet.
     """
     if len(atoms) == 0:
-        raise GeometryError("The structure has no atoms.")
+        raise GeometryError("The structure has no atoms.", fix="check the input file")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise GeometryError("Positions or cell hold NaN or infinity.", fix="repair the input file")
+        raise GeometryError("Positions or cell contain NaN or infinity.", fix="correct the input file")
     if area(atoms) < 1e-3:
         raise GeometryError(
-            "The cell spans no area in its first two vectors.",
-            fix="give a cell that is periodic along its first two vectors",
+            "The area that the first two lattice vectors span is zero.",
+            fix="set two in-plane lattice vectors: atoms.cell[:2] = ...",
         )
     first, second, third = atoms.cell.array
     height = np.linalg.norm(third)
     tilt = max(abs(first[2]), abs(second[2]), abs(third[0]), abs(third[1]))
     if height > 0 and tilt > NORMAL_TOLERANCE * height:
         raise GeometryError(
-            "The sheet does not lie normal to its third lattice vector.",
+            "The sheet is not normal to its third lattice vector.",
             why=f"a lattice vector is tilted by {tilt:.3g} Å",
-            fix="turn the cell so that vectors 1 and 2 lie in the xy plane and vector 3 along z",
+            fix="rotate the cell so that vectors 1 and 2 lie in the xy plane and vector 3 along z, or import the file: "
+            "flatforce data import FILE -o OUT.extxyz",
         )
 
 
 def area(atoms: Atoms) -> float:
-    """Return the area of the cell.
+    """Compute the in-plane area of the cell.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def area(atoms: Atoms) -> float:
 
 
 def thickness(atoms: Atoms) -> float:
-    """Return the extent of the nuclei along the normal, the sheet kept whole across the boundary.
+    """Compute the out-of-plane extent of the nuclei, also where the cell boundary cuts the sheet.
 
     Parameters
     ----------
@@ -79,22 +80,22 @@ def thickness(atoms: Atoms) -> float:
 
     Returns
     -------
-    Å.
+    Å, distance between the highest and the lowest nucleus.
     """
     return float(np.ptp(unwrapped_heights(atoms)))
 
 
 def unwrapped_heights(atoms: Atoms) -> FloatArray:
-    """Return z of each atom such that the sheet is not cut by the cell boundary.
+    """Compute z coordinates for which the cell boundary does not cut the sheet.
 
     Parameters
     ----------
     atoms
-        A sheet; its largest gap along z, periodic images counted, is taken for the vacuum.
+        A sheet; its largest gap along z, with periodic images considered, is taken for the vacuum.
 
     Returns
     -------
-    (N,) Å.
+    (N,) Å, z coordinates with the same mean as those of `atoms`.
     """
     z = np.asarray(atoms.positions[:, 2], dtype=float)
     height = float(atoms.cell[2, 2])
@@ -110,10 +111,10 @@ def unwrapped_heights(atoms: Atoms) -> FloatArray:
 
 
 def as_slab(atoms: Atoms, *, gap: float) -> Atoms:
-    """Return the sheet with three periodic axes, whole, centred, and a given gap of vacuum.
+    """Copy a sheet into a cell with three periodic axes, the sheet centred in a given vacuum.
 
-    A model evaluated on such a cell never sees an image of the sheet if `gap` exceeds its range,
-    whatever periodicity and vacuum the structure came with.
+    Whatever the periodicity and the vacuum of the input, a model evaluated on such a cell does not see an image of the sheet if
+    `gap` exceeds its cutoff.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def as_slab(atoms: Atoms, *, gap: float) -> Atoms:
 
 
 def membrane_stress(stress: FloatArray, *, height: float) -> FloatArray:
-    """Turn the stress of a slab cell into the force per length that a sheet carries.
+    """Convert the stress of a slab cell to the membrane stress of the sheet, a force per length.
 
     Parameters
     ----------
@@ -151,7 +152,7 @@ def membrane_stress(stress: FloatArray, *, height: float) -> FloatArray:
 
     Returns
     -------
-    (..., 2, 2) N/m. Definition: σ₂D = c σ.
+    (..., 2, 2) N/m, membrane stress. Definition: σ₂D = c σ.
 
     Raises
     ------
@@ -160,18 +161,18 @@ def membrane_stress(stress: FloatArray, *, height: float) -> FloatArray:
     """
     if height <= 0:
         raise GeometryError(
-            f"The cell height is {height} Å.",
-            why="a slab needs a finite cell to carry a stress",
+            f"The height of the cell is {height} Å.",
+            why="the stress of a slab is defined only for a cell of finite height",
             fix="pad the sheet first: as_slab(atoms, gap=15.0)",
         )
     return np.asarray(EV_PER_A2_IN_N_PER_M * height * stress[..., :2, :2])
 
 
 def slab_virial_residual(atoms: Atoms, *, forces: FloatArray, stress: FloatArray) -> float:
-    """Return by how much a slab's stress breaks the virial identity along the vacuum.
+    """Compute the deviation of a slab's stress from the out-of-plane virial identity.
 
-    Stretching an isolated sheet's cell along z with its atoms only moves the atoms, so
-    σ_zz V = −Σ F_z z for any frame; what is left over is Pulay stress or an error.
+    Stretching the cell of an isolated sheet along z together with its atoms only moves the atoms, so that σ_zz V = −Σ F_z z
+    for any frame. A deviation is Pulay stress or an error of the label.
 
     Parameters
     ----------
@@ -184,7 +185,7 @@ def slab_virial_residual(atoms: Atoms, *, forces: FloatArray, stress: FloatArray
 
     Returns
     -------
-    eV/Å³, σ_zz + Σ F_z z / V.
+    eV/Å³, the deviation σ_zz + Σ F_z z / V.
     """
     heights = unwrapped_heights(atoms)
     balanced = forces[:, 2] - forces[:, 2].mean()

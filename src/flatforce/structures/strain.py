@@ -1,4 +1,4 @@
-"""Strained and rattled copies of a sheet."""
+"""Copies of a sheet with strain or random displacements."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 
 def apply_strain(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 0.0) -> Atoms:
-    """Strain a sheet in its plane, fractional positions kept.
+    """Apply an in-plane strain to a sheet; fractional positions are preserved.
 
     Parameters
     ----------
     atoms
         A sheet.
     xx
-        Components of the symmetric small-strain tensor; 0.01 is one per cent.
+        The xx component of the symmetric small-strain tensor; 0.01 is one per cent.
     yy
-        Components of the symmetric small-strain tensor; 0.01 is one per cent.
+        The yy component of the symmetric small-strain tensor; 0.01 is one per cent.
     xy
-        Components of the symmetric small-strain tensor; 0.01 is one per cent.
+        The xy component of the symmetric small-strain tensor; 0.01 is one per cent.
 
     Returns
     -------
-    A copy.
+    A strained copy.
     """
     deformation = np.eye(3)
     deformation[:2, :2] += [[xx, xy], [xy, yy]]
@@ -36,20 +36,20 @@ def apply_strain(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 
 
 
 def rattle_positions(atoms: Atoms, *, amplitude: float, rng: np.random.Generator) -> Atoms:
-    """Move every atom at random.
+    """Displace every atom at random.
 
     Parameters
     ----------
     atoms
         A structure.
     amplitude
-        Å, standard deviation of each Cartesian component.
+        Å, standard deviation of each Cartesian component of the displacements.
     rng
-        Where the random numbers come from.
+        Random number generator.
 
     Returns
     -------
-    A copy.
+    A copy with displaced atoms.
     """
     copy = atoms.copy()
     copy.positions += rng.normal(scale=amplitude, size=copy.positions.shape)

@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
 
 SYMPREC = 1e-4
-"""Å, tolerance for a structure that has been symmetrised."""
+"""Å, symmetry tolerance for a structure that has been symmetrised."""
 
 RELAXED_SYMPREC = 0.03
-"""Å, tolerance that finds the intended symmetry of a structure relaxed to 1e-2 eV/Å or better."""
+"""Å, symmetry tolerance that finds the intended symmetry of a structure relaxed to 1e-2 eV/Å or better."""
 
-
-CELL_STRAIN = 1e-3
-"""Largest strain by which an operation may change the cell: less is noise of a relaxation, more is meant."""
+MAX_CELL_STRAIN = 1e-3
+"""Largest strain by which an operation may change the cell: a smaller one is noise of a relaxation, a larger one is intended."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +30,26 @@ class Symmetry:
     """Space-group operations as they act on one structure."""
 
     rotations: IntArray
-    """(n, 3, 3) in lattice coordinates."""
+    """(n, 3, 3) rotations in units of the lattice vectors."""
     translations: FloatArray
-    """(n, 3) in lattice coordinates."""
+    """(n, 3) translations in units of the lattice vectors."""
     permutations: IntArray
-    """(n, N): operation k carries atom i onto atom permutations[k, i]."""
+    """(n, N) operation k maps atom i onto atom permutations[k, i]."""
     international: str
+    """International (Hermann–Mauguin) symbol of the space group."""
     number: int
+    """Number of the space group in the International Tables."""
     point_group: str
+    """International symbol of the point group."""
 
     @property
     def pure_translations(self) -> int:
-        """How many primitive cells the cell holds."""
+        """Number of primitive cells that the cell holds."""
         identity = np.eye(3, dtype=self.rotations.dtype)
         return int((self.rotations == identity).all(axis=(1, 2)).sum())
 
-    def turns(self, cell: FloatArray) -> list[FloatArray]:
-        """Turn the rotations into Cartesian ones.
+    def cartesian_rotations(self, cell: FloatArray) -> list[FloatArray]:
+        """Convert the rotations to Cartesian coordinates.
 
         Parameters
         ----------
@@ -56,40 +58,47 @@ class Symmetry:
 
         Returns
         -------
-        (3, 3) of each operation.
+        For each operation its (3, 3) orthogonal matrix.
         """
         inverse = np.linalg.inv(cell)
         return [np.asarray(cell.T @ rotation @ inverse.T) for rotation in self.rotations]
 
 
-def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC, cell_strain: float = CELL_STRAIN) -> Symmetry:
-    """Find the symmetry of a sheet, operations that move it along its normal left out.
+def find_symmetry(
+    atoms: Atoms, *, symprec: float = SYMPREC, cell_strain: float = MAX_CELL_STRAIN
+) -> Symmetry:
+    """Find the symmetry operations of a sheet that keep its plane.
 
     Parameters
     ----------
     atoms
         A sheet.
     symprec
-        Å, tolerance.
+        Å, symmetry tolerance.
     cell_strain
         Largest strain by which an operation may change the cell.
 
     Returns
     -------
-    The operations.
+    The symmetry operations, with their permutations of the atoms.
 
     Raises
     ------
     GeometryError
-        If spglib finds none.
+        If spglib finds no symmetry, or an operation does not map the atoms onto each other.
     """
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     data = spglib.get_symmetry_dataset(cell, symprec=symprec)
     if data is None:
-        raise GeometryError("The symmetry of the structure was not found.", fix="are two atoms at one place?")
+        raise GeometryError(
+            "spglib finds no symmetry operations of the structure.",
+            why="two atoms may have the same position, or the symmetry tolerance may be too large",
+            fix="remove duplicate atoms, or pass a smaller symprec",
+        )
     rotations = np.asarray(data.rotations, dtype=np.int64)
-    keep = [_is_of_a_sheet(r, atoms.cell.array, cell_strain) for r in rotations]
-    rotations, translations = rotations[keep], np.asarray(data.translations, dtype=float)[keep]
+    keeps_plane = [_keeps_plane(r, atoms.cell.array, cell_strain) for r in rotations]
+    rotations = rotations[keeps_plane]
+    translations = np.asarray(data.translations, dtype=float)[keeps_plane]
     permutations = np.array(
         [_permutation(atoms, r, t, symprec) for r, t in zip(rotations, translations, strict=True)]
     )
@@ -98,18 +107,18 @@ def find_symmetry(atoms: Atoms, *, symprec: float = SYMPREC, cell_strain: float 
     )
 
 
-def _is_of_a_sheet(rotation: IntArray, cell: FloatArray, strain: float) -> bool:
-    """Whether an operation keeps the normal apart from the plane, and lengths as they are."""
+def _keeps_plane(rotation: IntArray, cell: FloatArray, strain: float) -> bool:
+    """Whether an operation maps the plane onto itself and preserves lengths."""
     if rotation[2, :2].any() or rotation[:2, 2].any():
         return False
-    turned = np.linalg.inv(cell) @ rotation.T @ cell
-    return bool(np.abs(turned @ turned.T - np.eye(3)).max() < 2 * strain)
+    cartesian = np.linalg.inv(cell) @ rotation.T @ cell
+    return bool(np.abs(cartesian @ cartesian.T - np.eye(3)).max() < 2 * strain)
 
 
 def _permutation(atoms: Atoms, rotation: IntArray, translation: FloatArray, symprec: float) -> IntArray:
     fractional = atoms.get_scaled_positions()
     images = fractional @ rotation.T + translation
-    found = np.empty(len(atoms), dtype=np.int64)
+    permutation = np.empty(len(atoms), dtype=np.int64)
     for species in np.unique(atoms.numbers):
         members = np.flatnonzero(atoms.numbers == species)
         offset = images[members][:, None, :] - fractional[members][None, :, :]
@@ -119,68 +128,68 @@ def _permutation(atoms: Atoms, rotation: IntArray, translation: FloatArray, symp
         if len(set(nearest.tolist())) != len(members) or distance.min(axis=1).max() > 10 * symprec:
             raise GeometryError(
                 "A symmetry operation does not map the atoms onto each other.",
-                fix="use a smaller symmetry tolerance",
+                fix="pass a smaller symprec",
             )
-        found[members] = members[nearest]
-    return found
+        permutation[members] = members[nearest]
+    return permutation
 
 
 def equivalent_sites(atoms: Atoms, *, symprec: float = SYMPREC) -> IntArray:
-    """Name for each atom the first atom that symmetry makes equal to it.
+    """Find for each atom the first atom that is symmetry-equivalent to it.
 
     Parameters
     ----------
     atoms
         A sheet.
     symprec
-        Å, tolerance.
+        Å, symmetry tolerance.
 
     Returns
     -------
-    (N,) indices.
+    (N,) indices of the representative atoms.
     """
     first: IntArray = find_symmetry(atoms, symprec=symprec).permutations.min(axis=0)
     return first
 
 
 def centre_on_symmetric_site(atoms: Atoms, *, symprec: float = SYMPREC) -> Atoms:
-    """Put the atom of highest site symmetry at the origin of the plane.
+    """Move the atom of highest site symmetry to the origin of the plane.
 
-    Codes that know rotations about the origin alone then find the whole point group.
+    Programs that consider only rotations about the origin then find the full point group.
 
     Parameters
     ----------
     atoms
         A sheet.
     symprec
-        Å, tolerance.
+        Å, symmetry tolerance.
 
     Returns
     -------
     A copy, shifted in its plane.
     """
     permutations = find_symmetry(atoms, symprec=symprec).permutations
-    kept = (permutations == np.arange(len(atoms))).sum(axis=0)
+    site_symmetry = (permutations == np.arange(len(atoms))).sum(axis=0)
     fractional = atoms.get_scaled_positions(wrap=False)
-    fractional[:, :2] -= fractional[int(kept.argmax()), :2]
+    fractional[:, :2] -= fractional[int(site_symmetry.argmax()), :2]
     copy = atoms.copy()
     copy.set_scaled_positions(fractional)
     return copy
 
 
 def symmetrise(atoms: Atoms, symmetry: Symmetry) -> Atoms:
-    """Project positions and cell on the symmetry that they nearly have.
+    """Project positions and cell onto the symmetry that they have approximately.
 
     Parameters
     ----------
     atoms
         A sheet.
     symmetry
-        The operations, as found with a loose tolerance.
+        The symmetry operations, as found with a loose tolerance.
 
     Returns
     -------
-    A copy that has the symmetry to round-off.
+    A copy that has the symmetry within round-off.
     """
     rotations = symmetry.rotations.astype(float)
     metric = atoms.cell.array @ atoms.cell.array.T
@@ -199,5 +208,5 @@ def symmetrise(atoms: Atoms, symmetry: Symmetry) -> Atoms:
 def _cell_from_metric(metric: FloatArray, old: FloatArray) -> FloatArray:
     new = np.linalg.cholesky(metric)
     left, _, right = np.linalg.svd(new.T @ old)
-    turned: FloatArray = new @ (left @ right)
-    return turned
+    rotated: FloatArray = new @ (left @ right)
+    return rotated

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from flatforce.core.errors import ResultError
-from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
+from flatforce.core.results import Record, claim_folder, read_record, write_record
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models import load
-from flatforce.properties.benchmark.relaxation import UNITS, collect_materials, score_relaxations
+from flatforce.properties.benchmark.comparison import StoredBenchmark
+from flatforce.properties.benchmark.comparison import compare_benchmarks as compare
+from flatforce.properties.benchmark.materials import collect_materials
+from flatforce.properties.benchmark.relaxation import score_relaxations
+from flatforce.properties.benchmark.score import UNITS
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 from flatforce.studies.splits import held_out_by
 
@@ -26,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flatforce.core.arrays import FloatArray
-    from flatforce.properties.benchmark.relaxation import RelaxationScore
     from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
 
 SHOWN = 5
@@ -81,53 +75,20 @@ def benchmark_relax(
         start = time.perf_counter()
         with report("benchmark relax") as progress:
             found = score_relaxations(potential, materials, config, align=align, progress=progress)
-        write_text(folder / "materials.csv", _table(found))
-        details = {
-            "model": spec,
-            "element": found.by("element"),
-            "space_group": found.by("space_group"),
-            "references": found.references,
-        }
-        alive = any(row.found is not None for row in found.rows)
+        found.files(folder)
+        alive, details = not found.problems, found.details
         record = Record(
-            "relaxation benchmark", settings, found.metrics, UNITS, inputs, alive, _warnings(found), details
+            "relaxation benchmark",
+            settings,
+            found.metrics,
+            UNITS,
+            inputs,
+            alive,
+            found.problems + found.notes,
+            details,
         )
         write_record(folder, record.taking(time.perf_counter() - start), found.arrays())
     return read_record(folder)
-
-
-def _table(found: RelaxationScore) -> str:
-    buffer = io.StringIO()
-    columns = [
-        "material",
-        "space_group",
-        "dft_energy",
-        "energy",
-        "dft_area",
-        "area",
-        "converged",
-        "n_steps",
-        "reason",
-    ]
-    table = csv.DictWriter(buffer, columns, extrasaction="ignore")
-    table.writeheader()
-    for row in found.rows:
-        energy, area = row.found or ("", "")
-        more = {"dft_energy": row.dft[0], "dft_area": row.dft[1], "energy": energy, "area": area}
-        table.writerow(asdict(row) | more)
-    return buffer.getvalue()
-
-
-def _warnings(found: RelaxationScore) -> list[str]:
-    said = list(found.notes)
-    for what, chosen in (
-        ("failed", [f"{row.material} ({row.reason})" for row in found.rows if row.found is None]),
-        ("did not converge", [row.material for row in found.rows if row.found and not row.converged]),
-    ):
-        if chosen:
-            more = f" and {len(chosen) - SHOWN} more" if len(chosen) > SHOWN else ""
-            said.append(f"{len(chosen)} {what}: {', '.join(chosen[:SHOWN])}{more}")
-    return said
 
 
 def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
@@ -152,61 +113,20 @@ def compare_benchmarks(folders: Sequence[Path], folder: Path) -> dict[str, Any]:
     names = [path.name for path in folders]
     if len(set(names)) < len(names):
         names = [str(path) for path in folders]
-    results = {
-        name: read_record(path, kind="relaxation benchmark", made_by="benchmark relax")
-        for name, path in zip(names, folders, strict=True)
-    }
-    judged = {
-        json.dumps([_labels(path / "materials.csv"), _protocol(result)])
-        for path, result in zip(folders, results.values(), strict=True)
-    }
-    if len(judged) > 1:
-        raise ResultError(
-            "These benchmarks are not alike.",
-            why="other materials were relaxed, their labels differ, or other settings than references alone",
-            fix="give all the same frames, split and settings",
-        )
+    compared = compare({name: StoredBenchmark.read(path) for name, path in zip(names, folders, strict=True)})
     inputs = {name: hash_file(path / "result.json") for name, path in zip(names, folders, strict=True)}
     settings = {"folders": [str(path) for path in folders]}
     if claim_folder(folder, settings, inputs):
-        arrays = {name: read_arrays(path) for name, path in zip(names, folders, strict=True)}
-        alike = np.all([np.isfinite(one["found"][:, 1]) for one in arrays.values()], axis=0)
-        common = {name: _means(one["dft"][alike], one["found"][alike]) for name, one in arrays.items()}
-        details = {
-            "models": {
-                name: {"model": result["details"]["model"], **result["metrics"], **common[name]}
-                for name, result in results.items()
-            }
-        }
-        metrics = {f"{name}: {key}": value for name, row in common.items() for key, value in row.items()}
-        units = {name: UNITS[name.rpartition(" ")[2]] for name in metrics}
-        metrics["n_common"], units["n_common"] = float(alike.sum()), "1"
-        said = (
-            []
-            if alike.all()
-            else [f"errors are over the {alike.sum()} of {len(alike)} materials that no model failed on"]
-        )
         write_record(
             folder,
-            Record("benchmark comparison", settings, metrics, units, inputs, warnings=said, details=details),
+            Record(
+                compared.kind,
+                settings,
+                compared.metrics,
+                dict(compared.units),
+                inputs,
+                warnings=compared.notes,
+                details=compared.details,
+            ),
         )
     return read_record(folder)
-
-
-def _protocol(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result["config"].items() if key != "align"}
-
-
-def _means(dft: FloatArray, found: FloatArray) -> dict[str, float]:
-    errors = np.abs(found - dft)
-    known = np.isfinite(errors[:, 0])
-    return {
-        "energy_mae": 1e3 * float(errors[known, 0].mean()) if known.any() else float("nan"),
-        "area_mae": float(errors[:, 1].mean()) if len(errors) else float("nan"),
-    }
-
-
-def _labels(path: Path) -> list[tuple[str, str, str]]:
-    """Materials of `materials.csv` in their order, with what DFT says of them."""
-    with path.open(encoding="utf-8") as stream:
-        return [(row["material"], row["dft_energy"], row["dft_area"]) for row in csv.DictReader(stream)]

@@ -69,7 +69,7 @@ def defect_committee(
     ConfigError
         If the force field is no committee.
     """
-    from flatforce.properties.phonons.defects.committee_uncertainty import read_member, spread
+    from flatforce.properties.phonons.defects.committee_uncertainty import member_from_arrays, spread
 
     members = committee_members(spec)
     if len(members) < 2:
@@ -95,7 +95,7 @@ def defect_committee(
         calibration = 1.0 if frames is None else _calibration(spec, frames, device=device, report=report)
         cells = [f"member_{k}/{size}" for k in range(len(members))]
         compared = spread(
-            [read_member(read_arrays(folder / name)) for name in cells], calibration=calibration
+            [member_from_arrays(read_arrays(folder / name)) for name in cells], calibration=calibration
         )
         first = found[cells[0]]["details"]["modes"]
         modes = [mode | said for mode, said in zip(first, compared.plain(), strict=True)]
@@ -108,7 +108,7 @@ def defect_committee(
 
 
 def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> float:
-    from flatforce.properties.phonons.defects.committee_uncertainty import calibration_of
+    from flatforce.properties.phonons.defects.committee_uncertainty import force_calibration_factor
 
     labelled = held_out(spec, read_labelled(dataset_path(frames)))
     with report("calibration") as progress:
@@ -117,7 +117,7 @@ def _calibration(spec: str, frames: str, *, device: str, report: Reporter) -> fl
         [one.forces - frame.arrays[FORCES] for one, frame in zip(said, labelled, strict=True)]
     )
     deviations = np.concatenate([one.forces_std for one in said if one.forces_std is not None])
-    return calibration_of(errors, deviations)
+    return force_calibration_factor(errors, deviations)
 
 
 def held_out(spec: str, frames: list[Atoms]) -> list[Atoms]:
@@ -143,8 +143,9 @@ def held_out(spec: str, frames: list[Atoms]) -> list[Atoms]:
         for path in model_files(member):
             beside = (path.with_suffix(".split.json"), path.parent / "split.json")
             for split in (one for one in beside if one.is_file()):
-                learnt = set(json.loads(split.read_text(encoding="utf-8"))["learnt"])
-                frames = [frame for frame in frames if hash_structure(frame) not in learnt]
+                content = json.loads(split.read_text(encoding="utf-8"))
+                trained_on = {*content["train"], *content["valid"]}
+                frames = [frame for frame in frames if hash_structure(frame) not in trained_on]
     if not frames:
         raise DataError(
             "The committee was trained on every frame that is to calibrate it.", fix="give frames held out"

@@ -8,76 +8,78 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validat
 
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
-from flatforce.properties.phonons.config import DefectPhononConfig
-from flatforce.properties.phonons.config import DiluteConfig
-from flatforce.properties.phonons.config import EmbedConfig
-from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig, PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 
 class Prototype(Config):
-    """A monolayer made from its prototype."""
+    """A monolayer built from its prototype."""
 
     prototype: Literal["2H", "1T", "honeycomb"] = "2H"
-    """Kind of sheet."""
+    """Structure type: `2H` and `1T` are MX2 with trigonal prismatic and octahedral coordination, `honeycomb` has two
+    atoms in a plane."""
     elements: tuple[str, str]
-    """(M, X), or the two sublattices of a honeycomb."""
+    """Species (M, X), or those of the two sublattices of a honeycomb."""
     a: PositiveFloat
-    """Å. Lattice constant to start the relaxation from."""
+    """Lattice constant in Å from which the relaxation starts."""
     thickness: NonNegativeFloat = 0.0
-    """Å. X–X distance along the normal."""
+    """Distance of the two X planes in Å; 0 for a honeycomb."""
 
 
 class EvaluateConfig(Config):
-    """Which labelled frames judge the model."""
+    """Labelled frames on which the model is evaluated."""
 
     frames: str
-    """File, or name of a bundled dataset."""
+    """File of labelled frames, or name of a bundled dataset."""
     held_out: bool = True
-    """Only the frames that the study's own training left out."""
+    """Whether only frames in the test set of the study's own training are evaluated."""
 
 
 class DefectConfig(Config):
     """Phonons of one defect."""
 
     defect: str
-    """Such as `v_Se:top`; see `flatforce defect build --help`."""
+    """Notation of the defect, such as `v_Se:top`; `flatforce defect build --help` describes it."""
     sizes: list[PositiveInt] = [6]
-    """n of the n × n supercells; two or more are compared."""
+    """Numbers n of the n × n supercells in primitive cells; two or more are compared with one another."""
     phonons: DefectPhononConfig = DefectPhononConfig()
-    """Settings for every size; its `supercell` is not used."""
+    """Settings of the phonons at every size; the key `supercell` in it is not used."""
     embed: EmbedConfig | None = None
-    """Embedding of the largest size into a larger cell."""
+    """Embedding of the largest relaxed cell into a larger supercell; left out if null."""
     dilute: DiluteConfig | None = None
-    """Limit of an infinite sheet, from the embedding."""
+    """Limit of an infinite sheet, computed from the embedding; left out if null."""
 
     @model_validator(mode="after")
     def _dilute_needs_embedding(self) -> Self:
         if self.dilute is not None and self.embed is None:
-            raise ValueError("`dilute` is taken from an embedding: give `embed`")
+            raise ValueError("`dilute` is computed from an embedding: add `embed`")
         return self
+
+    def supercells(self) -> list[DefectPhononConfig]:
+        """Return the settings of each size, smallest first."""
+        return [self.phonons.model_copy(update={"supercell": (n, n)}) for n in sorted(set(self.sizes))]
 
 
 class StudyConfig(Config):
-    """A whole study; each part is left out by leaving out its key."""
+    """A whole study: a model is trained or taken, evaluated, and used for phonons; a part is left out by leaving out its key."""
 
     structure: Prototype | str
-    """A prototype, or the file of a primitive cell."""
+    """Monolayer built from a prototype, or path of a file with the primitive cell in any format that ASE reads."""
     train: TrainConfig | None = None
-    """Train a force field …"""
+    """Training of a force field; give either this or `model`."""
     model: str | None = None
-    """… or take one, such as `mace:wse2-pbe`."""
+    """Name of an existing force field, such as `mace:wse2-pbe`; give either this or `train`."""
     evaluate: EvaluateConfig | None = None
-    """Errors against DFT."""
+    """Evaluation of the errors against DFT; left out if null."""
     relax: RelaxConfig = RelaxConfig(keep_symmetry=True)
-    """Relaxation of the primitive cell."""
+    """Relaxation of the primitive cell, which all later parts use."""
     phonons: PhononConfig | None = None
-    """Pristine phonons."""
+    """Phonons of the pristine sheet; left out if null."""
     defects: list[DefectConfig] = []
-    """Defect phonons."""
+    """Defects whose phonons are computed."""
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:
         if (self.train is None) == (self.model is None):
-            raise ValueError("give either `train` or `model`")
+            raise ValueError("give either `train` or `model`, not both and not neither")
         return self

@@ -11,7 +11,7 @@ import numpy as np
 from flatforce.core.results import Record, claim_folder, read_arrays, read_record, stage_key, write_record
 from flatforce.data.frames import read_structure, write_frames
 from flatforce.models import load
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.studies import embedded_stages
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flatforce.properties.phonons.config import DefectPhononConfig
-    from flatforce.properties.phonons.config import DiluteConfig
-    from flatforce.properties.phonons.config import EmbedConfig
+    from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
 
 
 def defect_phonons(
@@ -57,8 +55,8 @@ def defect_phonons(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons as run
     from flatforce.properties.phonons.defects.imaginary_modes import follow
+    from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons as run
     from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
     settings = config.model_dump(mode="json") | {"defect": defect}
@@ -68,7 +66,7 @@ def defect_phonons(
     potential.check([atoms])
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
-        sheet = padded(atoms, potential.cutoff)
+        sheet = pad_vacuum(atoms, potential.cutoff)
         with report(f"{defect} {folder.name}") as progress:
             found = run(
                 potential,
@@ -92,8 +90,8 @@ def defect_phonons(
             "modes": [mode.plain() for mode in found.modes],
             "point_group": found.point_group,
             "centre": found.cell.centre.tolist(),
-            "engine": found.filled.engine,
-            "row_difference": found.filled.difference,
+            "engine": found.engine_report.engine,
+            "row_check_difference": found.engine_report.difference,
         }
         write_frames(folder / "relaxed.extxyz", [found.relaxed])
         found.constants.save(folder / "force_constants.hdf5")
@@ -148,8 +146,8 @@ def defect_sizes(
     GeometryError
         If the defect cannot be embedded: before anything is computed.
     """
+    from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, classify_modes, compare_sizes
     from flatforce.properties.phonons.force_constants.embedding import check_embeddable
-    from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, finite_size, verdicts
     from flatforce.properties.phonons.spectra.localisation import Mode
 
     if embedding is not None:
@@ -169,7 +167,7 @@ def defect_sizes(
                 name,
                 len(arrays["numbers"]),
                 arrays["frequency"],
-                arrays["shell_dos"][1, 0] / arrays["shell_sites"][1, 0],
+                arrays["shell_ldos"][1, 0] / arrays["shell_sites"][1, 0],
                 np.array([mode.frequency for mode in modes if mode.gap_mode]),
             )
         )
@@ -181,27 +179,27 @@ def defect_sizes(
         )
         arrays = read_arrays(folder / name)
         count = int(found[name]["metrics"]["n_atoms"])
-        spectra.append(SizeSpectrum(name, count, arrays["frequency"], arrays["shell_dos"][0], np.empty(0)))
+        spectra.append(SizeSpectrum(name, count, arrays["frequency"], arrays["shell_ldos"][0], np.empty(0)))
         if dilution is not None:
             found["dilute"] = embedded_stages.dilute(
                 folder / name, dilution, folder / "dilute", report=report
             )
             arrays = read_arrays(folder / "dilute")
             spectra.append(
-                SizeSpectrum("dilute", np.inf, arrays["frequency"], arrays["shell_dos"][1, 0], np.empty(0))
+                SizeSpectrum("dilute", np.inf, arrays["frequency"], arrays["shell_ldos"][1, 0], np.empty(0))
             )
     if len(spectra) > 1:
-        size = finite_size(spectra)
+        size = compare_sizes(spectra)
         inside = folder / "finite_size"
         inputs = {name: result["key"] for name, result in found.items()}
-        followed = verdicts(listed) if len(listed) > 1 else []
+        followed = classify_modes(listed) if len(listed) > 1 else []
         details = {"modes": [asdict(one) for one in followed]}
         record = Record("finite size", {"defect": defect}, size.metrics, size.units, inputs, details=details)
         arrays = {
             "names": np.array(size.names),
             "n_atoms": np.array(size.n_atoms),
             "frequency": size.frequency,
-            "near_dos": size.near_dos,
+            "ldos": size.ldos,
         }
         write_record(inside, record, arrays)
         found["finite_size"] = read_record(inside)

@@ -13,7 +13,7 @@ from flatforce.core.results import Record, claim_folder, read_arrays, read_recor
 from flatforce.data.frames import read_structure, write_frames
 from flatforce.data.readers.keyed_xyz import FORCES
 from flatforce.models import load
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.config import DefectPhononConfig
-    from flatforce.properties.phonons.config import DiluteConfig
-    from flatforce.properties.phonons.config import EmbedConfig
+    from flatforce.properties.phonons.config import (
+        DefectPhononConfig,
+        DiluteConfig,
+        EmbedConfig,
+        LineShapeConfig,
+        UnfoldConfig,
+    )
     from flatforce.properties.phonons.force_constants.pristine_host import Host
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-    from flatforce.properties.phonons.config import UnfoldConfig
-    from flatforce.properties.phonons.config import LineShapeConfig
     from flatforce.structures.defects import DefectCell
 
 
@@ -68,8 +70,8 @@ def embedded_defect(
     -------
     The content of `result.json`.
     """
-    from flatforce.properties.phonons.defects.supercell_phonons import with_masses
     from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
+    from flatforce.properties.phonons.defects.supercell_phonons import set_masses
     from flatforce.properties.phonons.force_constants.embedding import embed
     from flatforce.structures.defects import build_defect
 
@@ -85,7 +87,7 @@ def embedded_defect(
     potential = load(spec, device=device)
     if claim_folder(inside, settings, inputs):
         start = time.perf_counter()
-        primitive = padded(read_structure(structure), potential.cutoff)
+        primitive = pad_vacuum(read_structure(structure), potential.cutoff)
         with report(inside.name) as progress:
             made = embed(
                 potential,
@@ -97,7 +99,7 @@ def embedded_defect(
                 progress=progress,
             )
             for cell in (made.cell.atoms, made.host.primitive):
-                with_masses(cell, config.masses)
+                set_masses(cell, config.masses)
             found = embedded_spectra(
                 made, radii=config.shells, broadening=config.broadening, progress=progress
             )
@@ -112,13 +114,13 @@ def embedded_defect(
 
 def _embedding(folder: Path) -> tuple[SparseForceConstants, DefectCell, Host]:
     """Read back what an embedding has left."""
-    from flatforce.properties.phonons.defects.supercell_phonons import with_masses
+    from flatforce.properties.phonons.defects.supercell_phonons import set_masses
     from flatforce.properties.phonons.force_constants.pristine_host import Host
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.structures.defects import DefectCell, build_defect
 
     config = read_record(folder)["config"]
-    primitive = with_masses(read_structure(folder / "primitive.extxyz"), config["masses"])
+    primitive = set_masses(read_structure(folder / "primitive.extxyz"), config["masses"])
     constants = SparseForceConstants.load(folder / "force_constants.hdf5")
     made = build_defect(primitive, (config["size"], config["size"]), config["defect"])
     cell = DefectCell(constants.atoms, made.pristine, made.site_of, made.centre, made.name)
@@ -226,7 +228,7 @@ def line_shape(embedded: Path, forces: Path, config: LineShapeConfig, folder: Pa
         If the file holds no forces, or those of another cell.
     """
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-    from flatforce.properties.phonons.spectra.line_shape import distribute_forces, huang_rhys_factors
+    from flatforce.properties.phonons.spectra.huang_rhys import distribute_forces, huang_rhys_factors
     from flatforce.properties.phonons.spectra.line_shape import emission_line_shape as shape_of
 
     settings = config.model_dump(mode="json")

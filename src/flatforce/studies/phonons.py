@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from flatforce.studies.stage import Context, Source, Stage, structure_problems, supercell_problems
+from flatforce.studies.checks import structure_problems, supercell_problems
+from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +37,10 @@ class PhononStage(Stage):
 
     def compute(self, context: Context) -> PristinePhonons:
         """Compute force constants, bands, densities of states and thermal properties."""
-        from flatforce.models.potential import padded
+        from flatforce.models.slab import pad_vacuum
         from flatforce.properties.phonons.pristine import pristine_phonons
 
-        sheet = padded(context.structure(self.structure), context.potential.cutoff)
+        sheet = pad_vacuum(context.structure(self.structure), context.potential.cutoff)
         return pristine_phonons(
             context.potential, sheet, self.config, scratch=context.scratch, progress=context.progress
         )

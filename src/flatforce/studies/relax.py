@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from flatforce.studies.stage import Context, Source, Stage, structure_problems
+from flatforce.studies.checks import structure_problems
+from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ConfigError
-from flatforce.data.frames import read_structure, write_frames
-from flatforce.models.training.run import train
-from flatforce.report.page import write_report
-from flatforce.structures.prototypes import monolayer
-from flatforce.studies import defect_stages, stages
-from flatforce.studies.inputs import Reporter, unreported
+from flatforce.structures.defect_notation import folder_name
+from flatforce.studies.checks import raise_together
+from flatforce.studies.defect import DefectSeries
+from flatforce.studies.evaluation import EvaluateStage
+from flatforce.studies.phonons import PhononStage
+from flatforce.studies.preflight import study_problems
+from flatforce.studies.relax import RelaxStage
+from flatforce.studies.session import Reporter, Session, unreported
 
 if TYPE_CHECKING:
-    from flatforce.studies.config import DefectConfig, StudyConfig
+    from flatforce.studies.config import StudyConfig
 
 BUNDLED: Final = {"demo": "demo.yaml", "demo-quick": "demo_quick.yaml"}
 """Name → study that ships with the package."""
@@ -51,7 +52,9 @@ def study_path(name: str) -> Path:
 def run_study(
     config: StudyConfig, folder: Path, *, device: str = "auto", report: Reporter = unreported
 ) -> dict[str, dict[str, Any]]:
-    """Run a study; finished stages are read back, a killed one goes on.
+    """Run a study; finished stages are read back, a killed one resumes.
+
+    Everything that can be checked is checked before the first stage starts, and all problems are reported at once.
 
     Parameters
     ----------
@@ -68,67 +71,66 @@ def run_study(
     -------
     Folder of each stage, relative → content of its `result.json`. The page is `report/index.html`.
     """
-    done: dict[str, dict[str, Any]] = {}
+    from flatforce.report.page import write_report
+
+    raise_together(study_problems(config, folder, device=device), subject="The study")
+    records: dict[str, dict[str, Any]] = {}
     structure = _structure(config, folder)
-    spec = config.model or _train(config, folder, done, device=device, report=report)
+    spec = config.model or _train(config, folder, records, device=device, report=report)
+    session = Session(spec, device=device, report=report)
     if config.evaluate is not None:
-        split = folder / "train" / "split.json"
-        done["evaluate"] = stages.evaluate(
-            spec,
-            config.evaluate.frames,
-            folder / "evaluate",
-            split=split if config.train is not None and config.evaluate.held_out else None,
-            device=device,
-            report=report,
-        )
-    done["relax"] = stages.relax(
-        spec, structure, config.relax, folder / "relax", device=device, report=report
-    )
+        held_out = config.train is not None and config.evaluate.held_out
+        split = folder / "train" / "split.json" if held_out else None
+        records["evaluate"] = EvaluateStage(config.evaluate.frames, split).run(session, folder / "evaluate")
+    records["relax"] = RelaxStage(structure, config.relax).run(session, folder / "relax")
     relaxed = folder / "relax" / "relaxed.extxyz"
     if config.phonons is not None:
-        done["phonons"] = stages.phonons(
-            spec, relaxed, config.phonons, folder / "phonons", device=device, report=report
-        )
-    for one in config.defects:
-        name = f"defects/{re.sub(r'[^A-Za-z0-9]+', '_', one.defect).strip('_')}"
-        found = defect_stages.defect_sizes(
-            spec,
-            relaxed,
-            one.defect,
-            _sizes(one),
-            folder / name,
-            embedding=one.embed,
-            dilution=one.dilute,
-            device=device,
-            report=report,
-        )
-        done |= {f"{name}/{size}": result for size, result in found.items()}
+        records["phonons"] = PhononStage(relaxed, config.phonons).run(session, folder / "phonons")
+    for defect in config.defects:
+        name = defect_folder(defect.defect)
+        series = DefectSeries(relaxed, defect.defect, defect.supercells(), defect.embed, defect.dilute)
+        found = series.run(session, folder / name)
+        records |= {f"{name}/{size}": record for size, record in found.items()}
     write_report(folder, folder / "report")
-    return done
+    return records
+
+
+def defect_folder(notation: str) -> str:
+    """Name the folder of a defect inside a study.
+
+    Parameters
+    ----------
+    notation
+        Notation of the defect.
+
+    Returns
+    -------
+    Such as `defects/v_Se_top`.
+    """
+    return f"defects/{folder_name(notation)}"
 
 
 def _structure(config: StudyConfig, folder: Path) -> Path:
-    given = config.structure
-    if isinstance(given, str):
-        read_structure(Path(given))
-        return Path(given)
-    made = monolayer(given.elements, prototype=given.prototype, a=given.a, thickness=given.thickness)
+    if isinstance(config.structure, str):
+        return Path(config.structure)
+    from flatforce.data.frames import write_frames
+    from flatforce.studies.preflight import build_prototype
+
     path = folder / "structure.extxyz"
-    write_frames(path, [made])
+    write_frames(path, [build_prototype(config.structure)])
     return path
 
 
 def _train(
-    config: StudyConfig, folder: Path, done: dict[str, dict[str, Any]], *, device: str, report: Reporter
+    config: StudyConfig, folder: Path, records: dict[str, dict[str, Any]], *, device: str, report: Reporter
 ) -> str:
-    assert config.train is not None  # noqa: S101  # the config holds one of the two
+    from flatforce.models.training.run import train
+
+    assert config.train is not None  # noqa: S101  # the configuration holds one of the two
     settings = config.train if device == "auto" else config.train.model_copy(update={"device": device})
     with report("train") as progress:
-        result = train(settings, folder / "train", progress=progress)
-    done["train"] = result
-    specs = [f"{card['kind']}:{folder / 'train' / card['file']}" for card in result["details"]["cards"]]
+        records["train"] = train(settings, folder / "train", progress=progress)
+    specs = [
+        f"{card['kind']}:{folder / 'train' / card['file']}" for card in records["train"]["details"]["cards"]
+    ]
     return specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"
-
-
-def _sizes(one: DefectConfig) -> list[Any]:
-    return [one.phonons.model_copy(update={"supercell": (n, n)}) for n in sorted(one.sizes)]

@@ -11,9 +11,10 @@ from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.core.hashing import hash_file
 from flatforce.core.identity import Identity, claim
 from flatforce.core.results import Record, read_record, write_record
+from flatforce.studies.checks import collected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import TypeAlias
 
     from ase import Atoms
@@ -157,6 +158,24 @@ class Stage:
             **self.settings(),
         )
 
+    def is_finished(self, session: Session, folder: Path) -> bool:
+        """Tell whether the folder holds this very stage, finished.
+
+        Parameters
+        ----------
+        session
+            Names the force field.
+        folder
+            Result folder.
+
+        Returns
+        -------
+        False if something is left to do; a folder that holds another result raises an error.
+        """
+        if not (folder / "result.json").is_file():
+            return False
+        return not claim(folder, self.identity(session), extends=self.extends)
+
     def run(self, session: Session, folder: Path) -> dict[str, Any]:
         """Compute the stage, or read its finished folder.
 
@@ -237,107 +256,3 @@ def hash_source(source: Source | str) -> str:
     from flatforce.core.hashing import hash_structure
 
     return hash_structure(source)
-
-
-def collected(*checks: Any) -> list[FlatforceError]:
-    """Call checks and collect the errors that they raise.
-
-    Parameters
-    ----------
-    *checks
-        Functions without arguments.
-
-    Returns
-    -------
-    The errors, in the order of the checks.
-    """
-    errors = []
-    for check in checks:
-        try:
-            check()
-        except FlatforceError as error:
-            errors.append(error)
-    return errors
-
-
-def raise_together(errors: Sequence[FlatforceError], *, subject: str) -> None:
-    """Raise all problems as one error.
-
-    Parameters
-    ----------
-    errors
-        The problems; the same one is listed once.
-    subject
-        What cannot start, for the message.
-
-    Raises
-    ------
-    FlatforceError
-        If there is any: the error itself if it is the only one.
-    """
-    distinct = list({str(error): error for error in errors}.values())
-    if len(distinct) == 1:
-        raise distinct[0]
-    if distinct:
-        lines = [
-            error.what + (f" ({error.why})" if error.why else "") + (f" fix: {error.fix}" if error.fix else "")
-            for error in distinct
-        ]
-        raise ConfigError(
-            f"{subject} cannot start: {len(distinct)} problems.",
-            why="\n       ".join(lines),
-            fix="correct these; nothing was computed",
-        )
-
-
-def structure_problems(session: Session, source: Source) -> list[FlatforceError]:
-    """Check that a structure can be read and that the force field knows its species.
-
-    Parameters
-    ----------
-    session
-        Force field and structures.
-    source
-        File of the structure, or the structure.
-
-    Returns
-    -------
-    What is wrong.
-    """
-    errors = collected(lambda: session.structure(source), lambda: session.potential)
-    return errors or collected(lambda: session.potential.check([session.structure(source)]))
-
-
-def supercell_problems(
-    session: Session, source: Source, supercell: tuple[int, int], *, defect: str | None = None
-) -> list[FlatforceError]:
-    """Check a supercell against the cutoff of the force field, and that a defect can be built in it.
-
-    Parameters
-    ----------
-    session
-        Force field and structures.
-    source
-        The primitive cell.
-    supercell
-        Primitive cells along both vectors.
-    defect
-        Notation of a defect, or None.
-
-    Returns
-    -------
-    What is wrong.
-    """
-    if structure_problems(session, source):
-        return []
-
-    def check() -> None:
-        from flatforce.properties.phonons.force_constants.finite_displacements import check_size
-        from flatforce.structures.defects import build_defect
-
-        primitive = session.structure(source)
-        if defect is not None:
-            session.potential.check([build_defect(primitive, supercell, defect).atoms])
-        check_size(primitive.repeat((*supercell, 1)), session.potential.cutoff)
-
-    return collected(check)

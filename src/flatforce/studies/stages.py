@@ -13,7 +13,7 @@ from flatforce.core.results import Record, claim_folder, read_record, stage_key,
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled, read_structure
 from flatforce.models import load
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 from flatforce.studies.splits import held_out_by
 
@@ -30,7 +30,7 @@ def evaluate(
     folder: Path,
     *,
     split: Path | None = None,
-    energies_alone: bool = False,
+    energy_only: bool = False,
     device: str = "auto",
     report: Reporter = unreported,
 ) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def evaluate(
         Result folder.
     split
         `split.json` of a training run: only its held-out frames are judged.
-    energies_alone
+    energy_only
         Whether frames need no forces.
     device
         `cpu`, `cuda`, or `auto`.
@@ -60,7 +60,7 @@ def evaluate(
     from flatforce.properties.evaluate import evaluate as run
 
     path = dataset_path(frames)
-    labelled = read_labelled(path, need_forces=not energies_alone)
+    labelled = read_labelled(path, need_forces=not energy_only)
     if split is not None:
         labelled = held_out_by(split, labelled, path)
     settings = {"frames": path.name, "held_out": split is not None}
@@ -72,7 +72,7 @@ def evaluate(
             found = run(potential, labelled, progress=progress)
         details = {
             "model": spec,
-            "config_type": found.config_types,
+            "config_type": found.config_type_errors,
             "element_force_mae": found.element_force_mae,
             "n_frames": len(labelled),
         }
@@ -204,7 +204,7 @@ def phonons(
     potential.check([atoms])
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
-        sheet = padded(atoms, potential.cutoff)
+        sheet = pad_vacuum(atoms, potential.cutoff)
         with report("phonons") as progress:
             found = pristine_phonons(
                 potential,
@@ -215,7 +215,7 @@ def phonons(
             )
         write_phonopy_files(found, folder)
         said = found.problems + found.notes
-        details = {"engine": found.filled.engine, "row_difference": found.filled.difference}
+        details = {"engine": found.engine_report.engine, "row_check_difference": found.engine_report.difference}
         record = Record(
             "phonons", settings, found.metrics, found.units, inputs, not found.problems, said, details
         )

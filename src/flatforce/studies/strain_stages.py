@@ -80,7 +80,7 @@ def strain_series(
     ConfigError
         If fewer than two strains are given.
     """
-    from flatforce.properties.phonons.defects.committee_uncertainty import read_member
+    from flatforce.properties.phonons.defects.committee_uncertainty import member_from_arrays
     from flatforce.properties.phonons.defects.strain_series import follow_strain
 
     ordered = sorted(set(strains))
@@ -112,7 +112,7 @@ def strain_series(
     inputs = {name: result["key"] for name, result in found.items()}
     if claim_folder(inside, settings, inputs):
         begun = time.perf_counter()
-        members = [read_member(read_arrays(folder / name / "defect")) for name in names]
+        members = [member_from_arrays(read_arrays(folder / name / "defect")) for name in names]
         series = follow_strain(np.array(ordered), members)
         reference = found[f"{names[series.reference]}/defect"]["details"]["modes"]
         modes = [

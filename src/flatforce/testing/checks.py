@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.models.potential import Potential, Prediction
+    from flatforce.models.potential import Potential
+    from flatforce.models.prediction import Prediction
 
 DERIVATIVE = 1e-4
 """Relative error of forces and stress against central differences in float64."""

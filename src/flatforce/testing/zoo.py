@@ -9,7 +9,7 @@ from ase.data import atomic_numbers, covalent_radii
 
 from flatforce.core.errors import ModelError
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.strain import rattle_positions, apply_strain
+from flatforce.structures.strain import apply_strain, rattle_positions
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -1,1 +1,1 @@
-"""Whether labels mean what they are taken for."""
+"""Checks of labels: sign and unit of the stress, symmetry of the forces, equal DFT settings."""

@@ -1,4 +1,4 @@
-"""Whether frames were computed alike."""
+"""Whether all frames of a dataset were computed with the same DFT settings."""
 
 from __future__ import annotations
 
@@ -10,49 +10,54 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-DECISIVE: Final = ("code", "functional", "cutoff", "dispersion", "soc")
-"""Settings that shift energies or forces by more than a force field's error. k grids and spin differ by material."""
+DECISIVE: Final = ("code", "xc", "cutoff", "dispersion", "soc")
+"""Settings that change energies or forces by more than the error of a force field. k grids and spin differ between
+materials."""
+
+UNKNOWN: Final = "?"
+"""Value of a setting that a frame does not state."""
 
 
-def setting_groups(frames: Sequence[Atoms]) -> Counter[tuple[str, ...]]:
+def count_settings(frames: Sequence[Atoms]) -> Counter[tuple[str, ...]]:
     """Count frames by their decisive settings.
 
     Parameters
     ----------
     frames
-        Frames with `dft_…` in `info`; what is not said counts as `?`.
+        Frames with `dft_…` in `info`; a missing setting counts as `UNKNOWN`.
 
     Returns
     -------
-    Settings, in the order of `DECISIVE` → frames.
+    Values of the settings, in the order of `DECISIVE` → number of frames.
     """
-    return Counter(tuple(_text(frame.info.get(f"dft_{name}")) for name in DECISIVE) for frame in frames)
+    return Counter(tuple(_as_text(frame.info.get(f"dft_{name}")) for name in DECISIVE) for frame in frames)
 
 
-def conflicts(groups: Counter[tuple[str, ...]]) -> list[str]:
-    """Say which settings take more than one value; what is not said conflicts with nothing.
+def find_conflicts(counts: Counter[tuple[str, ...]]) -> list[str]:
+    """List the settings that have more than one value; a missing value conflicts with nothing.
 
     Parameters
     ----------
-    groups
-        As counted.
+    counts
+        Number of frames by settings, from `count_settings`.
 
     Returns
     -------
-    One text a setting.
+    One text for each conflicting setting, with the number of frames of each value.
     """
-    said = []
+    conflicts = []
     for k, name in enumerate(DECISIVE):
         values: Counter[str] = Counter()
-        for group, count in groups.items():
-            if group[k] != "?":
-                values[group[k]] += count
+        for settings, count in counts.items():
+            if settings[k] != UNKNOWN:
+                values[settings[k]] += count
         if len(values) > 1:
-            said.append(f"{name}: " + ", ".join(f"{value} ({n} frames)" for value, n in values.most_common()))
-    return said
+            listing = ", ".join(f"{value} ({count} frames)" for value, count in values.most_common())
+            conflicts.append(f"{name}: {listing}")
+    return conflicts
 
 
-def _text(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
-        return "?"
+        return UNKNOWN
     return f"{value:g}" if isinstance(value, float) else str(value)

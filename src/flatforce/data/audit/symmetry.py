@@ -1,6 +1,6 @@
 """Whether forces have the symmetry of their frame: a k grid without it puts errors into labels that no model can fit.
 
-A Monkhorst–Pack grid of even size without Γ lacks the threefold axis of a hexagonal cell. Insulators hardly notice; the
+A Monkhorst–Pack grid of even size without Γ lacks the threefold axis of a hexagonal cell. Insulators are hardly affected; the
 half-filled levels of a W vacancy turned it into 0.1 eV/Å.
 """
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 SYMPREC: Final = 2e-3
-"""Å. Frames that are symmetric to this have forces that are symmetric to about 0.03 eV/Å: blocks reach 13 eV/Å²."""
+"""Å. Frames that are symmetric to this have forces that are symmetric to about 0.03 eV/Å: force constants reach 13 eV/Å²."""
 
-LIMIT: Final = 0.05
-"""eV/Å. A larger asymmetry is told."""
+MAX_ASYMMETRY: Final = 0.05
+"""eV/Å. A larger asymmetry is reported."""
 
-LOOKED_AT: Final = 200
-"""Frames of a set that are looked at, drawn evenly: frames of one run share their k grid."""
+MAX_CHECKED: Final = 200
+"""Largest number of frames of a dataset that are checked, drawn evenly: frames of one run share their k grid."""
 
 
 def force_asymmetry(frame: Atoms) -> float:
-    """Compare forces with their mean over the symmetry of the frame.
+    """Compare forces with their mean over the symmetry operations of the frame.
 
     Parameters
     ----------
@@ -45,15 +45,15 @@ def force_asymmetry(frame: Atoms) -> float:
         symmetry = find_symmetry(frame, symprec=SYMPREC)
     except GeometryError:
         return 0.0
-    forces, turns = get_labels(frame).forces, symmetry.cartesian_rotations(frame.cell.array)
+    forces, rotations = get_labels(frame).forces, symmetry.cartesian_rotations(frame.cell.array)
     mean = np.zeros_like(forces)
-    for turn, images in zip(turns, symmetry.permutations, strict=True):
-        mean[images] += forces @ turn.T / len(turns)
+    for rotation, images in zip(rotations, symmetry.permutations, strict=True):
+        mean[images] += forces @ rotation.T / len(rotations)
     return float(np.abs(forces - mean).max())
 
 
-def asymmetry_notes(frames: Sequence[Atoms]) -> list[str]:
-    """Say which forces break the symmetry of their frame.
+def asymmetry_warnings(frames: Sequence[Atoms]) -> list[str]:
+    """Report forces that break the symmetry of their frame.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ def asymmetry_notes(frames: Sequence[Atoms]) -> list[str]:
 
     Returns
     -------
-    One sentence, or none.
+    One sentence; empty if all forces are symmetric.
     """
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(LOOKED_AT, len(frames))).astype(int))
-    found = {int(i): force_asymmetry(frames[i]) for i in chosen}
-    broken = {i: size for i, size in found.items() if size > LIMIT}
+    indices = np.unique(np.linspace(0, len(frames) - 1, min(MAX_CHECKED, len(frames))).astype(int))
+    asymmetries = {int(i): force_asymmetry(frames[i]) for i in indices}
+    broken = {i: asymmetry for i, asymmetry in asymmetries.items() if asymmetry > MAX_ASYMMETRY}
     if not broken:
         return []
     worst = max(broken, key=lambda i: broken[i])
-    how_far = f"worst {describe(frames[worst])} by {1e3 * broken[worst]:.0f} meV/Å"
-    cause = "a k grid without the symmetry of the lattice?"
-    return [f"forces break the symmetry of {len(broken)} frame(s), {how_far}: {cause}"]
+    extent = f"worst {describe(frames[worst])} by {1e3 * broken[worst]:.0f} meV/Å"
+    cause = "the k grid may lack the symmetry of the lattice (use one that contains Γ)"
+    return [f"forces break the symmetry of {len(broken)} frame(s), {extent}: {cause}"]

@@ -1,1 +1,1 @@
-"""Which frames of a large set are worth training on; each rule says what it took out and why."""
+"""Curation of datasets: outliers, redundant relaxation steps, near-duplicates, farthest-point sampling."""

@@ -1,4 +1,4 @@
-"""Frames that are one another's near copies."""
+"""Near-duplicate frames, whatever their orientation, origin and order of atoms."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 NEIGHBOURS: Final = 6
-"""Distances of each atom that enter a fingerprint."""
+"""Number of nearest-neighbour distances of each atom in a fingerprint."""
 
-REACH: Final = (4.0, 8.0, 16.0)
-"""Å, tried in turn until every atom has `NEIGHBOURS` neighbours."""
+CUTOFFS: Final = (4.0, 8.0, 16.0)
+"""Å. Cutoffs of the neighbour search, tried in turn until every atom has `NEIGHBOURS` neighbours."""
 
-COARSE: Final = 6
-"""Means that a fingerprint is first compared by; a mean never moves further than its parts."""
+BLOCKS: Final = 6
+"""Number of blocks of a fingerprint whose means are compared first. Means differ by no more than the largest difference of
+their elements, so that no duplicate is missed."""
 
 
 def fingerprint(frame: Atoms) -> FloatArray:
-    """Describe a frame by its shortest distances, whatever its orientation, origin and order of atoms.
+    """Describe a frame by its shortest interatomic distances.
+
+    The fingerprint does not depend on the orientation, the origin and the order of atoms.
 
     Parameters
     ----------
@@ -35,58 +38,58 @@ def fingerprint(frame: Atoms) -> FloatArray:
 
     Returns
     -------
-    (6 N) Å: for each species, the sorted distances of its atoms to their six nearest neighbours.
+    (6 N,) Å; for each species, the sorted distances of its atoms to their six nearest neighbours.
     """
-    for reach in REACH:
-        i, d = ase_neighbor_list("id", frame, reach)
+    for cutoff in CUTOFFS:
+        i, d = ase_neighbor_list("id", frame, cutoff)
         counts = np.bincount(i, minlength=len(frame))
-        if (counts >= NEIGHBOURS).all() or reach == REACH[-1]:
+        if (counts >= NEIGHBOURS).all() or cutoff == CUTOFFS[-1]:
             break
-    table = np.full((len(frame), NEIGHBOURS), REACH[-1])
+    table = np.full((len(frame), NEIGHBOURS), CUTOFFS[-1])
     order = np.lexsort((d, i))
     i, d = i[order], d[order]
     rank = np.arange(len(i)) - np.concatenate([[0], np.cumsum(counts)])[i]
-    near = rank < NEIGHBOURS
-    table[i[near], rank[near]] = d[near]
-    parts = [np.sort(table[frame.numbers == z], axis=0).ravel() for z in np.unique(frame.numbers)]
-    joined: FloatArray = np.concatenate(parts)
-    return joined
+    is_nearest = rank < NEIGHBOURS
+    table[i[is_nearest], rank[is_nearest]] = d[is_nearest]
+    blocks = [np.sort(table[frame.numbers == z], axis=0).ravel() for z in np.unique(frame.numbers)]
+    distances: FloatArray = np.concatenate(blocks)
+    return distances
 
 
-def near_duplicates(frames: Sequence[Atoms], *, tolerance: float) -> dict[int, int]:
-    """Find near copies: the same formula, and no distance of the fingerprint that differs by more than a tolerance.
+def find_near_duplicates(frames: Sequence[Atoms], *, tolerance: float) -> dict[int, int]:
+    """Find frames of the same formula whose fingerprints agree within a tolerance.
 
     Parameters
     ----------
     frames
         Structures.
     tolerance
-        Å.
+        Largest difference of a distance, in Å.
 
     Returns
     -------
-    Index of a copy → index of the earlier frame that it repeats.
+    Index of each duplicate → index of the earlier frame that it repeats.
     """
     groups: dict[str, list[int]] = {}
-    for k, frame in enumerate(frames):
-        groups.setdefault(frame.get_chemical_formula(), []).append(k)
-    found: dict[int, int] = {}
+    for index, frame in enumerate(frames):
+        groups.setdefault(frame.get_chemical_formula(), []).append(index)
+    originals: dict[int, int] = {}
     for members in groups.values():
-        prints = np.array([fingerprint(frames[k]) for k in members])
-        for copy, first in _pairs(prints, tolerance):
-            if members[first] not in found:
-                found.setdefault(members[copy], members[first])
-    return found
+        fingerprints = np.array([fingerprint(frames[index]) for index in members])
+        for duplicate, original in _close_pairs(fingerprints, tolerance):
+            if members[original] not in originals:
+                originals.setdefault(members[duplicate], members[original])
+    return originals
 
 
-def _pairs(prints: FloatArray, tolerance: float) -> list[tuple[int, int]]:
-    """Pairs (later, earlier) whose largest difference is below the tolerance, in the order of the later one."""
-    coarse = np.array([part.mean(axis=1) for part in np.array_split(prints, COARSE, axis=1)]).T
-    tree = cKDTree(coarse)
+def _close_pairs(fingerprints: FloatArray, tolerance: float) -> list[tuple[int, int]]:
+    """Find pairs (later, earlier) whose largest difference is below the tolerance, in the order of the later index."""
+    means = np.array([block.mean(axis=1) for block in np.array_split(fingerprints, BLOCKS, axis=1)]).T
+    tree = cKDTree(means)
     pairs: list[tuple[int, int]] = []
-    for later, near in enumerate(tree.query_ball_point(coarse, tolerance, p=np.inf)):
-        earlier = np.array(sorted(k for k in near if k < later), dtype=int)
-        if earlier.size:
-            close = np.abs(prints[earlier] - prints[later]).max(axis=1) < tolerance
-            pairs += [(later, int(k)) for k in earlier[close]]
+    for index, candidates in enumerate(tree.query_ball_point(means, tolerance, p=np.inf)):
+        earlier_indices = np.array(sorted(k for k in candidates if k < index), dtype=int)
+        if earlier_indices.size:
+            differences = np.abs(fingerprints[earlier_indices] - fingerprints[index]).max(axis=1)
+            pairs += [(index, int(k)) for k in earlier_indices[differences < tolerance]]
     return pairs

@@ -1,60 +1,61 @@
-"""All rules of a curation, in order, each with what it removed."""
+"""All rules of a curation, in order, each with the frames that it removed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import PositiveFloat, PositiveInt
-
-from flatforce.core.config import Config
+from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
+from flatforce.data.config import OutlierConfig
 from flatforce.data.curation.diversity import descriptors, farthest_points
-from flatforce.data.curation.duplicates import near_duplicates
-from flatforce.data.curation.outliers import OutlierConfig, why_outlier
+from flatforce.data.curation.duplicates import find_near_duplicates
+from flatforce.data.curation.outliers import outlier_reason
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import get_labels
-from flatforce.data.splits import trajectories
+from flatforce.data.splits import find_trajectories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ase import Atoms
 
-
-class CurationConfig(Config):
-    """Rules of a curation; null leaves one out."""
-
-    outliers: OutlierConfig | None = OutlierConfig()
-    """Frames that no force field should learn from."""
-    e_cut: float | None = 0.001
-    """eV/atom. Energy by which a relaxation step must differ from the next to stay."""
-    duplicates: PositiveFloat | None = 0.01
-    """Å. Frames whose shortest distances all agree to this are copies."""
-    keep: PositiveInt | None = None
-    """Frames left by farthest-point sampling."""
+    from flatforce.data.config import CurationConfig
 
 
-@dataclass(frozen=True)
-class Curation:
-    """What is left, and what each rule removed."""
+@dataclass(frozen=True, repr=False)
+class Curation(Outcome):
+    """Curated frames, and how many each rule removed."""
+
+    kind: ClassVar[str] = "curation"
 
     frames: list[Atoms]
+    """Frames that passed all rules, in their original order."""
     removed: dict[str, Counter[str]] = field(default_factory=dict)
-    """Rule → reason → frames."""
+    """Rule → reason → number of frames removed."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
+        """Number of frames left, and number removed by each rule."""
         by_rule = {
             f"n_removed_{rule}": float(sum(reasons.values())) for rule, reasons in self.removed.items()
         }
         return {"n_frames": float(len(self.frames)), **by_rule}
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each metric."""
+        return dict.fromkeys(self.metrics, "frames")
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Number of frames removed, by rule and reason."""
+        return {"removed": {rule: dict(reasons) for rule, reasons in self.removed.items()}}
+
 
 def curate(frames: Sequence[Atoms], config: CurationConfig, *, progress: Progress = silent) -> Curation:
-    """Apply the rules.
+    """Apply the rules of a curation.
 
     Parameters
     ----------
@@ -63,50 +64,52 @@ def curate(frames: Sequence[Atoms], config: CurationConfig, *, progress: Progres
     config
         Rules.
     progress
-        Told after each rule.
+        Called after each rule.
 
     Returns
     -------
-    The frames left, in their order.
+    The frames left, in their original order, and what each rule removed.
     """
-    left = list(frames)
+    remaining = list(frames)
     removed: dict[str, Counter[str]] = {}
     rules = {
-        "outliers": (config.outliers is not None, _outliers),
-        "steps": (config.e_cut is not None, _steps),
-        "duplicates": (config.duplicates is not None, _duplicates),
-        "redundant": (config.keep is not None, _redundant),
+        "outliers": (config.outliers is not None, _find_outliers),
+        "steps": (config.min_energy_step is not None, _find_small_steps),
+        "duplicates": (config.duplicates is not None, _find_duplicates),
+        "redundant": (config.keep is not None, _find_redundant),
     }
-    for k, (name, (wanted, rule)) in enumerate(rules.items()):
-        if wanted and left:
-            reasons = rule(left, config)
+    for k, (name, (enabled, rule)) in enumerate(rules.items()):
+        if enabled and remaining:
+            reasons = rule(remaining, config)
             removed[name] = Counter(reasons.values())
-            left = [frame for i, frame in enumerate(left) if i not in reasons]
-        progress(k + 1, len(rules), f"{name}: {len(left)} frames left")
-    return Curation(left, removed)
+            remaining = [frame for index, frame in enumerate(remaining) if index not in reasons]
+        progress(k + 1, len(rules), f"{name}: {len(remaining)} frames left")
+    return Curation(remaining, removed)
 
 
-def _outliers(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
+def _find_outliers(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
     limits = config.outliers or OutlierConfig()
-    reasons = ((i, why_outlier(frame, limits)) for i, frame in enumerate(frames))
-    return {i: reason for i, reason in reasons if reason is not None}
+    reasons = ((index, outlier_reason(frame, limits)) for index, frame in enumerate(frames))
+    return {index: reason for index, reason in reasons if reason is not None}
 
 
-def _steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
-    gone: dict[int, str] = {}
-    for members in trajectories(frames):
-        energies = [get_labels(frames[i], need_forces=False).energy / len(frames[i]) for i in members]
-        kept = set(select_steps(energies, e_cut=config.e_cut or 0.0).tolist())
-        gone |= {i: "energy changes by less than e_cut" for k, i in enumerate(members) if k not in kept}
-    return gone
+def _find_small_steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
+    reasons: dict[int, str] = {}
+    for trajectory in find_trajectories(frames):
+        energies = [get_labels(frames[i], need_forces=False).energy / len(frames[i]) for i in trajectory]
+        selected = select_steps(energies, min_energy_step=config.min_energy_step or 0.0)
+        small = set(range(len(trajectory))) - set(selected.tolist())
+        reasons |= {trajectory[k]: "energy changes by less than min_energy_step" for k in sorted(small)}
+    return reasons
 
 
-def _duplicates(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
-    found = near_duplicates(frames, tolerance=config.duplicates or 0.0)
-    return dict.fromkeys(found, "near copy of an earlier frame")
+def _find_duplicates(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
+    originals = find_near_duplicates(frames, tolerance=config.duplicates or 0.0)
+    return dict.fromkeys(originals, "near-duplicate of an earlier frame")
 
 
-def _redundant(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
+def _find_redundant(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
     count = config.keep or len(frames)
-    chosen = set(farthest_points(descriptors(frames), count).tolist())
-    return {i: "nearest to frames already chosen" for i in range(len(frames)) if i not in chosen}
+    selected, _ = farthest_points(descriptors(frames), count, first=0)
+    redundant = set(range(len(frames))) - set(selected.tolist())
+    return dict.fromkeys(sorted(redundant), "closest to frames already selected")

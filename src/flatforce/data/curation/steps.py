@@ -1,4 +1,4 @@
-"""Which steps of a relaxation to keep, by how much the energy falls from one to the next."""
+"""Which steps of a relaxation to keep, by the energy difference to the next step."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import IntArray
 
 
-def select_steps(energies: Sequence[float], *, e_cut: float) -> IntArray:
-    """Choose steps of one trajectory.
+def select_steps(energies: Sequence[float], *, min_energy_step: float) -> IntArray:
+    """Select steps of one relaxation trajectory.
 
-    Step i stays when |E_i − E_{i+1}| > e_cut; the first and the last always stay; when no step passes, the middle one
-    joins them. So e_cut → ∞ gives first, middle, last, and e_cut < 0 everything.
+    Step i is kept if |E_i − E_{i+1}| > min_energy_step (e_cut in the literature). The first and the last step are always kept;
+    if no step passes, the middle one is kept too. So min_energy_step → ∞ keeps the first, the middle and the last step, and
+    a negative one keeps all.
 
     Parameters
     ----------
     energies
-        eV/atom, in the order of the relaxation.
-    e_cut
-        eV/atom.
+        (n,) eV/atom, in the order of the relaxation.
+    min_energy_step
+        Energy difference in eV/atom.
 
     Returns
     -------
-    (n) indices, increasing.
+    (m,) int, indices of the selected steps, increasing.
     """
     count = len(energies)
-    falls = np.abs(np.diff(np.asarray(energies, dtype=float)))
-    passing = np.flatnonzero(falls > e_cut)
+    differences = np.abs(np.diff(np.asarray(energies, dtype=float)))
+    passing = np.flatnonzero(differences > min_energy_step)
     if passing.size == 0:
         passing = np.array([count // 2])
-    chosen: IntArray = np.unique(np.concatenate([[0], passing, [count - 1]])).astype(np.int64)
-    return chosen
+    selected: IntArray = np.unique(np.concatenate([[0], passing, [count - 1]])).astype(np.int64)
+    return selected

@@ -1,1 +1,1 @@
-"""Files of DFT codes as frames: what can be trusted is read, the rest refused with its reason."""
+"""Readers of the files of DFT codes: steps that can be trusted become frames, the others are refused with their reason."""

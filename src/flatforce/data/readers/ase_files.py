@@ -1,4 +1,4 @@
-"""GPAW, Quantum ESPRESSO, ASE trajectories and databases, through ASE's readers; ours is what they leave unsaid."""
+"""GPAW, Quantum ESPRESSO, ASE trajectories and databases by ASE's readers, with the checks that these omit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from ase.constraints import FixAtoms
 from ase.io import iread
 
+from flatforce.data.stress_labels import stress_matrix
 from flatforce.data.readers.content import (
     NO_FORCES,
     TRUNCATED,
     UNCONVERGED,
     FileContent,
     Refusal,
-    labelled,
+    build_frame,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-CONSTRAINED: Final = "constraints have zeroed the forces of fixed atoms"
+RYDBERG: Final = 13.605693122994
+"""eV, CODATA 2018."""
+
+XC_NAMES: Final = {
+    "SLA PW PBX PBC": "PBE",
+    "SLA PW PBE PBE": "PBE",
+    "SLA PW PSX PSC": "PBEsol",
+    "SLA PZ NOGX NOGC": "LDA",
+}
+"""Components of a functional, as older versions of pw.x print them → its name (pw.x, `funct.f90`)."""
+
+CONSTRAINED: Final = "constraints have set the forces of fixed atoms to zero"
 
 
 def read_gpw(path: Path) -> FileContent:
@@ -35,7 +47,7 @@ def read_gpw(path: Path) -> FileContent:
 
     Returns
     -------
-    One frame; the file holds no word on convergence, but GPAW stops before writing an unconverged one.
+    One frame. The file does not state convergence, but GPAW stops before it writes an unconverged one.
     """
     return _read(path, "gpw", {"code": "gpaw"})
 
@@ -50,17 +62,17 @@ def read_espresso(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames whose self-consistent cycle converged; the whole file is refused otherwise, for its steps stand unmarked.
+    Frames whose self-consistent cycle converged. If any did not, the whole file is refused, since its steps are not marked.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     if "convergence NOT achieved" in text:
         return FileContent([], [Refusal(UNCONVERGED)])
     cutoff = re.search(r"kinetic-energy cutoff\s*=\s*([\d.]+)\s*Ry", text)
-    functional = re.search(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(|$)", text, re.MULTILINE)
+    xc = re.search(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(|$)", text, re.MULTILINE)
     settings = {
         "code": "espresso",
         "cutoff": None if cutoff is None else float(cutoff[1]) * RYDBERG,
-        "functional": None if functional is None else functional[1].strip(),
+        "xc": None if xc is None else _xc_name(xc[1]),
         "soc": "spin-orbit" in text.lower(),
     }
     content = _read(path, "espresso-out", settings)
@@ -69,8 +81,9 @@ def read_espresso(path: Path) -> FileContent:
     return content
 
 
-RYDBERG: Final = 13.605693122994
-"""eV, CODATA 2018."""
+def _xc_name(text: str) -> str:
+    name = " ".join(text.upper().split())
+    return XC_NAMES.get(name, text.strip())
 
 
 def read_ase(path: Path) -> FileContent:
@@ -88,19 +101,21 @@ def read_ase(path: Path) -> FileContent:
     return _read(path, None, {})
 
 
-def _read(path: Path, kind: str | None, settings: dict[str, Any]) -> FileContent:
+def _read(path: Path, file_format: str | None, settings: dict[str, Any]) -> FileContent:
     frames: list[Atoms] = []
     refused: list[Refusal] = []
     step = 0
     try:
-        for step, atoms in enumerate(iread(path, index=":", format=kind)):
+        for step, atoms in enumerate(iread(path, index=":", format=file_format)):
             frame, reason = _frame(atoms, step, settings)
             if frame is None:
                 refused.append(Refusal(reason, step))
             else:
                 frames.append(frame)
-    except Exception as error:  # noqa: BLE001  # ASE's readers raise whatever a broken file makes them stumble over
-        refused.append(Refusal(f"ASE cannot read it further ({type(error).__name__}: {error})", step))
+    except Exception as error:  # noqa: BLE001  # ASE's readers raise all kinds of exceptions on a broken file
+        refused.append(
+            Refusal(f"ASE cannot read the rest of the file ({type(error).__name__}: {error})", step)
+        )
     return FileContent(frames, refused)
 
 
@@ -112,12 +127,15 @@ def _frame(atoms: Atoms, step: int, settings: dict[str, Any]) -> tuple[Atoms | N
     if "forces" not in results:
         return None, NO_FORCES
     forces = results["forces"]
-    fixed = [i for one in atoms.constraints if isinstance(one, FixAtoms) for i in one.index]
-    if fixed and (forces[fixed] == 0).all() and abs(forces).max() > 0:
+    fixed_atoms = [
+        atom
+        for constraint in atoms.constraints
+        if isinstance(constraint, FixAtoms)
+        for atom in constraint.index
+    ]
+    if fixed_atoms and (forces[fixed_atoms] == 0).all() and abs(forces).max() > 0:
         return None, CONSTRAINED
     stress = results.get("stress")
     if stress is not None:
-        from ase.stress import voigt_6_to_full_3x3_stress
-
-        stress = voigt_6_to_full_3x3_stress(stress) if stress.size == 6 else stress.reshape(3, 3)
-    return labelled(atoms, step=step, energy=energy, forces=forces, stress=stress, settings=settings), ""
+        stress = stress_matrix(stress)
+    return build_frame(atoms, step=step, energy=energy, forces=forces, stress=stress, settings=settings), ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
-from flatforce.data.readers.content import NO_FORCES, FileContent, Refusal, labelled
+from flatforce.data.readers.content import NO_FORCES, FileContent, Refusal, build_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,31 +24,33 @@ def read_casm(path: Path) -> FileContent:
 
     Returns
     -------
-    One frame, or the reason why not.
+    One frame, or the reason why it was refused.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return _read(content)
     except (json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
-        return FileContent([], [Refusal(f"no CASM calculation ({type(error).__name__}: {error})")])
+        return FileContent([], [Refusal(f"not a CASM calculation ({type(error).__name__}: {error})")])
 
 
 def _read(content: dict[str, Any]) -> FileContent:
     if "relaxed_lattice" in content:
         symbols = [
-            s for s, n in zip(content["atom_type"], content["atoms_per_type"], strict=True) for _ in range(n)
+            symbol
+            for symbol, count in zip(content["atom_type"], content["atoms_per_type"], strict=True)
+            for _ in range(count)
         ]
         cell, basis = content["relaxed_lattice"], content["relaxed_basis"]
-        cartesian = str(content.get("coord_mode", "direct")).lower().startswith("c")
+        is_cartesian = str(content.get("coord_mode", "direct")).lower().startswith("c")
         energy, forces = content["relaxed_energy"], content.get("relaxed_forces")
     else:
         symbols, cell, basis = content["atom_type"], content["lattice_vectors"], content["atom_coords"]
-        cartesian = str(content.get("coordinate_mode", "direct")).lower().startswith("c")
+        is_cartesian = str(content.get("coordinate_mode", "direct")).lower().startswith("c")
         energy = content["global_properties"]["energy"]["value"]
         force = content.get("atom_properties", {}).get("force")
         forces = None if force is None else force["value"]
     if forces is None:
         return FileContent([], [Refusal(NO_FORCES)])
-    where = {"positions" if cartesian else "scaled_positions": np.asarray(basis, dtype=float)}
-    atoms = Atoms(symbols, cell=np.asarray(cell, dtype=float), pbc=True, **where)
-    return FileContent([labelled(atoms, step=0, energy=energy, forces=forces, stress=None, settings={})])
+    coordinates = {"positions" if is_cartesian else "scaled_positions": np.asarray(basis, dtype=float)}
+    atoms = Atoms(symbols, cell=np.asarray(cell, dtype=float), pbc=True, **coordinates)
+    return FileContent([build_frame(atoms, step=0, energy=energy, forces=forces, stress=None, settings={})])

@@ -1,4 +1,4 @@
-"""What a reader returns: frames, and what it refused and why."""
+"""Result of a reader: frames, and what it refused with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.core.units import EV_PER_A3_IN_KBAR
-from flatforce.data.frames import Labels, attach_labels
+from flatforce.data.frames import ENERGY, Labels, attach_labels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -17,41 +17,45 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 STEP: Final = "step"
-"""Key in `info`: ionic step in its file, from 0."""
+"""Key in `info`: number of the ionic step in its file, from 0."""
 SOURCE: Final = "source"
-"""Key in `info`: file, relative to the root of the import."""
-SETTINGS: Final = ("code", "functional", "cutoff", "kpoints", "smearing", "dispersion", "spin", "soc")
-"""DFT settings that matter; keys in `info` with `dft_` before them."""
+"""Key in `info`: path of the file below the root of the import."""
+SETTINGS: Final = ("code", "xc", "cutoff", "kpoints", "smearing", "dispersion", "spin", "soc")
+"""DFT settings of a frame; their keys in `info` begin with `dft_`."""
 
 UNCONVERGED: Final = "electronic steps not converged"
 MACHINE_LEARNED: Final = "predicted by a machine-learned force field, not computed"
 NO_FORCES: Final = "no forces"
 TRUNCATED: Final = "the file ends in the middle of a step"
-DUPLICATE: Final = "the same as the step before"
+DUPLICATE: Final = "identical to the step before"
 NOT_FINITE: Final = "a label is not finite"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A step, or a whole file, that was not taken."""
+    """A step, or a whole file, that was not accepted."""
 
     reason: str
+    """Why it was refused."""
     step: int | None = None
-    """None for the whole file."""
+    """Number of the ionic step, from 0; None for the whole file."""
     source: str = ""
+    """Path of the file below the root of the import."""
 
 
 @dataclass(frozen=True)
 class FileContent:
-    """What was found in a file."""
+    """Content of a file."""
 
     frames: list[Atoms] = field(default_factory=list)
+    """Labelled frames."""
     refused: list[Refusal] = field(default_factory=list)
+    """Steps that were not accepted."""
     notes: list[str] = field(default_factory=list)
     """What a user should know though nothing was refused."""
 
 
-def labelled(
+def build_frame(
     atoms: Atoms,
     *,
     step: int,
@@ -60,26 +64,26 @@ def labelled(
     stress: FloatArray | None,
     settings: dict[str, Any],
 ) -> Atoms:
-    """Make a frame.
+    """Build a labelled frame.
 
     Parameters
     ----------
     atoms
-        Structure; constraints and calculator are left behind.
+        Structure; its constraints and calculator are not copied.
     step
-        Ionic step.
+        Number of the ionic step.
     energy
-        eV, free energy.
+        Free energy in eV.
     forces
         (N, 3) eV/Å.
     stress
         (3, 3) eV/Å³, tension positive, or None.
     settings
-        DFT settings, keys of `SETTINGS`.
+        DFT settings, with keys of `SETTINGS`; None where unknown.
 
     Returns
     -------
-    The frame.
+    The labelled frame.
     """
     bare = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frame = attach_labels(bare, Labels(float(energy), np.asarray(forces, dtype=float), stress))
@@ -89,7 +93,7 @@ def labelled(
 
 
 def from_kbar(stress: ArrayLike) -> FloatArray:
-    """Turn VASP's stress into ours: it prints kbar with compression positive.
+    """Convert VASP's stress, which it prints in kbar with compression positive.
 
     Parameters
     ----------
@@ -104,33 +108,33 @@ def from_kbar(stress: ArrayLike) -> FloatArray:
     return tension
 
 
-def without_repeats(content: FileContent) -> FileContent:
-    """Drop steps that repeat the step before to the last digit, as a restarted run writes them.
+def drop_repeated_steps(content: FileContent) -> FileContent:
+    """Drop steps that are identical to the step before to the last digit, as a restarted run writes them.
 
     Parameters
     ----------
     content
-        Steps in order.
+        Steps in their order.
 
     Returns
     -------
-    The same without them; each is among the refused.
+    The content without the repeated steps, which are listed among the refused.
     """
-    kept: list[Atoms] = []
+    frames: list[Atoms] = []
     refused = list(content.refused)
     for frame in content.frames:
-        if kept and _same(kept[-1], frame):
+        if frames and _is_identical(frames[-1], frame):
             refused.append(Refusal(DUPLICATE, frame.info[STEP]))
         else:
-            kept.append(frame)
-    return FileContent(kept, refused, content.notes)
+            frames.append(frame)
+    return FileContent(frames, refused, content.notes)
 
 
-def _same(one: Atoms, other: Atoms) -> bool:
+def _is_identical(frame: Atoms, other: Atoms) -> bool:
     return (
-        len(one) == len(other)
-        and np.array_equal(one.numbers, other.numbers)
-        and np.array_equal(one.positions, other.positions)
-        and np.array_equal(one.cell.array, other.cell.array)
-        and one.info["REF_energy"] == other.info["REF_energy"]
+        len(frame) == len(other)
+        and np.array_equal(frame.numbers, other.numbers)
+        and np.array_equal(frame.positions, other.positions)
+        and np.array_equal(frame.cell.array, other.cell.array)
+        and frame.info[ENERGY] == other.info[ENERGY]
     )

@@ -14,8 +14,8 @@ from flatforce.data.readers.content import (
     UNCONVERGED,
     FileContent,
     Refusal,
-    labelled,
-    without_repeats,
+    build_frame,
+    drop_repeated_steps,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NUMBER: Final = re.compile(r"-?\d+\.\d+(?:[eE][-+]?\d+)?")
 STEP: Final = re.compile(r"^Atoms  # Å", re.MULTILINE)
-"""A table of atoms begins each geometry."""
+"""Heading of the table of atoms, with which each geometry begins."""
 
 
 def read_gpaw_text(path: Path) -> FileContent:
@@ -38,45 +38,45 @@ def read_gpaw_text(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames with the free energy as label; forces have five digits, so a `.gpw` file is worth more.
+    Frames with the free energy as label. Forces have five digits in this file; a `.gpw` file holds them all.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    parts = STEP.split(text)
-    settings = _settings(parts[0])
+    content = path.read_text(encoding="utf-8", errors="replace")
+    header, *steps = STEP.split(content)
+    settings = _settings(header)
     frames: list[Atoms] = []
     refused: list[Refusal] = []
-    for step, part in enumerate(parts[1:]):
-        reason = _why_not(part)
+    for step, text in enumerate(steps):
+        reason = _refusal_reason(text)
         if reason is None:
-            frames.append(_frame(part, step, settings))
+            frames.append(_frame(text, step, settings))
         else:
             refused.append(Refusal(reason, step))
-    if len(parts) == 1:
+    if not steps:
         refused.append(Refusal(f"{TRUNCATED}: there is no table of atoms"))
-    return without_repeats(FileContent(frames, refused))
+    return drop_repeated_steps(FileContent(frames, refused))
 
 
-def _why_not(part: str) -> str | None:
-    if "Converged in" not in part:
+def _refusal_reason(text: str) -> str | None:
+    if "Converged in" not in text:
         return UNCONVERGED
-    if "Forces  #" not in part:
+    if "Forces  #" not in text:
         return NO_FORCES
     return None
 
 
-def _frame(part: str, step: int, settings: dict[str, Any]) -> Atoms:
-    rows = [row.split("|") for row in _table(part, "")]
+def _frame(text: str, step: int, settings: dict[str, Any]) -> Atoms:
+    rows = [row.split("|") for row in _table(text, "")]
     symbols = [row[2].strip() for row in rows]
     positions = np.array([[float(x) for x in row[3:6]] for row in rows])
-    cell = np.array([_numbers(row)[:3] for row in _table(part, "Unit cell")])
-    forces = np.array([_numbers(row)[:3] for row in _table(part, "Forces  #")])
+    cell = np.array([_numbers(row)[:3] for row in _table(text, "Unit cell")])
+    forces = np.array([_numbers(row)[:3] for row in _table(text, "Forces  #")])
     stress = (
-        np.array([_numbers(row)[:3] for row in _table(part, "Stress tensor")])
-        if "Stress tensor" in part
+        np.array([_numbers(row)[:3] for row in _table(text, "Stress tensor")])
+        if "Stress tensor" in text
         else None
     )
-    free = re.search(r"^\s*Free energy:\s+(-?[\d.]+)", part, re.MULTILINE)
-    return labelled(
+    free = re.search(r"^\s*Free energy:\s+(-?[\d.]+)", text, re.MULTILINE)
+    return build_frame(
         Atoms(symbols, positions=positions, cell=cell, pbc=True),
         step=step,
         energy=float("nan") if free is None else float(free[1]),
@@ -86,9 +86,9 @@ def _frame(part: str, step: int, settings: dict[str, Any]) -> Atoms:
     )
 
 
-def _table(part: str, heading: str) -> list[str]:
-    """Rows of the table below a heading, its own headings left out."""
-    lines = iter(part[part.index(heading) :].splitlines())
+def _table(text: str, heading: str) -> list[str]:
+    """Return the rows of the table below a heading, without those that hold no number."""
+    lines = iter(text[text.index(heading) :].splitlines())
     rows = []
     for line in lines:
         if line.startswith("|"):
@@ -102,17 +102,17 @@ def _numbers(row: str) -> FloatArray:
     return np.array([float(x) for x in NUMBER.findall(row.split("#", maxsplit=1)[0])])
 
 
-def _settings(head: str) -> dict[str, Any]:
-    def first(pattern: str) -> str | None:
-        match = re.search(pattern, head)
+def _settings(header: str) -> dict[str, Any]:
+    def first_match(pattern: str) -> str | None:
+        match = re.search(pattern, header)
         return match[1] if match else None
 
-    cutoff = first(r"ecut=([\d.]+)")
-    size = first(r"size=\(([\d, ]+)\)")
-    width = first(r"occupations=\w+\(([^)]*)\)")
+    cutoff = first_match(r"ecut=([\d.]+)")
+    size = first_match(r"size=\(([\d, ]+)\)")
+    width = first_match(r"occupations=\w+\(([^)]*)\)")
     return {
         "code": "gpaw",
-        "functional": first(r"xc=XC\(name='(\w+)'") or "LDA",
+        "xc": first_match(r"xc=XC\(name='(\w+)'") or "LDA",
         "cutoff": None if cutoff is None else float(cutoff),
         "kpoints": None if size is None else size.replace(", ", "x"),
         "smearing": width,

@@ -1,4 +1,4 @@
-"""Extended XYZ with labels under any customary key, in any customary unit and sign."""
+"""Extended XYZ with labels under any of the usual keys, in any of the usual units and signs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from ase.io.extxyz import read_xyz
-from ase.stress import voigt_6_to_full_3x3_stress
 
+from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A3_IN_KBAR
-from flatforce.data.readers.content import NO_FORCES, SETTINGS, FileContent, Refusal, labelled
+from flatforce.data.readers.content import NO_FORCES, SETTINGS, FileContent, Refusal, build_frame
+from flatforce.data.stress_labels import stress_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,16 +32,26 @@ ENERGIES: Final = (
 FORCES: Final = ("REF_forces", "forces", "force", "dft_forces", "dft_force")
 STRESSES: Final = ("REF_stress", "stress", "dft_stress")
 VIRIALS: Final = ("REF_virial", "REF_virials", "virial", "virials", "dft_virial")
-"""Keys in order of preference, without regard to case; NEP, GAP, MACE, NequIP and ASE write them."""
+"""Keys in order of preference, regardless of case, as NEP, GAP, MACE, NequIP and ASE write them."""
 
 CONVENTION: Final = "stress_convention"
-"""Key in `info`: what the stress was taken for, until the audit has verified it."""
+"""Key in `info`: assumed sign and unit of the stress, until the audit has verified them."""
+
+CONVENTIONS: Final = {
+    "eV/Å³, tension positive": 1.0,
+    "eV/Å³, compression positive": -1.0,
+    "kbar, tension positive": 1 / EV_PER_A3_IN_KBAR,
+    "kbar, compression positive": -1 / EV_PER_A3_IN_KBAR,
+    "GPa, tension positive": 10 / EV_PER_A3_IN_KBAR,
+    "GPa, compression positive": -10 / EV_PER_A3_IN_KBAR,
+}
+"""Sign and unit of a stress → factor that converts it to eV/Å³ with tension positive."""
 
 
 def read_keyed_xyz(path: Path) -> FileContent:
-    """Read frames; a stress is taken for eV/Å³ with tension positive, a virial for −σV in eV.
+    """Read frames, assuming a stress in eV/Å³ with tension positive, and a virial −σV in eV.
 
-    The audit verifies both against the slab virial identity and turns what is in kbar or of the other sign.
+    The audit verifies both by the slab virial identity, and converts what is in kbar or GPa or of the other sign.
 
     Parameters
     ----------
@@ -49,7 +60,7 @@ def read_keyed_xyz(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames, and those without labels refused.
+    Frames; those without labels are refused.
     """
     frames: list[Atoms] = []
     refused: list[Refusal] = []
@@ -61,22 +72,24 @@ def read_keyed_xyz(path: Path) -> FileContent:
                     refused.append(Refusal(reason, step))
                 else:
                     frames.append(frame)
-        except (OSError, ValueError, KeyError, IndexError) as error:
-            refused.append(Refusal(f"the file cannot be read further ({error})", len(frames) + len(refused)))
+        except (OSError, ValueError, KeyError, IndexError, DataError) as error:
+            refused.append(
+                Refusal(f"the rest of the file cannot be read ({error})", len(frames) + len(refused))
+            )
     return FileContent(frames, refused)
 
 
 def _frame(atoms: Atoms, step: int) -> tuple[str, Atoms | None]:
-    stored: dict[str, Any] = dict(atoms.calc.results) if atoms.calc is not None else {}
-    info = {**stored, **atoms.info}
+    results: dict[str, Any] = dict(atoms.calc.results) if atoms.calc is not None else {}
+    info = {**results, **atoms.info}
     energy = _find(info, ENERGIES)
-    forces = _find({**stored, **atoms.arrays}, FORCES)
+    forces = _find({**results, **atoms.arrays}, FORCES)
     if energy is None:
         return "no energy", None
     if forces is None:
         return NO_FORCES, None
     stress, convention = _stress(info, atoms)
-    frame = labelled(
+    frame = build_frame(
         atoms,
         step=int(info.get("step", step)),
         energy=float(energy),
@@ -86,39 +99,21 @@ def _frame(atoms: Atoms, step: int) -> tuple[str, Atoms | None]:
     )
     if convention:
         frame.info[CONVENTION] = convention
-    known = {key.lower() for key in (*ENERGIES, *FORCES, *STRESSES, *VIRIALS)}
-    frame.info |= {k: v for k, v in atoms.info.items() if k.lower() not in known and k not in frame.info}
+    label_keys = {key.lower() for key in (*ENERGIES, *FORCES, *STRESSES, *VIRIALS)}
+    frame.info |= {k: v for k, v in atoms.info.items() if k.lower() not in label_keys and k not in frame.info}
     return "", frame
 
 
 def _find(entries: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    lower = {key.lower(): value for key, value in entries.items()}
-    return next((lower[name.lower()] for name in names if name.lower() in lower), None)
+    lowercase = {key.lower(): value for key, value in entries.items()}
+    return next((lowercase[name.lower()] for name in names if name.lower() in lowercase), None)
 
 
 def _stress(info: Mapping[str, Any], atoms: Atoms) -> tuple[FloatArray | None, str]:
-    given = _find(info, STRESSES)
-    if given is not None:
-        return _full(given), "stress, eV/Å³, tension positive"
-    given = _find(info, VIRIALS)
-    if given is not None:
-        return -_full(given) / atoms.get_volume(), "virial, eV, −σV"
+    stress = _find(info, STRESSES)
+    if stress is not None:
+        return stress_matrix(stress), "stress, eV/Å³, tension positive"
+    virial = _find(info, VIRIALS)
+    if virial is not None:
+        return -stress_matrix(virial) / atoms.get_volume(), "virial, eV, −σV"
     return None, ""
-
-
-def _full(value: object) -> FloatArray:
-    array = np.asarray(value, dtype=float)
-    if array.size == 6:
-        return np.asarray(voigt_6_to_full_3x3_stress(array.ravel()), dtype=float)
-    return array.reshape(3, 3)
-
-
-CONVENTIONS: Final = {
-    "eV/Å³, tension positive": 1.0,
-    "eV/Å³, compression positive": -1.0,
-    "kbar, tension positive": 1 / EV_PER_A3_IN_KBAR,
-    "kbar, compression positive": -1 / EV_PER_A3_IN_KBAR,
-    "GPa, tension positive": 10 / EV_PER_A3_IN_KBAR,
-    "GPa, compression positive": -10 / EV_PER_A3_IN_KBAR,
-}
-"""What a stress may have been written in → factor to ours."""

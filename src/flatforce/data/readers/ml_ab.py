@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from ase import Atoms
 
-from flatforce.data.readers.content import TRUNCATED, FileContent, Refusal, from_kbar, labelled
+from flatforce.data.readers.content import TRUNCATED, FileContent, Refusal, from_kbar, build_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 RULE: Final = ("===", "---", "***")
-"""Lines that only part the others."""
+"""Beginnings of lines that only separate others."""
 
 
 def read_ml_ab(path: Path) -> FileContent:
     """Read every configuration.
 
-    Species are taken from each configuration's own list of types and numbers: the masses in the header stand in an
-    order of their own.
+    Species are taken from the list of types and numbers of each configuration, since the masses in the header have another
+    order.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def read_ml_ab(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames; a configuration cut short is refused.
+    Frames; a truncated configuration is refused.
     """
     frames: list[Atoms] = []
     refused: list[Refusal] = []
@@ -49,21 +49,20 @@ def read_ml_ab(path: Path) -> FileContent:
 
 
 def _configuration(content: Iterator[str], step: int) -> Atoms:
-    found: dict[str, list[str]] = {}
-    kinds = int(_after(content, "The number of atom types"))
-    total = int(_after(content, "The number of atoms"))
-    found["types"] = [_after(content, "Atom types and atom numbers")]
-    found["types"] += [next(content) for _ in range(kinds - 1)]
-    symbols = [row.split()[0] for row in found["types"] for _ in range(int(row.split()[1]))]
-    if len(symbols) != total:
-        raise ValueError(f"{len(symbols)} atoms by type, {total} in all")
+    n_types = int(_after(content, "The number of atom types"))
+    n_atoms = int(_after(content, "The number of atoms"))
+    rows = [_after(content, "Atom types and atom numbers")]
+    rows += [next(content) for _ in range(n_types - 1)]
+    symbols = [row.split()[0] for row in rows for _ in range(int(row.split()[1]))]
+    if len(symbols) != n_atoms:
+        raise ValueError(f"{len(symbols)} atoms by type, {n_atoms} in all")
     cell = _rows(content, "Primitive lattice vectors", 3)
-    positions = _rows(content, "Atomic positions", total)
+    positions = _rows(content, "Atomic positions", n_atoms)
     energy = float(_after(content, "Total energy"))
-    forces = _rows(content, "Forces", total)
+    forces = _rows(content, "Forces", n_atoms)
     xx, yy, zz = _floats(_after(content, "XX YY ZZ"))
     xy, yz, zx = _floats(_after(content, "XY YZ ZX"))
-    return labelled(
+    return build_frame(
         Atoms(symbols, positions=positions, cell=cell, pbc=True),
         step=step,
         energy=energy,
@@ -87,4 +86,4 @@ def _rows(content: Iterator[str], heading: str, count: int) -> FloatArray:
 
 
 def _floats(text: str) -> Sequence[float]:
-    return [float(word) for word in text.split()]
+    return [float(field) for field in text.split()]

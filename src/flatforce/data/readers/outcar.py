@@ -1,7 +1,7 @@
 """VASP's `OUTCAR`, step by step.
 
-ASE's and dpdata's readers stumble over dispersion columns and machine-learned steps, or take a step that ran out of
-electronic iterations; hence this one. VASP prints "EDIFF is reached" even then, so the iterations are counted.
+ASE's and dpdata's readers fail on dispersion columns and machine-learned steps, or accept a step that used all its electronic
+iterations; hence this reader. VASP prints "EDIFF is reached" even then, so the iterations are counted.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from flatforce.data.readers.content import (
     FileContent,
     Refusal,
     from_kbar,
-    labelled,
-    without_repeats,
+    build_frame,
+    drop_repeated_steps,
 )
-from flatforce.data.readers.vasp_settings import UNNAMED, settings_of
+from flatforce.data.readers.vasp_settings import UNNAMED, dft_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,19 +48,19 @@ def read_outcar(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames with the free energy as label, and the steps refused.
+    Frames with the free energy as label, and the steps refused, with reasons.
     """
     run = _Run()
     with path.open(encoding="utf-8", errors="replace") as stream:
         lines = iter(stream)
         try:
             for line in lines:
-                run.take(line, lines)
+                run.parse(line, lines)
         except (StopIteration, ValueError) as error:
             run.refused.append(Refusal(f"{TRUNCATED} ({error or 'no more lines'})", run.step))
-            return without_repeats(FileContent(run.frames, run.refused))
+            return drop_repeated_steps(FileContent(run.frames, run.refused))
     run.close()
-    return without_repeats(FileContent(run.frames, run.refused))
+    return drop_repeated_steps(FileContent(run.frames, run.refused))
 
 
 @dataclass
@@ -79,18 +79,18 @@ class _Run:
     kpoints: str | None = None
     cell: FloatArray | None = None
     step: int = 0
-    now: _Step = field(default_factory=_Step)
+    current: _Step = field(default_factory=_Step)
     machine_learned: bool = False
-    """Whether a machine-learned step was printed and no electronic iteration after it."""
+    """Whether a machine-learned step was printed and no electronic iteration followed."""
     frames: list[Atoms] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
-    def take(self, line: str, lines: Iterator[str]) -> None:
+    def parse(self, line: str, lines: Iterator[str]) -> None:
         if "direct lattice vectors" in line:
             self.cell = np.array([_numbers(next(lines))[:3] for _ in range(3)])
         elif match := ITERATION.search(line):
             self.machine_learned = False
-            self.now.iterations = int(match[2])
+            self.current.iterations = int(match[2])
         elif "ML FREE ENERGIE" in line:
             self._end_of_machine_learned()
             self.machine_learned = True
@@ -99,9 +99,9 @@ class _Run:
                 self.tags.setdefault("IVDW", UNNAMED)
             next(lines)
             rows = np.array([_numbers(next(lines))[:6] for _ in range(sum(self.counts))])
-            self.now.positions, self.now.forces = rows[:, :3], rows[:, 3:]
-        elif line.startswith("  in kB") and self.now.iterations:
-            self.now.stress = _stress(_numbers(line.split("kB")[1]))
+            self.current.positions, self.current.forces = rows[:, :3], rows[:, 3:]
+        elif line.startswith("  in kB") and self.current.iterations:
+            self.current.stress = _stress(_numbers(line.split("kB")[1]))
         elif "free  energy   TOTEN" in line and "ML" not in line:
             self._end(float(line.split("=")[1].split(maxsplit=1)[0]))
         else:
@@ -111,7 +111,7 @@ class _Run:
         if line.startswith(" POTCAR:"):
             self.potentials.append(line.split(":")[1].strip())
         elif "ions per type" in line:
-            self.counts = [int(word) for word in line.split("=")[1].split()]
+            self.counts = [int(field) for field in line.split("=")[1].split()]
         elif match := GRID.search(line):
             self.kpoints = "x".join(match.groups())
         elif match := SIGMA.search(line):
@@ -120,34 +120,36 @@ class _Run:
             self.tags[match[1]] = match[2].rstrip(";")
 
     def _end(self, energy: float) -> None:
-        now, self.now = self.now, _Step()
-        reason = self._why_not(now)
+        step, self.current = self.current, _Step()
+        reason = self._refusal_reason(step)
         if reason is not None:
             self.refused.append(Refusal(reason, self.step))
-        elif now.positions is not None and now.forces is not None:
+        elif step.positions is not None and step.forces is not None:
             self.frames.append(
-                labelled(
-                    Atoms(self._symbols(), positions=now.positions, cell=self.cell, pbc=True),
+                build_frame(
+                    Atoms(self._symbols(), positions=step.positions, cell=self.cell, pbc=True),
                     step=self.step,
                     energy=energy,
-                    forces=now.forces,
-                    stress=now.stress,
+                    forces=step.forces,
+                    stress=step.stress,
                     settings=self._settings(),
                 )
             )
         self.step += 1
 
     def _symbols(self) -> list[str]:
-        """Species by the list of POTCARs, which VASP prints twice; its headers are absent with NWRITE = 0."""
+        """Return the species from the list of POTCARs, which VASP prints twice; its headers are missing with NWRITE = 0."""
         names = [name.split()[1].split("_")[0] for name in self.potentials[: len(self.counts)]]
         return [name for name, count in zip(names, self.counts, strict=True) for _ in range(count)]
 
-    def _why_not(self, now: _Step) -> str | None:
+    def _refusal_reason(self, step: _Step) -> str | None:
         limit = int(self.tags.get("NELM", "60"))
-        if now.iterations >= limit > 1:
-            return f"{UNCONVERGED}: all {limit} allowed were used"
-        if now.forces is None:
-            return f"{NO_FORCES}: NWRITE = 0 prints them for some steps only, vasprun.xml has them all"
+        if step.iterations >= limit > 1:
+            return f"{UNCONVERGED}: all {limit} iterations allowed were used"
+        if step.forces is None:
+            return (
+                f"{NO_FORCES}: with NWRITE = 0 they are printed for some steps only; vasprun.xml has them all"
+            )
         return None
 
     def _end_of_machine_learned(self) -> None:
@@ -157,20 +159,20 @@ class _Run:
 
     def close(self) -> None:
         self._end_of_machine_learned()
-        if self.now.iterations:
+        if self.current.iterations:
             self.refused.append(Refusal(TRUNCATED, self.step))
         elif self.step == 0:
-            self.refused.append(Refusal("the run holds no ionic step"))
+            self.refused.append(Refusal("the run has no ionic step"))
 
     def _settings(self) -> dict[str, Any]:
-        return settings_of(self.tags, potentials=self.potentials, kpoints=self.kpoints)
+        return dft_settings(self.tags, potentials=self.potentials, kpoints=self.kpoints)
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(word) for word in text.split()]
+    return [float(field) for field in text.split()]
 
 
 def _stress(kbar: list[float]) -> FloatArray:
-    """VASP's order is xx, yy, zz, xy, yz, zx, unlike Voigt's."""
+    """Convert a stress in VASP's order xx, yy, zz, xy, yz, zx, which is not Voigt's."""
     xx, yy, zz, xy, yz, zx = kbar
     return from_kbar([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]])

@@ -1,4 +1,4 @@
-"""Which reader a file wants, told by its name and its first lines."""
+"""Which reader a file needs, by its name and its first lines."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ READERS: Final[dict[str, Reader]] = {
     "casm": read_casm,
     "ase": read_ase,
 }
-"""Kind of file → reader."""
+"""Kind of file → its reader."""
 
 HEAD: Final = 4000
-"""Bytes that tell a file by its content."""
+"""Number of bytes at the beginning of a file by which its kind is recognised."""
 
-MARKS: Final = (
+SIGNATURES: Final = (
     (b"<modeling>", "vasprun"),
     (b"Program PWSCF", "espresso"),
     (b"| _ |_)|_||  |", "gpaw"),
     (b"The number of configurations", "ml_ab"),
 )
-"""Texts near the top of a file → its kind."""
+"""Text near the beginning of a file → its kind."""
 
 SUFFIXES: Final = {
     ".gpw": "gpw",
@@ -51,8 +51,8 @@ SUFFIXES: Final = {
 }
 
 
-def kind_of(path: Path) -> str | None:
-    """Tell the kind of a file.
+def detect_kind(path: Path) -> str | None:
+    """Recognise the kind of a file.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def kind_of(path: Path) -> str | None:
 
     Returns
     -------
-    A key of `READERS`, or None.
+    A key of `READERS`; None for an unknown kind.
     """
     if path.name.endswith("properties.calc.json"):
         return "casm"
@@ -74,14 +74,14 @@ def kind_of(path: Path) -> str | None:
         return None
     if head.lstrip().startswith(b"vasp.") or (path.name.startswith("OUTCAR") and b"vasp" in head):
         return "outcar"
-    return next((kind for mark, kind in MARKS if mark in head), None)
+    return next((kind for signature, kind in SIGNATURES if signature in head), None)
 
 
 def find_files(paths: Sequence[Path]) -> list[tuple[Path, Path, str]]:
-    """List the files to read; folders are searched to the bottom.
+    """List the files to read; folders are searched with all their subfolders.
 
-    Where `vasprun.xml` and `OUTCAR` of one run stand side by side, only the first is taken: the same steps twice
-    would leak between splits.
+    If a folder holds `vasprun.xml` and `OUTCAR` of one run, only the first is read: the same steps twice would leak between the
+    subsets of a split.
 
     Parameters
     ----------
@@ -90,31 +90,35 @@ def find_files(paths: Sequence[Path]) -> list[tuple[Path, Path, str]]:
 
     Returns
     -------
-    Root of the import, file and kind of each, sorted.
+    Root of the import, path and kind of each file, sorted.
 
     Raises
     ------
     DataError
-        If a path is absent, a named file is of no known kind, or nothing is found.
+        If a path is missing, a named file is of an unknown kind, or no file is found.
     """
-    found: list[tuple[Path, Path, str]] = []
+    files: list[tuple[Path, Path, str]] = []
     for path in paths:
         if path.is_dir():
-            inside = [(path, file, kind_of(file)) for file in sorted(path.rglob("*")) if file.is_file()]
-            found += [(root, file, kind) for root, file, kind in inside if kind is not None]
+            kinds = [(file, detect_kind(file)) for file in sorted(path.rglob("*")) if file.is_file()]
+            files += [(path, file, kind) for file, kind in kinds if kind is not None]
         elif path.is_file():
-            kind = kind_of(path)
+            kind = detect_kind(path)
             if kind is None:
-                raise DataError(f"{path} is of no known kind.", fix=f"known kinds: {', '.join(READERS)}")
-            found.append((path.parent, path, kind))
+                raise DataError(f"{path} is of an unknown kind.", fix=f"known kinds: {', '.join(READERS)}")
+            files.append((path.parent, path, kind))
         else:
-            raise DataError(f"There is no {path}.", fix="give files, or folders to search")
-    if not found:
+            raise DataError(f"There is no {path}.", fix="give the path of a file, or of a folder to search")
+    if not files:
         raise DataError("No file of a known kind was found.", fix=f"known kinds: {', '.join(READERS)}")
-    complete = {_run_of(file) for _, file, kind in found if kind == "vasprun"}
-    return [one for one in found if not (one[2] == "outcar" and _run_of(one[1]) in complete)]
+    complete_runs = {_run_name(path) for _, path, kind in files if kind == "vasprun"}
+    return [
+        (root, path, kind)
+        for root, path, kind in files
+        if kind != "outcar" or _run_name(path) not in complete_runs
+    ]
 
 
-def _run_of(file: Path) -> tuple[Path, str]:
-    """Name a run: `OUTCAR-1` belongs to `vasprun-1.xml`."""
-    return file.parent, file.name.removesuffix(".xml").replace("OUTCAR", "").replace("vasprun", "")
+def _run_name(path: Path) -> tuple[Path, str]:
+    """Name the run of a file: `OUTCAR-1` belongs to `vasprun-1.xml`."""
+    return path.parent, path.name.removesuffix(".xml").replace("OUTCAR", "").replace("vasprun", "")

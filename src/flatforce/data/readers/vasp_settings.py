@@ -1,11 +1,11 @@
-"""VASP's tags as the settings that decide whether two frames may stand in one dataset."""
+"""VASP's tags as the settings that decide whether two frames may be in one dataset."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-FUNCTIONALS: Final = {"PE": "PBE", "PS": "PBEsol", "91": "PW91", "CA": "LDA", "RP": "RPBE", "RE": "revPBE"}
-"""GGA tags of VASP, https://www.vasp.at/wiki/index.php/GGA."""
+XC_NAMES: Final = {"PE": "PBE", "PS": "PBEsol", "91": "PW91", "CA": "LDA", "RP": "RPBE", "RE": "revPBE"}
+"""Value of VASP's tag GGA → name of the functional, https://www.vasp.at/wiki/index.php/GGA."""
 
 DISPERSION: Final = {
     10: "D2",
@@ -18,31 +18,34 @@ DISPERSION: Final = {
     4: "dDsC",
     202: "MBD",
 }
-"""IVDW tags of VASP, https://www.vasp.at/wiki/index.php/IVDW."""
+"""Value of VASP's tag IVDW → dispersion correction, https://www.vasp.at/wiki/index.php/IVDW."""
+
+XC_OF_POTENTIALS: Final = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA"}
+"""Family of PAW potentials → functional that VASP uses where no tag names one."""
 
 UNNAMED: Final = "-1"
-"""Stands for a dispersion correction that shows in the output though no tag names it."""
+"""Value of IVDW for a dispersion correction that shows in the output though no tag names it."""
 
 
-def settings_of(tags: dict[str, str], *, potentials: list[str], kpoints: str | None) -> dict[str, Any]:
-    """Name the settings that matter.
+def dft_settings(tags: dict[str, str], *, potentials: list[str], kpoints: str | None) -> dict[str, Any]:
+    """Convert VASP's tags to the names and values that all codes share.
 
     Parameters
     ----------
     tags
-        Tag → text, as VASP prints them.
+        Tag → value, as VASP prints it.
     potentials
         Names of the PAW potentials, such as `PAW_PBE Mo`.
     kpoints
-        The grid, such as `6x6x1 gamma`.
+        Grid of k points, such as `6x6x1 gamma`.
 
     Returns
     -------
-    Keys of `readers.content.SETTINGS`.
+    Settings with the keys of `readers.content.SETTINGS`; None where unknown.
     """
     return {
         "code": "vasp",
-        "functional": _functional(tags, potentials),
+        "xc": _xc(tags, potentials),
         "cutoff": _number(tags.get("ENCUT") or tags.get("ENMAX")),
         "kpoints": kpoints,
         "smearing": f"ISMEAR {tags['ISMEAR'].strip()}, {float(tags['SIGMA']):g} eV"
@@ -50,12 +53,12 @@ def settings_of(tags: dict[str, str], *, potentials: list[str], kpoints: str | N
         else None,
         "dispersion": _dispersion(tags),
         "spin": int(tags.get("ISPIN", "1")) == 2,
-        "soc": truth(tags.get("LSORBIT", "F")),
+        "soc": parse_logical(tags.get("LSORBIT", "F")),
     }
 
 
-def truth(text: str) -> bool:
-    """Read a Fortran logical.
+def parse_logical(text: str) -> bool:
+    """Parse a Fortran logical.
 
     Parameters
     ----------
@@ -64,33 +67,32 @@ def truth(text: str) -> bool:
 
     Returns
     -------
-    The value.
+    Its value.
     """
     return text.strip().strip(".").upper().startswith("T")
 
 
-def _functional(tags: dict[str, str], potentials: list[str]) -> str:
-    meta = tags.get("METAGGA", "--").strip().strip("-")
-    if meta and meta.upper() not in {"F", "NONE"}:
-        return meta.upper()
+def _xc(tags: dict[str, str], potentials: list[str]) -> str:
+    meta_gga = tags.get("METAGGA", "--").strip().strip("-")
+    if meta_gga and meta_gga.upper() not in {"F", "NONE"}:
+        return meta_gga.upper()
     tag = tags.get("GGA", "--").strip().upper()
-    name = FUNCTIONALS.get(tag)
+    name = XC_NAMES.get(tag)
     if name is None:
-        family = {word.split()[0].removesuffix("_GW") for word in potentials if word.split()}
-        guess = {"PAW_PBE": "PBE", "PAW_GGA": "PW91", "PAW": "LDA"}
-        names = {guess.get(word, word) for word in family}
+        families = {title.split()[0].removesuffix("_GW") for title in potentials if title.split()}
+        names = {XC_OF_POTENTIALS.get(family, family) for family in families}
         name = names.pop() if tag in {"--", ""} and len(names) == 1 else tag
-    return f"hybrid on {name}" if truth(tags.get("LHFCALC", "F")) else name
+    return f"hybrid on {name}" if parse_logical(tags.get("LHFCALC", "F")) else name
 
 
 def _dispersion(tags: dict[str, str]) -> str:
-    if truth(tags.get("LUSE_VDW", "F")):
+    if parse_logical(tags.get("LUSE_VDW", "F")):
         return "vdW-DF"
     tag = int(tags.get("IVDW", "0"))
-    if tag == 0 and truth(tags.get("LVDW", "F")):
+    if tag == 0 and parse_logical(tags.get("LVDW", "F")):
         tag = 1
     if tag == int(UNNAMED):
-        return "some correction, not named"
+        return "a correction without a name"
     return "none" if tag == 0 else DISPERSION.get(tag, f"IVDW {tag}")
 
 

@@ -1,6 +1,6 @@
-"""VASP's `vasprun.xml`, step by step, so that an aborted run gives the steps it finished.
+"""VASP's `vasprun.xml`, step by step, so that an aborted run gives the steps that it finished.
 
-ASE's reader takes a truncated file without a word and does not say whether a step converged; hence this one.
+ASE's reader accepts a truncated file silently and does not report whether a step converged; hence this reader.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from flatforce.data.readers.content import (
     FileContent,
     Refusal,
     from_kbar,
-    labelled,
-    without_repeats,
+    build_frame,
+    drop_repeated_steps,
 )
-from flatforce.data.readers.vasp_settings import settings_of
+from flatforce.data.readers.vasp_settings import dft_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,18 +40,18 @@ def read_vasprun(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames with the free energy as label, and the steps refused.
+    Frames with the free energy as label, and the steps refused, with reasons.
     """
     run = _Run()
     try:
         for _, element in iterparse(path, events=("end",)):  # noqa: S314  # expat bounds entity expansion itself
-            run.take(element)
+            run.parse(element)
     except ParseError as error:
         run.refused.append(Refusal(f"{TRUNCATED} ({error})", run.step))
     else:
         if run.step == 0:
-            run.refused.append(Refusal("the run holds no ionic step"))
-    return without_repeats(FileContent(run.frames, run.refused, run.notes))
+            run.refused.append(Refusal("the run has no ionic step"))
+    return drop_repeated_steps(FileContent(run.frames, run.refused, run.notes))
 
 
 class _Run:
@@ -65,7 +65,7 @@ class _Run:
         self.refused: list[Refusal] = []
         self.notes: list[str] = []
 
-    def take(self, element: Element) -> None:
+    def parse(self, element: Element) -> None:
         if element.tag in {"incar", "parameters"}:
             for entry in element.iter():
                 if entry.tag in {"i", "v"} and entry.text:
@@ -81,26 +81,26 @@ class _Run:
 
     def _atoms(self, element: Element) -> None:
         for array in element.iter("array"):
-            rows = [[c.text or "" for c in rc] for rc in array.iter("rc")]
+            rows = [[cell.text or "" for cell in row] for row in array.iter("rc")]
             if array.get("name") == "atoms":
                 self.symbols = [row[0].strip() for row in rows]
             elif array.get("name") == "atomtypes":
                 self.potentials = [row[-1].strip() for row in rows]
 
     def _calculation(self, element: Element) -> None:
-        reason = self._why_not(element)
+        reason = self._refusal_reason(element)
         if reason is not None:
             self.refused.append(Refusal(reason, self.step))
             return
         cell = _array(element.find("structure/crystal/varray[@name='basis']"))
-        scaled = _array(element.find("structure/varray[@name='positions']"))
+        scaled_positions = _array(element.find("structure/varray[@name='positions']"))
         stress = element.find("varray[@name='stress']")
         if stress is None and not self.notes:
             self.notes.append("no stress in the file")
         energy = element.find("energy/i[@name='e_fr_energy']")
-        atoms = Atoms(self.symbols, cell=cell, scaled_positions=scaled, pbc=True)
+        atoms = Atoms(self.symbols, cell=cell, scaled_positions=scaled_positions, pbc=True)
         self.frames.append(
-            labelled(
+            build_frame(
                 atoms,
                 step=self.step,
                 energy=float((energy.text if energy is not None else None) or "nan"),
@@ -110,25 +110,25 @@ class _Run:
             )
         )
 
-    def _why_not(self, element: Element) -> str | None:
+    def _refusal_reason(self, element: Element) -> str | None:
         steps = element.findall("scstep")
         if not steps:
             return MACHINE_LEARNED
         limit = int(self.tags.get("NELM", "60").split()[0])
         if len(steps) >= limit > 1:
-            return f"{UNCONVERGED}: all {limit} allowed were used"
+            return f"{UNCONVERGED}: all {limit} iterations allowed were used"
         if element.find("varray[@name='forces']") is None:
             return NO_FORCES
         return None
 
     def _settings(self) -> dict[str, Any]:
-        return settings_of(self.tags, potentials=self.potentials, kpoints=self.kpoints)
+        return dft_settings(self.tags, potentials=self.potentials, kpoints=self.kpoints)
 
 
 def _array(element: Element | None) -> FloatArray:
     if element is None:
         return np.empty((0, 3))
-    return np.array([[float(word) for word in (row.text or "").split()] for row in element.findall("v")])
+    return np.array([[float(field) for field in (row.text or "").split()] for row in element.findall("v")])
 
 
 def _grid(element: Element) -> str | None:
@@ -137,5 +137,5 @@ def _grid(element: Element) -> str | None:
         kind = element.find("generation")
         name = "" if kind is None else (kind.get("param") or "").lower()
         return "x".join(divisions.text.split()) + (" gamma" if name.startswith("g") else "")
-    listed = element.find("varray[@name='kpointlist']")
-    return None if listed is None else f"{len(listed)} listed"
+    point_list = element.find("varray[@name='kpointlist']")
+    return None if point_list is None else f"{len(point_list)} listed"

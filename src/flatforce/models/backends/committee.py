@@ -1,4 +1,4 @@
-"""Several models as one: `committee:a.model,b.model` — the mean predicts, the spread doubts."""
+"""Several models as one, `committee:a.model,b.model`: the mean is the prediction, the standard deviation its uncertainty."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.errors import ModelError
+from flatforce.models.loading import Precision
+from flatforce.models.loading import load as load_model
 from flatforce.models.protocols import RawPrediction
-from flatforce.models.spec import Precision, committee_members
-from flatforce.models.spec import load as load_one
+from flatforce.models.spec import committee_members
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -27,11 +28,11 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
     Parameters
     ----------
     name
-        Specs joined by commas; a bare path is a MACE model.
+        Specs of the members, joined by commas; a bare path is a MACE model.
     device
-        For each member.
+        Device of each member.
     dtype
-        For each member.
+        Arithmetic of each member.
 
     Returns
     -------
@@ -43,23 +44,23 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
         If there are fewer than two, or they have no element in common.
     """
     specs = committee_members(f"committee:{name}")
-    members = [load_one(one, device=device, dtype=dtype) for one in specs]
+    members = [load_model(spec, device=device, dtype=dtype) for spec in specs]
     if len(members) < 2:
-        raise ModelError("A committee needs two models or more.", fix="join their paths by commas")
+        raise ModelError("A committee needs at least two models.", fix="join their specs by commas: committee:a.model,b.model")
     if not frozenset.intersection(*(member.elements for member in members)):
         raise ModelError(
-            "The members of the committee have no element in common.", fix="choose models of one material"
+            "The members of the committee have no element in common.", fix="choose models that were trained on a common material"
         )
     return CommitteeBackend(members)
 
 
 class CommitteeBackend:
-    """The mean of several models; `predict_each` gives every member's word.
+    """The mean of several models; `predict_each` returns the predictions of every member.
 
     Parameters
     ----------
     members
-        The models.
+        The models of the committee.
     """
 
     def __init__(self, members: Sequence[Potential]) -> None:
@@ -72,40 +73,40 @@ class CommitteeBackend:
         self.batch_atoms = min(member.backend.batch_atoms for member in members)
 
     def predict_each(self, frames: Sequence[Atoms], *, stress: bool) -> list[list[RawPrediction]]:
-        """Evaluate every member.
+        """Evaluate frames with every member.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One list a member.
+        One list of predictions for each member.
         """
         return [member.backend.predict(frames, stress=stress) for member in self.members]
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Average the members.
+        """Average the predictions of the members.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, with the standard deviations of the members.
         """
-        each = self.predict_each(frames, stress=stress)
-        return [_mean(said) for said in zip(*each, strict=True)]
+        members = self.predict_each(frames, stress=stress)
+        return [_average(predictions) for predictions in zip(*members, strict=True)]
 
     def hessian(self, slab: Atoms) -> CommitteeHessian | None:
-        """Prepare rows of the Hessian of one cell.
+        """Prepare single rows of the Hessian of one cell.
 
         Parameters
         ----------
@@ -114,39 +115,39 @@ class CommitteeBackend:
 
         Returns
         -------
-        What computes the mean of the members' rows; None if one of them cannot.
+        An object that computes the mean of the members' rows; None if one of them cannot.
         """
-        each = [member.hessian(slab) for member in self.members]
-        known = [one for one in each if one is not None]
-        return CommitteeHessian(known) if len(known) == len(each) else None
+        hessians = [member.hessian(slab) for member in self.members]
+        available = [hessian for hessian in hessians if hessian is not None]
+        return CommitteeHessian(available) if len(available) == len(hessians) else None
 
 
 class CommitteeHessian:
-    """Mean of the members' rows.
+    """Mean of the members' rows of the Hessian.
 
     Parameters
     ----------
     members
-        Rows of one cell by each member.
+        Rows of the Hessian of one cell, by each member.
     """
 
     def __init__(self, members: Sequence[HessianRows]) -> None:
         self.members = list(members)
-        self.how = f"{members[0].how}, mean of {len(members)} models"
+        self.method = f"{members[0].method}, mean of {len(members)} models"
 
-    def reach(self, centre: int) -> int:
-        """Count the atoms that a row takes in.
+    def count_row_atoms(self, centre: int) -> int:
+        """Count the atoms that have an entry in the rows of one atom.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        That of the member that reaches furthest.
+        Number of atoms for the member with the largest receptive field.
         """
-        return max(member.reach(centre) for member in self.members)
+        return max(member.count_row_atoms(centre) for member in self.members)
 
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
         """Average the rows of one atom.
@@ -154,17 +155,17 @@ class CommitteeHessian:
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        (M,) atoms within reach of any member, and (M, 3, 3) eV/Å².
+        (M,) indices of the atoms in the receptive field of any member, and (M, 3, 3) eV/Å², mean blocks.
         """
-        each = [member.rows(centre) for member in self.members]
-        atoms = np.unique(np.concatenate([members for members, _ in each]))
+        member_rows = [member.rows(centre) for member in self.members]
+        atoms = np.unique(np.concatenate([member_atoms for member_atoms, _ in member_rows]))
         blocks = np.zeros((len(atoms), 3, 3))
-        for members, found in each:
-            blocks[np.searchsorted(atoms, members)] += found / len(each)
+        for member_atoms, member_blocks in member_rows:
+            blocks[np.searchsorted(atoms, member_atoms)] += member_blocks / len(member_rows)
         return atoms, blocks
 
     def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
@@ -173,11 +174,11 @@ class CommitteeHessian:
         Parameters
         ----------
         centres
-            Atoms.
+            Indices of the atoms.
 
         Yields
         ------
-        What `rows` returns, in their order.
+        What `rows` returns, one atom after the other.
         """
         yield from map(self.rows, centres)
 
@@ -187,23 +188,23 @@ class CommitteeHessian:
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
         axis
-            0, 1 or 2.
+            Cartesian axis of the displacement: 0, 1 or 2.
 
         Returns
         -------
-        (N, 3) eV/Å².
+        (N, 3) eV/Å², mean over the members.
         """
-        found: FloatArray = np.mean([member.whole_row(centre, axis) for member in self.members], axis=0)
-        return found
+        mean_row: FloatArray = np.mean([member.whole_row(centre, axis) for member in self.members], axis=0)
+        return mean_row
 
 
-def _mean(said: Sequence[RawPrediction]) -> RawPrediction:
-    energies = np.array([one.energy for one in said])
-    forces = np.array([one.forces for one in said])
-    stresses = [one.stress for one in said if one.stress is not None]
-    stress = np.mean(stresses, axis=0) if len(stresses) == len(said) else None
+def _average(predictions: Sequence[RawPrediction]) -> RawPrediction:
+    energies = np.array([prediction.energy for prediction in predictions])
+    forces = np.array([prediction.forces for prediction in predictions])
+    stresses = [prediction.stress for prediction in predictions if prediction.stress is not None]
+    stress = np.mean(stresses, axis=0) if len(stresses) == len(predictions) else None
     return RawPrediction(
         float(energies.mean()),
         forces.mean(axis=0),

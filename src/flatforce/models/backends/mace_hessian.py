@@ -1,8 +1,8 @@
-"""Rows of the Hessian of a MACE model, from no more of the cell than matters.
+"""Analytic rows of the Hessian of a MACE model, computed from the receptive field alone.
 
-Row k is Σ ∂²E_i / ∂r_j ∂r_k over the atoms i within T steps of k, T being the number of layers. Layer t is needed for
-receivers within 2 T − t steps, and only atoms within 2 T steps have an entry. MACE's own truncation of ghost atoms
-(`lammps_natoms`) evaluates just that, so a row costs the same in every cell and is exact to round-off.
+Row k is Σ ∂²E_i / ∂r_j ∂r_k over the atoms i within T edges of k, where T is the number of layers. Layer t is needed for
+receivers within 2 T − t edges, and only atoms within 2 T edges have an entry. MACE's own truncation of ghost atoms
+(`lammps_natoms`) evaluates exactly these, so a row costs the same in every cell and is exact to round-off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.structures.neighbour_graph import k_hop_neighbourhood, build_neighbour_graph
+from flatforce.structures.neighbour_graph import build_neighbour_graph, k_hop_neighbourhood
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -22,67 +22,70 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray, IntArray
 
-CHECKED = (
+CHECKED_BLOCKS: Final = (
     "RealAgnosticInteractionBlock",
     "RealAgnosticResidualInteractionBlock",
     "RealAgnosticDensityInteractionBlock",
     "RealAgnosticDensityResidualInteractionBlock",
 )
-"""Interaction blocks of mace-torch 0.3.16 that cut receivers off after the sum over senders."""
+"""Interaction blocks of mace-torch 0.3.16 that truncate receivers after the sum over senders, which the rows rely on."""
 
 
-AT_ONCE: Final = 8
-"""Rows that are computed at once at most: each takes 0.7 GiB with 64 channels."""
+MAX_PARALLEL_ROWS: Final = 8
+"""Rows computed in parallel at most: each takes 0.7 GiB with 64 channels."""
 
 
 def is_checked(model: Any) -> bool:
-    """Say whether the rows are known to be right for a model.
+    """Report whether the analytic rows have been verified for the interaction blocks of a model.
 
     Parameters
     ----------
     model
-        The torch module.
+        Torch module of the MACE model.
 
     Returns
     -------
-    False if it is built of interaction blocks that truncate elsewhere.
+    False if the model has interaction blocks that truncate at another place.
     """
-    return {type(block).__name__ for block in model.interactions} <= set(CHECKED)
+    return {type(block).__name__ for block in model.interactions} <= set(CHECKED_BLOCKS)
 
 
 class _Ghosts:
-    """Stands where MACE expects its LAMMPS interface; only its presence counts."""
+    """Placeholder for MACE's LAMMPS interface, which MACE only tests for its presence."""
 
 
 @dataclass(frozen=True)
 class _Cluster:
+    """Receptive field of one atom as a graph."""
+
     atom: IntArray
-    """(M,) atom of each node, nearest to the centre first."""
-    nodes: list[int]
-    """Nodes that layer t reads, t = 0 … T."""
-    edges: list[int]
-    """Edges of layer t + 1."""
+    """(M,) index in the cell of each node, nearest to the centre first."""
+    n_nodes: list[int]
+    """(T + 1) number of nodes that layer t reads, t = 0 … T."""
+    n_edges: list[int]
+    """(T) number of edges of layer t + 1."""
     edge: IntArray
-    """Edges of the cell's graph."""
+    """(E,) index of each edge in the graph of the cell."""
     sender: IntArray
+    """(E,) node at which each edge starts."""
     receiver: IntArray
+    """(E,) node at which each edge ends."""
 
 
 class MaceHessian:
-    """Hessian rows of one cell.
+    """Analytic rows of the Hessian of one cell.
 
     Parameters
     ----------
     model
-        The torch module.
+        Torch module of the MACE model.
     slab
         A fully periodic cell.
     device
-        Where it runs.
-
+        Device on which the model runs, `cpu` or `cuda`.
     """
 
-    how = "analytic"
+    method = "analytic"
 
     def __init__(self, model: Any, slab: Atoms, *, device: str) -> None:
         import torch
@@ -96,17 +99,17 @@ class MaceHessian:
         species = np.eye(len(numbers))[np.searchsorted(numbers, slab.numbers)]
         self.species = torch.tensor(species, dtype=self.dtype, device=device)
 
-    def reach(self, centre: int) -> int:
-        """Count the atoms that a row takes in.
+    def count_row_atoms(self, centre: int) -> int:
+        """Count the atoms that have an entry in the rows of one atom.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        Those within 2 T steps.
+        Number of atoms within 2 T edges.
         """
         return len(k_hop_neighbourhood(self.graph, centre, 2 * self.layers)[0])
 
@@ -116,65 +119,65 @@ class MaceHessian:
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
 
         Returns
         -------
-        (M,) atoms within reach, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
+        (M,) indices of the atoms with an entry, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
         """
-        cluster = self._cluster(centre)
+        cluster = self._build_cluster(centre)
         return cluster.atom, self._differentiate(cluster, range(3))
 
     def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
-        """Compute the rows of several atoms, on a CPU one a thread.
+        """Compute the rows of several atoms, on a CPU with one atom for each thread.
 
         Parameters
         ----------
         centres
-            Atoms.
+            Indices of the atoms.
 
         Yields
         ------
-        What `rows` returns, in their order.
+        What `rows` returns, one atom after the other.
         """
         torch = self.torch
         threads = torch.get_num_threads() if self.device == "cpu" else 1
         if threads == 1:
             yield from map(self.rows, centres)
             return
-        torch.set_num_threads(1)  # a row is too small for several
+        torch.set_num_threads(1)  # one row is too little work for several threads
         try:
-            with ThreadPoolExecutor(min(threads, AT_ONCE)) as pool:
-                coming = [pool.submit(self.rows, centre) for centre in centres]
+            with ThreadPoolExecutor(min(threads, MAX_PARALLEL_ROWS)) as pool:
+                futures = [pool.submit(self.rows, centre) for centre in centres]
                 try:
-                    for one in coming:
-                        yield one.result()
-                finally:  # left alone, the pool would go on to the last row
+                    for future in futures:
+                        yield future.result()
+                finally:  # otherwise the pool would compute all rows although nobody reads them
                     pool.shutdown(cancel_futures=True)
         finally:
             torch.set_num_threads(threads)
 
     def whole_row(self, centre: int, axis: int) -> FloatArray:
-        """Compute one row of one atom from the whole cell: the check of `rows`.
+        """Compute one row of one atom from the whole cell, to verify `rows`.
 
         Parameters
         ----------
         centre
-            An atom.
+            Index of the atom.
         axis
-            0, 1 or 2.
+            Cartesian axis of the displacement: 0, 1 or 2.
 
         Returns
         -------
-        (N, 3) eV/Å².
+        (N, 3) eV/Å², ∂²E / ∂r_centre,axis ∂r_atom,b.
         """
         count = len(self.positions)
         order = np.concatenate([[centre], np.delete(np.arange(count), centre)])
-        place = np.empty(count, dtype=np.int64)
-        place[order] = np.arange(count)
-        receiver, sender = place[self.graph.receiver], place[self.graph.sender]
+        node = np.empty(count, dtype=np.int64)
+        node[order] = np.arange(count)
+        receiver, sender = node[self.graph.receiver], node[self.graph.sender]
         by_receiver = np.argsort(receiver, kind="stable")
-        whole = _Cluster(
+        whole_cell = _Cluster(
             order,
             [count] * (self.layers + 1),
             [len(sender)] * self.layers,
@@ -182,25 +185,25 @@ class MaceHessian:
             sender[by_receiver],
             receiver[by_receiver],
         )
-        found = np.empty((count, 3))
-        found[order] = self._differentiate(whole, (axis,))[:, 0]
-        return found
+        row = np.empty((count, 3))
+        row[order] = self._differentiate(whole_cell, (axis,))[:, 0]
+        return row
 
-    def _cluster(self, centre: int) -> _Cluster:
+    def _build_cluster(self, centre: int) -> _Cluster:
         depth = 2 * self.layers
         atom, hop = k_hop_neighbourhood(self.graph, centre, depth)
-        place = np.full(len(self.positions), -1)
-        place[atom] = np.arange(len(atom))
-        nodes = [int(np.searchsorted(hop, depth - t, side="right")) for t in range(self.layers + 1)]
-        inner = atom[: nodes[1]]
+        node = np.full(len(self.positions), -1)
+        node[atom] = np.arange(len(atom))
+        n_nodes = [int(np.searchsorted(hop, depth - t, side="right")) for t in range(self.layers + 1)]
+        inner = atom[: n_nodes[1]]
         counts = self.graph.start[inner + 1] - self.graph.start[inner]
         edge = self.graph.edges_of(inner)
-        receiver = np.repeat(np.arange(nodes[1]), counts)
-        edges = [int(np.searchsorted(receiver, nodes[t + 1])) for t in range(self.layers)]
-        return _Cluster(atom, nodes, edges, edge, place[self.graph.sender[edge]], receiver)
+        receiver = np.repeat(np.arange(n_nodes[1]), counts)
+        n_edges = [int(np.searchsorted(receiver, n_nodes[t + 1])) for t in range(self.layers)]
+        return _Cluster(atom, n_nodes, n_edges, edge, node[self.graph.sender[edge]], receiver)
 
     def _differentiate(self, cluster: _Cluster, axes: Sequence[int]) -> FloatArray:
-        """(M, len(axes), 3) eV/Å² of the first atom."""
+        """Return the rows of the first atom of the cluster, (M, len(axes), 3) eV/Å²."""
         torch = self.torch
         positions = torch.tensor(
             self.positions[cluster.atom], dtype=self.dtype, device=self.device, requires_grad=True
@@ -210,11 +213,11 @@ class MaceHessian:
         rows = [
             torch.autograd.grad(gradient[axis], positions, retain_graph=axis != axes[-1])[0] for axis in axes
         ]
-        found: FloatArray = torch.stack(rows, dim=1).detach().cpu().numpy().astype(float)
-        return found
+        blocks: FloatArray = torch.stack(rows, dim=1).detach().cpu().numpy().astype(float)
+        return blocks
 
     def _energy(self, cluster: _Cluster, positions: Any) -> Any:
-        """Energy of the atoms within T steps of the centre."""
+        """Return the energy in eV of the atoms within T edges of the centre."""
         from mace.modules.utils import get_edge_vectors_and_lengths
 
         torch, model = self.torch, self.model
@@ -223,29 +226,29 @@ class MaceHessian:
         species = self.species[torch.as_tensor(cluster.atom, device=self.device)]
         vectors, lengths = get_edge_vectors_and_lengths(positions=positions, edge_index=pairs, shifts=shifts)
         angular = model.spherical_harmonics(vectors)
-        radial, cut = model.radial_embedding(lengths, species, pairs, model.atomic_numbers)
+        radial, smooth_cutoff = model.radial_embedding(lengths, species, pairs, model.atomic_numbers)
         feats = model.node_embedding(species)
-        read = cluster.nodes[-1]
-        heads = torch.zeros(read, dtype=torch.long, device=self.device)
-        at = torch.arange(read, device=self.device)
+        n_read = cluster.n_nodes[-1]
+        heads = torch.zeros(n_read, dtype=torch.long, device=self.device)
+        read_nodes = torch.arange(n_read, device=self.device)
         energies = []
         if hasattr(model, "pair_repulsion"):
-            energies.append(model.pair_repulsion_fn(lengths, species, pairs, model.atomic_numbers)[:read])
+            energies.append(model.pair_repulsion_fn(lengths, species, pairs, model.atomic_numbers)[:n_read])
         single = len(model.readouts) == 1
         for t, (interaction, product) in enumerate(zip(model.interactions, model.products, strict=True)):
-            given, kept, edges = cluster.nodes[t], cluster.nodes[t + 1], cluster.edges[t]
+            n_senders, n_receivers, n_edges = cluster.n_nodes[t], cluster.n_nodes[t + 1], cluster.n_edges[t]
             feats, skip = interaction(
-                node_attrs=species[:given],
+                node_attrs=species[:n_senders],
                 node_feats=feats,
-                edge_attrs=angular[:edges],
-                edge_feats=radial[:edges],
-                edge_index=pairs[:, :edges],
-                cutoff=None if cut is None else cut[:edges],
+                edge_attrs=angular[:n_edges],
+                edge_feats=radial[:n_edges],
+                edge_index=pairs[:, :n_edges],
+                cutoff=None if smooth_cutoff is None else smooth_cutoff[:n_edges],
                 lammps_class=_Ghosts,
-                lammps_natoms=(kept, given - kept),
+                lammps_natoms=(n_receivers, n_senders - n_receivers),
                 first_layer=True,
             )
-            feats = product(node_feats=feats, sc=skip, node_attrs=species[:kept])
+            feats = product(node_feats=feats, sc=skip, node_attrs=species[:n_receivers])
             if not single or t == self.layers - 1:
-                energies.append(model.readouts[0 if single else t](feats[:read], heads)[at, heads])
+                energies.append(model.readouts[0 if single else t](feats[:n_read], heads)[read_nodes, heads])
         return model.scale_shift(torch.stack(energies).sum(dim=0), heads).sum()

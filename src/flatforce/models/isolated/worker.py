@@ -18,7 +18,7 @@ from ase import Atoms
 
 from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.models.isolated.wire import receive, send
-from flatforce.models.spec import load_here
+from flatforce.models.loading import load_in_process
 
 WATCHED: Final = 1.0
 """Seconds between looks at the parent."""
@@ -36,7 +36,7 @@ def main() -> None:
 
 def _answer(spec: str, device: str, dtype: str, answers: BinaryIO) -> None:
     try:
-        backend = load_here(spec, device=device, dtype=dtype)
+        backend = load_in_process(spec, device=device, dtype=dtype)
     except Exception as error:  # noqa: BLE001  # whatever it is, it is to be told
         send(answers, _told(error))
         return

@@ -15,7 +15,7 @@ FURTHER: Final = 3e-4
 
 
 class Weights(Config):
-    """Weights of the loss; each term is a mean of squares (see `huber`)."""
+    """Weights of the loss; each term is a mean of squares (see `huber_delta`)."""
 
     energy: NonNegativeFloat = 1.0
     """Of the energy per atom, (eV/atom)²."""
@@ -74,7 +74,7 @@ class TrainConfig(Config):
     """Share of the rest that judges the epochs."""
     valid_file: str | None = None
     """Frames that judge the epochs instead."""
-    e_cut: float | None = None
+    min_energy_step: float | None = None
     """eV/atom. Steps of a relaxation (frames of one `material` with `step` in their info) that are learnt: those after
     which the energy falls by more than this, the first and the last; null for all."""
     n_frames: PositiveInt | None = None
@@ -85,7 +85,7 @@ class TrainConfig(Config):
     """Shape of the model; not read when one is trained further."""
     start_from: str | None = None
     """Model that is trained further, such as chgnet:0.3.0; null for random weights."""
-    realign: bool = True
+    refit_e0s: bool = True
     """Whether its reference energies are first moved, by least squares over the species, to those of the frames."""
     freeze: list[str] = []
     """Weights that stay as they are, by name; * stands for anything, as in `interactions.0.*`."""
@@ -102,15 +102,15 @@ class TrainConfig(Config):
     """Decoupled decay of the weights."""
     amsgrad: bool = True
     """Whether Adam keeps the largest second moment."""
-    max_gradient: PositiveFloat = 10.0
+    clip_grad: PositiveFloat = 10.0
     """Norm at which gradients are clipped."""
     ema_decay: float | None = Field(0.99, gt=0.0, lt=1.0)
     """Decay of the running mean of the weights that is judged and kept; null for none."""
     weights: Weights = Weights()
     """Weights of the loss."""
-    type_weights: dict[str, NonNegativeFloat] = {}
+    config_type_weights: dict[str, NonNegativeFloat] = {}
     """Factors of the loss by config type, 1 where not given: more than 1 for what is hard to learn."""
-    huber: PositiveFloat | None = None
+    huber_delta: PositiveFloat | None = None
     """Error (eV/Å of a force, eV/atom, eV/Å²) beyond which the loss grows linearly instead of as the square, so
     that strongly displaced frames do not outweigh those about a minimum; null for squares alone."""
     stage_two: StageTwo | None = StageTwo()

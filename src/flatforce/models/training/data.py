@@ -80,10 +80,10 @@ def load_data(config: TrainConfig) -> TrainingData:
     frames = [frame for frame in every if config_type(frame) != ISOLATED]
     chosen = set(_held_out(frames, config))
     fit = [f for i, f in enumerate(frames) if i not in chosen]
-    unknown = sorted(set(config.type_weights) - {config_type(frame) for frame in frames})
+    unknown = sorted(set(config.config_type_weights) - {config_type(frame) for frame in frames})
     if unknown:
         raise DataError(
-            f"No frame is of config type {', '.join(unknown)}, which `type_weights` names.",
+            f"No frame is of config type {', '.join(unknown)}, which `config_type_weights` names.",
             fix=f"name some of {', '.join(sorted({config_type(frame) for frame in frames}))}",
         )
     if len(fit) < 2:
@@ -195,8 +195,8 @@ def fit_and_valid(config: TrainConfig, data: TrainingData, seed: int) -> tuple[l
         )
     else:
         learnt, valid = data.fit, _valid_file(config.valid_file, config, data)
-    if config.e_cut is not None:
-        learnt = curate(learnt, CurationConfig(outliers=None, duplicates=None, e_cut=config.e_cut)).frames
+    if config.min_energy_step is not None:
+        learnt = curate(learnt, CurationConfig(outliers=None, duplicates=None, e_cut=config.min_energy_step)).frames
     if config.n_frames is None:
         return learnt, valid
     if config.n_frames > len(learnt):

@@ -133,7 +133,7 @@ class _Run:
         bare = config.energy_only
 
         def examples(frames: Sequence[Atoms]) -> list[Example]:
-            factors = [config.type_weights.get(config_type(frame), 1.0) for frame in frames]
+            factors = [config.config_type_weights.get(config_type(frame), 1.0) for frame in frames]
             return [
                 example(frame, learner, need_forces=not bare, weight=factor)
                 for frame, factor in zip(frames, factors, strict=True)
@@ -235,9 +235,9 @@ class _Run:
             batch = [self.train[i] for i in order[first : first + self.config.batch_size]]
             self.optimizer.zero_grad(set_to_none=True)
             found = self._predict(batch, forces=weights.forces > 0, stress=weights.stress > 0)
-            loss = sheet_loss(self._truth(batch), found, weights, huber=self.config.huber)
+            loss = sheet_loss(self._truth(batch), found, weights, huber_delta=self.config.huber_delta)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_gradient)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
             self.optimizer.step()
             if self.ema is not None:
                 self.ema.update()
@@ -262,7 +262,7 @@ class _Run:
         for first in range(0, len(self.valid), 2 * self.config.batch_size):
             batch = self.valid[first : first + 2 * self.config.batch_size]
             wanted, found = self._truth(batch), self._predict(batch, forces=not bare, stress=not bare)
-            losses.append(float(sheet_loss(wanted, found, weights, huber=self.config.huber).detach()))
+            losses.append(float(sheet_loss(wanted, found, weights, huber_delta=self.config.huber_delta).detach()))
             energy.append(((wanted.energy - found.energy) / wanted.sizes).detach().abs())
             if not bare:
                 forces.append((wanted.forces - found.forces).detach().abs().flatten())

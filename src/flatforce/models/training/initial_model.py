@@ -11,9 +11,9 @@ from flatforce.core.errors import ConfigError, ModelError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import Labels, attach_labels, get_labels, material_of, read_frames, read_labelled
-from flatforce.models.potential import padded
 from flatforce.models.atomic_energies import fit_energies
-from flatforce.models.spec import load
+from flatforce.models.loading import load
+from flatforce.models.slab import pad_vacuum
 from flatforce.models.training.learners.base import Scale, mean_neighbours, pretrained, untrained
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def begin(
         return untrained(
             config.model,
             _scale(train, e0s, energy_only=config.energy_only),
-            neighbours=lambda cutoff: mean_neighbours([padded(f, cutoff) for f in train], cutoff),
+            neighbours=lambda cutoff: mean_neighbours([pad_vacuum(f, cutoff) for f in train], cutoff),
             dtype=config.dtype,
         ), []
     learner = pretrained(config.start_from, dtype=config.dtype)
@@ -80,7 +80,7 @@ def begin(
             fix="start from another model, or from random weights",
         )
     before = load(config.start_from, device="cpu", dtype="float32")
-    shifts = _misfit(before, train) if config.realign else {}
+    shifts = _misfit(before, train) if config.refit_e0s else {}
     learner.shift(shifts)
     _freeze(learner, config.freeze)
     if config.replay is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.data.frames import get_labels
-from flatforce.models.potential import padded
+from flatforce.models.slab import pad_vacuum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def example(frame: Atoms, learner: Learner, *, need_forces: bool = True, weight:
     Graph and labels. Of the stress only the in-plane components are kept, times the cell height.
     """
     labels = get_labels(frame, need_forces=need_forces)
-    slab = padded(frame, learner.cutoff)
+    slab = pad_vacuum(frame, learner.cutoff)
     height = float(frame.cell[2, 2])
     membrane = None
     if labels.stress is not None and height > 0:
@@ -120,7 +120,7 @@ def truth(examples: Sequence[Example], *, dtype: Any, device: str) -> Truth:
     )
 
 
-def sheet_loss(wanted: Truth, found: Predicted, weights: Weights, *, huber: float | None = None) -> Any:
+def sheet_loss(wanted: Truth, found: Predicted, weights: Weights, *, huber_delta: float | None = None) -> Any:
     """Compute the weighted mean of the squares, or of Huber's loss.
 
     Parameters
@@ -131,7 +131,7 @@ def sheet_loss(wanted: Truth, found: Predicted, weights: Weights, *, huber: floa
         What the model says.
     weights
         Of the three terms; a term without weight is not looked at.
-    huber
+    huber_delta
         Error in the units of each term beyond which the loss is linear, 2 δ |x| − δ²; None for squares alone.
 
     Returns
@@ -139,19 +139,19 @@ def sheet_loss(wanted: Truth, found: Predicted, weights: Weights, *, huber: floa
     A scalar tensor. Only the xx, yy and xy components of the stress enter, times the cell height.
     """
     per_frame = wanted.factors
-    loss = weights.energy * _mean((wanted.energy - found.energy) / wanted.sizes, huber, per_frame)
+    loss = weights.energy * _mean((wanted.energy - found.energy) / wanted.sizes, huber_delta, per_frame)
     if weights.forces > 0:
         per_atom = per_frame.repeat_interleave(wanted.sizes.long())[:, None]
-        loss = loss + weights.forces * _mean(wanted.forces - found.forces, huber, per_atom)
+        loss = loss + weights.forces * _mean(wanted.forces - found.forces, huber_delta, per_atom)
     if weights.stress > 0:
-        loss = loss + weights.stress * _mean(membrane_error(wanted, found), huber, per_frame[:, None])
+        loss = loss + weights.stress * _mean(membrane_error(wanted, found), huber_delta, per_frame[:, None])
     return loss
 
 
-def _mean(error: Any, huber: float | None, factors: Any) -> Any:
+def _mean(error: Any, huber_delta: float | None, factors: Any) -> Any:
     squares = error.square()
-    if huber is not None:
-        squares = squares - (error.abs() - huber).clamp(min=0).square()  # 2 δ |x| − δ² beyond δ
+    if huber_delta is not None:
+        squares = squares - (error.abs() - huber_delta).clamp(min=0).square()  # 2 δ |x| − δ² beyond δ
     return (factors * squares).mean()
 
 

@@ -27,9 +27,9 @@ from flatforce.models.training.data import (
     species_of,
     write_split,
 )
-from flatforce.models.training.isolated import train_isolated
 from flatforce.models.training.epochs import CHECKPOINT, UNKEPT, fit
 from flatforce.models.training.initial_model import begin
+from flatforce.models.training.isolated import train_isolated
 from flatforce.models.training.targets import reference_energies
 
 if TYPE_CHECKING:

@@ -1,74 +1,27 @@
-"""Cluster expansions of formation energies, on icet and trainstation: pinned end members, settings chosen inside."""
+"""Cluster expansions of formation energies, on icet and trainstation; inner cross-validation selects their settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from typing_extensions import override
 
-from flatforce.core.config import Config
 from flatforce.core.errors import DataError
-from flatforce.properties.alloys.mapping import cluster_space, cluster_vectors_in, neighbour_distance
-from flatforce.properties.alloys.regression import ALIASED, fit_parameters
+from flatforce.core.outcome import Outcome
+from flatforce.properties.alloys.csv_files import write_csv
+from flatforce.properties.alloys.design import Design, make_designs
+from flatforce.properties.alloys.regression import SINGULAR_TOLERANCE, fit_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ase import Atoms
+    from pathlib import Path
 
     from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.alloys.config import ClusterExpansionConfig, RegressionMethod
+    from flatforce.properties.alloys.table import AlloyTable
     from flatforce.structures.alloys import AlloyLattice
-
-Regulariser = Literal["ridge", "ardr", "rfe", "lasso", "bayesian-ridge", "least-squares"]
-
-NEIGHBOUR_CUTOFFS = (
-    (2.01,),
-    (2.67,),
-    (3.77,),
-    (2.01, 1.76),
-    (2.67, 1.76),
-    (2.67, 2.01),
-    (3.77, 2.01, 1.76),
-)
-"""Candidates in nearest distances of the sublattice: pairs, triplets, quadruplets just beyond a shell of a triangular
-lattice (1, √3, 2, √7, 3, …)."""
-
-
-class ClusterExpansionConfig(Config):
-    """Which expansions are tried; the inner loop chooses among them on training rows alone."""
-
-    cutoffs: list[list[PositiveFloat]] = []
-    """Å. Candidates, each the longest pair, triplet, …; shells of the sublattice if empty."""
-    methods: list[Regulariser] = Field(["ridge", "ardr", "rfe"], min_length=1)
-    """How parameters are found; `least-squares` is the structure-inversion method of Connolly and Williams (1983)."""
-    folds: int = Field(5, ge=2)
-    """Of the inner loop."""
-    pin_end_members: bool = True
-    """Whether the pure sheets have exactly zero formation energy."""
-    largest: float = Field(0.8, gt=0.0, le=1.0)
-    """Parameters per training row beyond which a candidate is not tried."""
-    seed: int = 0
-    """Of the inner folds."""
-
-
-@dataclass(frozen=True)
-class Design:
-    """The orderings of a table in one cluster space."""
-
-    cutoffs: tuple[float, ...]
-    space: Any
-    """icet's ClusterSpace."""
-    vectors: FloatArray
-    """(n, p) cluster vectors."""
-    basis: FloatArray
-    """(p, q): parameters = basis @ free parameters; columns leave the end members at zero, if pinned."""
-
-    @property
-    def reduced(self) -> FloatArray:
-        """(n, q) what the free parameters are fitted with."""
-        return np.asarray(self.vectors @ self.basis)
 
 
 @dataclass(frozen=True)
@@ -76,11 +29,13 @@ class Expansion:
     """A fitted cluster expansion."""
 
     design: Design
+    """Its cluster space, and the cluster vectors of the table."""
     method: str
+    """Regression method."""
     parameters: FloatArray
-    """(p,) meV per site."""
+    """(p,) parameters in meV per site."""
     cv_rmse: float
-    """meV per site, of the inner loop."""
+    """Root mean square error of the inner cross-validation, in meV per site."""
 
     def predict(self, vectors: FloatArray) -> FloatArray:
         """Predict formation energies.
@@ -92,131 +47,75 @@ class Expansion:
 
         Returns
         -------
-        (n,) meV per site.
+        (n,) formation energies in meV per site.
         """
         return np.asarray(vectors @ self.parameters)
 
 
-def make_designs(
-    lattice: AlloyLattice, orderings: Sequence[Atoms], config: ClusterExpansionConfig
-) -> list[Design]:
-    """Compute the cluster vectors of all candidates once.
-
-    Parameters
-    ----------
-    lattice
-        The alloy.
-    orderings
-        Undistorted.
-    config
-        Settings.
-
-    Returns
-    -------
-    One for each candidate.
-    """
-    nearest = neighbour_distance(lattice)
-    chosen = config.cutoffs or [[nearest * factor for factor in one] for one in NEIGHBOUR_CUTOFFS]
-    return [_design(lattice, orderings, cutoffs, pinned=config.pin_end_members) for cutoffs in chosen]
-
-
-def _design(
-    lattice: AlloyLattice, orderings: Sequence[Atoms], cutoffs: Sequence[float], *, pinned: bool
-) -> Design:
-    space = cluster_space(lattice, cutoffs)
-    vectors = cluster_vectors_in(space, lattice, orderings)
-    basis = np.eye(len(space))
-    if pinned:
-        basis = _pinned_basis(cluster_vectors_in(space, lattice, _pure(lattice)))
-    return Design(tuple(cutoffs), space, vectors, basis)
-
-
-def _pure(lattice: AlloyLattice) -> list[Atoms]:
-    found = []
-    for species in lattice.species:
-        atoms = lattice.parent.copy()
-        atoms.symbols[lattice.mixing(lattice.parent)] = species
-        found.append(atoms)
-    return found
-
-
-def _pinned_basis(ends: FloatArray) -> FloatArray:
-    """Solve the empty cluster and the points for the others, so that each free parameter is one interaction.
-
-    (An orthonormal null space would do as well, but sparse regularisers would then act on mixtures of interactions.)
-    """
-    pivots: list[int] = []
-    for column in range(ends.shape[1]):
-        if np.linalg.matrix_rank(ends[:, [*pivots, column]]) > len(pivots):
-            pivots.append(column)
-    free = [column for column in range(ends.shape[1]) if column not in pivots]
-    basis = np.zeros((ends.shape[1], len(free)))
-    basis[free, range(len(free))] = 1.0
-    basis[pivots] = -np.linalg.lstsq(ends[:, pivots], ends[:, free], rcond=None)[0]
-    return basis
-
-
-def choose_and_fit(
+def select_and_fit(
     designs: Sequence[Design], rows: IntArray, targets: FloatArray, config: ClusterExpansionConfig
 ) -> Expansion:
-    """Choose cutoffs and regulariser by cross-validation among the given rows, then fit all of these.
+    """Select cutoffs and regression method by cross-validation among the given rows, then fit all of these.
 
     Parameters
     ----------
     designs
-        Candidates.
+        Candidate designs.
     rows
-        (m,) places of the training rows in the table.
+        (m,) indices of the training rows in the table.
     targets
-        (m,) meV per site.
+        (m,) formation energies of the training rows in meV per site.
     config
         Settings.
 
     Returns
     -------
-    The expansion with the least inner error.
+    The expansion with the least cross-validation error.
 
     Raises
     ------
     DataError
         If every candidate has too many parameters for these rows.
     """
-    best: tuple[float, Design, Regulariser] | None = None
+    best: tuple[float, Design, RegressionMethod] | None = None
     for design in designs:
-        if not 0 < design.basis.shape[1] <= config.largest * len(_telling(design, rows)):
+        max_parameters = config.max_parameter_ratio * len(_informative_rows(design, rows))
+        if not 0 < design.basis.shape[1] <= max_parameters:
             continue
         for method in config.methods:
-            error = _inner_error(design, rows, targets, method=method, config=config)
+            error = _cross_validation_error(design, rows, targets, method=method, config=config)
             if best is None or error < best[0]:
                 best = (error, design, method)
     if best is None:
-        least = min(design.basis.shape[1] for design in designs)
+        fewest = min(design.basis.shape[1] for design in designs)
         raise DataError(
-            f"{len(rows)} orderings, end members counted, are too few for a cluster expansion.",
-            why=f"the smallest candidate has {least} parameters, {config.largest:.2g} per ordering are allowed",
-            fix="add orderings, or shorter cutoffs",
+            f"{len(rows)} orderings, end members included, are too few for a cluster expansion.",
+            why=f"the smallest candidate has {fewest} parameters, {config.max_parameter_ratio:.2g} per ordering are allowed",
+            fix="raise max_cells, or set expansion.cutoffs to shorter ones",
         )
     error, design, method = best
-    free = fit_parameters(design.reduced[rows], targets, method)
-    return Expansion(design, method, np.asarray(design.basis @ free), error)
+    free_parameters = fit_parameters(design.reduced[rows], targets, method)
+    return Expansion(design, method, np.asarray(design.basis @ free_parameters), error)
 
 
-def _telling(design: Design, rows: IntArray) -> IntArray:
-    """Places, among the rows, of those that tell something: pinned end members are met by any parameters."""
-    return np.flatnonzero(np.abs(design.reduced[rows]).max(axis=1, initial=0.0) > ALIASED)
+def _informative_rows(design: Design, rows: IntArray) -> IntArray:
+    """Return the indices, within the rows, of those that carry information: any parameters reproduce pinned end members."""
+    return np.flatnonzero(np.abs(design.reduced[rows]).max(axis=1, initial=0.0) > SINGULAR_TOLERANCE)
 
 
-def _inner_error(
+def _cross_validation_error(
     design: Design, rows: IntArray, targets: FloatArray, *, method: str, config: ClusterExpansionConfig
 ) -> float:
-    told = _telling(design, rows)
-    matrix, targets = design.reduced[rows[told]], targets[told]
-    order = np.random.default_rng(config.seed).permutation(len(told))
-    misses = []
-    for held in np.array_split(order, min(config.folds, len(told))):
-        learnt = np.setdiff1d(order, held)
-        misses.append(matrix[held] @ fit_parameters(matrix[learnt], targets[learnt], method) - targets[held])
-    return float(np.sqrt(np.mean(np.concatenate(misses) ** 2)))
+    """Return the root mean square error of the inner cross-validation in meV per site."""
+    informative = _informative_rows(design, rows)
+    matrix, targets = design.reduced[rows[informative]], targets[informative]
+    order = np.random.default_rng(config.seed).permutation(len(informative))
+    errors = []
+    for validation in np.array_split(order, min(config.folds, len(informative))):
+        train = np.setdiff1d(order, validation)
+        parameters = fit_parameters(matrix[train], targets[train], method)
+        errors.append(matrix[validation] @ parameters - targets[validation])
+    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
 
 
 def refit(expansion: Expansion, vectors: FloatArray, targets: FloatArray) -> FloatArray:
@@ -225,15 +124,15 @@ def refit(expansion: Expansion, vectors: FloatArray, targets: FloatArray) -> Flo
     Parameters
     ----------
     expansion
-        Its cutoffs and regulariser are kept.
+        The expansion whose cutoffs and regression method are used.
     vectors
         (m, p) cluster vectors.
     targets
-        (m,) meV per site.
+        (m,) formation energies in meV per site.
 
     Returns
     -------
-    (p,) meV per site.
+    (p,) parameters in meV per site.
     """
     basis = expansion.design.basis
     return np.asarray(basis @ fit_parameters(vectors @ basis, targets, expansion.method))
@@ -249,7 +148,7 @@ def interactions(expansion: Expansion) -> list[dict[str, Any]]:
 
     Returns
     -------
-    One for each orbit: order, radius (Å), multiplicity, eci (meV per site, each cluster).
+    For each orbit its order, radius (Å), multiplicity, and eci (meV per site, of each cluster).
     """
     from icet import ClusterExpansion
 
@@ -280,3 +179,91 @@ def to_icet(expansion: Expansion) -> Any:
     from icet import ClusterExpansion
 
     return ClusterExpansion(expansion.design.space, 1e-3 * expansion.parameters)
+
+
+@dataclass(frozen=True, repr=False)
+class ClusterExpansionFit(Outcome):
+    """A cluster expansion fitted to a whole table."""
+
+    kind: ClassVar[str] = "cluster expansion"
+    units: ClassVar[dict[str, str]] = {
+        "cv_rmse": "meV/site",
+        "rmse": "meV/site",
+        "n_parameters": "",
+        "n_orderings": "",
+    }
+
+    table: AlloyTable
+    """The table."""
+    expansion: Expansion
+    """The fit; its design holds the cluster vectors of the rows."""
+    interactions: list[dict[str, Any]]
+    """Order, radius (Å), multiplicity and eci (meV per site) of each orbit."""
+
+    @property
+    def predictions(self) -> FloatArray:
+        """(n,) fitted formation energies of the rows in meV per site; they are in-sample."""
+        return self.expansion.predict(self.expansion.design.vectors)
+
+    @property
+    @override
+    def metrics(self) -> dict[str, float]:
+        errors = self.predictions - self.table.formation_energies
+        return {
+            "cv_rmse": self.expansion.cv_rmse,
+            "rmse": float(np.sqrt(np.mean(errors**2))),
+            "n_parameters": float(np.count_nonzero(np.abs(self.expansion.parameters) > 0)),
+            "n_orderings": float(len(self.table.mixed_rows)),
+        }
+
+    @property
+    @override
+    def details(self) -> dict[str, Any]:
+        return {
+            "system": self.table.system,
+            "cutoffs": list(self.expansion.design.cutoffs),
+            "method": self.expansion.method,
+        }
+
+    @override
+    def arrays(self) -> dict[str, FloatArray]:
+        orbits = self.interactions
+        return {
+            "predictions": self.predictions,
+            "formation_energies": self.table.formation_energies,
+            "concentrations": self.table.concentrations,
+            "parameters": self.expansion.parameters,
+            "cluster_vectors": self.expansion.design.vectors,
+            "orbit_order": np.array([orbit["order"] for orbit in orbits]),
+            "orbit_radius": np.array([orbit["radius"] for orbit in orbits]),
+            "orbit_interaction": np.array([orbit["eci"] * orbit["multiplicity"] for orbit in orbits]),
+        }
+
+    @override
+    def files(self, folder: Path) -> None:
+        to_icet(self.expansion).write(str(folder / "expansion.ce"))
+        write_csv(folder / "interactions.csv", list(self.interactions[0]), self.interactions)
+
+
+def fit_cluster_expansion(
+    lattice: AlloyLattice, table: AlloyTable, config: ClusterExpansionConfig
+) -> ClusterExpansionFit:
+    """Fit a cluster expansion to a whole table.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    table
+        The table.
+    config
+        Settings.
+
+    Returns
+    -------
+    The fit with the cutoffs and the regression method that cross-validation selects.
+    """
+    designs = make_designs(lattice, table.orderings, config)
+    rows = np.arange(len(table.rows))
+    expansion = select_and_fit(designs, rows, table.formation_energies, config)
+    return ClusterExpansionFit(table, expansion, interactions(expansion))

@@ -1,219 +1,221 @@
-"""The comparison: every model on the same splits of the same table, with intervals, paired tests and costs."""
+"""Model comparison: every model on the same splits of the same table, with intervals, paired tests and costs."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from typing_extensions import override
 
-from flatforce.core.errors import FlatforceError
+from flatforce.core.files import write_text
+from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
-from flatforce.core.statistics import bootstrap_interval, paired_permutation_test
-from flatforce.properties.alloys.scores import mean_scores, scores
+from flatforce.core.statistics import paired_test
+from flatforce.properties.alloys.csv_files import write_csv
+from flatforce.properties.alloys.evaluation import evaluate_model
+from flatforce.properties.alloys.scores import SCORE_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.properties.alloys.predictors import Predictor
+    from flatforce.properties.alloys.evaluation import ComparedModel, ModelEvaluation
+    from flatforce.properties.alloys.expansion_predictors import InSampleFit
     from flatforce.properties.alloys.splits import Split
     from flatforce.properties.alloys.table import AlloyTable
 
-REFERENCE = "cluster expansion"
-"""The model that the others are tested against."""
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """A model and where it takes part."""
-
-    predictor: Predictor
-    costly: bool = False
-    """Whether it is trained for minutes: then it takes part in one repeat of the folds, and in no learning curve."""
-    extra_labels: str = ""
-    """What it has learnt from beside the training rows, for the table."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One model on all splits."""
-
-    name: str
-    sees: str
-    scores: dict[str, dict[str, float]]
-    """Kind of split → mean of the scores over its splits."""
-    interval: tuple[float, float]
-    """meV/site, 95 % of the mean absolute error in the folds, over independent structures; NaN of fewer than two."""
-    p_value: float
-    """Of the paired test against the cluster expansion; NaN for itself, or of fewer than two independent structures."""
-    curve: dict[int, list[float]]
-    """Training orderings → mean absolute error of each draw, meV/site."""
-    errors: FloatArray
-    """(n,) meV per site, mean absolute error of each row over the repeats; NaN where it was never tested."""
-    once: FloatArray
-    """(n,) meV per site, absolute error of each row in the first repeat: where costly models take part."""
-    predictions: FloatArray
-    """(n,) meV per site, mean over the repeats."""
-    seconds: float
-    """CPU time of learning and predicting, energies of force fields not counted."""
-    labels: float
-    """DFT labels that it learns from, mean over the folds."""
-    labels_an_answer: float
-    """DFT labels that each of its answers needs, mean over the folds."""
-    failures: list[str] = field(default_factory=list)
+BASELINE = "cluster expansion"
+"""Name of the model that the others are tested against."""
 
 
 def compare_models(
     table: AlloyTable,
-    contestants: Sequence[Contestant],
+    models: Sequence[ComparedModel],
     splits: Sequence[Split],
     *,
     groups: Sequence[int] | None = None,
     seed: int = 0,
     progress: Progress = silent,
-) -> list[Judged]:
-    """Judge models on shared splits.
+) -> list[ModelEvaluation]:
+    """Evaluate models on shared splits.
 
     Parameters
     ----------
     table
-        The truth.
-    contestants
+        The table with the true formation energies.
+    models
         Models.
     splits
-        Of `make_splits`.
+        Splits of `make_splits`.
     groups
-        (n,) of each row: those of a group are not independent; each its own if not given.
+        (n,) group of each row: rows of a group are not independent; each row is its own group if not given.
     seed
-        Of bootstrap and permutation.
+        Seed of the bootstrap samples and of the permutation test.
     progress
-        Told after each model.
+        Called after each model.
 
     Returns
     -------
-    One for each model, in the order given. A model that cannot learn from a split says so and has no number there.
+    The evaluation of each model, in the given order. A model that fails on a split lists it in `failures` and has no
+    score there.
     """
-    found: list[Judged] = []
-    of_row = np.arange(len(table.rows)) if groups is None else np.array(groups)
-    for number, one in enumerate(contestants):
-        found.append(_judge(table, one, splits, of_row, seed=seed))
-        progress(number + 1, len(contestants), one.predictor.name)
-    reference = next((one for one in found if one.name == REFERENCE), None)
+    evaluations: list[ModelEvaluation] = []
+    group_of_row = np.arange(len(table.rows)) if groups is None else np.array(groups)
+    for model in models:
+        evaluations.append(evaluate_model(table, model, splits, groups=group_of_row, seed=seed))
+        progress(len(evaluations), len(models), model.predictor.name)
+    baseline = next((evaluation for evaluation in evaluations if evaluation.name == BASELINE), None)
+    if baseline is None:
+        return evaluations
     return [
-        _tested(one, reference, of_row, seed, once=contestant.costly)
-        for one, contestant in zip(found, contestants, strict=True)
+        _test_against(
+            baseline, evaluation, group_of_row, seed=seed, first_repeat_only=model.expensive
+        )
+        for evaluation, model in zip(evaluations, models, strict=True)
     ]
 
 
-def _judge(
-    table: AlloyTable, one: Contestant, splits: Sequence[Split], groups: IntArray, *, seed: int
-) -> Judged:
-    truth = table.formation
-    each: dict[str, list[dict[str, float]]] = {}
-    rows: dict[str, list[int]] = {}
-    curve: dict[int, list[float]] = {}
-    tested: list[list[float]] = [[] for _ in table.rows]
-    failures: list[str] = []
-    seconds = 0.0
-    for split in splits:
-        if one.costly and not _for_costly(split):
-            continue
-        start = time.process_time()
-        try:
-            predicted = one.predictor.predict(split.train, truth[split.train], split.test)
-        except FlatforceError as error:
-            failures.append(f"{split.kind} {split.label}: {error.what}")
-            continue
-        finally:
-            seconds += time.process_time() - start
-        finite = np.isfinite(predicted)
-        if not finite.all():
-            failures.append(f"{split.kind} {split.label}: no number for {int((~finite).sum())} orderings")
-        if not finite.any():
-            continue
-        places, predicted = split.test[finite], predicted[finite]
-        if split.kind == "curve":
-            size = int(split.label.partition(".")[0])
-            curve.setdefault(size, []).append(float(np.abs(predicted - truth[places]).mean()))
-            continue
-        each.setdefault(split.kind, []).append(scores(table, places, predicted))
-        rows.setdefault(split.kind, []).append(len(places))
-        if split.kind == "folds":
-            for place, value in zip(places, predicted, strict=True):
-                tested[int(place)].append(float(value))
-    errors = np.array([np.abs(np.array(v) - truth[k]).mean() if v else np.nan for k, v in enumerate(tested)])
-    predictions = np.array([np.mean(v) if v else np.nan for v in tested])
-    known = np.isfinite(errors)
-    several = len(np.unique(groups[known])) > 1
-    return Judged(
-        one.predictor.name,
-        one.predictor.sees,
-        {kind: mean_scores(some, rows[kind]) for kind, some in each.items()},
-        bootstrap_interval(errors[known], groups=groups[known], seed=seed) if several else (np.nan, np.nan),
-        float("nan"),
-        curve,
-        errors,
-        np.array([abs(v[0] - truth[k]) if v else np.nan for k, v in enumerate(tested)]),
-        predictions,
-        seconds,
-        *_cost(table, one.predictor, splits),
-        failures,
-    )
+def _test_against(
+    baseline: ModelEvaluation,
+    evaluation: ModelEvaluation,
+    groups: IntArray,
+    *,
+    seed: int,
+    first_repeat_only: bool,
+) -> ModelEvaluation:
+    """Add the p value of the paired test on the rows that both models were tested on."""
+    if evaluation is baseline:
+        return evaluation
+    errors, baseline_errors = evaluation.errors, baseline.errors
+    if first_repeat_only:
+        errors, baseline_errors = evaluation.first_errors, baseline.first_errors
+    shared = np.isfinite(errors) & np.isfinite(baseline_errors)
+    if len(np.unique(groups[shared])) < 2:
+        return evaluation
+    p_value = paired_test(errors[shared], baseline_errors[shared], groups=groups[shared], seed=seed)
+    return replace(evaluation, p_value=p_value)
 
 
-def _cost(table: AlloyTable, predictor: Predictor, splits: Sequence[Split]) -> tuple[float, float]:
-    """Count the DFT labels behind a model, and behind each answer."""
-    each = np.array([row.labels for row in table.rows], dtype=float)
-    folds = [one for one in splits if one.kind == "folds"]
-    learnt = float(np.mean([each[one.train].sum() for one in folds])) if predictor.learns else 0.0
-    asked = float(np.mean([each[one.test].mean() for one in folds])) if predictor.asks_dft else 0.0
-    return learnt, asked
+@dataclass(frozen=True, repr=False)
+class ModelComparison(Outcome):
+    """Models of formation energies compared on the same splits of one table."""
+
+    kind: ClassVar[str] = "alloy comparison"
+
+    table: AlloyTable
+    """The table with the true formation energies."""
+    splits: list[Split]
+    """Splits that the models share."""
+    evaluations: list[ModelEvaluation]
+    """Errors and costs of each model."""
+    selections: Mapping[str, Sequence[str]]
+    """Name of each model → what it selected in each of its trainings, such as cutoffs or epochs."""
+    pretrained: Mapping[str, str]
+    """Name of each model → force field that its training starts from; empty for none."""
+    in_sample: InSampleFit
+    """Errors of a cluster expansion on its own training rows; they are not comparable."""
+
+    @property
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # models decide the names
+        """Unit of each metric."""
+        return dict.fromkeys(self.metrics, "meV/site")
+
+    @property
+    @override
+    def metrics(self) -> dict[str, float]:
+        return {
+            f"{evaluation.name}: mae": evaluation.scores.get("folds", {}).get("mae", np.nan)
+            for evaluation in self.evaluations
+        }
+
+    @property
+    @override
+    def notes(self) -> list[str]:
+        return [
+            f"{evaluation.name}: {failure}"
+            for evaluation in self.evaluations
+            for failure in evaluation.failures[:1]
+        ]
+
+    @property
+    @override
+    def details(self) -> dict[str, Any]:
+        in_sample = self.in_sample
+        fitted = bool(np.isfinite(in_sample.mae))
+        return {
+            "system": self.table.system,
+            "species": list(self.table.species),
+            "n_orderings": len(self.table.mixed_rows),
+            "models": {
+                evaluation.name: evaluation.to_plain()
+                | {
+                    "selections": _count(self.selections[evaluation.name]),
+                    "pretrained": self.pretrained[evaluation.name],
+                }
+                for evaluation in self.evaluations
+            },
+            "in_sample": {
+                "mae": in_sample.mae if fitted else None,
+                "rmse": in_sample.rmse if fitted else None,
+                "method": in_sample.method,
+            },
+        }
+
+    @override
+    def arrays(self) -> dict[str, FloatArray]:
+        return {
+            "concentrations": self.table.concentrations,
+            "formation_energies": self.table.formation_energies,
+            "predictions": np.array([evaluation.predictions for evaluation in self.evaluations]),
+            "errors": np.array([evaluation.errors for evaluation in self.evaluations]),
+        }
+
+    @override
+    def files(self, folder: Path) -> None:
+        names = [row.name for row in self.table.rows]
+        splits = [split.to_names(names) for split in self.splits]
+        write_text(folder / "splits.json", json.dumps(splits, indent=1))
+        columns = ["model", "model_input", "split", *SCORE_UNITS, "mae_low", "mae_high", "p_value"]
+        columns += ["cpu_seconds", "training_labels", "labels_per_prediction"]
+        rows = [row for evaluation in self.evaluations for row in _score_rows(evaluation)]
+        write_csv(folder / "scores.csv", columns, rows)
+        models = [evaluation.name for evaluation in self.evaluations]
+        columns = ["name", "x", "formation_energy", *models]
+        write_csv(folder / "predictions.csv", columns, self._prediction_rows())
+
+    def _prediction_rows(self) -> list[dict[str, Any]]:
+        return [
+            {"name": row.name, "x": row.x, "formation_energy": row.formation_energy}
+            | {evaluation.name: evaluation.predictions[index] for evaluation in self.evaluations}
+            for index, row in enumerate(self.table.rows)
+            if not row.end_member
+        ]
 
 
-def _for_costly(split: Split) -> bool:
-    return split.kind in {"size", "window"} or (split.kind == "folds" and split.label.startswith("0."))
+def _score_rows(evaluation: ModelEvaluation) -> list[dict[str, Any]]:
+    """List the scores of a model, one row for each kind of split."""
+    rows = []
+    for kind, scores in evaluation.scores.items():
+        low, high = evaluation.mae_interval if kind == "folds" else (np.nan, np.nan)
+        rows.append(
+            {
+                "model": evaluation.name,
+                "model_input": evaluation.model_input,
+                "split": kind,
+                **scores,
+                "mae_low": low,
+                "mae_high": high,
+                "p_value": evaluation.p_value,
+                "cpu_seconds": evaluation.cpu_seconds,
+                "training_labels": evaluation.training_labels,
+                "labels_per_prediction": evaluation.labels_per_prediction,
+            }
+        )
+    return rows
 
 
-def _tested(one: Judged, reference: Judged | None, groups: IntArray, seed: int, *, once: bool) -> Judged:
-    if reference is None or reference is one:
-        return one
-    mine, theirs = (one.once, reference.once) if once else (one.errors, reference.errors)
-    both = np.isfinite(mine) & np.isfinite(theirs)
-    if len(np.unique(groups[both])) < 2:
-        return one
-    return replace(one, p_value=paired_permutation_test(mine[both], theirs[both], groups=groups[both], seed=seed))
-
-
-def _number(value: float) -> float | None:
-    """Write what is not finite as null: JSON has no NaN."""
-    return float(value) if np.isfinite(value) else None
-
-
-def plain(judged: Judged) -> dict[str, Any]:
-    """Write a judgement as plain values.
-
-    Parameters
-    ----------
-    judged
-        Of one model.
-
-    Returns
-    -------
-    What JSON holds.
-    """
-    return {
-        "sees": judged.sees,
-        "scores": {
-            kind: {name: _number(value) for name, value in found.items()}
-            for kind, found in judged.scores.items()
-        },
-        "interval": [_number(end) for end in judged.interval],
-        "p_value": _number(judged.p_value),
-        "curve": {str(size): values for size, values in judged.curve.items()},
-        "seconds": judged.seconds,
-        "labels": judged.labels,
-        "labels_an_answer": judged.labels_an_answer,
-        "failures": judged.failures,
-    }
+def _count(selections: Sequence[str]) -> dict[str, int]:
+    return {text: selections.count(text) for text in dict.fromkeys(selections)}

@@ -1,4 +1,4 @@
-"""A force field's guess of a relaxed sheet and of its second derivatives, from which DFT needs few steps."""
+"""Initial relaxation by a force field, with second derivatives, from which DFT needs few steps."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from flatforce.core.hashing import hash_file, hash_structure, hash_value
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.spec import model_files
 from flatforce.properties.relax import relax_many
-from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.properties.relax_config import RelaxConfig
+from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.structures.sheet import IN_PLANE
 
 if TYPE_CHECKING:
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
     from flatforce.reference.relaxation import LabelRelaxation
 
-LEAST_CURVATURE = 6.0
-"""eV/Å². Directions that a force field finds softer than this are stepped along as if they were this stiff; rigid shifts
-and sheets that it finds unstable are among them."""
+MIN_CURVATURE = 6.0
+"""Least curvature along any direction, in eV/Å². Softer directions, such as rigid shifts and unstable modes, are treated as
+if they were this stiff."""
 
 STEP = 0.01
-"""Å, of the central differences behind the curvature."""
+"""Displacement of the central differences that give the second derivatives, in Å."""
 
 MAX_STEPS = 300
-"""Of the guess; what does not relax by then starts where it is."""
+"""Largest number of steps; a sheet that fails to relax starts where it is."""
 
 
-def guess_relaxed(
+def relax_initially(
     sheet: Atoms, potential: Potential, target: LabelRelaxation, *, folder: Path
 ) -> tuple[Atoms, FloatArray]:
-    """Relax a sheet with a force field; kept on disk, so that a run that goes on starts from the same numbers.
+    """Relax a sheet with a force field; the result is cached, so that a resumed run starts from the same numbers.
 
     Parameters
     ----------
@@ -48,54 +48,55 @@ def guess_relaxed(
     potential
         The force field.
     target
-        Where the relaxation by labels will end.
+        Convergence criteria of the relaxation by labels.
     folder
-        Where guesses are kept.
+        Folder of the cache.
 
     Returns
     -------
-    The sheet, and (d, d) eV/Å², second derivatives in the coordinates of ASE's `FrechetCellFilter`, or of the positions
-    if the cell is kept, every direction at least as stiff as `LEAST_CURVATURE`.
+    The relaxed sheet, and its (d, d) second derivatives in eV/Å²: in the coordinates of ASE's `FrechetCellFilter`, or in
+    the positions if the cell is fixed. Every direction is at least as stiff as `MIN_CURVATURE`.
     """
-    files = [hash_file(one) for one in model_files(potential.spec)] or [potential.spec]
+    files = [hash_file(path) for path in model_files(potential.spec)] or [potential.spec]
     key = hash_value([hash_structure(sheet), files, target.model_dump(mode="json")])
-    path = folder / "guesses" / f"{key}.npz"
-    if not path.is_file():
+    cached = folder / "initial" / f"{key}.npz"
+    if not cached.is_file():
         settings = RelaxConfig(
             max_force=target.max_force,
             max_stress=target.max_stress,
             max_steps=MAX_STEPS,
             relax_cell=target.relax_cell,
         )
-        (found,) = relax_many(potential, [sheet], settings)
+        (relaxation,) = relax_many(potential, [sheet], settings)
         start = sheet.copy()
-        if not isinstance(found, FailedRelaxation):
-            start.set_cell([*found.atoms.cell.array[:2].tolist(), sheet.cell.array[2].tolist()])
-            start.positions = found.atoms.positions
+        if not isinstance(relaxation, FailedRelaxation):
+            start.set_cell([*relaxation.atoms.cell.array[:2].tolist(), sheet.cell.array[2].tolist()])
+            start.positions = relaxation.atoms.positions
             start.positions[:, 2] += sheet.positions[:, 2].mean() - start.positions[:, 2].mean()
-        curvature = _curvature(start, potential, relax_cell=target.relax_cell)
-        write_arrays(path, {"positions": start.positions, "cell": start.cell.array, "curvature": curvature})
-    with np.load(path) as stored:
+        curvature = _second_derivatives(start, potential, relax_cell=target.relax_cell)
+        write_arrays(cached, {"positions": start.positions, "cell": start.cell.array, "curvature": curvature})
+    with np.load(cached) as stored:
         start = sheet.copy()
         start.set_cell(stored["cell"])
         start.positions = stored["positions"]
         return start, np.asarray(stored["curvature"])
 
 
-def _curvature(sheet: Atoms, potential: Potential, *, relax_cell: bool) -> FloatArray:
+def _second_derivatives(sheet: Atoms, potential: Potential, *, relax_cell: bool) -> FloatArray:
+    """Return (d, d) second derivatives in eV/Å², with eigenvalues of at least `MIN_CURVATURE`."""
     atoms = sheet.copy()
     atoms.calc = SheetCalculator(potential)
-    moving = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if relax_cell else atoms
-    start = np.array(moving.get_positions())
+    coordinates = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if relax_cell else atoms
+    start = np.array(coordinates.get_positions())
     rows = []
-    for place in np.ndindex(start.shape):
+    for component in np.ndindex(start.shape):
         forces = []
         for sign in (1.0, -1.0):
-            moved = start.copy()
-            moved[place] += sign * STEP
-            moving.set_positions(moved)
-            forces.append(np.array(moving.get_forces()).ravel())
+            displaced = start.copy()
+            displaced[component] += sign * STEP
+            coordinates.set_positions(displaced)
+            forces.append(np.array(coordinates.get_forces()).ravel())
         rows.append((forces[1] - forces[0]) / (2 * STEP))
     matrix = (np.array(rows) + np.array(rows).T) / 2
     values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.maximum(np.abs(values), LEAST_CURVATURE)) @ vectors.T)
+    return np.asarray((vectors * np.maximum(np.abs(values), MIN_CURVATURE)) @ vectors.T)

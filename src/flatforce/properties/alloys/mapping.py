@@ -1,4 +1,4 @@
-"""Relaxed sheets laid back on the lattice of their alloy: which ordering, how far from it, or no longer on it."""
+"""Mapping of relaxed sheets to the lattice of their alloy, cluster vectors, and comparison of orderings."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from flatforce.structures.alloys import AlloyLattice
 
 IDENTITY_CUTOFFS = (4.6, 2.8, 2.1)
-"""In nearest distances of the sublattice that mixes: pairs, triplets, quadruplets. Orderings that differ in them are
-different; the others are compared atom by atom."""
+"""Longest pair, triplet, quadruplet in nearest distances of the sublattice that mixes. Orderings whose cluster vectors
+differ are different; the others are compared atom by atom."""
 
-SAME_VECTOR = 1e-6
-"""Largest difference of the cluster vectors of one ordering: round-off."""
+VECTOR_TOLERANCE = 1e-6
+"""Largest difference between cluster vectors of one ordering: round-off."""
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A sheet on the lattice."""
+    """A sheet mapped to the lattice."""
 
     ideal: Atoms
-    """The ordering, undistorted."""
-    distance: float
-    """Å, largest distance of an atom from its site, the strain taken out."""
-    strain: float
-    """Largest principal strain in the plane, absolute."""
+    """The undistorted ordering."""
+    max_distance: float
+    """Largest distance of an atom from its site after the strain is removed, in Å."""
+    max_strain: float
+    """Largest principal in-plane strain, absolute, dimensionless."""
 
 
 def map_to_lattice(lattice: AlloyLattice, atoms: Atoms) -> Mapped:
@@ -51,37 +51,37 @@ def map_to_lattice(lattice: AlloyLattice, atoms: Atoms) -> Mapped:
 
     Returns
     -------
-    The ordering and how far the sheet has moved from it.
+    The ordering, and how far the sheet is displaced and strained from it.
 
     Raises
     ------
     DataError
-        If its cell is no cell of the lattice.
+        If its cell is no supercell of the lattice.
     """
     import_icet()
     from icet.tools import map_structure_to_reference
 
     lattice.n_sites(atoms)  # refuses other species
-    flat = atoms.copy()
-    flat.set_constraint()
-    flat.pbc = (True, True, False)
+    sheet = atoms.copy()
+    sheet.set_constraint()
+    sheet.pbc = (True, True, False)
     try:
-        ideal, found = map_structure_to_reference(
-            flat, lattice.parent, inert_species=lattice.inert or None, suppress_warnings=True
+        ideal, mapping = map_structure_to_reference(
+            sheet, lattice.parent, inert_species=lattice.inert or None, suppress_warnings=True
         )
     except ValueError as error:
         raise DataError(
             f"{atoms.info.get('name', atoms.get_chemical_formula())} does not lie on the lattice of {lattice.name}.",
             why=str(error),
-            fix="leave it out, or give the lattice constant that its cell belongs to",
+            fix="leave it out, or set alloy.a to the lattice constant of its cell",
         ) from error
-    strain = np.linalg.eigvalsh(np.asarray(found.strain_tensor)[:2, :2])
+    strain = np.linalg.eigvalsh(np.asarray(mapping.strain_tensor)[:2, :2])
     ideal.info = dict(atoms.info)
-    return Mapped(ideal, float(found.drmax), float(np.abs(strain).max()))
+    return Mapped(ideal, float(mapping.drmax), float(np.abs(strain).max()))
 
 
 def neighbour_distance(lattice: AlloyLattice) -> float:
-    """Return the nearest distance between sites that mix.
+    """Return the shortest distance between sites that mix.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def neighbour_distance(lattice: AlloyLattice) -> float:
 
     Returns
     -------
-    Å.
+    Distance in Å.
     """
     sites = lattice.parent[lattice.mixing(lattice.parent)].repeat((3, 3, 1))
     distances = sites.get_all_distances(mic=True)
@@ -98,30 +98,30 @@ def neighbour_distance(lattice: AlloyLattice) -> float:
 
 
 def cluster_space(lattice: AlloyLattice, cutoffs: Sequence[float]) -> Any:
-    """Make icet's cluster space, its vacuum wider than any cluster.
+    """Make icet's cluster space, with more vacuum than the longest cluster.
 
     Parameters
     ----------
     lattice
         The alloy.
     cutoffs
-        Å, of pairs, triplets, …
+        Longest pair, triplet, … in Å.
 
     Returns
     -------
-    The space.
+    icet's `ClusterSpace`.
     """
     icet = import_icet()
     return icet.ClusterSpace(lattice.spacious(max(cutoffs)), list(cutoffs), lattice.allowed)
 
 
-def cluster_vectors_in(space: Any, lattice: AlloyLattice, orderings: Sequence[Atoms]) -> FloatArray:
-    """Compute correlations of orderings.
+def compute_cluster_vectors(space: Any, lattice: AlloyLattice, orderings: Sequence[Atoms]) -> FloatArray:
+    """Compute the cluster vectors (correlation functions) of orderings.
 
     Parameters
     ----------
     space
-        Of `cluster_space`.
+        Cluster space of `cluster_space`.
     lattice
         The alloy.
     orderings
@@ -129,14 +129,14 @@ def cluster_vectors_in(space: Any, lattice: AlloyLattice, orderings: Sequence[At
 
     Returns
     -------
-    (n, p) dimensionless, the empty cluster first.
+    (n, p) cluster vectors, dimensionless; the empty cluster is first.
     """
     third = space.primitive_structure.cell.array[2]
-    return np.array([space.get_cluster_vector(_spaced(one, lattice, third)) for one in orderings])
+    return np.array([space.get_cluster_vector(_with_vacuum(ordering, lattice, third)) for ordering in orderings])
 
 
-def _spaced(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
-    """Give an ordering the vacuum of a cluster space."""
+def _with_vacuum(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
+    """Return a copy with the third lattice vector, and thus the vacuum, of a cluster space."""
     atoms = ordering.copy()
     heights = lattice.parent.positions[:, 2]
     middle = (heights.min() + heights.max()) / 2  # where `spacious` has the middle of its cell
@@ -149,7 +149,7 @@ def _spaced(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
 
 
 def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[int]:
-    """Tell which orderings are the same, however large their cells.
+    """Group equal orderings, however large their cells.
 
     Parameters
     ----------
@@ -160,52 +160,57 @@ def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[i
 
     Returns
     -------
-    For each, the place of the first one like it.
+    For each ordering, the index of the first one that is equal.
     """
     if not orderings:
         return []
     nearest = neighbour_distance(lattice)
     space = cluster_space(lattice, [factor * nearest for factor in IDENTITY_CUTOFFS])
-    vectors = cluster_vectors_in(space, lattice, orderings)
-    alike = SymmetryEquivalenceCheck(to_primitive=True)  # equal vectors are no proof: 8-site cells collide
+    vectors = compute_cluster_vectors(space, lattice, orderings)
+    equivalence = SymmetryEquivalenceCheck(to_primitive=True)  # equal vectors are no proof: 8-site cells collide
     groups: list[int] = []
-    for number, vector in enumerate(vectors):
-        close = np.flatnonzero(np.abs(vectors[:number] - vector).max(axis=1, initial=0.0) < SAME_VECTOR)
-        firsts = sorted({groups[k] for k in close})
-        same = (k for k in firsts if alike.compare(_thick(orderings[number]), _thick(orderings[k])))
-        groups.append(next(same, number))
+    for index, vector in enumerate(vectors):
+        close = np.flatnonzero(np.abs(vectors[:index] - vector).max(axis=1, initial=0.0) < VECTOR_TOLERANCE)
+        candidates = sorted({groups[other] for other in close})
+        equal = (
+            other
+            for other in candidates
+            if equivalence.compare(_periodic(orderings[index]), _periodic(orderings[other]))
+        )
+        groups.append(next(equal, index))
     return groups
 
 
 def exchange_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[int]:
-    """Tell which orderings of a binary are one another's image when its species change places.
+    """Group the orderings of a binary that are each other's image when its species are exchanged.
 
-    Where the species are alike their energies nearly agree: a model that has learnt one has been told the other.
+    Where the species are alike their energies nearly agree: a model trained on one ordering has seen its image too.
 
     Parameters
     ----------
     lattice
         The alloy.
     orderings
-        Undistorted, distinct orderings.
+        Undistorted orderings, all distinct.
 
     Returns
     -------
-    For each, the place of the first of its pair; its own place for more species.
+    For each ordering, the index of the first of its pair; its own index for more than two species.
     """
     if len(lattice.species) != 2:
         return list(range(len(orderings)))
     images = []
-    for one in orderings:
-        image, mixing = one.copy(), lattice.mixing(one)
-        first, last = lattice.species
-        image.symbols[mixing] = [last if s == first else first for s in np.array(one.symbols)[mixing]]
+    first, last = lattice.species
+    for ordering in orderings:
+        image, mixing = ordering.copy(), lattice.mixing(ordering)
+        symbols = np.array(ordering.symbols)[mixing]
+        image.symbols[mixing] = [last if symbol == first else first for symbol in symbols]
         images.append(image)
-    found = ordering_groups(lattice, [*orderings, *images])
-    return [min(k, found[len(orderings) + k]) for k in range(len(orderings))]
+    groups = ordering_groups(lattice, [*orderings, *images])
+    return [min(index, groups[len(orderings) + index]) for index in range(len(orderings))]
 
 
-def _thick(ordering: Atoms) -> Atoms:
+def _periodic(ordering: Atoms) -> Atoms:
     atoms = ordering.copy()
     atoms.pbc = True
     return atoms

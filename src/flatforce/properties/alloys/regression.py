@@ -1,4 +1,4 @@
-"""Linear regression with the regularisers of cluster expansions."""
+"""Linear regression with the regularisers that cluster expansions use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
-NOTHING = 1e-9
-"""meV per site. Energies below are round-off, which trainstation's scaling would blow up."""
+ENERGY_TOLERANCE = 1e-9
+"""Energies below are round-off, in meV per site; trainstation's scaling would blow them up."""
 
-ALIASED = 1e-8
-"""Singular values below this part of the largest count as zero: far above round-off, far below those of real data."""
+SINGULAR_TOLERANCE = 1e-8
+"""Singular values below this fraction of the largest count as zero: far above round-off, far below those of data."""
 
 
 def fit_parameters(matrix: FloatArray, targets: FloatArray, method: str) -> FloatArray:
@@ -26,39 +26,39 @@ def fit_parameters(matrix: FloatArray, targets: FloatArray, method: str) -> Floa
     Parameters
     ----------
     matrix
-        (m, p) rows of zeros tell nothing and are left out.
+        (m, p) design matrix; rows of zeros carry no information and are left out.
     targets
-        (m,) numbers.
+        (m,) values to be fitted.
     method
-        `least-squares`, or a method of trainstation.
+        `least-squares`, or the name of a method of trainstation.
 
     Returns
     -------
-    (p,) parameters.
+    (p,) parameters, in the unit of the targets.
     """
     from trainstation import fit
 
-    told = np.abs(matrix).max(axis=1, initial=0.0) > 0  # pinned end members say 0 = 0
-    matrix, targets = matrix[told], targets[told]
-    if np.abs(targets).max(initial=0.0) < NOTHING:
+    nonzero = np.abs(matrix).max(axis=1, initial=0.0) > 0  # the rows of pinned end members are 0 = 0
+    matrix, targets = matrix[nonzero], targets[nonzero]
+    if np.abs(targets).max(initial=0.0) < ENERGY_TOLERANCE:
         return np.zeros(matrix.shape[1])
     if method == "least-squares":
-        return _least_norm(matrix, targets)
-    # scikit-learn speaks of paths that did not converge; the inner loop judges them
-    with warnings.catch_warnings(), _drawing_alike():
+        return _solve_least_norm(matrix, targets)
+    # scikit-learn warns of paths that did not converge; the inner cross-validation sees their errors
+    with warnings.catch_warnings(), _seeded_global_generator():
         warnings.simplefilter("ignore")
-        alone = {"n_jobs": 1} if method == "rfe" else {}
-        found = fit(matrix, targets, fit_method=method, check_condition=False, **alone)
-    parameters = np.asarray(found["parameters"], dtype=float)
+        options = {"n_jobs": 1} if method == "rfe" else {}
+        result = fit(matrix, targets, fit_method=method, check_condition=False, **options)
+    parameters = np.asarray(result["parameters"], dtype=float)
     if method == "rfe":
-        kept = np.flatnonzero(parameters)
-        parameters[kept] = _least_norm(matrix[:, kept], targets)
+        selected = np.flatnonzero(parameters)
+        parameters[selected] = _solve_least_norm(matrix[:, selected], targets)
     return parameters
 
 
 @contextmanager
-def _drawing_alike() -> Iterator[None]:
-    """Seed numpy's global generator for a while: feature elimination draws its inner splits from it, unseeded."""
+def _seeded_global_generator() -> Iterator[None]:
+    """Seed numpy's global generator for a while: feature elimination takes its inner splits from it, unseeded."""
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
     try:
@@ -67,10 +67,10 @@ def _drawing_alike() -> Iterator[None]:
         np.random.set_state(state)  # noqa: NPY002
 
 
-def _least_norm(matrix: FloatArray, targets: FloatArray) -> FloatArray:
-    """Solve by least squares; where small cells alias clusters, the smallest of all solutions.
+def _solve_least_norm(matrix: FloatArray, targets: FloatArray) -> FloatArray:
+    """Solve by least squares; where small cells alias clusters, return the solution of least norm.
 
-    Columns that agree on every small cell leave their difference open. Without truncation it comes out as round-off
-    over round-off: harmless on the same cells, and without bound on larger ones.
+    Columns that agree on every small cell leave their difference undetermined. Without truncation it is round-off
+    divided by round-off: harmless on the same cells, and without bound on larger ones.
     """
-    return np.asarray(np.linalg.lstsq(matrix, targets, rcond=ALIASED)[0])
+    return np.asarray(np.linalg.lstsq(matrix, targets, rcond=SINGULAR_TOLERANCE)[0])

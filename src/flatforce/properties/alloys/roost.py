@@ -1,4 +1,4 @@
-"""Roost among the predictors: what a network of the composition alone can say."""
+"""Roost, a neural network of the composition alone, as a predictor."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import PositiveInt
 from typing_extensions import override
 
-from flatforce.core.config import Config
 from flatforce.models.isolated.roost import predict_compositions
 from flatforce.properties.alloys.predictors import Predictor
 
@@ -20,38 +18,31 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
-
-
-class RoostConfig(Config):
-    """How Roost is trained."""
-
-    epochs: PositiveInt = 200
-    """Passes over the training orderings."""
-    members: PositiveInt = 1
-    """Of the ensemble."""
+    from flatforce.properties.alloys.config import RoostConfig
 
 
 @dataclass(frozen=True)
 class RoostPredictor(Predictor):
-    """Roost in its own environment."""
+    """Roost, run in its own environment."""
 
     orderings: Sequence[Atoms]
-    """In the order of the rows."""
+    """Orderings, in the order of the rows of the table."""
     python: Path
+    """Python interpreter of the environment."""
     config: RoostConfig
     seed: int = 0
     name: str = "Roost"
-    sees: str = "composition"
+    model_input: str = "composition"
 
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
-        formulas = [one.get_chemical_formula(empirical=True) for one in self.orderings]
+        formulas = [ordering.get_chemical_formula(empirical=True) for ordering in self.orderings]
         return np.array(
             predict_compositions(
                 self.python,
-                [formulas[k] for k in train],
-                [float(one) for one in targets],
-                [formulas[k] for k in test],
+                [formulas[row] for row in train],
+                [float(target) for target in targets],
+                [formulas[row] for row in test],
                 epochs=self.config.epochs,
                 members=self.config.members,
                 seed=self.seed,

@@ -1,4 +1,4 @@
-"""How predictions of formation energies are judged: errors, order, hull; intervals by the bootstrap, paired tests."""
+"""Scores of predicted formation energies: errors, rank correlation, convex hull."""
 
 from __future__ import annotations
 
@@ -15,129 +15,141 @@ if TYPE_CHECKING:
 SCORE_UNITS = {
     "mae": "meV/site",
     "rmse": "meV/site",
-    "max": "meV/site",
-    "mae_atom": "meV/atom",
-    "spearman": "1",
+    "max_error": "meV/site",
+    "mae_per_atom": "meV/atom",
+    "spearman": "",
     "hull_mae": "meV/site",
-    "ground_state_recall": "1",
-    "ground_state_precision": "1",
+    "ground_state_recall": "",
+    "ground_state_precision": "",
     "regret": "meV/site",
 }
-"""Of `scores`."""
+"""Units of the scores."""
 
-ON_HULL = 1e-6
-"""meV per site above the hull: round-off."""
+HULL_TOLERANCE = 1e-6
+"""Energies above the hull that are round-off, in meV per site."""
 
-FACING_DOWN = 1e-9
+WALL_TOLERANCE = 1e-9
 """Least downward part of the normal of a facet of the lower hull: the walls of the composition range have none."""
 
-SAME = 1.0
-"""meV per site within which a state counts as a ground state."""
+GROUND_STATE_TOLERANCE = 1.0
+"""Predicted energy above the hull within which an ordering counts as a predicted ground state, in meV per site."""
+
+COMPOSITION_TOLERANCE = 1e-6
+"""Difference of concentrations that is round-off."""
+
+MIN_RANKED = 3
+"""Least number of orderings of one composition that a rank correlation is computed for."""
 
 
-def lower_hull(shares: FloatArray, energies: FloatArray) -> FloatArray:
+def lower_hull(concentrations: FloatArray, energies: FloatArray) -> FloatArray:
     """Return the energy above the lower convex hull.
 
     Parameters
     ----------
-    shares
-        (n, species) compositions; the pure ones with zero energy are always part of the hull.
+    concentrations
+        (n, n_species) concentrations; the end members with zero energy are always part of the hull.
     energies
         (n,) formation energies.
 
     Returns
     -------
-    (n,) in the unit of the energies, 0 on the hull.
+    (n,) energies above the hull in the unit of the energies; 0 on the hull.
     """
     from scipy.spatial import ConvexHull
 
-    species = shares.shape[1]
-    pure = np.eye(species)
+    n_species = concentrations.shape[1]
+    pure = np.eye(n_species)
     scale = float(np.max(np.abs(energies), initial=0.0)) or 1.0
     energies = energies / scale
-    lid = np.append(np.full(species - 1, 1 / species), 2.0)  # gives a flat set of points a volume
+    lid = np.append(np.full(n_species - 1, 1 / n_species), 2.0)  # gives a flat set of points a volume
     points = np.vstack(
         [
             np.column_stack(
-                [np.vstack([pure, shares])[:, 1:], np.concatenate([np.zeros(species), energies])]
+                [
+                    np.vstack([pure, concentrations])[:, 1:],
+                    np.concatenate([np.zeros(n_species), energies]),
+                ]
             ),
             lid,
         ]
     )
     planes = ConvexHull(points).equations
-    lower = planes[planes[:, -2] < -FACING_DOWN]
-    heights = -(shares[:, 1:] @ lower[:, :-2].T + lower[:, -1]) / lower[:, -2]
+    lower = planes[planes[:, -2] < -WALL_TOLERANCE]
+    heights = -(concentrations[:, 1:] @ lower[:, :-2].T + lower[:, -1]) / lower[:, -2]
     return np.asarray(scale * np.maximum(energies - heights.max(axis=1), 0.0))
 
 
-def scores(table: AlloyTable, places: IntArray, predicted: FloatArray) -> dict[str, float]:
-    """Judge predictions of some rows.
+def score_predictions(table: AlloyTable, rows: IntArray, predictions: FloatArray) -> dict[str, float]:
+    """Score predictions of some rows.
 
     Parameters
     ----------
     table
-        The truth.
-    places
-        (m,) rows that were predicted.
-    predicted
-        (m,) meV per site.
+        The table with the true formation energies.
+    rows
+        (m,) indices of the predicted rows.
+    predictions
+        (m,) predicted formation energies in meV per site.
 
     Returns
     -------
-    The names of `SCORE_UNITS`; NaN where a score needs more rows than there are.
+    Name of each score of `SCORE_UNITS` → value; NaN where a score needs more rows than there are.
     """
-    truth = table.formation[places]
-    error = np.abs(predicted - truth)
-    atoms = np.array([table.rows[k].n_sites / table.rows[k].n_atoms for k in places])
-    shares = table.shares[places]
-    above, above_predicted = lower_hull(shares, truth), lower_hull(shares, predicted)
-    stable, named = above < ON_HULL, above_predicted < SAME
-    lowest = above_predicted < ON_HULL
+    truth = table.formation_energies[rows]
+    error = np.abs(predictions - truth)
+    sites_per_atom = np.array([table.rows[row].n_sites / table.rows[row].n_atoms for row in rows])
+    concentrations = table.concentrations[rows]
+    above = lower_hull(concentrations, truth)
+    predicted_above = lower_hull(concentrations, predictions)
+    stable, predicted_stable = above < HULL_TOLERANCE, predicted_above < GROUND_STATE_TOLERANCE
+    lowest = predicted_above < HULL_TOLERANCE
     return {
         "mae": float(error.mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "max": float(error.max()),
-        "mae_atom": float((error * atoms).mean()),
-        "spearman": _rank(shares, truth, predicted),
-        "hull_mae": float(np.abs(above - above_predicted).mean()),
-        "ground_state_recall": float(named[stable].mean()) if stable.any() else np.nan,
-        "ground_state_precision": float(stable[named].mean()) if named.any() else np.nan,
+        "max_error": float(error.max()),
+        "mae_per_atom": float((error * sites_per_atom).mean()),
+        "spearman": _rank_correlation(concentrations, truth, predictions),
+        "hull_mae": float(np.abs(above - predicted_above).mean()),
+        "ground_state_recall": float(predicted_stable[stable].mean()) if stable.any() else np.nan,
+        "ground_state_precision": float(stable[predicted_stable].mean()) if predicted_stable.any() else np.nan,
         "regret": float(above[lowest].mean()) if lowest.any() else 0.0,
     }
 
 
-def _rank(shares: FloatArray, truth: FloatArray, predicted: FloatArray) -> float:
-    """Return Spearman's correlation within compositions, weighted by their rows; NaN if none has three."""
+def _rank_correlation(concentrations: FloatArray, truth: FloatArray, predictions: FloatArray) -> float:
+    """Return Spearman's correlation within compositions, weighted by their rows; NaN if none has three rows."""
     from scipy.stats import spearmanr
 
-    found, weights = [], []
-    for one in np.unique(np.round(shares, 9), axis=0):
-        same = np.abs(shares - one).max(axis=1) < 1e-6
-        if same.sum() >= 3 and np.ptp(truth[same]) > 0:
-            flat = np.ptp(predicted[same]) < 1e-9
-            found.append(0.0 if flat else float(spearmanr(truth[same], predicted[same]).statistic))
-            weights.append(int(same.sum()))
-    return float(np.average(found, weights=weights)) if found else float("nan")
+    correlations, weights = [], []
+    for composition in np.unique(np.round(concentrations, 9), axis=0):
+        rows = np.abs(concentrations - composition).max(axis=1) < COMPOSITION_TOLERANCE
+        if rows.sum() >= MIN_RANKED and np.ptp(truth[rows]) > 0:
+            constant = np.ptp(predictions[rows]) < 1e-9
+            correlations.append(
+                0.0 if constant else float(spearmanr(truth[rows], predictions[rows]).statistic)
+            )
+            weights.append(int(rows.sum()))
+    return float(np.average(correlations, weights=weights)) if correlations else float("nan")
 
 
-def mean_scores(each: Sequence[dict[str, float]], rows: Sequence[int]) -> dict[str, float]:
-    """Average scores over folds; a score that a fold could not give is left out of its mean.
+def mean_scores(fold_scores: Sequence[dict[str, float]], n_rows: Sequence[int]) -> dict[str, float]:
+    """Average scores over folds; a score that is undefined in a fold is left out of its mean.
 
     Parameters
     ----------
-    each
+    fold_scores
         Scores of every fold.
-    rows
-        Orderings in each, that it weighs.
+    n_rows
+        Number of test orderings of every fold: its weight.
 
     Returns
     -------
-    Their means.
+    Name of each score → weighted mean.
     """
-    found = {}
-    for name in each[0]:
-        values = np.array([one[name] for one in each])
-        known = np.isfinite(values)
-        weights = np.array(rows, dtype=float)[known]
-        found[name] = float(np.average(values[known], weights=weights)) if known.any() else float("nan")
-    return found
+    means = {}
+    for name in fold_scores[0]:
+        values = np.array([scores[name] for scores in fold_scores])
+        finite = np.isfinite(values)
+        weights = np.array(n_rows, dtype=float)[finite]
+        means[name] = float(np.average(values[finite], weights=weights)) if finite.any() else float("nan")
+    return means

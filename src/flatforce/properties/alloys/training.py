@@ -1,21 +1,21 @@
-"""Trainings inside a split: what chooses their epochs, and the run itself, kept on disk."""
+"""Trainings inside a split: which orderings validate, and the training run itself, cached on disk."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from flatforce.core.config import Config
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure, hash_value
+from flatforce.core.progress import Progress, silent
 from flatforce.core.results import read_record
 from flatforce.data.frames import ENERGY, FORCES, write_frames
 from flatforce.models import load
 from flatforce.models.spec import model_files
-from flatforce.models.training.architectures import Architecture, MaceArchitecture
-from flatforce.models.training.config import TrainConfig, Weights
+from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
 
 if TYPE_CHECKING:
@@ -25,105 +25,85 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import IntArray
-    from flatforce.core.progress import Progress
     from flatforce.models.potential import Potential
+    from flatforce.properties.alloys.config import EnergyOnlyConfig, FineTuningConfig
     from flatforce.properties.alloys.table import AlloyTable
 
-VALIDATION = 0.2
-"""Share of the training orderings, end members apart, that choose epochs and candidates."""
+VALIDATION_FRACTION = 0.2
+"""Fraction of the mixed training orderings that select epochs and candidates."""
 
-FEW = 6
-"""Training orderings below which one of them does; else two or more."""
-
-
-class Further(Config):
-    """A force field that is trained further on the frames of the training orderings."""
-
-    start_from: str
-    """The force field."""
-    learning_rates: list[PositiveFloat] = Field([3e-4], min_length=1)
-    """Candidates; validation orderings, taken from the training ones, choose."""
-    epochs: list[PositiveInt] = Field([40], min_length=1)
-    """Candidates."""
-    batch_size: PositiveInt = 2
-    """Frames a step."""
-    weights: Weights = Weights(energy=1e5, forces=100.0, stress=10.0)
-    """Of the loss; formation energies are a few meV per atom: 0.5 meV/atom weigh as much as 15 meV/Å."""
+MIN_FOR_TWO = 6
+"""Least number of mixed training orderings of which two or more validate; of fewer, one does."""
 
 
-class Network(Config):
-    """A network of formation energies on relaxed sheets, from random weights."""
+@dataclass(frozen=True)
+class TrainingFrames:
+    """Labelled frames of one training."""
 
-    model: Architecture = MaceArchitecture(hidden_irreps="16x0e + 16x1o", r_max=5.0)
-    """Its shape."""
-    learning_rates: list[PositiveFloat] = Field([5e-3], min_length=1)
-    """Candidates; validation orderings choose."""
-    epochs: list[PositiveInt] = Field([200], min_length=1)
-    """Candidates."""
-    batch_size: PositiveInt = 4
-    """Frames a step."""
-    n_models: PositiveInt = 3
-    """Trained from different seeds; their mean answers: one depends on its seed by as much as models differ."""
+    train: Sequence[Atoms]
+    """Frames that are fitted."""
+    valid: Sequence[Atoms]
+    """Frames of other orderings, which select the epoch and the candidate."""
 
 
-def set_aside(table: AlloyTable, train: IntArray) -> IntArray:
-    """Choose training orderings that choose epochs and candidates; end members, whose energies are known, are fitted.
+def validation_rows(table: AlloyTable, train: IntArray) -> IntArray:
+    """Select training orderings for validation; end members, whose formation energies are zero, are always fitted.
 
     Parameters
     ----------
     table
         The table.
     train
-        (m,) training rows.
+        (m,) indices of the training rows.
 
     Returns
     -------
-    (k,) rows, by the names of the training rows alone.
+    (k,) indices of the validation rows, selected by the names of the training rows alone.
 
     Raises
     ------
     DataError
-        If fewer than two orderings train.
+        If fewer than two training orderings are mixed.
     """
-    mixed = sorted((int(k) for k in train if not table.rows[k].end_member), key=lambda k: table.rows[k].name)
+    mixed = sorted(
+        (int(row) for row in train if not table.rows[row].end_member), key=lambda row: table.rows[row].name
+    )
     if len(mixed) < 2:
         raise DataError(
             f"{len(mixed)} training orderings are too few to train on.",
-            why="one of them chooses the epoch",
-            fix="make more orderings: raise `max_cells`",
+            why="one of them selects the epoch",
+            fix="raise max_cells, so that there are more orderings",
         )
-    count = 1 if len(mixed) < FEW else max(2, round(VALIDATION * len(mixed)))
+    count = 1 if len(mixed) < MIN_FOR_TWO else max(2, round(VALIDATION_FRACTION * len(mixed)))
     return np.sort(np.random.default_rng(0).permutation(mixed)[:count])
 
 
-def trained(
-    fitted: Sequence[Atoms],
-    choosing: Sequence[Atoms],
-    base: dict[str, Any],
-    config: Further | Network,
+def train_best_candidate(
+    frames: TrainingFrames,
+    shared_settings: dict[str, Any],
+    config: FineTuningConfig | EnergyOnlyConfig,
+    *,
     folder: Path,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> tuple[Potential, str]:
-    """Train every candidate and keep the one that the validation orderings like best; a finished run is taken up.
+    """Train every candidate and return the one with the least validation error; a finished run is read from disk.
 
     Parameters
     ----------
-    fitted
-        Labelled frames.
-    choosing
-        Labelled frames of other orderings: they choose the epoch and the candidate.
-    base
-        Settings that candidates share.
+    frames
+        Frames that are fitted and that validate.
+    shared_settings
+        Settings of `flatforce train` that all candidates share.
     config
-        Candidates.
+        Learning rates and epochs of the candidates.
     folder
-        Where trainings stand, one subfolder for each set of frames and settings.
+        Folder of the trainings, with one subfolder for each set of frames and settings.
     progress
-        Told after each epoch.
+        Called after each epoch.
 
     Returns
     -------
-    The model and what was chosen.
+    The model, and the learning rate and epochs that were selected.
 
     Raises
     ------
@@ -131,30 +111,40 @@ def trained(
         If every candidate diverged.
     """
     best: tuple[float, Path, str] | None = None
-    start = [hash_file(path) for path in model_files(base["start_from"])] if "start_from" in base else []
-    for rate in config.learning_rates:
-        for epochs in config.epochs:
-            values = base | {"learning_rate": rate, "epochs": epochs, "name": "alloy", "stage_two": None}
-            key = hash_value(
-                [values, start, [[_frame_key(frame) for frame in some] for some in (fitted, choosing)]]
-            )
-            inside = folder / key
-            files = {"fitted": fitted, "choosing": choosing}
-            for name, frames in files.items():
-                if not (inside / f"{name}.extxyz").is_file():
-                    write_frames(inside / f"{name}.extxyz", list(frames))
-            data, valid = (str(inside / f"{name}.extxyz") for name in files)
-            settings = TrainConfig.parse(values | {"data": [data], "valid_file": valid, "test_fraction": 0.0})
-            result = train(settings, inside / "run", progress=progress)
-            error = float(result["metrics"]["energy_mae"] or np.inf)
-            if result["converged"] and (best is None or error < best[0]):
-                best = (error, inside / "run", f"rate {rate:g}, {epochs} epochs")
+    start_files = model_files(shared_settings["start_from"]) if "start_from" in shared_settings else []
+    start_hashes = [hash_file(path) for path in start_files]
+    for rate, epochs in product(config.learning_rates, config.epochs):
+        settings = shared_settings | {
+            "learning_rate": rate,
+            "epochs": epochs,
+            "name": "alloy",
+            "stage_two": None,
+        }
+        identities = [[_frame_identity(frame) for frame in group] for group in (frames.train, frames.valid)]
+        run_folder = folder / hash_value([settings, start_hashes, identities])
+        result = _train_candidate(frames, settings, run_folder, progress)
+        error = float(result["metrics"]["energy_mae"] or np.inf)
+        if result["converged"] and (best is None or error < best[0]):
+            best = (error, run_folder / "run", f"rate {rate:g}, {epochs} epochs")
     if best is None:
-        raise DataError("Every training diverged.", fix="lower the learning rates")
-    specs = [f"{card['kind']}:{best[1] / card['file']}" for card in read_record(best[1])["details"]["cards"]]
+        raise DataError("Every training diverged.", fix="lower learning_rates")
+    cards = read_record(best[1])["details"]["cards"]
+    specs = [f"{card['kind']}:{best[1] / card['file']}" for card in cards]
     return load(specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"), best[2]
 
 
-def _frame_key(frame: Atoms) -> list[Any]:
+def _train_candidate(
+    frames: TrainingFrames, settings: dict[str, Any], folder: Path, progress: Progress
+) -> dict[str, Any]:
+    """Write the frames and train; return the content of `result.json`."""
+    files = {name: folder / f"{name}.extxyz" for name in ("train", "valid")}
+    for name, path in files.items():
+        if not path.is_file():
+            write_frames(path, list(getattr(frames, name)))
+    data = {"data": [str(files["train"])], "valid_file": str(files["valid"]), "test_fraction": 0.0}
+    return train(TrainConfig.parse(settings | data), folder / "run", progress=progress)
+
+
+def _frame_identity(frame: Atoms) -> list[Any]:
     forces = frame.arrays.get(FORCES)
     return [hash_structure(frame), float(frame.info[ENERGY]), None if forces is None else forces.tolist()]

@@ -1,1 +1,1 @@
-"""How good a force field is on many materials at once."""
+"""Benchmarks of a force field on many materials."""

@@ -1,4 +1,4 @@
-"""Reference energies of the species, for labels of other DFT settings than a force field learnt from."""
+"""Atomic reference energies that align a force field with labels of other DFT settings."""
 
 from __future__ import annotations
 
@@ -19,69 +19,73 @@ if TYPE_CHECKING:
 def energy_shifts_from_other_materials(
     potential: Potential, relaxed: Sequence[Atoms], align: Sequence[Atoms]
 ) -> tuple[dict[str, float], list[str]]:
-    """Fit reference energies to frames of other materials than those that are judged.
+    """Fit energy shifts of the elements to frames of materials that are not benchmarked.
 
     Parameters
     ----------
     potential
         The force field.
     relaxed
-        What is judged.
+        Relaxed frames of the benchmarked materials.
     align
-        Labelled frames; none for no fit.
+        Labelled frames to fit to; those of benchmarked materials are left out. Empty for no fit.
 
     Returns
     -------
-    Species → eV, and what a reader must know.
+    Element → energy shift in eV per atom, empty without frames to fit to; and warnings.
 
     Raises
     ------
     DataError
-        If no frame is left.
+        If no frame is left to fit to.
     """
     if not align:
         return {}, []
-    judged = {material_of(frame) for frame in relaxed}
-    kept = [frame for frame in align if material_of(frame) not in judged]
+    benchmarked = {material_of(frame) for frame in relaxed}
+    usable = [frame for frame in align if material_of(frame) not in benchmarked]
     notes = []
-    if len(kept) < len(align):
+    if len(usable) < len(align):
         notes.append(
-            f"{len(align) - len(kept)} of {len(align)} frames to align by belong to materials that are judged: left out"
+            f"{len(align) - len(usable)} of {len(align)} frames for the fit of reference energies belong to benchmarked "
+            "materials and were left out"
         )
-    references = fit_energy_shifts(potential, kept)
-    if not references:
+    shifts = fit_energy_shifts(potential, usable)
+    if not shifts:
         raise DataError(
             "No frame is left to fit reference energies to.",
-            why=notes[0] if notes else "the force field knows none of their species",
-            fix="align by the frames of other materials, such as those that were learnt",
+            why=notes[0] if notes else "the force field knows none of their elements",
+            fix="set align to frames of other materials, such as those of the training set: --align FRAMES",
         )
     species = {symbol for frame in relaxed for symbol in frame.get_chemical_symbols()}
-    if unknown := sorted(species - references.keys()):
-        notes.append(f"no frame to align by holds {', '.join(unknown)}: energies with it are not compared")
-    return references, notes
+    if unknown := sorted(species - shifts.keys()):
+        notes.append(
+            f"no frame for the fit of reference energies contains {', '.join(unknown)}: energies of materials with these "
+            "elements are not compared"
+        )
+    return shifts, notes
 
 
 def fit_energy_shifts(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
-    """Fit what has to be added to a force field's energies so that they suit labels of other DFT settings.
+    """Fit the energy shift of each element that aligns a force field with the labels of some frames.
 
     Parameters
     ----------
     potential
         The force field.
     frames
-        Labelled frames.
+        Labelled frames; those with elements that the force field does not know are left out.
 
     Returns
     -------
-    Species → eV; empty without frames.
+    Element → energy in eV per atom to add to the energies of the force field; empty without frames.
     """
-    known = [frame for frame in frames if potential.elements >= set(frame.get_chemical_symbols())]
-    if not known:
+    supported = [frame for frame in frames if potential.elements >= set(frame.get_chemical_symbols())]
+    if not supported:
         return {}
-    found = potential.evaluate(known, stress=False)
-    left = [
-        get_labels(frame, need_forces=False).energy - one.energy
-        for frame, one in zip(known, found, strict=True)
+    predictions = potential.evaluate(supported, stress=False)
+    differences = [
+        get_labels(frame, need_forces=False).energy - prediction.energy
+        for frame, prediction in zip(supported, predictions, strict=True)
     ]
-    species = sorted({symbol for frame in known for symbol in frame.get_chemical_symbols()})
-    return fit_energies(known, left, species)
+    species = sorted({symbol for frame in supported for symbol in frame.get_chemical_symbols()})
+    return fit_energies(supported, differences, species)

@@ -1,4 +1,4 @@
-"""Phonons of a pristine sheet: bands, DOS, PDOS, flexural exponent, thermal properties."""
+"""Phonons of a pristine sheet: bands, DOS, projected DOS, flexural exponent, thermal properties."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from phonopy.harmonic.force_constants import compact_fc_to_full_fc
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
-from flatforce.models.potential import padded
-from flatforce.properties.phonons.config import Engine
-from flatforce.properties.phonons.force_constants.engines import Filled, apply_rules, fill_force_constants
-from flatforce.properties.phonons.spectra.band_path import standard_path
-from flatforce.properties.phonons.config import PolarConfig
+from flatforce.models.slab import pad_vacuum
+from flatforce.properties.phonons.force_constants.engines import apply_sum_rules, fill_force_constants
+from flatforce.properties.phonons.force_constants.finite_displacements import (
+    check_supercell,
+    make_phonopy,
+    to_ase,
+)
 from flatforce.properties.phonons.force_constants.polar import born_charges, polar_constants, polar_term
-from flatforce.properties.phonons.result import SLACK, PristinePhonons
-from flatforce.properties.phonons.force_constants.sum_rules import Residuals
-from flatforce.properties.phonons.force_constants.finite_displacements import check_size, make_phonopy, to_ase
+from flatforce.properties.phonons.result import STRESS_TOLERANCE, PristinePhonons
+from flatforce.properties.phonons.spectra.band_path import standard_path
 from flatforce.structures.symmetry import find_symmetry
 
 if TYPE_CHECKING:
@@ -31,39 +30,18 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
+    from flatforce.properties.phonons.config import PhononConfig, PolarConfig
+    from flatforce.properties.phonons.force_constants.engines import EngineReport
+    from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
 
-ZA_RANGE: Final = (0.02, 0.10)
-"""Part of Γ–M over which the flexural exponent is fitted: above round-off, below the quartic term."""
+ZA_FIT_RANGE: Final = (0.02, 0.10)
+"""Fractions of Γ–M between which the flexural exponent is fitted: above round-off, below where the quartic term matters."""
 
 THERMAL_CUTOFF: Final = 1e-3
-"""THz. Modes below are the rigid translations: the first others of a 48 × 48 mesh lie above 0.01 THz."""
+"""THz. Modes below this are rigid translations: all others on a 48 × 48 mesh lie above 0.01 THz."""
 
-FOLDED: Final = 4.0
-"""Å. Primitive cells of sheets are shorter; longer ones are ordered alloys, quasirandom cells and the like."""
-
-
-class PhononConfig(Config):
-    """Settings of pristine phonons."""
-
-    supercell: tuple[PositiveInt, PositiveInt] = (6, 6)
-    """n, m of the supercell."""
-    engine: Engine = "auto"
-    """`rows`, each from the atoms within reach, where that reach is known; `displacements` otherwise, or when asked for."""
-    displacement: PositiveFloat = 0.005
-    """Å, of finite displacements. 2e-4 eV/Å² of truncation, above the noise of float64."""
-    sum_rules: bool = True
-    """Whether translation, rotation and, on a sheet without stress, Huang conditions are enforced."""
-    polar: PolarConfig | None = None
-    """Born charges and screening of a polar sheet; its bands then have the slope of the longitudinal optical modes."""
-    points_per_segment: PositiveInt = 51
-    """q points on each part of the path."""
-    mesh: PositiveInt = 48
-    """q points along each reciprocal vector for DOS and thermal properties; of a cell longer than `FOLDED` as many as are as
-    dense, since its zone is folded."""
-    broadening: PositiveFloat = 0.08
-    """THz. Standard deviation of the Gaussian put on each mode."""
-    t_max: NonNegativeFloat = Field(1000.0, ge=10.0)
-    """K. Thermal properties from 0 to here, every 10 K."""
+MAX_PRIMITIVE_LENGTH: Final = 4.0
+"""Å. Lattice vectors of simple sheets are shorter; those of ordered alloys or special quasirandom structures are longer."""
 
 
 def pristine_phonons(
@@ -74,7 +52,7 @@ def pristine_phonons(
     scratch: Path,
     progress: Progress = silent,
 ) -> PristinePhonons:
-    """Compute the phonons of a relaxed sheet.
+    """Compute the phonons of a relaxed pristine sheet.
 
     Parameters
     ----------
@@ -85,30 +63,35 @@ def pristine_phonons(
     config
         Settings.
     scratch
-        Folder for forces computed so far.
+        Folder of the force constants computed so far; an interrupted run continues from it.
     progress
-        Told after each chunk of displacements.
+        Called after each row or chunk of displacements.
 
     Returns
     -------
     The phonons.
+
+    Raises
+    ------
+    GeometryError
+        If the structure is not a primitive cell, or the supercell is too small for the cutoff.
     """
     potential.check([atoms])
     if config.polar is not None:
         born_charges(config.polar, len(atoms))
-    sheet = padded(atoms, potential.cutoff)
+    sheet = pad_vacuum(atoms, potential.cutoff)
     membrane = potential.evaluate([sheet])[0].membrane_stress
     stress = float("nan") if membrane is None else float(np.abs(membrane).max())
     phonon = make_phonopy(sheet, config.supercell)
-    check_size(to_ase(phonon.supercell), potential.cutoff)
+    check_supercell(to_ase(phonon.supercell), potential.cutoff)
     primitive = len(atoms) // find_symmetry(sheet).pure_translations
     if primitive != len(atoms):
         raise GeometryError(
-            f"The sheet has {len(atoms)} atoms, its primitive cell {primitive}.",
-            why="bands of a supercell would be folded without a word",
-            fix="give the primitive cell and choose the supercell with --supercell",
+            f"The structure has {len(atoms)} atoms, but its primitive cell has {primitive}.",
+            why="the bands of a supercell are folded",
+            fix="pass the primitive cell, and choose the supercell with --supercell N M",
         )
-    filled = fill_force_constants(
+    engine_report = fill_force_constants(
         phonon,
         potential,
         engine=config.engine,
@@ -116,18 +99,19 @@ def pristine_phonons(
         scratch=scratch,
         progress=progress,
     )
-    raw, left = apply_rules(phonon, enforce=config.sum_rules, huang=stress < SLACK)
-    return _spectra(phonon, config, raw=raw, left=left, filled=filled, stress=stress)
+    residuals = apply_sum_rules(phonon, enforce=config.sum_rules, huang=stress < STRESS_TOLERANCE)
+    return _compute_spectra(
+        phonon, config, residuals=residuals, engine_report=engine_report, membrane_stress=stress
+    )
 
 
-def _spectra(
+def _compute_spectra(
     phonon: Phonopy,
     config: PhononConfig,
     *,
-    raw: Residuals,
-    left: Residuals,
-    filled: Filled,
-    stress: float,
+    residuals: tuple[SumRuleResiduals, SumRuleResiduals],
+    engine_report: EngineReport,
+    membrane_stress: float,
 ) -> PristinePhonons:
     cell = np.asarray(phonon.primitive.cell)
     path = standard_path(cell)
@@ -137,14 +121,14 @@ def _spectra(
     if config.polar is not None:
         bands = _polar_bands(phonon, np.concatenate(path.segments(config.points_per_segment)), config.polar)
     distance = np.concatenate(band.distances)
-    ticks = np.array([0.0, *(part[-1] for part in band.distances)])
+    ticks = np.array([0.0, *(segment[-1] for segment in band.distances)])
     mesh = phonon.run_mesh(
-        [*_mesh(cell, config.mesh), 1], with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
+        [*_mesh_points(cell, config.mesh), 1], with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
     )
-    low, high = float(mesh.frequencies.min()), float(mesh.frequencies.max())
+    lowest, highest = float(mesh.frequencies.min()), float(mesh.frequencies.max())
     grid: dict[str, Any] = {
-        "freq_min": min(0.0, low) - 5 * config.broadening,
-        "freq_max": high + 5 * config.broadening,
+        "freq_min": min(0.0, lowest) - 5 * config.broadening,
+        "freq_max": highest + 5 * config.broadening,
         "freq_pitch": config.broadening / 5,
         "sigma": config.broadening,
         "use_tetrahedron_method": False,
@@ -166,56 +150,58 @@ def _spectra(
         symbols=list(phonon.primitive.symbols),
         gamma=gamma,
         za_exponent=flexural_exponent(phonon, path.points[1]),
-        min_frequency=min(low, float(bands.min())),
+        min_frequency=min(lowest, float(bands.min())),
         thermal=np.column_stack(thermal.thermal_properties or ()),
-        raw_residuals=raw,
-        left_residuals=left,
-        filled=filled,
-        membrane_stress=stress,
+        residuals_before=residuals[0],
+        residuals_after=residuals[1],
+        engine_report=engine_report,
+        membrane_stress=membrane_stress,
     )
 
 
-def _mesh(cell: FloatArray, count: int) -> list[int]:
+def _mesh_points(cell: FloatArray, count: int) -> list[int]:
+    """Number of q points along both reciprocal lattice vectors; fewer where the zone of a long cell is folded."""
     lengths = np.linalg.norm(cell[:2], axis=1)
-    return [int(np.ceil(count * min(1.0, FOLDED / one))) for one in lengths]
+    return [int(np.ceil(count * min(1.0, MAX_PRIMITIVE_LENGTH / length))) for length in lengths]
 
 
 def _polar_bands(phonon: Phonopy, q: FloatArray, config: PolarConfig) -> FloatArray:
-    """At the wave vectors of the supercell, bands are what its force constants say; between them and Γ the term counts."""
+    """Bands with the dipole term; at wave vectors commensurate with the supercell, they are those of its force constants."""
     cell = to_ase(phonon.primitive)
     charges = born_charges(config, len(cell))
     repeats = np.diag(phonon.supercell_matrix)[:2]
-    short = make_phonopy(cell, (int(repeats[0]), int(repeats[1])))
-    compact = polar_constants(short, charges, config.screening_length)
-    whole = np.asarray(phonon.force_constants) - compact_fc_to_full_fc(short.primitive, compact)
-    short.force_constants = whole
-    matrices = np.asarray(short.run_qpoints(q, with_dynamical_matrices=True).dynamical_matrices)
+    short_range = make_phonopy(cell, (int(repeats[0]), int(repeats[1])))
+    dipole = polar_constants(short_range, charges, config.screening_length)
+    short_range.force_constants = np.asarray(phonon.force_constants) - compact_fc_to_full_fc(
+        short_range.primitive, dipole
+    )
+    matrices = np.asarray(short_range.run_qpoints(q, with_dynamical_matrices=True).dynamical_matrices)
     squares = np.linalg.eigvalsh(matrices + polar_term(q, cell, charges, config.screening_length))
-    found: FloatArray = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
-    return found
+    frequencies: FloatArray = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
+    return frequencies
 
 
 def flexural_exponent(phonon: Phonopy, end: FloatArray) -> float:
-    """Fit ω ∝ q^p to the branch that moves along the normal.
+    """Fit ω ∝ q^p to the branch that moves out of plane.
 
     Parameters
     ----------
     phonon
-        Phonopy's object, force constants set.
+        The phonopy object, with its force constants.
     end
-        (3) special point that ends the line from Γ, reciprocal-lattice coordinates.
+        (3) special point at the end of the line from Γ, in reciprocal-lattice coordinates.
 
     Returns
     -------
-    The exponent p; 2 for a sheet without stress. NaN when the branch is imaginary.
+    The exponent p, which is 2 for a sheet without stress; NaN where the branch is imaginary.
     """
-    fractions = np.geomspace(*ZA_RANGE, 6)
-    found = phonon.run_qpoints(np.outer(fractions, end), with_dynamical_matrices=True)
+    fractions = np.geomspace(*ZA_FIT_RANGE, 6)
+    qpoints = phonon.run_qpoints(np.outer(fractions, end), with_dynamical_matrices=True)
     frequencies = []
-    for matrix in np.asarray(found.dynamical_matrices):
+    for matrix in np.asarray(qpoints.dynamical_matrices):
         squares, vectors = np.linalg.eigh(matrix)
-        normal = (np.abs(vectors[2::3]) ** 2).sum(axis=0)[:3]
-        square = float(squares[int(np.argmax(normal))])
+        out_of_plane = (np.abs(vectors[2::3]) ** 2).sum(axis=0)[:3]
+        square = float(squares[int(np.argmax(out_of_plane))])
         frequencies.append(np.sign(square) * np.sqrt(abs(square)) * FREQUENCY_FACTOR)
     if min(frequencies) <= 0:
         return float("nan")

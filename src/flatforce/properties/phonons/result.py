@@ -1,13 +1,14 @@
-"""Result of pristine phonons, and the files that phonopy's own command line reads."""
+"""Result of the phonons of a pristine sheet, and the files that phonopy's own command line reads."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from flatforce.core.files import write_atomically
+from flatforce.core.outcome import Outcome
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
@@ -18,109 +19,123 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.force_constants.engines import Filled
-    from flatforce.properties.phonons.force_constants.sum_rules import Residuals
+    from flatforce.properties.phonons.force_constants.engines import EngineReport
+    from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
 
-SLACK: Final = 0.02
-"""N/m. A membrane stress below counts as none: twice what a relaxation leaves by default."""
+STRESS_TOLERANCE: Final = 0.02
+"""N/m. A smaller membrane stress counts as zero: twice what a relaxation leaves by default."""
 
-CALM: Final = 0.01
-"""eV/Å. A larger force at rest means that the sheet was not relaxed."""
+MAX_RESIDUAL_FORCE: Final = 0.01
+"""eV/Å. A larger residual force means that the sheet was not relaxed."""
 
-LISTED: Final = 36
-"""Modes at Γ up to which they are listed one by one."""
+MAX_LISTED_MODES: Final = 36
+"""Largest number of modes at Γ that become metrics."""
+
+RESIDUAL_UNITS: Final = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
+"""Unit of the residual of each sum rule."""
 
 
-@dataclass(frozen=True)
-class PristinePhonons:
+@dataclass(frozen=True, repr=False)
+class PristinePhonons(Outcome):
     """Phonons of a pristine sheet."""
 
+    kind: ClassVar[str] = "phonons"
+
     phonon: Phonopy
-    """Phonopy's object, force constants set."""
+    """The phonopy object, with its force constants."""
     labels: list[str]
-    """Special points of the path."""
+    """(P) names of the special points of the band path."""
     ticks: FloatArray
-    """(P) position of the special points along the path."""
+    """(P) 1/Å, positions of the special points along the path."""
     distance: FloatArray
-    """(Q) position along the path."""
+    """(Q) 1/Å, position of each q point along the path."""
     bands: FloatArray
-    """(Q, 3 n) THz; imaginary as negative."""
+    """(Q, 3n) THz, frequencies; imaginary ones as negative numbers."""
     frequency: FloatArray
-    """(G) THz, grid of the DOS."""
+    """(G) THz, grid of the densities of states."""
     dos: FloatArray
-    """(G) states/THz per primitive cell."""
+    """(G) states/THz per primitive cell, density of states."""
     pdos: FloatArray
-    """(n, 3, G) states/THz of each atom and Cartesian axis."""
+    """(n, 3, G) states/THz, density of states projected onto each atom and Cartesian axis."""
     symbols: list[str]
     """(n) species of the primitive cell."""
     gamma: FloatArray
-    """(3 n) THz at Γ."""
+    """(3n) THz, frequencies at Γ."""
     za_exponent: float
-    """Of the flexural branch; NaN when it is imaginary."""
+    """Exponent of the dispersion of the flexural branch near Γ; NaN where that branch is imaginary."""
     min_frequency: float
-    """THz, on path and mesh."""
+    """THz, lowest frequency on the path and the mesh; imaginary as a negative number."""
     thermal: FloatArray
-    """(T, 4) K, kJ/mol free energy, J/K/mol entropy, J/K/mol heat capacity, of a primitive cell."""
-    raw_residuals: Residuals
-    left_residuals: Residuals
-    filled: Filled
-    """How the force constants were obtained."""
+    """(T, 4) temperature in K, free energy in kJ/mol, entropy and heat capacity in J/K/mol, per primitive cell."""
+    residuals_before: SumRuleResiduals
+    """Residuals of the sum rules before they were enforced."""
+    residuals_after: SumRuleResiduals
+    """Residuals of the sum rules after they were enforced."""
+    engine_report: EngineReport
+    """How the force constants were computed."""
     membrane_stress: float
     """N/m, largest component; the flexural branch of a stretched sheet is linear."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
-        gamma = self.gamma if len(self.gamma) <= LISTED else self.gamma[:0]
-        named = {f"gamma_{i + 1}": float(f * THZ_IN_INVERSE_CM) for i, f in enumerate(gamma)}
-        before = {f"raw_{name}": value for name, value in asdict(self.raw_residuals).items()}
-        after = {f"left_{name}": value for name, value in asdict(self.left_residuals).items()}
+        """Extreme frequencies, flexural exponent, residual force and stress, modes at Γ, residuals of the sum rules."""
+        gamma = self.gamma if len(self.gamma) <= MAX_LISTED_MODES else self.gamma[:0]
+        gamma_modes = {f"gamma_{i + 1}": float(f * THZ_IN_INVERSE_CM) for i, f in enumerate(gamma)}
         return {
             "min_frequency": self.min_frequency,
             "max_frequency": float(self.bands.max()),
             "za_exponent": self.za_exponent,
-            "force_at_rest": self.filled.force_at_rest,
+            "residual_force": self.engine_report.residual_force,
             "membrane_stress": self.membrane_stress,
-            **named,
-            **before,
-            **after,
+            **gamma_modes,
+            **residual_metrics(self.residuals_before, "before", tuple(RESIDUAL_UNITS)),
+            **residual_metrics(self.residuals_after, "after", tuple(RESIDUAL_UNITS)),
         }
 
     @property
-    def units(self) -> dict[str, str]:
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # read only
         """Unit of each metric."""
-        plain = {"za_exponent": "1", "force_at_rest": "eV/Å", "membrane_stress": "N/m"}
-        rules = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
-
-        def unit(name: str) -> str:
-            kind, _, rest = name.partition("_")
-            if kind in {"raw", "left"}:
-                return rules[rest]
-            return plain.get(name, "cm⁻¹" if kind == "gamma" else "THz")
-
-        return {name: unit(name) for name in self.metrics}
+        fixed = {
+            "min_frequency": "THz",
+            "max_frequency": "THz",
+            "za_exponent": "",
+            "residual_force": "eV/Å",
+            "membrane_stress": "N/m",
+            **residual_units(tuple(RESIDUAL_UNITS)),
+        }
+        return {name: fixed.get(name, "cm⁻¹") for name in self.metrics}
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the physics: an instability, or a sheet that was not at rest."""
-        said = []
+        """An instability, or a sheet that was not relaxed."""
+        problems = []
         if self.min_frequency < IMAGINARY:
-            said.append(f"imaginary modes down to {self.min_frequency:.3f} THz")
-        if self.filled.force_at_rest > CALM:
-            said.append(f"the sheet was not relaxed: {self.filled.force_at_rest:.3f} eV/Å at rest")
-        return said
+            problems.append(f"imaginary modes down to {self.min_frequency:.3f} THz")
+        force = self.engine_report.residual_force
+        if force > MAX_RESIDUAL_FORCE:
+            problems.append(f"the sheet was not relaxed: the residual force is {force:.3f} eV/Å")
+        return problems
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know though nothing is wrong."""
-        if self.membrane_stress < SLACK:
+        """A membrane stress, for which the Huang conditions do not hold."""
+        if self.membrane_stress < STRESS_TOLERANCE:
             return []
         return [
-            f"the sheet carries {self.membrane_stress:.2f} N/m: Huang conditions do not hold and were left out"
+            f"the membrane stress of the sheet is {self.membrane_stress:.2f} N/m: the Huang conditions do not hold and "
+            "were not enforced"
         ]
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """How the force constants were computed, and the largest difference of the row that was checked."""
+        return {
+            "engine": self.engine_report.engine,
+            "row_check_difference": self.engine_report.row_check_difference,
+        }
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+        """Return the arrays that the figures need.
 
         Returns
         -------
@@ -138,26 +153,70 @@ class PristinePhonons:
             "thermal": self.thermal,
         }
 
+    def files(self, folder: Path) -> None:
+        """Write the files that phonopy's own command line reads.
 
-def write_phonopy_files(found: PristinePhonons, folder: Path) -> None:
+        Parameters
+        ----------
+        folder
+            Result folder.
+        """
+        write_phonopy_files(self, folder)
+
+
+def residual_metrics(residuals: SumRuleResiduals, stage: str, rules: tuple[str, ...]) -> dict[str, float]:
+    """Name the residuals of some sum rules as metrics.
+
+    Parameters
+    ----------
+    residuals
+        Residuals of the sum rules.
+    stage
+        `before` or `after` the rules were enforced.
+    rules
+        Names of the rules.
+
+    Returns
+    -------
+    Name of the metric, such as `translation_residual_before` → residual.
+    """
+    return {f"{rule}_residual_{stage}": float(getattr(residuals, rule)) for rule in rules}
+
+
+def residual_units(rules: tuple[str, ...]) -> dict[str, str]:
+    """Give the units of the metrics that `residual_metrics` returns.
+
+    Parameters
+    ----------
+    rules
+        Names of the rules.
+
+    Returns
+    -------
+    Name of the metric → unit.
+    """
+    return {f"{rule}_residual_{stage}": RESIDUAL_UNITS[rule] for rule in rules for stage in ("before", "after")}
+
+
+def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:
     """Write the files that phonopy's own command line reads.
 
     Parameters
     ----------
-    found
-        Phonons.
+    phonons
+        Phonons of a pristine sheet.
     folder
-        Where `phonopy.yaml`, `force_constants.hdf5`, `band.yaml` and the DOS files go.
+        Folder of `phonopy.yaml`, `force_constants.hdf5`, `band.yaml` and the DOS files.
     """
     from phonopy.file_IO import write_force_constants_to_hdf5
 
-    phonon = found.phonon
+    phonon = phonons.phonon
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "phonopy.yaml", lambda part: _quiet_save(phonon, part))
+    write_atomically(folder / "phonopy.yaml", lambda path: _save_settings(phonon, path))
     constants = np.asarray(phonon.force_constants)
     write_atomically(
         folder / "force_constants.hdf5",
-        lambda part: write_force_constants_to_hdf5(constants, filename=str(part)),
+        lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),
     )
     phonon.write_yaml_band_structure(filename=folder / "band.yaml")
     phonon.write_total_dos(filename=folder / "total_dos.dat")
@@ -165,7 +224,7 @@ def write_phonopy_files(found: PristinePhonons, folder: Path) -> None:
     phonon.write_yaml_thermal_properties(filename=folder / "thermal_properties.yaml")
 
 
-def _quiet_save(phonon: Phonopy, path: Path) -> None:
+def _save_settings(phonon: Phonopy, path: Path) -> None:
     by_displacements = phonon.dataset is not None
     phonon.save(
         path,

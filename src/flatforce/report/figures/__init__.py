@@ -1,1 +1,1 @@
-"""Figures of the page, each a function from stored arrays to curves."""
+"""Figures of the page, each made by a function from stored arrays to curves."""

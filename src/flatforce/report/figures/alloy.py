@@ -1,8 +1,8 @@
-"""Figures of alloys: formation energies, interactions, models side by side, ground states, Monte Carlo."""
+"""Figures of alloys: formation energies, cluster interactions, model comparison, ground states, Monte Carlo."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
-ENERGY = "formation energy (meV/site)"
+ENERGY_LABEL: Final = "formation energy (meV/site)"
+"""Label of an axis."""
 
-TOUCHES = 1e-6
-"""meV/site above the hull that is round-off."""
+HULL_TOLERANCE: Final = 1e-6
+"""meV/site. An ordering closer to the convex hull lies on it; round-off is smaller."""
 
-SHOWN_MODELS = 3
-"""Models whose held-out predictions are drawn one by one: those with the least errors."""
+N_PARITY_MODELS: Final = 3
+"""Number of models whose held-out predictions are drawn: those with the smallest errors."""
 
 
 def formation(arrays: dict[str, FloatArray], species: Sequence[str]) -> list[Figure]:
-    """Draw formation energies and their hull.
+    """Draw formation energies against the concentration, and their convex hull.
 
     Parameters
     ----------
     arrays
-        Of the folder.
+        Arrays of an `alloy energies` folder.
     species
-        Those that mix.
+        Chemical symbols of the elements that mix.
 
     Returns
     -------
@@ -39,110 +40,133 @@ def formation(arrays: dict[str, FloatArray], species: Sequence[str]) -> list[Fig
     if len(species) != 2:
         return []
     x, y = arrays["shares"][:, 1], arrays["formation"]
-    points = Series(x, y, style="points", width=4, value=arrays["distance"], value_name="Å from the site")
-    panel = Panel((_lowest(x, y, arrays["above"]), points), f"share of {species[-1]}", ENERGY)
+    points = Series(
+        x,
+        y,
+        style="points",
+        width=4,
+        value=arrays["distance"],
+        value_name="largest distance from the site (Å)",
+    )
+    panel = Panel(
+        (_hull_line(x, y, arrays["above"]), points), f"concentration of {species[-1]}", ENERGY_LABEL
+    )
     return [
-        Figure("formation", "Formation energies of the orderings; the line is their convex hull.", (panel,))
+        Figure("formation", "Formation energies of the orderings; the line is the convex hull.", (panel,))
     ]
 
 
-def _lowest(x: FloatArray, y: FloatArray, above: FloatArray) -> Series:
-    """Join what lies on the hull, end members included."""
-    corners = np.array([(0.0, 0.0), (1.0, 0.0), *zip(x[above <= TOUCHES], y[above <= TOUCHES], strict=True)])
+def _hull_line(x: FloatArray, y: FloatArray, above: FloatArray) -> Series:
+    """Join the orderings on the convex hull and the end members."""
+    corners = np.array(
+        [(0.0, 0.0), (1.0, 0.0), *zip(x[above <= HULL_TOLERANCE], y[above <= HULL_TOLERANCE], strict=True)]
+    )
     corners = corners[np.argsort(corners[:, 0], kind="stable")]
     return Series(corners[:, 0], corners[:, 1], name="hull", colour=GREY)
 
 
 def expansion(arrays: dict[str, FloatArray], metrics: Mapping[str, float | None]) -> list[Figure]:
-    """Draw a cluster expansion.
+    """Draw the interactions of a cluster expansion and the energies that it fits.
 
     Parameters
     ----------
     arrays
-        Of its folder.
+        Arrays of a `cluster expansion` folder.
     metrics
-        Of its record.
+        Metrics of the same folder.
 
     Returns
     -------
-    Interactions against the size of the cluster, and parity.
+    Interactions against the radius of the cluster, and a parity plot.
     """
     series = []
     for number, order in enumerate(sorted(set(arrays["order"].astype(int)))):
         if order < 1:
             continue
-        chosen = arrays["order"] == order
+        of_order = arrays["order"] == order
         name = {1: "points", 2: "pairs", 3: "triplets", 4: "quadruplets"}.get(order, f"{order} sites")
         series.append(
             Series(
-                arrays["radius"][chosen],
-                arrays["eci"][chosen],
+                arrays["radius"][of_order],
+                arrays["eci"][of_order],
                 name=name,
                 style="points",
                 width=5,
                 colour=COLOURS[number % len(COLOURS)],
             )
         )
-    truth, found = arrays["truth"], arrays["predicted"]
-    ends = np.array([min(truth.min(), found.min()), max(truth.max(), found.max())])
-    parity = (Series(ends, ends, colour=GREY, width=0.8), Series(truth, found, style="points", width=4))
-    cv = metrics["cv_rmse"]
-    title = "" if cv is None else f"cross-validated RMSE {cv:.3g} meV/site"
+    labels, predictions = arrays["truth"], arrays["predicted"]
+    limits = np.array([min(labels.min(), predictions.min()), max(labels.max(), predictions.max())])
+    parity = (
+        Series(limits, limits, colour=GREY, width=0.8),
+        Series(labels, predictions, style="points", width=4),
+    )
+    cv_rmse = metrics["cv_rmse"]
+    title = "" if cv_rmse is None else f"cross-validated RMSE {cv_rmse:.3g} meV/site"
     return [
         Figure(
             "interactions",
-            "Effective cluster interactions, times multiplicity (left); fitted energies, in-sample (right).",
+            "Left: effective cluster interactions times multiplicity. Right: fitted energies of the training set.",
             (
                 Panel(tuple(series), "radius (Å)", "interaction (meV/site)"),
-                Panel(parity, ENERGY, "cluster expansion (meV/site)", title=title),
+                Panel(parity, ENERGY_LABEL, "cluster expansion (meV/site)", title=title),
             ),
         )
     ]
 
 
-def contest(arrays: dict[str, FloatArray], models: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    """Draw models side by side.
+def model_comparison(arrays: dict[str, FloatArray], models: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
+    """Draw the errors of several models on the same held-out orderings.
 
     Parameters
     ----------
     arrays
-        Of the comparison.
+        Arrays of an `alloy comparison` folder.
     models
-        Name → scores, interval, curve.
+        Name of each model → its scores, confidence interval and learning curve.
 
     Returns
     -------
-    Errors with intervals, held-out parity of the best, learning curves.
+    Errors with confidence intervals; parity plot and learning curves of the best models.
     """
     names = [name for name in models if models[name]["scores"].get("folds")]
-    places = np.arange(len(names), dtype=float)[::-1]
+    rows = np.arange(len(names), dtype=float)[::-1]
     bars = []
-    for place, name in zip(places, names, strict=True):
+    for row, name in zip(rows, names, strict=True):
         low, high = models[name]["interval"]
         if low is not None:
-            bars.append(Series(np.array([low, high]), np.array([place, place]), colour=GREY))
-    middle = np.array([models[name]["scores"]["folds"]["mae"] for name in names], dtype=float)
-    bars.append(Series(middle, places, style="points", width=5))
-    texts = tuple((float(y), one) for y, one in zip(places, names, strict=True))
-    positive = bool((middle > 0).all())
-    errors = Panel(
-        tuple(bars), "MAE (meV/site)", y_ticks=texts, y_range=(-0.6, len(names) - 0.4), log_x=positive
+            bars.append(Series(np.array([low, high]), np.array([row, row]), colour=GREY))
+    errors = np.array([models[name]["scores"]["folds"]["mae"] for name in names], dtype=float)
+    bars.append(Series(errors, rows, style="points", width=5))
+    ticks = tuple((float(row), name) for row, name in zip(rows, names, strict=True))
+    error_panel = Panel(
+        tuple(bars),
+        "MAE (meV/site)",
+        y_ticks=ticks,
+        y_range=(-0.6, len(names) - 0.4),
+        log_x=bool((errors > 0).all()),
     )
-    found = [
+    figures = [
         Figure(
-            "contest",
-            "Mean absolute error on held-out orderings; bars are 95 % intervals over structures.",
-            (errors,),
+            "model-comparison",
+            "Mean absolute error on held-out orderings; bars are 95 % confidence intervals over the orderings.",
+            (error_panel,),
             height=1.2 + 0.24 * len(names),
         )
     ]
     order = list(models)
-    best = [names[k] for k in np.argsort(middle)[:SHOWN_MODELS]]
-    truth = arrays["truth"]
-    series = [Series(np.array([truth.min(), truth.max()]), np.array([truth.min(), truth.max()]), colour=GREY)]
+    best = [names[k] for k in np.argsort(errors)[:N_PARITY_MODELS]]
+    labels = arrays["truth"]
+    limits = np.array([labels.min(), labels.max()])
+    series = [Series(limits, limits, colour=GREY)]
     series += [
         Series(
-            truth, arrays["predictions"][order.index(name)], name=name, style="points", width=4, colour=colour
+            labels,
+            arrays["predictions"][order.index(name)],
+            name=name,
+            style="points",
+            width=4,
+            colour=colour,
         )
         for name, colour in zip(best, COLOURS, strict=False)
     ]
@@ -156,20 +180,21 @@ def contest(arrays: dict[str, FloatArray], models: Mapping[str, Mapping[str, Any
         for name, colour in zip(best, COLOURS, strict=False)
         if models[name]["curve"]
     ]
-    panels = [Panel(tuple(series), ENERGY, "held-out prediction (meV/site)")]
+    panels = [Panel(tuple(series), ENERGY_LABEL, "held-out prediction (meV/site)")]
     if curves:
         panels.append(Panel(tuple(curves), "training orderings", "MAE (meV/site)", log_y=True))
-    found.append(Figure("held-out", "The models with the least errors.", tuple(panels)))
-    return found
+    caption = "Models with the smallest errors. Left: held-out predictions. Right: learning curves."
+    figures.append(Figure("held-out", caption, tuple(panels)))
+    return figures
 
 
 def hull(arrays: dict[str, FloatArray]) -> list[Figure]:
-    """Draw a search for ground states.
+    """Draw the predicted formation energies and ground states.
 
     Parameters
     ----------
     arrays
-        Of its folder.
+        Arrays of an `alloy hull` folder.
 
     Returns
     -------
@@ -179,10 +204,13 @@ def hull(arrays: dict[str, FloatArray]) -> list[Figure]:
         return []
     x, y = arrays["shares"][:, 1], arrays["energies"]
     points = Series(
-        x, y, style="points", width=4, value=arrays["probability"], value_name="probability on the hull"
+        x, y, style="points", width=4, value=arrays["probability"], value_name="probability of a ground state"
     )
-    panel = Panel((_lowest(x, y, arrays["above"]), points), "x", ENERGY)
-    caption = "Orderings by the cluster expansion; colour: share of resampled expansions with it on the hull."
+    panel = Panel((_hull_line(x, y, arrays["above"]), points), "concentration", ENERGY_LABEL)
+    caption = (
+        "Formation energies by the cluster expansion and their convex hull; colour: fraction of the resampled expansions "
+        "that put the ordering on the hull."
+    )
     return [Figure("ground-states", caption, (panel,))]
 
 
@@ -192,18 +220,18 @@ def monte_carlo(arrays: dict[str, FloatArray], metrics: Mapping[str, float | Non
     Parameters
     ----------
     arrays
-        Of its folder: one entry for each run.
+        Arrays of an `alloy monte carlo` folder: one entry for each run.
     metrics
-        Of its record.
+        Metrics of the same folder.
 
     Returns
     -------
-    Order parameter, Binder cumulant and heat capacity of each size.
+    Order parameter, Binder cumulant and heat capacity of each supercell.
     """
     panels = []
-    lost = metrics.get("transition")
+    transition = metrics.get("transition")
     for key, label in (
-        ("second", "⟨ψ²⟩"),
+        ("second", "squared order parameter ⟨ψ²⟩"),
         ("binder", "Binder cumulant"),
         ("heat_capacity", "heat capacity (k/site)"),
     ):
@@ -211,9 +239,20 @@ def monte_carlo(arrays: dict[str, FloatArray], metrics: Mapping[str, float | Non
         for number, size in enumerate(np.unique(arrays["size"])):
             runs = arrays["size"] == size
             temperatures = np.unique(arrays["temperature"][runs])
-            means = np.array([arrays[key][runs & (arrays["temperature"] == t)].mean() for t in temperatures])
+            means = np.array(
+                [
+                    arrays[key][runs & (arrays["temperature"] == temperature)].mean()
+                    for temperature in temperatures
+                ]
+            )
             name = f"{int(size)} × {int(size)}"
             series.append(Series(temperatures, means, name=name, colour=COLOURS[number % len(COLOURS)]))
-        title = "" if lost is None or key != "binder" else f"crossing at {lost:.0f} K"
+        title = "" if transition is None or key != "binder" else f"crossing at {transition:.0f} K"
         panels.append(Panel(tuple(series), "temperature (K)", label, title=title))
-    return [Figure("monte-carlo", "Order, its cumulant and heat capacity of each cell.", tuple(panels))]
+    return [
+        Figure(
+            "monte-carlo",
+            "Order parameter, its Binder cumulant and heat capacity per site in each supercell.",
+            tuple(panels),
+        )
+    ]

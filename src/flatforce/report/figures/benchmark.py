@@ -1,4 +1,4 @@
-"""Figures of benchmarks: relaxed energies and areas against DFT, errors, models side by side."""
+"""Figures of benchmarks: relaxed energies and areas against DFT, errors, comparison of force fields."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
 from flatforce.report.figures.data import periodic_table
+from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ QUANTITIES: Final = (
     ("energy", "eV/atom", 1e3, "meV/atom"),
     ("area", "Å²/atom", 1.0, "Å²/atom"),
 )
-"""Name, unit, and scale and unit of its errors."""
+"""Name and unit of each quantity, scale and unit of its errors."""
 
 
 def relaxations(
@@ -26,33 +26,33 @@ def relaxations(
     metrics: Mapping[str, float | None],
     elements: Mapping[str, Mapping[str, float]],
 ) -> list[Figure]:
-    """Draw a relaxation benchmark.
+    """Draw relaxed energies and areas against DFT, and their errors.
 
     Parameters
     ----------
     arrays
-        Of its folder.
+        Arrays of a `relaxation benchmark` folder.
     metrics
-        Of its record.
+        Metrics of the same folder.
     elements
-        Element → `energy_mae`, `area_mae`.
+        Chemical symbol → `energy_mae` (meV/atom) and `area_mae` (Å²/atom) of the materials that hold it.
 
     Returns
     -------
-    Parity, errors, and a periodic table each of energy and area.
+    Parity plots, distributions of the errors, and a periodic table of errors for energy and area.
     """
     parity, errors = [], []
     for k, (name, unit, scale, error_unit) in enumerate(QUANTITIES):
-        known = np.isfinite(arrays["found"][:, k])
-        x, y = arrays["dft"][known, k], arrays["found"][known, k]
-        ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
+        relaxed = np.isfinite(arrays["predicted"][:, k])
+        x, y = arrays["dft"][relaxed, k], arrays["predicted"][relaxed, k]
+        limits = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
         r2 = metrics.get(f"{name}_r2")
         mae = metrics[f"{name}_mae"]
-        title = "none compared" if mae is None else f"MAE {mae:.3g} {error_unit}"
+        title = "no material was relaxed" if mae is None else f"MAE {mae:.3g} {error_unit}"
         title += f", R² {r2:.4f}" if r2 is not None else ""
         parity.append(
             Panel(
-                (Series(ends, ends, colour=GREY, width=0.8), Series(x, y, style="points", width=4)),
+                (Series(limits, limits, colour=GREY, width=0.8), Series(x, y, style="points", width=4)),
                 f"DFT {name} ({unit})",
                 f"force field {name} ({unit})",
                 title=title,
@@ -60,28 +60,36 @@ def relaxations(
         )
         error = np.sort(scale * np.abs(y - x))
         counts, edges = np.histogram(error, bins=min(30, max(5, error.size // 3)))
-        share = np.arange(1, error.size + 1) / max(1, len(known))
+        fraction = np.arange(1, error.size + 1) / max(1, len(relaxed))
         bars = Series((edges[1:] + edges[:-1]) / 2, counts.astype(float), style="steps")
-        total = Series(error, share, colour=COLOURS[1], second_axis=True)
+        cumulative = Series(error, fraction, colour=COLOURS[1], second_axis=True)
         errors.append(
             Panel(
-                (bars, total), f"|{name} error| ({error_unit})", "materials", second_label="cumulative share"
+                (bars, cumulative),
+                f"|{name} error| ({error_unit})",
+                "materials",
+                second_label="cumulative fraction",
             )
         )
     maps = [
         periodic_table(
             {symbol: row[f"{name}_mae"] for symbol, row in elements.items() if f"{name}_mae" in row},
             name=f"elements-{name}",
-            caption=f"Mean error of the {name} of the materials that hold each element.",
+            caption=f"Mean absolute error of the {name} over the materials that hold each element.",
             label=f"{name} MAE ({unit})",
         )
         for name, _, _, unit in QUANTITIES
     ]
     return [
-        Figure("relaxed", "Relaxed by the force field against relaxed by DFT.", tuple(parity), height=3.2),
+        Figure(
+            "relaxed",
+            "Energies and areas relaxed by the force field against those relaxed by DFT.",
+            tuple(parity),
+            height=3.2,
+        ),
         Figure(
             "relaxed-errors",
-            "Absolute errors; the share counts a failed relaxation as an error without bound.",
+            "Absolute errors; the cumulative fraction counts a failed relaxation as an infinite error.",
             tuple(errors),
             height=2.4,
         ),
@@ -89,26 +97,26 @@ def relaxations(
     ]
 
 
-def side_by_side(models: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw the mean errors of several force fields.
+def force_field_comparison(models: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw the mean and median errors of several force fields.
 
     Parameters
     ----------
     models
-        Name → metrics.
+        Name of each force field → its metrics.
 
     Returns
     -------
-    Energy and area, the better the further left.
+    One panel for the energy, one for the area.
     """
     names = list(models)
-    places = np.arange(len(names), dtype=float)[::-1]
+    rows = np.arange(len(names), dtype=float)[::-1]
     panels = []
     for name, _, _, unit in QUANTITIES:
         points = [
             Series(
-                np.array([float(models[one][f"{name}_{key}"] or np.nan) for one in names]),
-                places,
+                np.array([float(models[model][f"{name}_{key}"] or np.nan) for model in names]),
+                rows,
                 name=text,
                 style="points",
                 colour=COLOURS[k],
@@ -116,19 +124,19 @@ def side_by_side(models: Mapping[str, Mapping[str, Any]]) -> Figure:
             )
             for k, (key, text) in enumerate((("mae", "mean"), ("median_ae", "median")))
         ]
-        texts = tuple((float(y), one) for y, one in zip(places, names, strict=True))
+        ticks = tuple((float(row), model) for row, model in zip(rows, names, strict=True))
         panels.append(
             Panel(
                 tuple(points),
                 f"{name} error ({unit})",
-                log_x=all(bool((one.x > 0).any()) for one in points),
-                y_ticks=texts,
+                log_x=all(bool((series.x > 0).any()) for series in points),
+                y_ticks=ticks,
                 y_range=(-0.6, len(names) - 0.4),
             )
         )
     return Figure(
-        "side-by-side",
-        "Absolute errors of relaxed energy and area.",
+        "force-field-comparison",
+        "Absolute errors of relaxed energies and areas.",
         tuple(panels),
         share_y=True,
         height=1.2 + 0.28 * len(names),

@@ -1,4 +1,4 @@
-"""Figures of a dataset: periodic table, space groups, distributions, step selection, map of environments."""
+"""Figures of a dataset: periodic table, space groups, distributions, selection of steps, map of environments."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
-NOBLE: Final = (2, 10, 18, 36, 54, 86)
+PERIOD_ENDS: Final = (2, 10, 18, 36, 54, 86)
 """Atomic numbers that end a period."""
 
 BINS: Final = 60
+"""Number of bins of a histogram, plus one."""
 
 
-def place(z: int) -> tuple[int, int]:
-    """Find an element in the long-form table, f block below.
+def table_position(z: int) -> tuple[int, int]:
+    """Find the position of an element in the periodic table, with the f block below.
 
     Parameters
     ----------
@@ -32,80 +33,84 @@ def place(z: int) -> tuple[int, int]:
 
     Returns
     -------
-    Column 1…18 and row 1…6, or row 8 for the lanthanoids.
+    Column 1 to 18; row 1 to 6, or 8 for the lanthanoids.
     """
-    period = next(k for k, last in enumerate(NOBLE, start=1) if z <= last)
-    first = 1 if period == 1 else NOBLE[period - 2] + 1
-    step = z - first
+    period = next(k for k, last in enumerate(PERIOD_ENDS, start=1) if z <= last)
+    first = 1 if period == 1 else PERIOD_ENDS[period - 2] + 1
+    offset = z - first
     if period == 1:
         return (1 if z == 1 else 18), 1
     if period in {2, 3}:
-        return (step + 1 if step < 2 else step + 11), period
+        return (offset + 1 if offset < 2 else offset + 11), period
     if period in {4, 5}:
-        return step + 1, period
+        return offset + 1, period
     if 57 <= z <= 70:
         return z - 57 + 3, 8
-    return (step + 1 if step < 2 else step - 13), period
+    return (offset + 1 if offset < 2 else offset - 13), period
 
 
 def periodic_table(values: Mapping[str, float], *, name: str, caption: str, label: str) -> Figure:
-    """Draw a number for each element.
+    """Draw a number for each element in a periodic table.
 
     Parameters
     ----------
     values
-        Species → number; elements that are missing stay empty.
+        Chemical symbol → number; the other elements stay empty.
     name
-        Of the files.
+        Name of the figure.
     caption
-        Below the figure.
+        Text below the figure.
     label
-        Of the colour bar.
+        Label of the colour bar.
 
     Returns
     -------
     One panel.
     """
-    numbers = np.arange(1, NOBLE[-1] + 1)
-    places = np.array([place(int(z)) for z in numbers], dtype=float)
-    known = {atomic_numbers[symbol]: value for symbol, value in values.items()}
-    colours = np.array([known.get(int(z), np.nan) for z in numbers])
-    texts = tuple(chemical_symbols[z] + (f"\n{known[z]:.3g}" if z in known else "") for z in numbers.tolist())
-    tiles = Series(places[:, 0], -places[:, 1], style="tiles", value=colours, value_name=label, texts=texts)
+    numbers = np.arange(1, PERIOD_ENDS[-1] + 1)
+    positions = np.array([table_position(int(z)) for z in numbers], dtype=float)
+    value_of = {atomic_numbers[symbol]: value for symbol, value in values.items()}
+    colours = np.array([value_of.get(int(z), np.nan) for z in numbers])
+    texts = tuple(
+        chemical_symbols[z] + (f"\n{value_of[z]:.3g}" if z in value_of else "") for z in numbers.tolist()
+    )
+    tiles = Series(
+        positions[:, 0], -positions[:, 1], style="tiles", value=colours, value_name=label, texts=texts
+    )
     return Figure(name, caption, (Panel((tiles,), "", bare=True),), height=3.6)
 
 
 def histogram(values: FloatArray, *, log: bool = False) -> tuple[FloatArray, FloatArray]:
-    """Count in even bins, of the logarithm where asked.
+    """Count numbers in bins of equal width, on a linear or a logarithmic axis.
 
     Parameters
     ----------
     values
-        Numbers; only positive ones count where logarithmic.
+        Numbers; on a logarithmic axis, those that are not positive are left out.
     log
-        Whether bins grow geometrically.
+        Whether the axis is logarithmic.
 
     Returns
     -------
-    Middles and counts.
+    Centres of the bins and counts.
     """
-    chosen = values[values > 0] if log else values
-    if chosen.size == 0:
+    counted = values[values > 0] if log else values
+    if counted.size == 0:
         return np.zeros(1), np.zeros(1)
-    low, high = float(chosen.min()), float(chosen.max())
+    low, high = float(counted.min()), float(counted.max())
     edges = np.geomspace(low, high, BINS) if log and high > low else np.linspace(low, high + 1e-12, BINS)
-    counts, edges = np.histogram(chosen, bins=edges)
-    middle = np.sqrt(edges[1:] * edges[:-1]) if log else (edges[1:] + edges[:-1]) / 2
-    return middle, counts.astype(float)
+    counts, edges = np.histogram(counted, bins=edges)
+    centres = np.sqrt(edges[1:] * edges[:-1]) if log else (edges[1:] + edges[:-1]) / 2
+    return centres, counts.astype(float)
 
 
 def distributions(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw energies, forces and stresses.
+    """Draw histograms of energies, forces and stresses.
 
     Parameters
     ----------
     arrays
-        Of a `statistics` folder.
+        Arrays of a `statistics` folder.
 
     Returns
     -------
@@ -118,39 +123,40 @@ def distributions(arrays: dict[str, NDArray[Any]]) -> Figure:
         ("stress", "membrane stress (N/m)", True),
     ):
         x, y = histogram(arrays[key], log=log)
-        shown = np.where(y > 0, y, np.nan)
-        panels.append(Panel((Series(x, shown, style="steps"),), label, "count", log_y=True, log_x=log))
-    return Figure("distributions", "Distributions of the labels.", tuple(panels), height=2.4)
+        positive = np.where(y > 0, y, np.nan)
+        panels.append(Panel((Series(x, positive, style="steps"),), label, "count", log_y=True, log_x=log))
+    return Figure("distributions", "Histograms of the labels.", tuple(panels), height=2.4)
 
 
 def step_selection(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the size of the set against e_cut.
+    """Draw the number of selected frames against the smallest energy difference between steps.
 
     Parameters
     ----------
     arrays
-        Of a `statistics` folder.
+        Arrays of a `statistics` folder.
 
     Returns
     -------
     One panel.
     """
-    line = Series(1e3 * arrays["e_cut"], arrays["kept"].astype(float))
+    line = Series(1e3 * arrays["min_energy_step"], arrays["n_selected"].astype(float))
     return Figure(
         "step-selection",
-        "Frames left when a step of a relaxation must differ in energy from the next by more than e_cut.",
-        (Panel((line,), "e_cut (meV/atom)", "frames", log_x=True),),
+        "Number of frames left if each step of a relaxation must differ in energy from the next by more than min_energy_step "
+        "(e_cut in the literature).",
+        (Panel((line,), "min_energy_step (meV/atom)", "frames", log_x=True),),
         height=2.4,
     )
 
 
 def environment_map(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the two main directions in which mean SOAP vectors differ.
+    """Draw the first two principal components of the mean SOAP vectors.
 
     Parameters
     ----------
     arrays
-        Of a `statistics` folder.
+        Arrays of a `statistics` folder.
 
     Returns
     -------
@@ -163,24 +169,24 @@ def environment_map(arrays: dict[str, NDArray[Any]]) -> Figure:
         style="points",
         width=3.0,
         value=arrays["map_energy"] - arrays["map_energy"].min(),
-        value_name="energy above the lowest (eV/atom)",
+        value_name="energy above the minimum (eV/atom)",
         colour=COLOURS[0],
     )
     return Figure(
         "map",
-        "Each point a frame, by the first two principal components of its mean SOAP vector.",
-        (Panel((points,), "component 1", "component 2"),),
+        "First two principal components of the mean SOAP vector of each frame.",
+        (Panel((points,), "principal component 1", "principal component 2"),),
         height=3.4,
     )
 
 
 def space_groups(counts: Mapping[str, int]) -> Figure:
-    """Draw how many frames have each space group.
+    """Draw the number of frames of each space group.
 
     Parameters
     ----------
     counts
-        Number → frames.
+        Number of each space group → number of frames.
 
     Returns
     -------
@@ -192,7 +198,7 @@ def space_groups(counts: Mapping[str, int]) -> Figure:
     y = np.stack([np.full_like(values, 0.5), values, np.full_like(values, np.nan)], axis=1).ravel()
     return Figure(
         "space-groups",
-        "Frames by the number of their space group.",
+        "Number of frames of each space group.",
         (Panel((Series(x, y, width=3.0),), "space group", "frames", log_y=True),),
         height=2.2,
     )

@@ -1,4 +1,4 @@
-"""Figures of a defect: coloured bands, differences, shells, sizes."""
+"""Figures of a defect in one supercell: bands, densities of states, shells, thermal properties."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
-from flatforce.report.figures.phonons import MARKED, THZ, as_line, ticks_of
+from flatforce.report.figures.phonons import MAX_COLOURED_POINTS, THZ, as_line, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,50 +19,51 @@ if TYPE_CHECKING:
 
 
 def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the defect cell's bands coloured by their weight near the defect, DOS and local DOS.
+    """Draw the bands of the defect cell, coloured by their projection onto the defect shell, and densities of states.
 
     Parameters
     ----------
     arrays
-        Of a `defect phonons` folder.
+        Arrays of a `defect phonons` folder.
 
     Returns
     -------
     Three panels with one frequency axis.
     """
-    bands, weight = arrays["bands"], arrays["near_weight"]
+    bands, projection = arrays["bands"], arrays["shell_projection"]
     x, y = as_line(arrays["distance"], bands)
-    share = arrays["shell_sites"][1, 0] / len(arrays["numbers"])
-    places = np.broadcast_to(arrays["distance"][:, None], bands.shape)
-    strongest = np.argsort(weight.ravel())[-MARKED:]
-    marked = Series(
-        places.ravel()[strongest],
+    uniform_projection = arrays["shell_sites"][1, 0] / len(arrays["numbers"])
+    distances = np.broadcast_to(arrays["distance"][:, None], bands.shape)
+    strongest = np.argsort(projection.ravel())[-MAX_COLOURED_POINTS:]
+    coloured_points = Series(
+        distances.ravel()[strongest],
         bands.ravel()[strongest],
         style="points",
         width=2.4,
-        value=weight.ravel()[strongest],
-        value_name=f"weight near the defect (uniform: {share:.2f})",
+        value=projection.ravel()[strongest],
+        value_name=f"projection onto the defect shell (uniform: {uniform_projection:.2f})",
     )
     limits = (float(arrays["distance"][0]), float(arrays["distance"][-1]))
-    heights = (min(0.0, 1.03 * float(bands.min())), 1.03 * float(bands.max()))
+    frequency_range = (min(0.0, 1.03 * float(bands.min())), 1.03 * float(bands.max()))
     frequency, dos = arrays["frequency"], arrays["dos"]
-    near = arrays["shell_dos"][:, 0] / arrays["shell_sites"][:, :1]
+    ldos = arrays["shell_ldos"][:, 0] / arrays["shell_sites"][:, :1]
     return Figure(
         "defect-bands",
-        "Bands of the defect cell (grey), coloured where modes live within the innermost shell around the "
-        "defect; density of states of the cell, and of an average site in that shell.",
+        "Left: bands of the defect cell (grey), coloured by the projection of each mode onto the innermost shell around "
+        "the defect. Middle: density of states of the cell. Right: site-averaged local density of states (LDOS) of the "
+        "innermost shell.",
         (
             Panel(
-                (Series(x, y, colour=GREY, width=0.4), marked),
+                (Series(x, y, colour=GREY, width=0.4), coloured_points),
                 "",
                 THZ,
                 x_range=limits,
-                y_range=heights,
+                y_range=frequency_range,
                 x_ticks=ticks_of(arrays),
                 width=2.4,
             ),
             _sideways(frequency, dos, "DOS (states/THz)"),
-            _sideways(frequency, near, "near DOS (1/THz)"),
+            _sideways(frequency, ldos, "LDOS (1/THz)"),
         ),
         share_y=True,
         height=3.6,
@@ -82,12 +83,12 @@ def _sideways(frequency: FloatArray, pair: FloatArray, label: str) -> Panel:
 
 
 def difference(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw pristine and defect DOS over one another, and the difference by element and on matched sites.
+    """Draw the densities of states with and without the defect, and their difference by element and on common sites.
 
     Parameters
     ----------
     arrays
-        Of a `defect phonons` folder.
+        Arrays of a `defect phonons` folder.
 
     Returns
     -------
@@ -99,14 +100,14 @@ def difference(arrays: dict[str, NDArray[Any]]) -> Figure:
         Series(frequency, pair[1] - pair[0], name=f"Δ {symbol}", colour=COLOURS[2 + k])
         for k, (symbol, pair) in enumerate(pairs.items())
     ]
-    matched = Series(
-        frequency, arrays["site_difference"], name="Δ sites of both", colour=COLOURS[6], dashed=True
+    common_sites = Series(
+        frequency, arrays["site_difference"], name="Δ common sites", colour=COLOURS[6], dashed=True
     )
     zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6)
     return Figure(
         "defect-difference",
-        "Density of states of the defect cell over that of the pristine cell of the same size, and their "
-        "difference by element; dashed, over the sites that both cells have.",
+        "Left: density of states of the defect cell and of the pristine cell of the same size. Right: their difference by "
+        "element; the dashed line is the sum over the sites that both cells have in common.",
         (
             Panel(
                 (
@@ -116,25 +117,25 @@ def difference(arrays: dict[str, NDArray[Any]]) -> Figure:
                 THZ,
                 "DOS (states/THz)",
             ),
-            Panel((zero, *lines, matched), THZ, "ΔPDOS (states/THz)"),
+            Panel((zero, *lines, common_sites), THZ, "ΔPDOS (states/THz)"),
         ),
         height=2.8,
     )
 
 
 def radial(arrays: dict[str, NDArray[Any]], radii: list[float]) -> Figure:
-    """Draw the DOS of a site in each shell around the defect, pristine and defect.
+    """Draw the site-averaged LDOS of each shell around the defect, with and without it.
 
     Parameters
     ----------
     arrays
-        Of a `defect phonons` folder.
+        Arrays of a `defect phonons` folder.
     radii
-        Å, of the shells.
+        Å, outer radius of each shell.
 
     Returns
     -------
-    One panel a shell.
+    One panel for each shell.
     """
     frequency = arrays["frequency"]
     edges = [0.0, *radii]
@@ -145,18 +146,18 @@ def radial(arrays: dict[str, NDArray[Any]], radii: list[float]) -> Figure:
         lines = [
             Series(
                 frequency,
-                arrays["shell_dos"][k, shell] / max(1, int(sites[k])),
+                arrays["shell_ldos"][k, shell] / max(1, int(sites[k])),
                 name=name,
                 colour=colour,
             )
             for k, name, colour in ((0, "pristine", GREY), (1, "defect", COLOURS[1]))
         ]
-        return Panel(tuple(lines), THZ, "DOS of a site (1/THz)", title=f"{titles[shell]}, {sites[1]} atoms")
+        return Panel(tuple(lines), THZ, "LDOS (1/THz)", title=f"{titles[shell]}, {sites[1]} atoms")
 
     return Figure(
         "radial-dos",
-        "Density of states of an average site, by the distance of its lattice site from the defect; "
-        "each curve integrates to 3.",
+        "Site-averaged local density of states (LDOS), by the distance of the lattice site from the defect; each curve "
+        "integrates to 3.",
         tuple(panel(shell) for shell in range(len(titles))),
         share_y=True,
         height=2.6,
@@ -164,39 +165,39 @@ def radial(arrays: dict[str, NDArray[Any]], radii: list[float]) -> Figure:
 
 
 def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
-    """Draw the change of the vibrational free energy, and mean-square displacements near the defect.
+    """Draw the change of the vibrational free energy and the mean-square displacements in the innermost shell.
 
     Parameters
     ----------
     arrays
-        Of a `defect phonons` folder.
+        Arrays of a `defect phonons` folder.
     radii
-        Å, of the shells.
+        Å, outer radius of each shell.
 
     Returns
     -------
-    Three panels against temperature.
+    Three panels.
     """
-    temperature, kelvin = arrays["temperature"], "temperature (K)"
+    temperature, label = arrays["temperature"], "temperature (K)"
     change = arrays["free_energy"][1] - arrays["free_energy"][0]
 
     def panel(axis: int, title: str) -> Panel:
-        near = arrays["displacement"][:, axis, 0]
+        pristine, defect = arrays["displacement"][:, axis, 0]
         lines = (
-            Series(temperature, near[0], name="pristine", colour=GREY),
-            Series(temperature, near[1], name="defect", colour=COLOURS[1]),
+            Series(temperature, pristine, name="pristine", colour=GREY),
+            Series(temperature, defect, name="defect", colour=COLOURS[1]),
         )
-        return Panel(lines, kelvin, f"⟨u²⟩ {title} (Å²)", title=f"within {radii[0]:g} Å")
+        return Panel(lines, label, f"⟨u²⟩ {title} (Å²)", title=f"within {radii[0]:g} Å")
 
     return Figure(
         "defect-thermal",
-        "Left: vibrational free energy of the defect cell less that of the pristine one, zero-point energy included. "
-        "Middle and right: mean-square displacement of an average atom near the defect, in the plane (per axis) and "
-        "along the normal; modes below 0.1 THz are left out, without which a sheet has none.",
+        "Left: vibrational free energy of the defect cell minus that of the pristine cell, with zero-point energy. "
+        "Middle and right: mean-square displacement of an atom in the innermost shell, in plane (per axis) and out of "
+        "plane, without modes below 0.1 THz; with them it would diverge in an infinite sheet.",
         (
-            Panel((Series(temperature, change),), kelvin, "ΔF (eV)"),
+            Panel((Series(temperature, change),), label, "ΔF (eV)"),
             panel(0, "in plane"),
-            panel(1, "normal"),
+            panel(1, "out of plane"),
         ),
         height=2.3,
     )

@@ -7,46 +7,46 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
-from flatforce.report.figures.phonons import MARKED, THZ, as_line, ticks_of
+from flatforce.report.figures.phonons import MAX_COLOURED_POINTS, THZ, as_line, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-COLUMNS: Final = 160
-"""Columns of dots of unfolded bands; a column shows the wave vector nearest to it."""
+MIN_COLUMNS: Final = 160
+"""Smallest number of columns of points in unfolded bands; a column shows the wave vector nearest to it."""
 
-THINNED: Final = 3
+FREQUENCY_STRIDE: Final = 3
 """Every third frequency is drawn, 0.6 broadenings apart."""
 
-SMALLEST_CHANGE: Final = 1e-6
-"""eV/Å²; a smaller change is drawn here, since a logarithmic axis has no zero."""
+MIN_CHANGE: Final = 1e-6
+"""eV/Å². A smaller change is drawn here, since a logarithmic axis has no zero."""
 
 
 def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
-    """Draw how force constants change near the defect, and the local DOS in the large cell.
+    """Draw how force constants change with the distance from the defect, and densities of states in the large cell.
 
     Parameters
     ----------
     arrays
-        Of an `embedded defect` folder.
+        Arrays of an `embedded defect` folder.
     radii
-        Å, of the shells.
+        Å, outer radius of each shell.
 
     Returns
     -------
     Two panels.
     """
     change = Series(
-        arrays["row_distance"], np.maximum(arrays["row_change"], SMALLEST_CHANGE), style="points", width=3.0
+        arrays["row_distance"], np.maximum(arrays["row_change"], MIN_CHANGE), style="points", width=3.0
     )
-    inner = (0.0, *radii)
+    edges = (0.0, *radii)
     lines = tuple(
         Series(
-            arrays["frequency"], dos, name=f"{inner[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)]
+            arrays["frequency"], ldos, name=f"{edges[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)]
         )
-        for k, dos in enumerate(arrays["shell_dos"])
+        for k, ldos in enumerate(arrays["shell_ldos"])
     )
     elements = tuple(
         Series(arrays["frequency"], arrays[name][0], name=name.removeprefix("dos_"), colour=COLOURS[2 + k])
@@ -54,62 +54,62 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
     )
     panels = [
         Panel((change,), "distance (Å)", "‖ΔΦ‖ (eV/Å²)", log_y=True),
-        Panel(lines, THZ, "DOS of a site (1/THz)", width=1.4),
+        Panel(lines, THZ, "LDOS (1/THz)", width=1.4),
     ]
-    if elements:  # results of 0.1.0.dev had none
-        panels.append(Panel(elements, THZ, "DOS of an atom (1/THz)"))
+    if elements:
+        panels.append(Panel(elements, THZ, "DOS per atom (1/THz)"))
     return Figure(
         "embedding",
-        "Left: change of an atom's force constants against the pristine sheet, by distance from the defect; the last "
-        "points lie beyond the radius of exact rows. Middle: density of states of an average site in each shell. "
-        "Right: of an average atom of each species in the whole cell, by random vectors.",
+        "Left: norm of the change of an atom's force constants against the pristine sheet, by distance from the defect; the "
+        "last points lie beyond the radius within which rows are computed. Middle: site-averaged local density of states "
+        "(LDOS) of each shell. Right: density of states per atom of each element in the whole cell, a stochastic estimate.",
         tuple(panels),
         height=2.8,
     )
 
 
 def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
-    """Draw the local DOS of an isolated defect, and what it adds to the DOS of the whole sheet.
+    """Draw the LDOS around an isolated defect, and what the defect adds to the density of states of the whole sheet.
 
     Parameters
     ----------
     arrays
-        Of a `dilute limit` folder.
+        Arrays of a `dilute limit` folder.
     radii
-        Å, of the shells.
+        Å, outer radius of each shell.
 
     Returns
     -------
     Two panels.
     """
-    frequency, (pristine, defect) = arrays["frequency"], arrays["shell_dos"]
-    inner = (0.0, *radii)
+    frequency, (pristine, defect) = arrays["frequency"], arrays["shell_ldos"]
+    edges = (0.0, *radii)
     lines = [
-        Series(frequency, dos, name=f"{inner[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)])
-        for k, dos in enumerate(defect)
+        Series(frequency, ldos, name=f"{edges[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)])
+        for k, ldos in enumerate(defect)
     ]
-    lines.append(Series(frequency, pristine[0], name="the innermost, pristine", colour=GREY, dashed=True))
+    lines.append(Series(frequency, pristine[0], name="innermost shell, pristine", colour=GREY, dashed=True))
     zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6)
     change = Series(frequency, arrays["difference"], colour=COLOURS[1])
     return Figure(
         "dilute-limit",
-        "Left: density of states of an average site around one defect in an infinite sheet. Right: what the defect "
-        "adds to the density of states of the whole sheet.",
+        "Left: site-averaged local density of states (LDOS) of each shell around one defect in an infinite sheet. Right: "
+        "change of the density of states of the whole sheet by the defect.",
         (
-            Panel(tuple(lines), THZ, "DOS of a site (1/THz)", width=1.3),
+            Panel(tuple(lines), THZ, "LDOS (1/THz)", width=1.3),
             Panel((zero, change), THZ, "ΔDOS (states/THz)"),
         ),
         height=2.8,
     )
 
 
-def unfolded(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the spectral function along the path of the primitive cell over the pristine bands.
+def unfolded_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw the spectral function along the band path of the primitive cell, and the pristine bands.
 
     Parameters
     ----------
     arrays
-        Of an `unfolded bands` folder.
+        Arrays of an `unfolded bands` folder.
 
     Returns
     -------
@@ -117,15 +117,15 @@ def unfolded(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     distance = arrays["distance"]
     x, y = as_line(distance, arrays["bands"])
-    columns = np.linspace(distance[0], distance[-1], max(COLUMNS, len(distance)))
+    columns = np.linspace(distance[0], distance[-1], max(MIN_COLUMNS, len(distance)))
     nearest = np.abs(columns[:, None] - distance).argmin(axis=1)
-    weight = arrays["weight"][nearest, ::THINNED]
-    places = np.broadcast_to(columns[:, None], weight.shape)
-    heights = np.broadcast_to(arrays["frequency"][::THINNED], weight.shape)
-    strongest = np.argsort(weight.ravel())[-MARKED:]
-    marked = Series(
-        places.ravel()[strongest],
-        heights.ravel()[strongest],
+    weight = arrays["weight"][nearest, ::FREQUENCY_STRIDE]
+    distances = np.broadcast_to(columns[:, None], weight.shape)
+    frequencies = np.broadcast_to(arrays["frequency"][::FREQUENCY_STRIDE], weight.shape)
+    strongest = np.argsort(weight.ravel())[-MAX_COLOURED_POINTS:]
+    coloured_points = Series(
+        distances.ravel()[strongest],
+        frequencies.ravel()[strongest],
         style="points",
         width=2.4,
         value=np.log10(weight.ravel()[strongest]),
@@ -133,11 +133,11 @@ def unfolded(arrays: dict[str, NDArray[Any]]) -> Figure:
     )
     return Figure(
         "unfolded-bands",
-        "Spectral function of the sheet with the defect at the wave vectors of the primitive cell; lines, the pristine "
+        "Spectral function A of the sheet with the defect at the wave vectors of the primitive cell; grey lines: the pristine "
         "bands.",
         (
             Panel(
-                (Series(x, y, colour=GREY, width=0.6), marked),
+                (Series(x, y, colour=GREY, width=0.6), coloured_points),
                 "",
                 THZ,
                 x_range=(float(distance[0]), float(distance[-1])),
@@ -148,13 +148,13 @@ def unfolded(arrays: dict[str, NDArray[Any]]) -> Figure:
     )
 
 
-def emission(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the spectral function of the Huang–Rhys factors, and the line shape.
+def line_shape(arrays: dict[str, NDArray[Any]]) -> Figure:
+    """Draw the spectral function of the Huang–Rhys factors and the emission line shape.
 
     Parameters
     ----------
     arrays
-        Of a `line shape` folder.
+        Arrays of a `line shape` folder.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def emission(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     return Figure(
         "line-shape",
-        "Left: Huang–Rhys factors by energy of the vibration. Right: emission, counted from the zero-phonon line.",
+        "Left: spectral function of the Huang–Rhys factors. Right: emission line shape, relative to the zero-phonon line.",
         (
             Panel((Series(arrays["quanta"], arrays["spectral_function"]),), "ħω (meV)", "S(ħω) (1/meV)"),
             Panel(

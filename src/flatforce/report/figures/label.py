@@ -1,8 +1,8 @@
-"""Figure of a convergence test."""
+"""Figure of a convergence test of DFT settings."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
-SMALLEST = 1e-2
-"""meV/Å; a smaller change is drawn here, since a logarithmic axis has no zero."""
+MIN_CHANGE: Final = 1e-2
+"""meV/Å. A smaller change is drawn here, since a logarithmic axis has no zero."""
 
 
 def convergence(
@@ -23,27 +23,27 @@ def convergence(
     tolerance: float,
     units: Mapping[str, str],
 ) -> Figure:
-    """Draw the change of forces against each setting.
+    """Draw the force error against each setting.
 
     Parameters
     ----------
     scans
-        Name, values, errors (meV/Å) and the value chosen, of each scan.
+        Name, values, force errors (meV/Å) and recommended value of each scan.
     tolerance
-        meV/Å.
+        meV/Å, allowed force error.
     units
-        Scan → unit.
+        Name of each scan → unit.
 
     Returns
     -------
-    A panel a scan; the finest value, from which the change is measured, is left out.
+    One panel for each scan; the finest value, against which errors are measured, is left out.
     """
     return Figure(
         name="convergence",
-        caption="Largest change of a force component against the finest value of each scan; "
-        "dashed: the tolerance; orange: the value recommended.",
+        caption="Largest change of a force component against the finest value of each scan. "
+        "Dashed: tolerance; orange: recommended value.",
         panels=tuple(
-            _panel(*scan, tolerance=tolerance, unit=units[scan[0]], first=k == 0)
+            _panel(*scan, tolerance=tolerance, unit=units[scan[0]], labelled=k == 0)
             for k, scan in enumerate(scans)
         ),
     )
@@ -53,21 +53,22 @@ def _panel(
     name: str,
     values: FloatArray,
     errors: FloatArray,
-    chosen: float | None,
+    recommended: float | None,
     *,
     tolerance: float,
     unit: str,
-    first: bool,
+    labelled: bool,
 ) -> Panel:
-    x, y = values[:-1], np.maximum(errors[:-1], SMALLEST)
-    ends = np.array([values[0], values[-1]])
+    x, y = values[:-1], np.maximum(errors[:-1], MIN_CHANGE)
+    limits = np.array([values[0], values[-1]])
     series = [
-        Series(ends, np.full(2, tolerance), colour=GREY, dashed=True),
+        Series(limits, np.full(2, tolerance), colour=GREY, dashed=True),
         Series(x, y),
         Series(x, y, style="points", width=5.0),
     ]
-    if chosen is not None:
-        at = values[:-1] == chosen
-        series.append(Series(x[at], y[at], style="points", colour=COLOURS[1], width=9.0))
-    label = "force change (meV/Å)" if first else ""
-    return Panel(tuple(series), f"{name.replace('_', ' ')} ({unit})", label, log_y=True)
+    if recommended is not None:
+        selected = values[:-1] == recommended
+        series.append(Series(x[selected], y[selected], style="points", colour=COLOURS[1], width=9.0))
+    axis = name.replace("_", " ") + (f" ({unit})" if unit else "")
+    label = "force change (meV/Å)" if labelled else ""
+    return Panel(tuple(series), axis, label, log_y=True)

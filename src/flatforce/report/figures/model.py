@@ -20,13 +20,13 @@ QUANTITIES: Final = (
     ("force", "forces", "atom_group", "eV/Å", 1e3, "meV/Å"),
     ("stress", "stress", "stress_group", "N/m", 1.0, "N/m"),
 )
-"""Name, array, array of groups, unit, scale and unit of the errors."""
+"""Name, array, array of groups and unit of each quantity, scale and unit of its errors."""
 
-LOG_FROM: Final = 8
-"""Ratio of the ends of a setting from which its axis is logarithmic."""
+MIN_LOG_RATIO: Final = 8
+"""Ratio of the largest to the smallest value of a setting above which its axis is logarithmic."""
 
-TAIL: Final = 99.0
-"""Percentile of the errors up to which histograms reach."""
+MAX_PERCENTILE: Final = 99.0
+"""Histograms end at this percentile of the errors."""
 
 
 def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Figure:
@@ -37,11 +37,11 @@ def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Fi
     history
         `metrics.csv` as a structured array.
     name
-        Of the files.
+        Name of the figure.
 
     Returns
     -------
-    Force and energy errors, logarithmic.
+    One panel for each of forces, energy and stress that has labels.
     """
     epoch = np.atleast_1d(history["epoch"]) + 1
 
@@ -51,7 +51,7 @@ def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Fi
 
     return Figure(
         name,
-        "Errors on the validation frames while training, of the averaged weights.",
+        "Errors on the validation set during training, with the averaged weights (EMA).",
         (
             *(
                 panel(column, label)
@@ -68,98 +68,105 @@ def learning_curve(history: NDArray[Any], *, name: str = "learning-curve") -> Fi
 
 
 def sweep(rows: Sequence[dict[str, Any]], settings: Sequence[str], objective: str) -> Figure:
-    """Draw what a sweep minimised against each setting.
+    """Draw the objective of a sweep against each setting.
 
     Parameters
     ----------
     rows
-        Of its record.
+        Settings and errors of each training run.
     settings
-        Those that were varied.
+        Names of the varied settings.
     objective
-        What was minimised.
+        Name of the error that was minimised.
 
     Returns
     -------
-    A panel a setting; a line joins the best run of each value.
+    One panel for each setting; a line joins the best run of each value.
     """
     values = np.array([float(row[objective]) for row in rows])
     panels = []
     for name in settings:
-        kinds = sorted({row[name] for row in rows}, key=lambda one: (isinstance(one, str), str(one), one)[:2])
-        number = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in kinds)
-        if number:
-            kinds = sorted(kinds)
-        place = {one: float(one) if number else float(k) for k, one in enumerate(kinds)}
-        x = np.array([place[row[name]] for row in rows])
-        ends = np.array([place[one] for one in kinds])
-        best = np.array([values[x == end].min() for end in ends])
-        log = number and ends.min() > 0 and ends.max() > LOG_FROM * ends.min()
-        ticks = None if number else tuple((place[one], str(one)) for one in kinds)
+        levels = sorted({row[name] for row in rows}, key=lambda level: (isinstance(level, str), str(level)))
+        numeric = all(isinstance(level, (int, float)) and not isinstance(level, bool) for level in levels)
+        if numeric:
+            levels = sorted(levels)
+        coordinate = {level: float(level) if numeric else float(k) for k, level in enumerate(levels)}
+        x = np.array([coordinate[row[name]] for row in rows])
+        positions = np.array([coordinate[level] for level in levels])
+        best = np.array([values[x == position].min() for position in positions])
+        log = numeric and positions.min() > 0 and positions.max() > MIN_LOG_RATIO * positions.min()
+        ticks = None if numeric else tuple((coordinate[level], str(level)) for level in levels)
         points = Series(x, values, style="points", width=4)
         panels.append(
-            Panel((Series(ends, best, colour=GREY), points), name, objective, log_x=log, x_ticks=ticks)
+            Panel((Series(positions, best, colour=GREY), points), name, objective, log_x=log, x_ticks=ticks)
         )
     return Figure(
-        "sweep", "Each point is a training run; the line joins the best of each value.", tuple(panels)
+        "sweep", "Each point is a training run; the line joins the best run of each value.", tuple(panels)
     )
 
 
 def parity(arrays: dict[str, NDArray[Any]], metrics: dict[str, float], units: dict[str, str]) -> Figure:
-    """Draw predictions against labels, coloured by config type.
+    """Draw predictions against labels, coloured by config type (parity plot).
 
     Parameters
     ----------
     arrays
-        Of an `evaluate` folder.
+        Arrays of an `evaluate` folder.
     metrics
-        Of its record.
+        Metrics of the same folder.
     units
-        Of its record.
+        Units of the metrics.
 
     Returns
     -------
-    Energy, forces and membrane stress.
+    One panel for each of energy, forces and membrane stress that has labels.
     """
     groups = sorted(set(arrays["frame_group"].tolist()))
     panels = []
     for name, key, group_key, unit, _, _ in QUANTITIES:
-        pair, of = _labelled(arrays[key], arrays[group_key])
+        pair, group_of = _labelled(arrays[key], arrays[group_key])
         if pair[0].size == 0:
             continue
         low, high = float(pair.min()), float(pair.max())
         line = Series(np.array([low, high]), np.array([low, high]), colour=GREY, width=0.8)
-        points = [_of_group(pair, of == group, group, k) for k, group in enumerate(groups)]
+        points = [_group_points(pair, group_of == group, group, k) for k, group in enumerate(groups)]
         r2 = metrics.get(f"{name}_r2") or float("nan")
         title = f"MAE {metrics[f'{name}_mae']:.3g} {units[f'{name}_mae']}, R² {r2:.4f}"
         panels.append(
             Panel((line, *points), f"DFT {name} ({unit})", f"force field {name} ({unit})", title=title)
         )
-    return Figure("parity", "Force field against DFT, by config type.", tuple(panels), height=2.8)
+    return Figure(
+        "parity",
+        "Predictions of the force field against DFT labels, by config type.",
+        tuple(panels),
+        height=2.8,
+    )
 
 
 def _labelled(pair: FloatArray, groups: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
     """Leave out atoms and frames without a label."""
-    known = np.isfinite(pair[0]).all(axis=tuple(range(1, pair[0].ndim)))
-    return pair[:, known], groups[known]
+    labelled = np.isfinite(pair[0]).all(axis=tuple(range(1, pair[0].ndim)))
+    return pair[:, labelled], groups[labelled]
 
 
-def _of_group(pair: FloatArray, chosen: NDArray[np.bool_], group: str, k: int) -> Series:
-    label, said = pair[0][chosen].ravel(), pair[1][chosen].ravel()
-    return Series(label, said, name=group, style="points", colour=COLOURS[k % len(COLOURS)], width=2.2)
+def _group_points(pair: FloatArray, selected: NDArray[np.bool_], group: str, k: int) -> Series:
+    labels, predictions = pair[0][selected].ravel(), pair[1][selected].ravel()
+    return Series(
+        labels, predictions, name=group, style="points", colour=COLOURS[k % len(COLOURS)], width=2.2
+    )
 
 
 def error_histograms(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw histograms of the absolute errors, with the cumulative share.
+    """Draw histograms of the absolute errors, with the cumulative fraction.
 
     Parameters
     ----------
     arrays
-        Of an `evaluate` folder.
+        Arrays of an `evaluate` folder.
 
     Returns
     -------
-    Energy, forces and membrane stress.
+    One panel for each of energy, forces and membrane stress that has labels.
     """
     panels = []
     for name, key, group_key, _, scale, unit in QUANTITIES:
@@ -167,21 +174,23 @@ def error_histograms(arrays: dict[str, NDArray[Any]]) -> Figure:
         if pair[0].size == 0:
             continue
         errors = np.sort(scale * np.abs(pair[1] - pair[0]).ravel())
-        end = float(np.percentile(errors, TAIL)) or 1.0
-        counts, edges = np.histogram(errors, bins=min(40, max(5, errors.size // 4)), range=(0.0, end))
-        middle = (edges[1:] + edges[:-1]) / 2
-        share = np.arange(1, errors.size + 1) / errors.size
-        keep = errors <= end
-        bars = Series(middle, counts.astype(float), style="steps", colour=COLOURS[0])
-        total = Series(errors[keep], share[keep], colour=COLOURS[1], second_axis=True)
+        limit = float(np.percentile(errors, MAX_PERCENTILE)) or 1.0
+        counts, edges = np.histogram(errors, bins=min(40, max(5, errors.size // 4)), range=(0.0, limit))
+        centres = (edges[1:] + edges[:-1]) / 2
+        fraction = np.arange(1, errors.size + 1) / errors.size
+        inside = errors <= limit
+        bars = Series(centres, counts.astype(float), style="steps", colour=COLOURS[0])
+        cumulative = Series(errors[inside], fraction[inside], colour=COLOURS[1], second_axis=True)
         panels.append(
             Panel(
-                (bars, total),
+                (bars, cumulative),
                 f"|{name} error| ({unit})",
                 "count",
-                x_range=(0.0, end),
-                second_label="cumulative share",
+                x_range=(0.0, limit),
+                second_label="cumulative fraction",
             )
         )
-    caption = f"Absolute errors up to the {TAIL:.0f}th percentile, with the share of smaller errors."
+    caption = (
+        f"Absolute errors up to the {MAX_PERCENTILE:.0f}th percentile, and the fraction of smaller errors."
+    )
     return Figure("error-histograms", caption, tuple(panels), height=2.4)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 THZ = "frequency (THz)"
 
-MARKED: Final = 6000
-"""Points of the bands that are coloured, those of the largest weight: a browser stays quick."""
+MAX_COLOURED_POINTS: Final = 6000
+"""Number of coloured points on the bands, those with the largest projection; a browser draws so many without delay."""
 
 
 def relaxation(trajectory: Sequence[Atoms]) -> Figure:
@@ -28,22 +28,22 @@ def relaxation(trajectory: Sequence[Atoms]) -> Figure:
     Parameters
     ----------
     trajectory
-        Frames with energies and forces.
+        Structures with energy and forces in their calculators.
 
     Returns
     -------
-    Two panels.
+    Three panels.
     """
     step = np.arange(len(trajectory), dtype=float)
     energy = np.array([frame.get_potential_energy() for frame in trajectory])
     force = np.array([np.linalg.norm(frame.get_forces(), axis=1).max() for frame in trajectory])
     a = np.array([frame.cell.lengths()[0] for frame in trajectory])
-    gain = 1e3 * (energy - energy[-1]) / len(trajectory[0])
+    energy_above_last = 1e3 * (energy - energy[-1]) / len(trajectory[0])
     return Figure(
         "relaxation",
-        "Relaxation of the primitive cell: energy above the end, largest force, lattice constant.",
+        "Relaxation of the sheet: energy above that of the last step, largest force on any atom, lattice constant.",
         (
-            Panel((Series(step, gain),), "step", "energy (meV/atom)"),
+            Panel((Series(step, energy_above_last),), "step", "energy (meV/atom)"),
             Panel((Series(step, force),), "step", "largest force (eV/Å)", log_y=bool((force > 0).all())),
             Panel((Series(step, a),), "step", "a (Å)"),
         ),
@@ -52,33 +52,33 @@ def relaxation(trajectory: Sequence[Atoms]) -> Figure:
 
 
 def ticks_of(arrays: dict[str, NDArray[Any]]) -> tuple[tuple[float, str], ...]:
-    """Pair the special points with their places on the path.
+    """Pair the special points with their positions on the band path.
 
     Parameters
     ----------
     arrays
-        With `ticks` and `labels`.
+        Arrays of a band structure, with `ticks` (1/Å) and `labels`.
 
     Returns
     -------
-    Place and text of each.
+    Position (1/Å) and label of each special point.
     """
     return tuple((float(x), str(text)) for x, text in zip(arrays["ticks"], arrays["labels"], strict=True))
 
 
 def as_line(distance: FloatArray, bands: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Join bands to one line, parted by NaN, so that one series draws them all.
+    """Join bands into one line, separated by NaN, so that one series draws them all.
 
     Parameters
     ----------
     distance
-        (Q).
+        (Q) 1/Å, position along the band path.
     bands
-        (Q, M).
+        (Q, M) THz.
 
     Returns
     -------
-    (M (Q + 1)) places and frequencies.
+    (M (Q + 1)) 1/Å and THz, positions and frequencies.
     """
     gap = np.full((1, bands.shape[1]), np.nan)
     x = np.append(distance, np.nan)
@@ -86,12 +86,12 @@ def as_line(distance: FloatArray, bands: FloatArray) -> tuple[FloatArray, FloatA
 
 
 def bands_and_dos(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw pristine bands beside the DOS.
+    """Draw the pristine bands beside the density of states.
 
     Parameters
     ----------
     arrays
-        Of a `phonons` folder.
+        Arrays of a `phonons` folder.
 
     Returns
     -------
@@ -121,26 +121,26 @@ def bands_and_dos(arrays: dict[str, NDArray[Any]]) -> Figure:
 
 
 def pdos(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the PDOS by element, in the plane and along the normal.
+    """Draw the projected density of states (PDOS) of each element, in plane and out of plane.
 
     Parameters
     ----------
     arrays
-        Of a `phonons` folder.
+        Arrays of a `phonons` folder.
 
     Returns
     -------
-    Three panels: all axes, in plane, normal.
+    Three panels: all directions, in plane, out of plane.
     """
     symbols = arrays["symbols"]
-    projected, frequency = arrays["pdos"], arrays["frequency"]
-    parts = (("all axes", (0, 1, 2)), ("in plane", (0, 1)), ("along the normal", (2,)))
+    projected_dos, frequency = arrays["pdos"], arrays["frequency"]
+    directions = (("all directions", (0, 1, 2)), ("in plane", (0, 1)), ("out of plane", (2,)))
 
     def panel(title: str, axes: tuple[int, ...]) -> Panel:
         lines = [
             Series(
                 frequency,
-                projected[symbols == symbol][:, axes].sum(axis=(0, 1)),
+                projected_dos[symbols == symbol][:, axes].sum(axis=(0, 1)),
                 name=str(symbol),
                 colour=COLOURS[k],
             )
@@ -150,34 +150,34 @@ def pdos(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     return Figure(
         "pristine-pdos",
-        "Density of states of the pristine sheet by element and direction, per primitive cell.",
-        tuple(panel(*part) for part in parts),
+        "Projected density of states of the pristine sheet by element and direction, per primitive cell.",
+        tuple(panel(title, axes) for title, axes in directions),
         share_y=True,
         height=2.6,
     )
 
 
 def thermal(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw free energy, entropy and heat capacity.
+    """Draw free energy, entropy and heat capacity against temperature.
 
     Parameters
     ----------
     arrays
-        Of a `phonons` folder.
+        Arrays of a `phonons` folder.
 
     Returns
     -------
-    Three panels against temperature.
+    Three panels.
     """
-    temperature, free, entropy, capacity = arrays["thermal"].T
-    kelvin = "temperature (K)"
+    temperature, free_energy, entropy, heat_capacity = arrays["thermal"].T
+    label = "temperature (K)"
     return Figure(
         "thermal",
-        "Harmonic thermal properties at fixed area, per mole of primitive cells.",
+        "Harmonic vibrational properties at fixed area, per mole of primitive cells.",
         (
-            Panel((Series(temperature, free),), kelvin, "free energy (kJ/mol)"),
-            Panel((Series(temperature, entropy),), kelvin, "entropy (J/K/mol)"),
-            Panel((Series(temperature, capacity),), kelvin, "heat capacity (J/K/mol)"),
+            Panel((Series(temperature, free_energy),), label, "free energy (kJ/mol)"),
+            Panel((Series(temperature, entropy),), label, "entropy (J/K/mol)"),
+            Panel((Series(temperature, heat_capacity),), label, "heat capacity (J/K/mol)"),
         ),
         height=2.2,
     )

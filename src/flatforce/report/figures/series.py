@@ -1,8 +1,8 @@
-"""Figures of a defect through sizes, strains and the members of a committee."""
+"""Figures of a defect in supercells of several sizes, at several strains, and by the members of a committee."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,72 +14,76 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
+MAX_BINS: Final = 60
+"""Number of groups of bands, of equal size, over which the standard deviation is averaged."""
+
 
 def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the local DOS near the defect for each supercell.
+    """Draw the LDOS at the defect in each supercell.
 
     Parameters
     ----------
     arrays
-        Of a `finite size` folder.
+        Arrays of a `finite size` folder.
 
     Returns
     -------
     Two panels.
     """
-    frequency, dos = arrays["frequency"], arrays["near_dos"]
-    away = dos - dos[-1]
-    change = np.abs(away).sum(axis=1) * (frequency[1] - frequency[0]) / 3
-    last = str(arrays["names"][-1]).replace("_", " ")
+    frequency, ldos = arrays["frequency"], arrays["ldos"]
+    difference = ldos - ldos[-1]
+    relative_l1 = np.abs(difference).sum(axis=1) * (frequency[1] - frequency[0]) / 3
+    largest = str(arrays["names"][-1]).replace("_", " ")
 
     def lines(values: FloatArray, texts: list[str]) -> tuple[Series, ...]:
         return tuple(
-            Series(frequency, one, name=text, colour=COLOURS[k % len(COLOURS)])
-            for k, (one, text) in enumerate(zip(values, texts, strict=True))
+            Series(frequency, curve, name=text, colour=COLOURS[k % len(COLOURS)])
+            for k, (curve, text) in enumerate(zip(values, texts, strict=True))
         )
 
     names = [
         f"{str(name).replace('_', ' ')}: {100 * x:.2g} %"
-        for name, x in zip(arrays["names"][:-1], change, strict=False)
+        for name, x in zip(arrays["names"][:-1], relative_l1, strict=False)
     ]
     return Figure(
         "finite-size",
-        f"Left: density of states of an average site near the defect, by supercell. Right: the same less that of {last}, "
-        "with ∫|Δ| / 3.",
+        "Left: site-averaged local density of states (LDOS) of the innermost shell in each supercell. Right: the same minus "
+        f"that of {largest}; the legend gives the relative L1 difference ∫|Δ| / 3.",
         (
-            Panel(lines(dos, [""] * len(dos)), THZ, "DOS of a site (1/THz)"),
-            Panel(lines(away[:-1], names), THZ, "difference (1/THz)"),
+            Panel(lines(ldos, [""] * len(ldos)), THZ, "LDOS (1/THz)"),
+            Panel(lines(difference[:-1], names), THZ, "ΔLDOS (1/THz)"),
         ),
         height=2.8,
     )
 
 
 def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the local DOS near the defect, and its modes, at several strains.
+    """Draw the LDOS at the defect and the frequencies of its modes at several strains.
 
     Parameters
     ----------
     arrays
-        Of a `strain series` folder.
+        Arrays of a `strain series` folder.
 
     Returns
     -------
     Two panels.
     """
     strains = 100 * arrays["strain"]
-    dos = tuple(
-        Series(arrays["frequency"], one, name=f"{value:+.2g} %", colour=COLOURS[k % len(COLOURS)])
-        for k, (value, one) in enumerate(zip(strains, arrays["near_dos"], strict=True))
+    curves = tuple(
+        Series(arrays["frequency"], ldos, name=f"{percent:+.2g} %", colour=COLOURS[k % len(COLOURS)])
+        for k, (percent, ldos) in enumerate(zip(strains, arrays["ldos"], strict=True))
     )
     modes = tuple(
-        Series(strains, one, colour=COLOURS[k % len(COLOURS)]) for k, one in enumerate(arrays["modes"].T)
+        Series(strains, frequencies, colour=COLOURS[k % len(COLOURS)])
+        for k, frequencies in enumerate(arrays["modes"].T)
     )
     return Figure(
         "strain-series",
-        "Left: density of states of an average site near the defect. Right: modes near the defect, followed by their "
-        "vectors.",
+        "Left: site-averaged local density of states (LDOS) of the innermost shell. Right: frequencies of the defect modes, "
+        "matched from strain to strain by the overlap of their eigenvectors.",
         (
-            Panel(dos, THZ, "DOS of a site (1/THz)", width=1.4),
+            Panel(curves, THZ, "LDOS (1/THz)", width=1.4),
             Panel(modes, "strain (%)", THZ),
         ),
         height=2.8,
@@ -87,39 +91,39 @@ def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
 
 
 def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the local DOS with its error bar, and each member's.
+    """Draw the LDOS of each member, its mean and standard deviation, and the standard deviation of the bands.
 
     Parameters
     ----------
     arrays
-        Of a `committee` folder.
+        Arrays of a `committee` folder.
 
     Returns
     -------
     Two panels.
     """
     frequency = arrays["frequency"]
-    lines = [Series(frequency, dos, colour=GREY, width=0.6) for dos in arrays["each"]]
-    for (mean, deviation), name, colour in zip(
-        arrays["near_dos"], ("pristine", "defect"), (COLOURS[0], COLOURS[1]), strict=True
+    lines = [Series(frequency, ldos, colour=GREY, width=0.6) for ldos in arrays["each"]]
+    for (mean, standard_deviation), name, colour in zip(
+        arrays["ldos"], ("pristine", "defect"), (COLOURS[0], COLOURS[1]), strict=True
     ):
         lines.append(Series(frequency, mean, name=name, colour=colour))
         lines += [
-            Series(frequency, mean + sign * deviation, colour=colour, width=0.7, dashed=True)
+            Series(frequency, mean + sign * standard_deviation, colour=colour, width=0.7, dashed=True)
             for sign in (1, -1)
         ]
-    mean, deviation = arrays["bands"].reshape(2, -1)
+    mean, standard_deviation = arrays["bands"].reshape(2, -1)
     order = np.argsort(mean)
-    parts = np.array_split(order, min(60, len(order)))
-    middle = np.array([mean[part].mean() for part in parts])
-    width = np.array([np.sqrt((deviation[part] ** 2).mean()) for part in parts])
+    bins = np.array_split(order, min(MAX_BINS, len(order)))
+    bin_frequency = np.array([mean[members].mean() for members in bins])
+    bin_deviation = np.array([np.sqrt((standard_deviation[members] ** 2).mean()) for members in bins])
     return Figure(
         "committee",
-        "Left: density of states of an average site near the defect, mean over the committee and one standard "
-        "deviation (dashed); grey, each member with the defect. Right: deviation of the bands, by frequency.",
+        "Left: site-averaged local density of states (LDOS) of the innermost shell: mean over the committee and one standard "
+        "deviation (dashed); grey: each member, with the defect. Right: standard deviation of the band frequencies.",
         (
-            Panel(tuple(lines), THZ, "DOS of a site (1/THz)", width=1.4),
-            Panel((Series(middle, width),), THZ, "deviation (THz)"),
+            Panel(tuple(lines), THZ, "LDOS (1/THz)", width=1.4),
+            Panel((Series(bin_frequency, bin_deviation),), THZ, "standard deviation (THz)"),
         ),
         height=2.8,
     )

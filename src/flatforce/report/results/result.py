@@ -129,9 +129,7 @@ class Result(View):
         return f"{summary(self.kind, self.metrics, self.units, problems)}\n  folder: {self.folder}"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (name, number_text(value), self.units.get(name, "")) for name, value in self.metrics.items()
-        ]
+        rows = [(name, number_text(value), self.units.get(name, "")) for name, value in self.metrics.items()]
         return html_table(self.kind, rows, self.warnings, converged=self.converged)
 
 

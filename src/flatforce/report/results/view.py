@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from flatforce.core.errors import ResultError
-from flatforce.report.static import draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,6 +69,8 @@ class View:
         ResultError
             If there is no such figure.
         """
+        from flatforce.report.static import draw
+
         figures = self._figures
         if not figures:
             raise ResultError(
@@ -81,7 +82,9 @@ class View:
             name = next(iter(figures))
         if name not in figures:
             raise ResultError(f"There is no figure {name}.", fix=f"choose one of {', '.join(figures)}")
-        return draw(figures[name], None if axes is None else list(np.atleast_1d(np.asarray(axes, dtype=object))))
+        return draw(
+            figures[name], None if axes is None else list(np.atleast_1d(np.asarray(axes, dtype=object)))
+        )
 
     def save(self, folder: str | Path) -> Self:
         """Copy the whole folder.
@@ -137,9 +140,7 @@ def html_table(title: str, rows: Iterable[Sequence[str]], warnings: Iterable[str
     -------
     HTML; every text is escaped.
     """
-    cells = [
-        "".join(f"<td style='text-align:left'>{html.escape(text)}</td>" for text in row) for row in rows
-    ]
+    cells = ["".join(f"<td style='text-align:left'>{html.escape(text)}</td>" for text in row) for row in rows]
     state = "" if converged else " (not converged)"
     return "".join(
         [

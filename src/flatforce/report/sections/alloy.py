@@ -8,81 +8,8 @@ from typing import Any, Final
 
 from flatforce.core.results import read_arrays
 from flatforce.report.figures import alloy as alloy_figures
+from flatforce.report.rows import comparison_rows
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
-
-CONTEST: Final = {
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "max": "largest",
-    "mae_atom": "MAE (meV/atom)",
-    "spearman": "Spearman",
-    "hull_mae": "hull MAE",
-    "ground_state_recall": "ground states found",
-    "ground_state_precision": "of those named",
-    "regret": "regret",
-}
-"""Scores and how a table calls them; meV/site where no unit stands."""
-
-KINDS: Final = {"folds": "", "size": "larger cells", "window": "window of x"}
-"""Kinds of split; the mean absolute error of the last two stands at the end of a row."""
-
-
-def contest_rows(result: dict[str, Any]) -> list[list[str]]:
-    """List models and their scores.
-
-    Parameters
-    ----------
-    result
-        `result.json` of an alloy comparison.
-
-    Returns
-    -------
-    Rows of texts, the header first; the in-sample expansion stands last, marked as not comparable.
-    """
-    header = [
-        "model",
-        "sees",
-        *CONTEST.values(),
-        "95 %",
-        "p",
-        *list(KINDS.values())[1:],
-        "CPU s",
-        "DFT labels",
-        "an answer",
-    ]
-    rows = [header]
-    for name, model in result["details"]["models"].items():
-        folds = model["scores"].get("folds", {})
-        low, high = model["interval"]
-        rows.append(
-            [
-                name,
-                model["sees"],
-                *(_text(folds.get(key)) for key in CONTEST),
-                f"{_text(low)} – {_text(high)}",
-                _text(model["p_value"]),
-                *(_text(model["scores"].get(kind, {}).get("mae")) for kind in list(KINDS)[1:]),
-                f"{model['seconds']:.1f}",
-                f"{model['labels']:.0f}",
-                f"{model['labels_an_answer']:.1f}",
-            ]
-        )
-    inside = result["details"]["in_sample"]
-    empty = [""] * (len(header) - 4)
-    rows.append(
-        [
-            "cluster expansion, in-sample (not comparable)",
-            "the answers",
-            _text(inside["mae"]),
-            _text(inside["rmse"]),
-            *empty,
-        ]
-    )
-    return rows
-
-
-def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
 
 
 def _energies(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -103,9 +30,9 @@ def _expansion(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 
 def _contest(folder: Path, result: dict[str, Any], name: str) -> Section:
-    header, *rows = contest_rows(result)
+    header, *rows = comparison_rows(result)
     title = f"Models of {result['details']['system']} on the same splits"
-    figures = alloy_figures.contest(read_arrays(folder), result["details"]["models"])
+    figures = alloy_figures.model_comparison(read_arrays(folder), result["details"]["models"])
     table = Table(header, rows, title="errors in meV/site, held-out orderings")
     return make_section(title, result, name, tables=[table], figures=figures)
 

@@ -62,8 +62,8 @@ def _points(margin: float | None) -> str:
 
 
 def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
-    arrays, aim = read_arrays(folder), result["details"]["aim"]
-    places, values = 100 * arrays["places"], arrays["values"]
+    arrays, objective = read_arrays(folder), result["details"]["objective"]
+    strains, energies = 100 * arrays["strains"], arrays["energies"]
     map_ = Series(
         100 * arrays["grid"][:, 0],
         100 * arrays["grid"][:, 1],
@@ -72,11 +72,11 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
         value=arrays["mean"],
         value_name="eV",
     )
-    tried = Series(places[:, 0], places[:, 1], name="evaluated", style="points", width=4, colour=COLOURS[6])
-    best = np.fmax.accumulate(values) if aim == "maximum" else np.fmin.accumulate(values)
-    order = np.arange(1.0, len(values) + 1)
+    tried = Series(strains[:, 0], strains[:, 1], name="evaluated", style="points", width=4, colour=COLOURS[6])
+    best = np.fmax.accumulate(energies) if objective == "maximise" else np.fmin.accumulate(energies)
+    order = np.arange(1.0, len(energies) + 1)
     course = (
-        Series(order, values, name="evaluated", style="points", width=4, colour=GREY),
+        Series(order, energies, name="evaluated", style="points", width=4, colour=GREY),
         Series(order, best, name="best so far", style="steps"),
     )
     figure = Figure(
@@ -87,7 +87,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
             Panel(course, "evaluation", "formation energy (eV)"),
         ),
     )
-    title = f"{result['details']['defect']}: strain of the {aim}"
+    title = f"{result['details']['defect']}: optimal strain ({objective})"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=[figure])
 
 

@@ -14,18 +14,8 @@ from flatforce.report.figures import benchmark as benchmark_figures
 from flatforce.report.figures import data as data_figures
 from flatforce.report.figures import model as model_figures
 from flatforce.report.figures import phonons as phonons_figures
+from flatforce.report.rows import benchmark_rows
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
-
-COMPARED: Final = {
-    "energy_mae": "energy MAE (meV/atom)",
-    "energy_median_ae": "median",
-    "area_mae": "area MAE (Å²/atom)",
-    "area_median_ae": "median",
-    "converged_fraction": "converged",
-    "failed_fraction": "failed",
-    "mean_steps": "steps",
-}
-"""Metrics of a relaxation benchmark and how a table calls them."""
 
 
 def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -154,12 +144,9 @@ def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Se
 
 def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
     del folder
-    rows = [
-        [model, *("–" if row.get(key) is None else f"{row[key]:.4g}" for key in COMPARED)]
-        for model, row in result["details"]["models"].items()
-    ]
-    figures = [benchmark_figures.side_by_side(result["details"]["models"])]
-    table = Table(["", *COMPARED.values()], rows)
+    header, *rows = benchmark_rows(result)
+    figures = [benchmark_figures.force_field_comparison(result["details"]["models"])]
+    table = Table(header, rows)
     return make_section("Force fields side by side", result, name, tables=[table], figures=figures)
 
 

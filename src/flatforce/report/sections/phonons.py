@@ -12,6 +12,7 @@ from flatforce.report.figures import defect as defect_figures
 from flatforce.report.figures import embedded as embedded_figures
 from flatforce.report.figures import phonons as phonons_figures
 from flatforce.report.figures import series as series_figures
+from flatforce.report.rows import describe_mode
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 from flatforce.report.viewer import scene
 
@@ -38,7 +39,7 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
             mode.get("irrep", ""),  # results of 0.1.0.dev had none
             f"{mode['participation_number']:.1f}",
             " · ".join(f"{weight:.2f}" for weight in mode["shells"]),
-            said_of(mode),
+            describe_mode(mode),
         ]
         for mode in modes
     ]
@@ -53,23 +54,6 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
     title = f"{result['config']['defect']} in {'×'.join(str(n) for n in result['config']['supercell'])}"
     view = scene(arrays, modes) if modes else None
     return make_section(title, result, name, tables=tables, figures=figures, scene=view)
-
-
-def said_of(mode: dict[str, Any]) -> str:
-    """Name what is special about a mode.
-
-    Parameters
-    ----------
-    mode
-        As `result.json` holds it.
-
-    Returns
-    -------
-    A word or two; empty for a mode of the bands.
-    """
-    if mode["gap_mode"]:
-        return "outside the bands"
-    return "localised" if mode["localised"] else ""
 
 
 def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -97,7 +81,7 @@ def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
             f"{mode['frequency']:.3f}",
             mode["irrep"],
             "–" if mode["slope"] is None else f"{mode['slope']:.4f}",
-            f"{mode['least_overlap']:.2f}",
+            f"{mode['min_overlap']:.2f}",
         ]
         for mode in result["details"]["modes"]
     ]
@@ -124,8 +108,8 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
             mode["irrep"],
             str(mode["degeneracy"]),
             f"{mode['participation_number']:.1f}",
-            str(mode["known_to"]),
-            said_of(mode),
+            str(mode["n_members"]),
+            describe_mode(mode),
         ]
         for mode in result["details"]["modes"]
     ]
@@ -143,13 +127,13 @@ def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 
 def _unfolded(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [embedded_figures.unfolded(read_arrays(folder))]
+    figures = [embedded_figures.unfolded_bands(read_arrays(folder))]
     title = f"{result['config']['defect']}: unfolded bands"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
 def _line_shape(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [embedded_figures.emission(read_arrays(folder))]
+    figures = [embedded_figures.line_shape(read_arrays(folder))]
     title = f"Line shape at {result['config']['temperature']:g} K"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 

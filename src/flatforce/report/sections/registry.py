@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from flatforce.report.sections.section import Section, make_section, metrics_table
 from flatforce.report.sections.alloy import ALLOY_MAKERS
 from flatforce.report.sections.learning import LEARNING_MAKERS
 from flatforce.report.sections.model import MODEL_MAKERS
 from flatforce.report.sections.phonons import PHONON_MAKERS
+from flatforce.report.sections.section import Section, make_section, metrics_table
 
 
 def section_of(folder: Path, result: dict[str, Any], name: str) -> Section:

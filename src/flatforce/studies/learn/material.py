@@ -15,7 +15,7 @@ from flatforce.data.frames import read_frames, read_labelled
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.data.splits import hold_out
 from flatforce.models.training.data import species_of
-from flatforce.structures.defects import build_defect
+from flatforce.structures.defects import build_defect, place_defect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +159,12 @@ def _check_species(found: Material, config: LearnConfig) -> None:
     if defects is not None and found.primitive is not None:
         size = (defects.size, defects.size)
         met["`sampling.defects`"] = [
-            build_defect(found.primitive, size, word).atoms for word in defects.defects
+            build_defect(
+                found.primitive,
+                size,
+                place_defect(found.primitive, size, word, occupied=[], rng=np.random.default_rng(0)),
+            ).atoms
+            for word in defects.defects
         ]
     for place, frames in met.items():
         if unknown := species_of(frames) - known:

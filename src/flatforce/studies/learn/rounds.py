@@ -14,9 +14,9 @@ from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
 from flatforce.data.splits import cut_trajectories
 from flatforce.studies.inputs import Reporter, unreported
-from flatforce.studies.learn.selection import Round, candidates, choose, told_of_dynamics
 from flatforce.studies.learn.labels import errors_met, label_chosen, newly_labelled
 from flatforce.studies.learn.material import gather
+from flatforce.studies.learn.selection import Round, candidates, choose, told_of_dynamics
 from flatforce.studies.learn.training import train_round
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flatforce.active.cross_conformal import Model
     from flatforce.core.arrays import FloatArray
     from flatforce.core.progress import Progress
-    from flatforce.models.potential import Prediction
+    from flatforce.models.prediction import Prediction
     from flatforce.studies.learn.material import Material
 
 TRUSTED = 0.9

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flatforce.active.calibration_folds import part
 from flatforce.active.cross_conformal import Fold, Model
 from flatforce.active.uncertainty import DescriptorDistance, committee_spread
 from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import NO_TEST, train
-from flatforce.active.calibration_folds import part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,14 +19,14 @@ SAME_MODE: Final = 0.5
 
 
 @dataclass(frozen=True)
-class Member:
+class MemberSpectra:
     """What one member says of a defect cell."""
 
     frequency: FloatArray
     """(G) THz."""
     dos: FloatArray
     """(2, G) states/THz, pristine and defect."""
-    near_dos: FloatArray
+    ldos: FloatArray
     """(2, G) states/THz of an average site of the innermost shell."""
     bands: FloatArray
     """(Q, 3N) THz."""
@@ -44,9 +44,9 @@ class ModeSpread:
     """THz, mean."""
     interval: float
     """THz, standard deviation over the members times the calibration; NaN if fewer than two know the set."""
-    known_to: int
+    n_members: int
     """Members that list the set."""
-    least_overlap: float
+    min_overlap: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Spread:
     """(G) THz."""
     dos: FloatArray
     """(2, 2, G) states/THz: mean and deviation, of pristine and defect."""
-    near_dos: FloatArray
+    ldos: FloatArray
     """(2, 2, G) states/THz: the same of an average site near the defect."""
     each: FloatArray
     """(members, G) states/THz near the defect."""
@@ -76,15 +76,15 @@ class Spread:
         return {
             "n_members": float(len(self.each)),
             "calibration": self.calibration,
-            "near_dos_deviation": float(self.near_dos[1, 1].sum() * step / 3),
-            "band_deviation": float(self.bands[1].mean()),
-            "mode_deviation": float(np.median(intervals)) if intervals else float("nan"),
+            "ldos_uncertainty": float(self.ldos[1, 1].sum() * step / 3),
+            "band_uncertainty": float(self.bands[1].mean()),
+            "mode_uncertainty": float(np.median(intervals)) if intervals else float("nan"),
         }
 
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        thz = {"band_deviation", "mode_deviation"}
+        thz = {"band_uncertainty", "mode_uncertainty"}
         return {name: "THz" if name in thz else "1" for name in self.metrics}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -97,7 +97,7 @@ class Spread:
         return {
             "frequency": self.frequency,
             "dos": self.dos,
-            "near_dos": self.near_dos,
+            "ldos": self.ldos,
             "each": self.each,
             "bands": self.bands,
         }
@@ -115,7 +115,7 @@ class Spread:
         ]
 
 
-def read_member(arrays: dict[str, NDArray[Any]]) -> Member:
+def member_from_arrays(arrays: dict[str, NDArray[Any]]) -> MemberSpectra:
     """Take what is compared from the arrays of a `defect phonons` folder.
 
     Parameters
@@ -127,19 +127,19 @@ def read_member(arrays: dict[str, NDArray[Any]]) -> Member:
     -------
     One member's word.
     """
-    owner = arrays["set_of"]
+    owner = arrays["set_index"]
     vectors = arrays["set_vectors"].reshape(len(owner), -1)
-    return Member(
+    return MemberSpectra(
         arrays["frequency"],
         arrays["dos"],
-        arrays["shell_dos"][:, 0] / arrays["shell_sites"][:, :1],
+        arrays["shell_ldos"][:, 0] / arrays["shell_sites"][:, :1],
         arrays["bands"],
         arrays["mode_frequencies"],
         [vectors[owner == k] for k in range(len(arrays["mode_frequencies"]))],
     )
 
 
-def spread(members: Sequence[Member], *, calibration: float = 1.0) -> Spread:
+def spread(members: Sequence[MemberSpectra], *, calibration: float = 1.0) -> Spread:
     """Compare the members of a committee.
 
     Parameters
@@ -153,8 +153,8 @@ def spread(members: Sequence[Member], *, calibration: float = 1.0) -> Spread:
     -------
     Mean and deviation of everything.
     """
-    grid, near = on_grid(members, [one.near_dos for one in members])
-    _, dos = on_grid(members, [one.dos for one in members])
+    grid, near = interpolate_to_common_grid(members, [one.ldos for one in members])
+    _, dos = interpolate_to_common_grid(members, [one.dos for one in members])
     bands = np.array([one.bands for one in members])
     return Spread(
         grid,
@@ -171,7 +171,7 @@ def _mean_and_deviation(each: FloatArray, calibration: float) -> FloatArray:
     return np.array([each.mean(axis=0), calibration * each.std(axis=0, ddof=1)])
 
 
-def on_grid(members: Sequence[Member], values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+def interpolate_to_common_grid(members: Sequence[MemberSpectra], values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
     """Bring spectra on one grid.
 
     Parameters
@@ -195,7 +195,7 @@ def on_grid(members: Sequence[Member], values: Sequence[FloatArray]) -> tuple[Fl
     return grid, np.array(found)
 
 
-def same_set(vectors: FloatArray, member: Member) -> tuple[int | None, float]:
+def match_mode_set(vectors: FloatArray, member: MemberSpectra) -> tuple[int | None, float]:
     """Find a degenerate set again.
 
     Parameters
@@ -214,10 +214,10 @@ def same_set(vectors: FloatArray, member: Member) -> tuple[int | None, float]:
     return (best if shares[best] > SAME_MODE else None), shares[best]
 
 
-def _followed(k: int, members: Sequence[Member], calibration: float) -> ModeSpread:
+def _followed(k: int, members: Sequence[MemberSpectra], calibration: float) -> ModeSpread:
     frequencies, least = [float(members[0].set_frequency[k])], 1.0
     for one in members[1:]:
-        place, share = same_set(members[0].set_vectors[k], one)
+        place, share = match_mode_set(members[0].set_vectors[k], one)
         least = min(least, share)
         if place is not None:
             frequencies.append(float(one.set_frequency[place]))
@@ -225,7 +225,7 @@ def _followed(k: int, members: Sequence[Member], calibration: float) -> ModeSpre
     return ModeSpread(float(np.mean(frequencies)), calibration * deviation, len(frequencies), least)
 
 
-def calibration_of(errors: FloatArray, deviations: FloatArray) -> float:
+def force_calibration_factor(errors: FloatArray, deviations: FloatArray) -> float:
     """Ask how much larger errors are than a committee's deviations say.
 
     Parameters

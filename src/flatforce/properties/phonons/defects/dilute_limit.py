@@ -23,10 +23,10 @@ from scipy.linalg import lu_factor, lu_solve
 from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.defects.perturbation import lattice_coordinates, perturbation, site_indices
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.spectra.green_function import LatticeGreenFunction, broaden, log_det
 from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lowest_frequency
-from flatforce.properties.phonons.defects.perturbation import lattice_places, perturbation, site_numbers
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ class DiluteConfig(Config):
 
 
 @dataclass(frozen=True)
-class Dilute:
+class DiluteLimit:
     """Spectra of one defect in an infinite sheet."""
 
     frequency: FloatArray
     """(G) THz, from zero."""
-    shell_dos: FloatArray
+    shell_ldos: FloatArray
     """(2, S, G) states/THz of one site of each shell, pristine and defect, mean over the shell; integral 3."""
     difference: FloatArray
     """(G) states/THz, what the defect adds to the whole spectrum."""
@@ -100,7 +100,7 @@ class Dilute:
     @property
     def problems(self) -> list[str]:
         """What is wrong with the physics."""
-        states = np.trapezoid(self.shell_dos, self.frequency, axis=2)
+        states = np.trapezoid(self.shell_ldos, self.frequency, axis=2)
         worst = float(states.ravel()[np.abs(states - 3).argmax()])
         said = [] if abs(worst - 3) < STATES else [f"a local DOS integrates to {worst:.3f} states, not 3"]
         if self.lowest < IMAGINARY:
@@ -114,7 +114,7 @@ class Dilute:
         -------
         Name → array.
         """
-        return {"frequency": self.frequency, "shell_dos": self.shell_dos, "difference": self.difference}
+        return {"frequency": self.frequency, "shell_ldos": self.shell_ldos, "difference": self.difference}
 
 
 def dilute_limit(
@@ -126,7 +126,7 @@ def dilute_limit(
     radii: Sequence[float],
     broadening: float,
     progress: Progress = silent,
-) -> Dilute:
+) -> DiluteLimit:
     """Compute the local DOS of each shell, and the change of the whole DOS, without a supercell.
 
     Parameters
@@ -151,15 +151,15 @@ def dilute_limit(
     The spectra.
     """
     lattice = LatticeGreenFunction(host, config.mesh)
-    matrix = constants.dynamical()
+    matrix = constants.dynamical_matrix()
     highest = max(lattice.top, highest_frequency(matrix))
     parked = PARKED * highest
     shells = defect_shells(cell, list(radii))
-    place = site_numbers(cell)
+    place = site_indices(cell)
     near = place[shells < len(radii)]
     sites, change = perturbation(constants, cell, host, near, parked=parked, tolerance=config.tolerance)
     on_lattice = sites < len(cell.pristine)
-    places = lattice_places(sites[on_lattice], cell, host)
+    places = lattice_coordinates(sites[on_lattice], cell, host)
     wanted = [np.flatnonzero(np.isin(sites, place[shells == s])) for s in range(len(radii))]
     watched = np.concatenate(wanted)
 
@@ -189,7 +189,7 @@ def dilute_limit(
         [spectra[1][:, a:b].mean(axis=1) for a, b in pairwise(starts)],
     ]
     lowest = lowest_frequency(matrix, np.flatnonzero(shells < len(radii)))
-    return Dilute(grid, np.array(dos), -slope / np.pi, len(sites), lowest)
+    return DiluteLimit(grid, np.array(dos), -slope / np.pi, len(sites), lowest)
 
 
 def _dyson(green: ComplexArray, change: FloatArray, watched: IntArray) -> tuple[list[ComplexArray], complex]:

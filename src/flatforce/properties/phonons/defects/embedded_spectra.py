@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import BoolArray, FloatArray, IntArray
-    from flatforce.properties.phonons.force_constants.embedding import Embedded
+    from flatforce.properties.phonons.force_constants.embedding import Embedding
 
 
 UNCONVERGED: Final = 0.01
@@ -39,9 +39,9 @@ class EmbeddedSpectra:
 
     frequency: FloatArray
     """(G) THz."""
-    shell_dos: FloatArray
+    shell_ldos: FloatArray
     """(S, G) states/THz of one site of each shell, mean over the shell; integral 3."""
-    shell_normal: FloatArray
+    shell_ldos_out_of_plane: FloatArray
     """(S, G) states/THz of the motion along the normal alone; integral 1."""
     shell_sites: IntArray
     """(S) atoms in each shell."""
@@ -54,7 +54,7 @@ class EmbeddedSpectra:
     """THz, lowest mode that the shells see, imaginary as negative."""
     unconverged: float
     """L1 change of a spectrum over the last quarter of the steps, relative to its integral."""
-    embedded: Embedded
+    embedded: Embedding
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -62,12 +62,12 @@ class EmbeddedSpectra:
         return {
             "n_atoms": float(len(self.embedded.cell.atoms)),
             "n_exact_rows": float(len(self.embedded.distance)),
-            "rim_error": self.embedded.rim_error,
+            "truncation_error": self.embedded.truncation_error,
             "border_shift": self.embedded.border_shift,
-            "raw_translation": self.embedded.raw_residuals.translation,
-            "raw_rotation": self.embedded.raw_residuals.rotation,
-            "left_translation": self.embedded.left_residuals.translation,
-            "left_rotation": self.embedded.left_residuals.rotation,
+            "raw_translation": self.embedded.residuals_before.translation,
+            "raw_rotation": self.embedded.residuals_before.rotation,
+            "left_translation": self.embedded.residuals_after.translation,
+            "left_rotation": self.embedded.residuals_after.rotation,
             "lanczos_steps": float(self.steps),
             "lowest_frequency": self.lowest,
             "unconverged": self.unconverged,
@@ -83,7 +83,7 @@ class EmbeddedSpectra:
             said.append(
                 f"the Lanczos chains are too short: the spectrum still changes by {self.unconverged:.1%}"
             )
-        left = self.embedded.left_residuals
+        left = self.embedded.residuals_after
         if self.embedded.ruled and max(left.translation, left.rotation) > RULES:
             said.append(f"the sum rules are left at {max(left.translation, left.rotation):.1e}")
         return said
@@ -91,7 +91,7 @@ class EmbeddedSpectra:
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        named = {"rim_error": "eV/Å²", "border_shift": "Å", "lowest_frequency": "THz"}
+        named = {"truncation_error": "eV/Å²", "border_shift": "Å", "lowest_frequency": "THz"}
         rules = {"translation": "eV/Å²", "rotation": "eV/Å"}
         return {name: named.get(name) or rules.get(name.partition("_")[2], "1") for name in self.metrics}
 
@@ -104,8 +104,8 @@ class EmbeddedSpectra:
         """
         return {
             "frequency": self.frequency,
-            "shell_dos": self.shell_dos,
-            "shell_normal": self.shell_normal,
+            "shell_ldos": self.shell_ldos,
+            "shell_ldos_out_of_plane": self.shell_ldos_out_of_plane,
             "shell_sites": self.shell_sites,
             **{f"dos_{symbol}": pair for symbol, pair in self.element_dos.items()},
             "row_distance": self.embedded.distance,
@@ -115,7 +115,7 @@ class EmbeddedSpectra:
 
 
 def embedded_spectra(
-    embedded: Embedded,
+    embedded: Embedding,
     *,
     radii: Sequence[float],
     broadening: float,
@@ -138,7 +138,7 @@ def embedded_spectra(
     -------
     The spectra.
     """
-    matrix = embedded.force_constants.dynamical()
+    matrix = embedded.force_constants.dynamical_matrix()
     shells = defect_shells(embedded.cell, list(radii))
     inner = np.flatnonzero(shells < len(radii))
     distinct, which = np.unique(embedded.orbit[inner], return_inverse=True)
@@ -162,8 +162,8 @@ def embedded_spectra(
     errors = found.std(axis=1, ddof=1) / np.sqrt(RANDOM)
     return EmbeddedSpectra(
         frequency=grid,
-        shell_dos=np.array([of_atom[some].mean(axis=0) for some in members]),
-        shell_normal=np.array([of_axis[some, 2].mean(axis=0) for some in members]),
+        shell_ldos=np.array([of_atom[some].mean(axis=0) for some in members]),
+        shell_ldos_out_of_plane=np.array([of_axis[some, 2].mean(axis=0) for some in members]),
         shell_sites=counts,
         element_dos={
             symbol: np.array([mean, error])

@@ -35,7 +35,7 @@ class SizeSpectrum:
     """Infinite for the dilute limit."""
     frequency: FloatArray
     """(G) THz, evenly spaced."""
-    near_dos: FloatArray
+    ldos: FloatArray
     """(G) states/THz of one site of the innermost shell, mean over the shell; integral 3."""
     gap_modes: FloatArray
     """(M) THz, localised modes outside the bands."""
@@ -49,7 +49,7 @@ class FiniteSize:
     n_atoms: list[float]
     frequency: FloatArray
     """(G) THz."""
-    near_dos: FloatArray
+    ldos: FloatArray
     """(sizes, G) states/THz of one site."""
     change: FloatArray
     """(sizes - 1) ∫|g − g'| / 3 from each size to the next: 0 no change, 2 nothing in common."""
@@ -70,7 +70,7 @@ class FiniteSize:
         return {name: "1" if name.startswith("change") else "THz" for name in self.metrics}
 
 
-def finite_size(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
+def compare_sizes(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
     """Compare supercells of one defect.
 
     Parameters
@@ -119,7 +119,7 @@ class Followed:
     """`local` outside the bands, `resonance` or `extended` within; empty if found in one size only."""
 
 
-def verdicts(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[Followed]:
+def classify_modes(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[Followed]:
     """Tell local modes from resonances and extended ones, by the bands and by how they grow with the supercell.
 
     Parameters
@@ -157,8 +157,8 @@ def _judged(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> Followed
 
 def _folded(one: SizeSpectrum, grid: FloatArray) -> FloatArray:
     """Fold what the broadening has put below zero back; the infinite sheet has a DOS there."""
-    found: FloatArray = np.interp(grid, one.frequency, one.near_dos, left=0.0, right=0.0)
+    found: FloatArray = np.interp(grid, one.frequency, one.ldos, left=0.0, right=0.0)
     if one.frequency[0] < 0:
-        leaked = np.interp(-grid, one.frequency, one.near_dos, left=0.0, right=0.0)
+        leaked = np.interp(-grid, one.frequency, one.ldos, left=0.0, right=0.0)
         found = found + np.where(grid < LEAK, leaked, 0.0)
     return found

@@ -47,7 +47,7 @@ def perturbation(
     (S,) sites of the pristine supercell, added atoms numbered on beyond them, and (3S, 3S) V in eV/Å²/amu.
     """
     count = len(cell.pristine)
-    place = site_numbers(cell)
+    place = site_indices(cell)
     total = max(count, int(place.max()) + 1)
     size = round(np.sqrt(count / len(host.primitive)))
     pristine = host.constants(size)
@@ -82,7 +82,7 @@ def perturbation(
     return sites, (matrix + matrix.T) / 2
 
 
-def lattice_places(sites: IntArray, cell: DefectCell, host: Host) -> IntArray:
+def lattice_coordinates(sites: IntArray, cell: DefectCell, host: Host) -> IntArray:
     """Say where sites lie on the lattice.
 
     Parameters
@@ -117,7 +117,7 @@ def lattice_places(sites: IntArray, cell: DefectCell, host: Host) -> IntArray:
     return np.column_stack([at, sites % basis])
 
 
-def site_numbers(cell: DefectCell) -> IntArray:
+def site_indices(cell: DefectCell) -> IntArray:
     """Tell the site of each atom.
 
     Parameters

@@ -32,7 +32,7 @@ CALM: Final = 5.0
 """Times the relaxation's own limit that forces may reach when the symmetry is restored."""
 
 
-def relax_once(
+def relax_or_resume(
     potential: Potential, atoms: Atoms, config: RelaxConfig, kept: Path, progress: Progress
 ) -> tuple[Atoms, float, bool]:
     """Relax, or read back: a run that goes on must displace the very geometry that its forces belong to.
@@ -71,7 +71,7 @@ def relax_once(
         return relaxed, float(stored["gain"]), bool(stored["converged"])
 
 
-def with_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tuple[Atoms, Symmetry]:
+def restore_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tuple[Atoms, Symmetry]:
     """Restore the highest symmetry that costs no force: a small distortion that is real is kept.
 
     Parameters

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.properties.phonons.spectra.modes import IMAGINARY
 from flatforce.properties.phonons.defects.committee_uncertainty import set_owner
+from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.properties.phonons.force_constants.engines import Filled
-    from flatforce.properties.phonons.spectra.localisation import Mode
+    from flatforce.properties.phonons.force_constants.engines import EngineReport
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+    from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
+    from flatforce.properties.phonons.spectra.localisation import Mode
     from flatforce.properties.phonons.spectra.modes import ModeSet
-    from flatforce.properties.phonons.force_constants.sum_rules import Residuals
     from flatforce.structures.defects import DefectCell
 
 METRIC_UNITS: Final = {
@@ -33,7 +33,7 @@ METRIC_UNITS: Final = {
     "matched_site_difference": "states",
     "n_localised_modes": "1",
     "symmetry_shift": "Å",
-    "force_at_rest": "eV/Å",
+    "residual_force": "eV/Å",
     "left_translation": "eV/Å²",
     "left_rotation": "eV/Å",
     "raw_translation": "eV/Å²",
@@ -57,13 +57,13 @@ class DefectPhonons:
     distance: FloatArray
     bands: FloatArray
     """(Q, 3N) THz, defect cell."""
-    near_weight: FloatArray
+    shell_projection: FloatArray
     """(Q, 3N) 0…1, weight of each mode in the innermost shell."""
     frequency: FloatArray
     """(G) THz."""
     dos: FloatArray
     """(2, G) states/THz per supercell: pristine, defect."""
-    shell_dos: FloatArray
+    shell_ldos: FloatArray
     """(2, S, G) states/THz of the sites in each shell."""
     element_dos: dict[str, FloatArray]
     """Species → (2, G) states/THz."""
@@ -74,11 +74,11 @@ class DefectPhonons:
     modes: list[Mode]
     gamma: ModeSet
     """Modes of the defect cell at Γ."""
-    raw_residuals: Residuals
-    left_residuals: Residuals
+    residuals_before: SumRuleResiduals
+    residuals_after: SumRuleResiduals
     symmetry_shift: float
     """Å, largest shift of an atom when the site symmetry was restored."""
-    filled: Filled
+    filled: EngineReport
     """How its force constants were obtained."""
     constants: SparseForceConstants
     """Of the defect cell, rules enforced where asked for."""
@@ -103,20 +103,20 @@ class DefectPhonons:
         """Flat numbers for the record."""
         return {
             "n_atoms": float(len(self.relaxed)),
-            "n_rows": float(self.filled.n_rows),
-            "n_displacements": float(self.filled.n_displacements),
+            "n_rows": float(self.engine_report.n_rows),
+            "n_displacements": float(self.engine_report.n_displacements),
             "relaxation_energy": self.relaxation_energy,
             "min_frequency": min(self.lowest, float(self.bands.min())),
             "max_frequency": float(self.bands.max()),
             "removed_states": self.removed_states,
             "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
             "symmetry_shift": self.symmetry_shift,
-            "force_at_rest": self.filled.force_at_rest,
+            "residual_force": self.engine_report.residual_force,
             "n_localised_modes": float(sum(mode.degeneracy for mode in self.modes if mode.localised)),
-            "left_translation": self.left_residuals.translation,
-            "left_rotation": self.left_residuals.rotation,
-            "raw_translation": self.raw_residuals.translation,
-            "raw_rotation": self.raw_residuals.rotation,
+            "left_translation": self.residuals_after.translation,
+            "left_rotation": self.residuals_after.rotation,
+            "raw_translation": self.residuals_before.translation,
+            "raw_rotation": self.residuals_before.rotation,
         }
 
     @property
@@ -150,10 +150,10 @@ class DefectPhonons:
             "labels": np.array(self.labels),
             "distance": self.distance,
             "bands": self.bands,
-            "near_weight": self.near_weight,
+            "shell_projection": self.shell_projection,
             "frequency": self.frequency,
             "dos": self.dos,
-            "shell_dos": self.shell_dos,
+            "shell_ldos": self.shell_ldos,
             "shell_sites": self.shell_sites,
             "site_difference": self.site_difference,
             "positions": self.relaxed.positions,
@@ -164,7 +164,7 @@ class DefectPhonons:
             "temperature": self.temperature,
             "free_energy": self.free_energy,
             "displacement": self.displacement,
-            "set_of": set_owner(groups),
+            "set_index": set_owner(groups),
             "set_vectors": self.gamma.vectors[0].real.T[np.concatenate([[], *groups]).astype(int)],
             "mode_frequencies": self.gamma.frequencies[0][chosen],
             **elements,

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.properties.phonons.defects.committee_uncertainty import on_grid, same_set
+from flatforce.properties.phonons.defects.committee_uncertainty import (
+    interpolate_to_common_grid,
+    match_mode_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.defects.committee_uncertainty import Member
+    from flatforce.properties.phonons.defects.committee_uncertainty import MemberSpectra
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class StrainSeries:
     """(S,) 0.01 is one per cent."""
     frequency: FloatArray
     """(G) THz."""
-    near_dos: FloatArray
+    ldos: FloatArray
     """(S, G) states/THz of an average site near the defect."""
     modes: FloatArray
     """(S, M) THz of the sets that the reference lists; NaN where a strain knows no such set."""
@@ -49,17 +52,17 @@ class StrainSeries:
     def metrics(self) -> dict[str, float]:
         """Flat numbers for the record."""
         step = float(self.frequency[1] - self.frequency[0])
-        change = np.abs(self.near_dos - self.near_dos[self.reference]).sum(axis=1) * step / 3
+        change = np.abs(self.ldos - self.ldos[self.reference]).sum(axis=1) * step / 3
         return {
             "n_strains": float(len(self.strain)),
-            "largest_change": float(change.max()),
+            "max_ldos_difference": float(change.max()),
             "mean_slope": float(np.nanmean(self.slopes)) if np.isfinite(self.slopes).any() else float("nan"),
         }
 
     @property
     def units(self) -> dict[str, str]:
         """Unit of each metric."""
-        return {"n_strains": "1", "largest_change": "1", "mean_slope": "THz per %"}
+        return {"n_strains": "1", "max_ldos_difference": "1", "mean_slope": "THz per %"}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what the figures need.
@@ -71,7 +74,7 @@ class StrainSeries:
         return {
             "strain": self.strain,
             "frequency": self.frequency,
-            "near_dos": self.near_dos,
+            "ldos": self.ldos,
             "modes": self.modes,
         }
 
@@ -86,7 +89,7 @@ class StrainSeries:
             {
                 "slope": float(slope) if np.isfinite(slope) else None,
                 "strains": int(known),
-                "least_overlap": float(least),
+                "min_overlap": float(least),
             }
             for slope, known, least in zip(
                 self.slopes, np.isfinite(self.modes).sum(axis=0), self.overlap, strict=True
@@ -94,7 +97,7 @@ class StrainSeries:
         ]
 
 
-def follow_strain(strains: FloatArray, members: Sequence[Member]) -> StrainSeries:
+def follow_strain(strains: FloatArray, members: Sequence[MemberSpectra]) -> StrainSeries:
     """Follow the modes of the least strained cell through the others.
 
     Parameters
@@ -109,12 +112,12 @@ def follow_strain(strains: FloatArray, members: Sequence[Member]) -> StrainSerie
     The series.
     """
     reference = int(np.abs(strains).argmin())
-    grid, near = on_grid(members, [one.near_dos[1:] for one in members])
+    grid, near = interpolate_to_common_grid(members, [one.ldos[1:] for one in members])
     sets = members[reference].set_vectors
     modes, overlap = np.full((len(members), len(sets)), np.nan), np.ones(len(sets))
     for k, vectors in enumerate(sets):
         for s, one in enumerate(members):
-            place, share = same_set(vectors, one)
+            place, share = match_mode_set(vectors, one)
             if place is not None:
                 modes[s, k] = one.set_frequency[place]
                 overlap[k] = min(overlap[k], share)

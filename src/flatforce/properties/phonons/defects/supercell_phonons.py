@@ -11,25 +11,38 @@ from pydantic import PositiveFloat, PositiveInt, field_validator
 from flatforce.core.config import Config
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
-from flatforce.models.potential import padded
-from flatforce.properties.phonons.defects.relaxed_cell import CALM, defect_shells, relax_once, with_symmetry
-from flatforce.properties.phonons.defects.result import DefectPhonons
+from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.config import Engine
-from flatforce.properties.phonons.force_constants.engines import Filled, apply_rules, fill_force_constants
+from flatforce.properties.phonons.defects.relaxed_cell import (
+    CALM,
+    defect_shells,
+    relax_or_resume,
+    restore_symmetry,
+)
+from flatforce.properties.phonons.defects.result import DefectPhonons
+from flatforce.properties.phonons.force_constants.engines import (
+    EngineReport,
+    apply_sum_rules,
+    fill_force_constants,
+)
+from flatforce.properties.phonons.force_constants.finite_displacements import (
+    check_supercell,
+    make_phonopy,
+    to_ase,
+)
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
 from flatforce.properties.phonons.spectra.irreps import assign_irreps
 from flatforce.properties.phonons.spectra.localisation import localised_modes
-from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.spectra.modes import (
     ModeSet,
     PathModes,
+    assign_shells,
     gaussian_dos,
     modes_on_mesh,
     modes_on_path,
-    assign_shells,
     site_weights,
 )
-from flatforce.properties.phonons.force_constants.sum_rules import Residuals
-from flatforce.properties.phonons.force_constants.finite_displacements import check_size, make_phonopy, to_ase
 from flatforce.properties.phonons.spectra.thermal import TEMPERATURES, free_energy, mean_square_displacements
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import DefectCell, build_defect
@@ -114,9 +127,9 @@ def defect_phonons(
     -------
     Both spectra.
     """
-    primitive = with_masses(padded(primitive, potential.cutoff), config.masses)
+    primitive = set_masses(pad_vacuum(primitive, potential.cutoff), config.masses)
     made = build_defect(primitive, config.supercell, defect)
-    with_masses(made.atoms, config.masses)
+    set_masses(made.atoms, config.masses)
     potential.check([made.atoms])
     empty = set(range(len(config.shells))) - set(defect_shells(made, config.shells).tolist())
     if empty:
@@ -125,12 +138,12 @@ def defect_phonons(
             f"No atom lies between {inner} and {config.shells[min(empty)]} Å from the defect.",
             fix="choose other `shells`",
         )
-    check_size(made.pristine, potential.cutoff)
-    relaxed, gain, converged = relax_once(
+    check_supercell(made.pristine, potential.cutoff)
+    relaxed, gain, converged = relax_or_resume(
         potential, made.atoms, config.relaxation, scratch / "relaxation.npz", progress
     )
     free = relaxed
-    relaxed, symmetry = with_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
+    relaxed, symmetry = restore_symmetry(potential, free, limit=CALM * config.relaxation.max_force)
     pristine, band_modes = _pristine_supercell(potential, primitive, config, scratch / "pristine", progress)
     phonon = make_phonopy(relaxed, (1, 1))
     filled = fill_force_constants(
@@ -143,7 +156,7 @@ def defect_phonons(
     )
     # no Huang conditions: the cell is the pristine one, and a defect puts stress into it; and the same rules on both
     # cells, so that no defect means no difference
-    raw, left = apply_rules(phonon, enforce=config.sum_rules, huang=False)
+    raw, left = apply_sum_rules(phonon, enforce=config.sum_rules, huang=False)
     return _compare(
         made,
         relaxed,
@@ -175,7 +188,7 @@ def _pristine_supercell(
         scratch=scratch,
         progress=progress,
     )
-    apply_rules(small, enforce=config.sum_rules, huang=False)
+    apply_sum_rules(small, enforce=config.sum_rules, huang=False)
     whole = make_phonopy(to_ase(small.supercell), (1, 1))
     whole.force_constants = np.asarray(small.force_constants)
     found = small.run_mesh((BAND_MESH, BAND_MESH, 1), is_gamma_center=True)
@@ -192,9 +205,9 @@ def _compare(
     relaxation_energy: float,
     relaxation_converged: bool,
     symmetry: Symmetry,
-    residual: tuple[Residuals, Residuals],
+    residual: tuple[SumRuleResiduals, SumRuleResiduals],
     symmetry_shift: float,
-    filled: Filled,
+    filled: EngineReport,
 ) -> DefectPhonons:
     pristine, defect = phonons
     mesh = tuple(int(np.ceil(config.mesh / n)) for n in config.supercell)
@@ -235,10 +248,10 @@ def _compare(
         ticks=path.ticks,
         distance=path.distance,
         bands=path.modes.frequencies,
-        near_weight=site_weights(path.modes)[:, :, near].sum(axis=2),
+        shell_projection=site_weights(path.modes)[:, :, near].sum(axis=2),
         frequency=grid,
         dos=np.array([dos(k, everything[k]) for k in (0, 1)]),
-        shell_dos=np.array([[dos(k, shells[k] == s) for s in range(n_shells)] for k in (0, 1)]),
+        shell_ldos=np.array([[dos(k, shells[k] == s) for s in range(n_shells)] for k in (0, 1)]),
         element_dos={
             str(name): np.array([dos(k, symbols[k] == name) for k in (0, 1)])
             for name in np.unique(np.concatenate(symbols))
@@ -253,8 +266,8 @@ def _compare(
             assign_irreps=lambda groups: assign_irreps(gamma.vectors[0].real, groups, symmetry, relaxed.cell.array),
         ),
         gamma=gamma,
-        raw_residuals=residual[0],
-        left_residuals=residual[1],
+        residuals_before=residual[0],
+        residuals_after=residual[1],
         symmetry_shift=symmetry_shift,
         filled=filled,
         constants=SparseForceConstants.from_dense(relaxed, np.asarray(defect.force_constants)),
@@ -282,7 +295,7 @@ def _displacements(modes: ModeSet, masses: FloatArray, shells: IntArray, n_shell
     return found
 
 
-def with_masses(atoms: Atoms, masses: dict[str, float]) -> Atoms:
+def set_masses(atoms: Atoms, masses: dict[str, float]) -> Atoms:
     """Give species other masses.
 
     Parameters

@@ -1,28 +1,35 @@
 """Force constants of a defect in a very large supercell: exact rows near the defect, pristine ones elsewhere.
 
-The rows near the defect are computed in the large cell itself, so that no pair is folded over a border. What the choice
-of radius costs is measured by exact rows beyond it. Sources: A. Alkauskas et al., New J. Phys. 16, 073026 (2014);
-L. Razinkovas et al., Phys. Rev. B 104, 045303 (2021).
+The rows near the defect are computed in the large cell itself, so that no pair is folded over its border. The error made
+by the choice of the radius is measured by exact rows beyond it. Sources: A. Alkauskas et al., New J. Phys. 16, 073026
+(2014); L. Razinkovas et al., Phys. Rev. B 104, 045303 (2021).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
-from scipy.spatial import cKDTree
 
-from flatforce.core.config import Config
-from flatforce.core.errors import GeometryError
+from flatforce.core.errors import GeometryError, ModelError
 from flatforce.core.progress import Progress, silent
-from flatforce.properties.phonons.force_constants.pristine_host import Host, size_for
-from flatforce.properties.phonons.force_constants.local_rows import Rows, local_rows, spread
-from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-from flatforce.properties.phonons.force_constants.sum_rules import Residuals, enforce_sum_rules, residuals
-from flatforce.structures.defects import DefectCell, build_defect
-from flatforce.structures.symmetry import find_symmetry
+from flatforce.properties.phonons.force_constants.large_cell import (
+    LargeCell,
+    SiteGroup,
+    place_relaxed_defect,
+    site_group,
+)
+from flatforce.properties.phonons.force_constants.local_rows import LocalRows, local_rows, rotate_rows
+from flatforce.properties.phonons.force_constants.pristine_host import Host, host_supercell_size
+from flatforce.properties.phonons.force_constants.row_changes import (
+    add_row_changes,
+    row_changes,
+    truncation_error,
+)
+from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules, sum_rule_residuals
+from flatforce.structures.defect_notation import check_transferable
+from flatforce.structures.defects import build_defect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,86 +38,89 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import BoolArray, FloatArray, IntArray
     from flatforce.models.potential import Potential
-
-
-IMAGES: Final = np.array([[a, b, 0] for a in (-1, 0, 1) for b in (-1, 0, 1)])
-"""Cells in which the nearest image may lie."""
-
-SITE_TOLERANCE: Final = 1e-3
-"""Å between a site of the small cell and the same of the large one."""
-
-RIM: Final = 3.0
-"""Å. Width of the outermost ring of the small cell, which is taken not to have moved on average."""
-
-
-class EmbedConfig(Config):
-    """Settings of an embedding."""
-
-    size: PositiveInt = 60
-    """n of the large n × n supercell."""
-    radius: PositiveFloat = 15.0
-    """Å. Atoms nearer to the defect in the plane have exact rows; 15 Å left 0.06 eV/Å² out for V_Se in WSe2."""
-    rim_rows: NonNegativeInt = 6
-    """Exact rows just beyond the radius, which measure what it costs."""
-    sum_rules: bool = True
-    """Whether translation and rotation rules are enforced: on the host, and wherever the defect breaks them."""
+    from flatforce.properties.phonons.config import EmbedConfig
+    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+    from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
+    from flatforce.structures.defects import DefectCell
 
 
 @dataclass(frozen=True)
-class Embedded:
+class Embedding:
     """Force constants of a large supercell with a defect."""
 
     force_constants: SparseForceConstants
+    """Force constants of the large cell."""
     cell: DefectCell
     """The large cell; its atoms are relaxed near the defect."""
     host: Host
     """The pristine sheet."""
-    distance: FloatArray
-    """(R,) Å, of each exact row from the defect, in the plane."""
-    change: FloatArray
-    """(R,) eV/Å², Frobenius norm of the row's difference from the pristine one, over atoms that both have."""
-    rim_error: float
-    """eV/Å², largest component left out, as exact rows just beyond the radius tell; NaN if none was computed."""
-    raw_residuals: Residuals
-    """Before the sum rules were enforced."""
-    left_residuals: Residuals
-    ruled: bool
-    """Whether they were enforced."""
+    row_distances: FloatArray
+    """(R,) Å, in-plane distance of the atom of each exact row from the defect."""
+    row_changes: FloatArray
+    """(R,) eV/Å², Frobenius norm of the difference of each exact row from the pristine one, over atoms of both cells."""
+    truncation_error: float
+    """eV/Å², largest force constant neglected, estimated from exact rows just beyond the radius; NaN without such rows."""
+    residuals_before: SumRuleResiduals
+    """Residuals before the sum rules were enforced."""
+    residuals_after: SumRuleResiduals
+    """Residuals after the sum rules were enforced."""
+    sum_rules: bool
+    """Whether the sum rules were enforced."""
     orbit: IntArray
-    """(N,) first of the atoms that the site group makes equal; itself where the group was not followed."""
+    """(N,) first of the atoms that are equivalent by the site group; the atom itself where the group is not used."""
     small_atom: IntArray
-    """(N,) atom of the smaller cell that each atom stands for; -1 beyond its border."""
+    """(N,) atom of the smaller cell that each atom corresponds to; -1 beyond the border of the smaller cell."""
     border_shift: float
-    """Å, largest shift of an atom at the border of the small cell, neglected beyond it."""
+    """Å, largest displacement of an atom at the border of the small cell; displacements beyond are neglected."""
+
+
+@dataclass(frozen=True)
+class _ExactRegion:
+    """The atoms whose rows are computed exactly."""
+
+    centres: list[int]
+    """The atoms, nearest to the defect first."""
+    n_inside: int
+    """Number of them within the radius; the others only measure the truncation error."""
+
+    @property
+    def inside(self) -> list[int]:
+        """Atoms within the radius."""
+        return self.centres[: self.n_inside]
 
 
 def check_embeddable(potential: Potential, primitive: Atoms, config: EmbedConfig, *, cells: int) -> None:
-    """Refuse an embedding that cannot be, before hours are spent on the smaller cells.
+    """Raise an error if an embedding is impossible, before hours are spent on the smaller cells.
 
     Parameters
     ----------
     potential
-        A force field.
+        The force field.
     primitive
         The primitive cell.
     config
         Settings.
     cells
-        Primitive cells in the relaxed supercell.
+        Number of primitive cells in the relaxed supercell.
 
     Raises
     ------
     GeometryError
-        If the reach is not known, or the large cell is no larger than the small.
+        If the large cell is no larger than the small one.
+    ModelError
+        If the interaction range of the force field is unknown.
     """
-    if config.size**2 <= cells:
+    n, m = config.supercell
+    if n * m <= cells:
         raise GeometryError(
-            f"A {config.size} × {config.size} supercell is not larger than the relaxed one.",
+            f"A {n} × {m} supercell is not larger than the relaxed one.",
             fix="embed in a larger one: --embed 60",
         )
     if potential.hessian(primitive) is None:
-        raise GeometryError(
-            f"The reach of {potential.spec} is not known.", fix="use a MACE model, or tell the cutoff"
+        raise ModelError(
+            f"The interaction range of {potential.spec} is unknown.",
+            why="the exact rows of an embedding are computed from the atoms within that range",
+            fix="use a MACE model, or append ?cutoff=6.0 to the model name",
         )
 
 
@@ -123,13 +133,13 @@ def embed(
     *,
     scratch: Path,
     progress: Progress = silent,
-) -> Embedded:
-    """Put a relaxed defect into a large pristine supercell.
+) -> Embedding:
+    """Place a relaxed defect in a large pristine supercell, and compute its force constants.
 
     Parameters
     ----------
     potential
-        A force field whose reach is known.
+        A force field with a known interaction range.
     primitive
         The relaxed primitive cell.
     small
@@ -139,207 +149,91 @@ def embed(
     config
         Settings.
     scratch
-        Folder of rows computed so far.
+        Folder of the rows computed so far; an interrupted run continues from it.
     progress
-        Told after each row.
+        Called after each row.
 
     Returns
     -------
-    The force constants.
-
-    Raises
-    ------
-    GeometryError
-        If the reach is not known, or the large cell is no larger than the small.
+    The force constants of the large cell.
     """
     check_embeddable(potential, primitive, config, cells=len(small.pristine) // len(primitive))
-    made = build_defect(primitive, (config.size, config.size), small.name)
-    large, border, small_atom = _with_shifts(made, small, relaxed)
-    vectors = nearest_vectors(large.positions, made.centre, large.cell.array)
-    lateral = np.linalg.norm(vectors[:, :2], axis=1)
-    order = np.argsort(lateral, kind="stable")
-    near = int(np.searchsorted(lateral[order], config.radius, side="right"))
-    wanted = [int(i) for i in order[: near + config.rim_rows]]
-    turns, images = _site_group(
-        relaxed, large, vectors, lateral[wanted[-1]] + 2 * potential.interaction_range
-    )
-    compact = size_for(primitive, 2 * potential.interaction_range)  # no row meets its own image there
-    host_cell = primitive.repeat((compact, compact, 1))
-    basis = range(len(primitive))
-    host_rows = local_rows(potential, host_cell, basis, scratch=scratch, progress=progress)
-    distinct = sorted({int(min(image[i] for image in images)) for i in wanted})
-    exact = local_rows(potential, large, distinct, scratch=scratch, progress=progress)
-    assert host_rows is not None  # noqa: S101  # the reach is known
-    assert exact is not None  # noqa: S101
-    exact = _ordered(spread(exact, turns, images), wanted)
-    raw_host = Host.of(primitive, host_rows, compact)
-    host = raw_host.with_rules(compact) if config.sum_rules else raw_host
-    cell = DefectCell(large, made.pristine, made.site_of, made.centre, made.name)
-    differences = _differences(cell, raw_host, config.size, exact)
+    repeats = config.supercell[0]
+    check_transferable(small.name)
+    large = place_relaxed_defect(build_defect(primitive, config.supercell, small.name), small, relaxed)
+    region = _select_centres(large.lateral, config)
+    radius = large.lateral[region.centres[-1]] + 2 * potential.interaction_range
+    group = site_group(relaxed, large.cell.atoms, large.vectors, radius)
+    uncorrected, host_repeats = _compute_host(potential, primitive, scratch, progress)
+    exact = _compute_exact_rows(potential, large.cell.atoms, region.centres, group, scratch, progress)
+    changes = row_changes(large.cell, uncorrected, repeats, exact)
     progress(0, 1, "sum rules")
-    constants = _assemble(cell, host.constants(config.size), differences[:near], wanted[:near])
-    raw = residuals(constants)
+    host = uncorrected.with_sum_rules(host_repeats) if config.sum_rules else uncorrected
+    constants = add_row_changes(large.cell, host.constants(repeats), changes[: region.n_inside])
+    residuals_before = sum_rule_residuals(constants)
     if config.sum_rules:
-        moved = lateral[small_atom >= 0].max()
-        disk = lateral <= max(moved, lateral[wanted[-1]]) + host.reach
-        constants = enforce_sum_rules(constants, huang=False, among=disk)
-    inside = np.array(sorted(wanted[:near]))
-    return Embedded(
-        constants,
-        cell,
-        host,
-        lateral[wanted],
-        np.array([float(np.linalg.norm(row)) for _, row in differences]),
-        max(
-            (float(np.abs(row[~np.isin(atoms, inside)]).max()) for atoms, row in differences[near:]),
-            default=float("nan"),
-        ),
-        raw,
-        residuals(constants),
-        config.sum_rules,
-        np.min(images, axis=0),
-        small_atom,
-        border,
+        disk = _corrected_disk(large, region, host)
+        constants = enforce_sum_rules(constants, huang=False, region=disk)
+    return Embedding(
+        force_constants=constants,
+        cell=large.cell,
+        host=host,
+        row_distances=large.lateral[region.centres],
+        row_changes=np.array([change.norm for change in changes]),
+        truncation_error=truncation_error(changes[region.n_inside :], np.array(sorted(region.inside))),
+        residuals_before=residuals_before,
+        residuals_after=sum_rule_residuals(constants),
+        sum_rules=config.sum_rules,
+        orbit=np.min(group.permutations, axis=0),
+        small_atom=large.small_atom,
+        border_shift=large.border_shift,
     )
 
 
-def _ordered(rows: Rows, wanted: list[int]) -> Rows:
-    place = {centre: k for k, centre in enumerate(rows.centres)}
-    chosen = [place[i] for i in wanted]
-    return Rows(
-        wanted,
-        [rows.atoms[k] for k in chosen],
-        [rows.blocks[k] for k in chosen],
-        rows.how,
-        rows.largest_difference,
-    )
+def _select_centres(lateral: FloatArray, config: EmbedConfig) -> _ExactRegion:
+    """Select the atoms within the radius, and some just beyond it."""
+    order = np.argsort(lateral, kind="stable")
+    n_inside = int(np.searchsorted(lateral[order], config.radius, side="right"))
+    return _ExactRegion([int(atom) for atom in order[: n_inside + config.n_check_rows]], n_inside)
 
 
-def _site_group(
-    relaxed: Atoms, large: Atoms, vectors: FloatArray, reach: float
-) -> tuple[list[FloatArray], list[IntArray]]:
-    """Carry the operations of the small cell over to the large one, as they act about the defect.
-
-    The identity alone is given where they would reach across the border.
-    """
-    symmetry = find_symmetry(relaxed)
-    lateral = np.linalg.norm(vectors[:, :2], axis=1)
-    everything = np.arange(len(vectors))
-    shortest = np.linalg.norm(np.delete(IMAGES, 4, axis=0) @ large.cell.array, axis=1).min()
-    if reach > shortest / 2:
-        return [np.eye(3)], [everything]
-    tree = cKDTree(vectors)
-    inner = np.flatnonzero(lateral <= reach)
-    turns, images = [], []
-    for turn in symmetry.cartesian_rotations(relaxed.cell.array):
-        distance, found = tree.query(vectors[inner] @ turn.T)
-        if distance.max() > SITE_TOLERANCE:  # it does not keep the defect in its place
-            continue
-        image = everything.copy()
-        image[inner] = found
-        turns.append(turn)
-        images.append(image)
-    return turns, images
+def _compute_host(
+    potential: Potential, primitive: Atoms, scratch: Path, progress: Progress
+) -> tuple[Host, int]:
+    """Compute the rows of the pristine sheet, in a supercell where no row meets its own image; return also its n."""
+    repeats = host_supercell_size(primitive, 2 * potential.interaction_range)
+    cell = primitive.repeat((repeats, repeats, 1))
+    rows = local_rows(potential, cell, range(len(primitive)), scratch=scratch, progress=progress)
+    assert rows is not None  # noqa: S101  # check_embeddable has found the interaction range to be known
+    return Host.from_rows(primitive, rows, repeats), repeats
 
 
-def nearest_vectors(positions: FloatArray, centre: FloatArray, cell: FloatArray) -> FloatArray:
-    """Find the nearest image of each position in the plane.
-
-    Parameters
-    ----------
-    positions
-        (N, 3) Å.
-    centre
-        (3,) Å.
-    cell
-        (3, 3) Å.
-
-    Returns
-    -------
-    (N, 3) Å, from the centre.
-    """
-    images, lateral = _images(positions, centre, cell)
-    found: FloatArray = images[np.arange(len(images)), lateral.argmin(axis=1)]
-    return found
-
-
-def _images(positions: FloatArray, centre: FloatArray, cell: FloatArray) -> tuple[FloatArray, FloatArray]:
-    offset = (positions - centre) @ np.linalg.inv(cell)
-    offset[:, :2] -= np.round(offset[:, :2])
-    images = (offset @ cell)[:, None] + IMAGES @ cell
-    return images, np.linalg.norm(images[..., :2], axis=-1)
-
-
-def _with_shifts(made: DefectCell, small: DefectCell, relaxed: Atoms) -> tuple[Atoms, float, IntArray]:
-    """Shift the atoms of the large cell as the relaxation shifted those of the small one."""
-    cell = relaxed.cell.array
-    shift = (relaxed.positions - small.atoms.positions) @ np.linalg.inv(cell)
-    shift[:, :2] -= np.round(shift[:, :2])
-    shift = shift @ cell
-    images, lateral = _images(small.atoms.positions, small.centre, cell)
-    nearest = lateral.min(axis=1)
-    rim = nearest > nearest.max() - RIM
-    shift -= shift[rim].mean(axis=0)
-    atom, image = np.nonzero(lateral < nearest[:, None] + SITE_TOLERANCE)  # at the border several are as near
-    places = images[atom, image]
-    large = made.atoms.copy()
-    tree = cKDTree(nearest_vectors(large.positions, made.centre, large.cell.array))
-    distance, index = tree.query(places)
-    if distance.max() > SITE_TOLERANCE or len(set(index.tolist())) != len(index):
-        raise GeometryError(
-            "The relaxed cell does not fit into the large one.", fix="give both the same primitive cell"
-        )
-    large.positions[index] += shift[atom]
-    small_atom = np.full(len(large), -1)
-    small_atom[index] = atom
-    return large, float(np.linalg.norm(shift[rim], axis=1).max()), small_atom
-
-
-def _differences(made: DefectCell, host: Host, size: int, exact: Rows) -> list[tuple[IntArray, FloatArray]]:
-    """Take the pristine rows from the exact ones, over the atoms of the defect cell."""
-    atom_at = _atom_at(made)
-    found = []
-    for centre, members, blocks in zip(exact.centres, exact.atoms, exact.blocks, strict=True):
-        row = np.zeros((len(made.atoms), 3, 3))
-        row[members] = blocks
-        site = int(made.site_of[centre])
-        if site >= 0:
-            kind = site % len(host.primitive)
-            atoms = atom_at[host.members(np.array([site]), kind, size)[0]]
-            np.subtract.at(row, atoms[atoms >= 0], host.blocks[kind][atoms >= 0])
-        changed = np.flatnonzero(np.abs(row).max(axis=(1, 2)))
-        found.append((changed, row[changed]))
-    return found
-
-
-def _atom_at(made: DefectCell) -> IntArray:
-    """(S,) atom on each site, -1 on a vacant one."""
-    atom_at = np.full(len(made.pristine), -1)
-    on_site = made.site_of >= 0
-    atom_at[made.site_of[on_site]] = np.flatnonzero(on_site)
-    return atom_at
-
-
-def _assemble(
-    made: DefectCell,
-    host: SparseForceConstants,
-    differences: list[tuple[IntArray, FloatArray]],
+def _compute_exact_rows(
+    potential: Potential,
+    large: Atoms,
     centres: list[int],
-) -> SparseForceConstants:
-    """Add the differences of the exact rows to the pristine force constants; a pair with two counts half of each."""
-    atom_at = _atom_at(made)
-    sites = host.pairs
-    rows, columns = atom_at[sites[0]], atom_at[sites[1]]
-    keep = (rows >= 0) & (columns >= 0)
-    first, second, blocks = [rows[keep]], [columns[keep]], [host.blocks[keep]]
-    inside: BoolArray = np.zeros(len(made.atoms), dtype=bool)
-    inside[centres] = True
-    for centre, (members, found) in zip(centres, differences, strict=True):
-        share = np.where(inside[members], 0.5, 1.0)[:, None, None] * found
-        here = np.full(len(members), centre)
-        first += [here, members]
-        second += [members, here]
-        blocks += [share, share.transpose(0, 2, 1)]
-    return SparseForceConstants.from_blocks(
-        made.atoms, np.concatenate(first), np.concatenate(second), np.concatenate(blocks)
-    ).symmetrised()
+    group: SiteGroup,
+    scratch: Path,
+    progress: Progress,
+) -> LocalRows:
+    """Compute the rows of some atoms of the large cell, one of each orbit of the site group."""
+    irreducible = sorted({int(min(images[atom] for images in group.permutations)) for atom in centres})
+    rows = local_rows(potential, large, irreducible, scratch=scratch, progress=progress)
+    assert rows is not None  # noqa: S101  # check_embeddable has found the interaction range to be known
+    rotated = rotate_rows(rows, group.rotations, group.permutations)
+    index = {centre: k for k, centre in enumerate(rotated.centres)}
+    return LocalRows(
+        centres,
+        [rotated.atoms[index[atom]] for atom in centres],
+        [rotated.blocks[index[atom]] for atom in centres],
+        rotated.method,
+        rotated.check_difference,
+    )
+
+
+def _corrected_disk(large: LargeCell, region: _ExactRegion, host: Host) -> BoolArray:
+    """(N,) atoms near enough to the defect for its displacements or its exact rows to break the sum rules."""
+    displaced_radius = large.lateral[large.small_atom >= 0].max()
+    radius = max(displaced_radius, large.lateral[region.centres[-1]]) + host.row_radius
+    disk: BoolArray = large.lateral <= radius
+    return disk

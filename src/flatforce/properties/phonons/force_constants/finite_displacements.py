@@ -1,8 +1,9 @@
-"""The seam to phonopy: supercells and displaced cells."""
+"""Interface to phonopy: supercells and forces of displaced supercells."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
 
 SYMPREC = 1e-4
-"""Å, phonopy's tolerance: the structures given to it have been symmetrised."""
+"""Å, symmetry tolerance given to phonopy; it may be tight, since the structures have been symmetrised."""
 
 CHUNK_ATOMS = 5000
-"""Atoms whose forces are computed between two files on disk: seconds of work on one core."""
+"""Number of atoms whose forces go into one file: some seconds of work on one core, which an interruption may lose."""
 
 
 def in_circle_radius(atoms: Atoms) -> float:
-    """Return the radius of the largest circle in the cell.
+    """Compute the radius of the largest in-plane circle that fits into the cell.
 
     Parameters
     ----------
@@ -38,48 +39,48 @@ def in_circle_radius(atoms: Atoms) -> float:
 
     Returns
     -------
-    Å; a √3 / 4 · n for an n × n hexagonal cell.
+    Radius in Å; a √3 / 4 · n for an n × n hexagonal cell.
     """
     return float(area(atoms) / atoms.cell.lengths()[:2].max() / 2)
 
 
-def check_size(atoms: Atoms, cutoff: float) -> None:
-    """Refuse a supercell that is too small for force constants.
+def check_supercell(atoms: Atoms, cutoff: float) -> None:
+    """Raise an error if a supercell is too small for force constants.
 
     Parameters
     ----------
     atoms
         A supercell.
     cutoff
-        Å, of the force field.
+        Å, cutoff of the force field.
 
     Raises
     ------
     GeometryError
-        If its in-circle is smaller than the cutoff.
+        If the radius of its in-circle is smaller than the cutoff.
     """
     radius = in_circle_radius(atoms)
     if radius < cutoff:
         raise GeometryError(
             f"The supercell is too small: its in-circle has a radius of {radius:.2f} Å.",
-            why=f"the force field reaches {cutoff:.2f} Å a layer, and an atom would meet its own images",
-            fix="take a larger supercell",
+            why=f"the cutoff of the force field is {cutoff:.2f} Å, so that an atom would interact with its own images",
+            fix="choose a larger one: --supercell N M",
         )
 
 
 def make_phonopy(cell: Atoms, repeats: tuple[int, int]) -> Phonopy:
-    """Hand a sheet to phonopy.
+    """Create a phonopy object for a supercell of a sheet.
 
     Parameters
     ----------
     cell
-        A sheet with vacuum; it counts as primitive as it is, and keeps its axes.
+        A sheet with vacuum; phonopy takes it as the primitive cell, with its axes.
     repeats
-        n, m of the supercell.
+        Repetitions n, m of the cell along its two in-plane lattice vectors.
 
     Returns
     -------
-    The phonopy object.
+    The phonopy object, without force constants.
     """
     unit = PhonopyAtoms(
         symbols=cell.get_chemical_symbols(),
@@ -96,16 +97,16 @@ def make_phonopy(cell: Atoms, repeats: tuple[int, int]) -> Phonopy:
 
 
 def to_ase(cell: PhonopyAtoms) -> Atoms:
-    """Turn phonopy's cell into ASE's.
+    """Convert a cell of phonopy to ASE.
 
     Parameters
     ----------
     cell
-        Phonopy's cell.
+        A cell of phonopy.
 
     Returns
     -------
-    The same with three periodic axes.
+    The same cell with three periodic axes.
     """
     return Atoms(cell.symbols, positions=cell.positions, cell=cell.cell, masses=cell.masses, pbc=True)
 
@@ -113,42 +114,39 @@ def to_ase(cell: PhonopyAtoms) -> Atoms:
 def displaced_forces(
     potential: Potential, cells: list[Atoms], *, scratch: Path, progress: Progress = silent
 ) -> FloatArray:
-    """Evaluate displaced supercells, a file of forces a chunk.
+    """Evaluate displaced supercells in chunks, each stored in one file.
 
     Parameters
     ----------
     potential
         The force field.
     cells
-        Displaced supercells of equal size.
+        Displaced supercells with the same number of atoms.
     scratch
-        Where the chunks stand; those found of the same force field and cells are not computed again.
+        Folder of the chunks; those stored there for the same force field and cells are read back.
     progress
-        Told after each chunk.
+        Called after each chunk.
 
     Returns
     -------
-    (n, N, 3) eV/Å.
+    (n, N, 3) eV/Å, forces on the N atoms of each of the n supercells.
     """
-    step = max(1, CHUNK_ATOMS // len(cells[0]))
+    chunk_size = max(1, CHUNK_ATOMS // len(cells[0]))
     key = hash_value([potential.spec, *(hash_structure(cell) for cell in cells)])
-    parts = []
-    for first in range(0, len(cells), step):
+    forces = []
+    for first in range(0, len(cells), chunk_size):
         path = scratch / f"forces-{key[:10]}-{first:05d}.npy"
-        chunk = cells[first : first + step]
+        chunk = cells[first : first + chunk_size]
         if path.is_file():
-            parts.append(np.load(path))
+            forces.append(np.load(path))
         else:
-            found = np.array([one.forces for one in potential.evaluate(chunk, stress=False)])
-            write_atomically(path, _saver(found))
-            parts.append(found)
+            predictions = potential.evaluate(chunk, stress=False)
+            forces.append(np.array([prediction.forces for prediction in predictions]))
+            write_atomically(path, partial(_save_array, forces[-1]))
         progress(first + len(chunk), len(cells), "displacements")
-    return np.concatenate(parts)
+    return np.concatenate(forces)
 
 
-def _saver(array: FloatArray) -> Any:
-    def save(path: Path) -> None:
-        with path.open("wb") as stream:
-            np.save(stream, array)
-
-    return save
+def _save_array(array: FloatArray, path: Path) -> None:
+    with path.open("wb") as stream:
+        np.save(stream, array)

@@ -1,8 +1,9 @@
-"""Force constants row by row, local, of irreducible atoms only.
+"""Force constants row by row, for symmetry-irreducible atoms only.
 
-The engine that is used where the reach of a force field is known: a row takes in the atoms within reach of one atom and
-costs the same in every cell; analytic where the model can differentiate its forces, by differences in finite clusters
-otherwise. Other force fields go by finite displacements of the whole cell.
+This engine is used where the interaction range of a force field is known. The row of an atom involves only the atoms
+within that range, so that its cost does not depend on the size of the cell. Rows are analytic where the model can
+differentiate its forces, and finite differences in finite clusters otherwise. For other force fields, atoms of the whole
+cell are displaced.
 """
 
 from __future__ import annotations
@@ -30,26 +31,29 @@ if TYPE_CHECKING:
     from flatforce.structures.symmetry import Symmetry
 
 CHECKED_ATOMS = 1500
-"""Atoms of the largest cell of which a row is computed whole as a check: 3 GB in float64 with 32 channels."""
+"""Largest number of atoms of a cell for which one row is also computed from the whole cell, as a check; this takes 3 GB in
+float64 with 32 channels."""
 
 AGREEMENT = {"float64": 1e-9, "float32": 1e-4}
-"""Largest difference of a local row from the whole one, in units of the largest block: round-off, with room for long
-sums."""
+"""Largest difference of a local row from that of the whole cell, relative to the largest force constant: round-off, with
+room for long sums."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of some atoms."""
+class LocalRows:
+    """Rows of force constants of some atoms."""
 
     centres: list[int]
+    """The atoms whose rows these are."""
     atoms: list[IntArray]
-    """(M,) of each row."""
+    """(M,) for each row, the atoms whose forces depend on the centre."""
     blocks: list[FloatArray]
-    """(M, 3, 3) eV/Å² of each row."""
-    how: str
-    """In what way they were computed, from how much of the cell, and where."""
-    largest_difference: float | None
-    """eV/Å², of the row that was computed from the whole cell as well; None where that is too large."""
+    """(M, 3, 3) eV/Å² for each row, force constants between the centre and these atoms."""
+    method: str
+    """How the rows were computed, from how many atoms, and on which device."""
+    check_difference: float | None
+    """eV/Å², largest difference of the row that was also computed from the whole cell; None where the cell is too large for
+    that."""
 
 
 def local_rows(
@@ -59,8 +63,8 @@ def local_rows(
     *,
     scratch: Path,
     progress: Progress = silent,
-) -> Rows | None:
-    """Compute rows one after the other, each kept on disk as it comes.
+) -> LocalRows | None:
+    """Compute rows of force constants one after the other, and store each on disk.
 
     Parameters
     ----------
@@ -69,20 +73,20 @@ def local_rows(
     cell
         A relaxed cell.
     centres
-        Atoms whose rows are wanted.
+        Atoms whose rows are computed.
     scratch
-        Folder of the rows computed so far; a killed run goes on from it.
+        Folder of the rows computed so far; an interrupted run continues from it.
     progress
-        Told after each row.
+        Called after each row.
 
     Returns
     -------
-    The rows; None if the force field cannot.
+    The rows, in the order of `centres`; None if the interaction range of the force field is unknown.
 
     Raises
     ------
     ModelError
-        If a local row differs from that of the whole cell: the model is not as local as it says.
+        If a local row differs from that of the whole cell, since the model is then less local than it declares.
     """
     hessian = potential.hessian(cell)
     if hessian is None:
@@ -90,12 +94,12 @@ def local_rows(
     key = hash_value([potential.spec, potential.dtype, hash_structure(cell)])[:10]
     paths = {centre: scratch / f"row-{key}-{centre:06d}.npz" for centre in centres}
     missing = [centre for centre, path in paths.items() if not path.is_file()]
-    done = len(paths) - len(missing)
+    n_computed = len(paths) - len(missing)
     with closing(hessian.rows_of(missing)) as computed:
-        for centre, (members, found) in zip(missing, computed, strict=True):
-            write_arrays(paths[centre], {"atoms": members, "blocks": found})
-            done += 1
-            progress(done, len(paths), "rows of force constants")
+        for centre, (members, row) in zip(missing, computed, strict=True):
+            write_arrays(paths[centre], {"atoms": members, "blocks": row})
+            n_computed += 1
+            progress(n_computed, len(paths), "rows of force constants")
     atoms, blocks = [], []
     for centre in centres:
         with np.load(paths[centre]) as stored:
@@ -104,94 +108,97 @@ def local_rows(
     difference = None
     if len(cell) <= CHECKED_ATOMS:
         rng = np.random.default_rng(len(cell))
-        one, axis = int(rng.integers(len(centres))), int(rng.integers(3))
-        whole = hessian.whole_row(centres[one], axis)
-        difference = _difference(whole, atoms[one], blocks[one][:, axis], potential.dtype)
-    reach = max(hessian.reach(centre) for centre in centres)
-    how = f"{hessian.how}, each from {reach} of {len(cell)} atoms at most, on {potential.device}"
-    return Rows(list(centres), atoms, blocks, how, difference)
+        checked, axis = int(rng.integers(len(centres))), int(rng.integers(3))
+        whole_row = hessian.whole_row(centres[checked], axis)
+        difference = _check_row(whole_row, atoms[checked], blocks[checked][:, axis], potential.dtype)
+    n_atoms = max(hessian.count_row_atoms(centre) for centre in centres)
+    method = f"{hessian.method}, each from at most {n_atoms} of {len(cell)} atoms, on {potential.device}"
+    return LocalRows(list(centres), atoms, blocks, method, difference)
 
 
-def _difference(whole: FloatArray, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:
-    largest = float(np.abs(whole).max())
-    whole[atoms] -= blocks
-    difference = float(np.abs(whole).max())
+def _check_row(whole_row: FloatArray, atoms: IntArray, blocks: FloatArray, dtype: str) -> float:
+    """Compare a local row with that of the whole cell, which is overwritten."""
+    largest = float(np.abs(whole_row).max())
+    whole_row[atoms] -= blocks
+    difference = float(np.abs(whole_row).max())
     if difference > AGREEMENT[dtype] * largest:
         raise ModelError(
-            f"A local row of force constants differs from the whole by {difference:.1e} eV/Å².",
-            why="the model feels further than its layers and cutoff say",
-            fix="use finite displacements",
+            f"A local row of force constants differs from the whole cell's by {difference:.1e} eV/Å².",
+            why="the interaction range of the model is larger than its layers and cutoff imply",
+            fix="use finite displacements: set engine: displacements",
         )
     return difference
 
 
-def spread(rows: Rows, turns: Sequence[FloatArray], permutations: Sequence[IntArray]) -> Rows:
-    """Turn the rows of irreducible atoms into those of their orbits.
+def rotate_rows(
+    rows: LocalRows, rotations: Sequence[FloatArray], permutations: Sequence[IntArray]
+) -> LocalRows:
+    """Generate the rows of all atoms of the orbits from those of irreducible atoms.
 
     Parameters
     ----------
     rows
-        Of one atom of each orbit.
-    turns
-        (3, 3) of each operation, Cartesian.
+        Rows of one atom of each orbit.
+    rotations
+        (3, 3) Cartesian rotation of each symmetry operation.
     permutations
-        (N,) image of each atom under each operation.
+        (N,) image of each atom under each symmetry operation.
 
     Returns
     -------
     Rows of all images.
     """
-    found: dict[int, tuple[IntArray, FloatArray]] = {}
+    rotated: dict[int, tuple[IntArray, FloatArray]] = {}
     for centre, members, blocks in zip(rows.centres, rows.atoms, rows.blocks, strict=True):
-        for turn, images in zip(turns, permutations, strict=True):
+        for rotation, images in zip(rotations, permutations, strict=True):
             image = int(images[centre])
-            if image not in found:
-                found[image] = images[members], turn @ blocks @ turn.T
-    return Rows(
-        list(found),
-        [members for members, _ in found.values()],
-        [blocks for _, blocks in found.values()],
-        rows.how,
-        rows.largest_difference,
+            if image not in rotated:
+                rotated[image] = images[members], rotation @ blocks @ rotation.T
+    return LocalRows(
+        list(rotated),
+        [members for members, _ in rotated.values()],
+        [blocks for _, blocks in rotated.values()],
+        rows.method,
+        rows.check_difference,
     )
 
 
-def spread_by_symmetry(cell: Atoms, rows: Rows, symmetry: Symmetry) -> SparseForceConstants:
-    """Turn the rows of irreducible atoms into all force constants.
+def force_constants_by_symmetry(cell: Atoms, rows: LocalRows, symmetry: Symmetry) -> SparseForceConstants:
+    """Generate all force constants from the rows of irreducible atoms.
 
     Parameters
     ----------
     cell
-        The cell, symmetric to round-off.
+        The cell, whose symmetry holds to round-off.
     rows
-        Of one atom of each orbit.
+        Rows of one atom of each orbit.
     symmetry
-        Operations of the cell.
+        Symmetry operations of the cell.
 
     Returns
     -------
-    All force constants, symmetric.
+    All force constants, as a symmetric matrix.
     """
-    whole = spread(rows, symmetry.cartesian_rotations(cell.cell.array), list(symmetry.permutations))
-    lengths = [len(members) for members in whole.atoms]
+    all_rows = rotate_rows(rows, symmetry.cartesian_rotations(cell.cell.array), list(symmetry.permutations))
+    lengths = [len(members) for members in all_rows.atoms]
     return SparseForceConstants.from_blocks(
         cell,
-        np.repeat(np.array(whole.centres), lengths),
-        np.concatenate(whole.atoms),
-        np.concatenate(whole.blocks),
-    ).symmetrised()
+        np.repeat(np.array(all_rows.centres), lengths),
+        np.concatenate(all_rows.atoms),
+        np.concatenate(all_rows.blocks),
+    ).symmetrise()
 
 
-def irreducible(symmetry: Symmetry) -> list[int]:
-    """Name one atom of each orbit.
+def irreducible_atoms(symmetry: Symmetry) -> list[int]:
+    """Select one atom of each orbit.
 
     Parameters
     ----------
     symmetry
-        Operations of a cell.
+        Symmetry operations of a cell.
 
     Returns
     -------
-    Indices, growing.
+    Indices of these atoms, ascending.
     """
     return sorted({int(first) for first in symmetry.permutations.min(axis=0)})

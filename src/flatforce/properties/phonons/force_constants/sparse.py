@@ -24,55 +24,56 @@ FORMAT = "flatforce sparse force constants 1"
 
 @dataclass(frozen=True)
 class SparseForceConstants:
-    """Force constants of one cell at Γ, every image folded in."""
+    """Force constants of one cell at Γ; those of periodic images are summed."""
 
     atoms: Atoms
     """The cell."""
     matrix: sp.bsr_matrix
-    """(3N, 3N) eV/Å², blocks of 3 × 3."""
+    """(3N, 3N) eV/Å², in blocks of 3 × 3."""
 
     @classmethod
     def from_blocks(
         cls, atoms: Atoms, first: IntArray, second: IntArray, blocks: FloatArray
     ) -> SparseForceConstants:
-        """Put blocks in their places.
+        """Assemble the matrix from blocks.
 
         Parameters
         ----------
         atoms
             The cell.
         first
-            (B,) row of each block.
+            (B,) first atom of each block.
         second
-            (B,) column of each block.
+            (B,) second atom of each block.
         blocks
-            (B, 3, 3) eV/Å²; blocks of the same place are added.
+            (B, 3, 3) eV/Å²; blocks of the same pair are added.
 
         Returns
         -------
         The force constants.
         """
         count = len(atoms)
-        place = first * count + second
-        order = np.argsort(place, kind="stable")
-        place = place[order]
-        new = np.flatnonzero(np.diff(place, prepend=-1))
-        data = blocks[order] if len(new) == len(place) else np.add.reduceat(blocks[order], new, axis=0)
-        place = place[new]
-        starts = np.searchsorted(place // count, np.arange(count + 1))
-        matrix = sp.bsr_matrix((data, place % count, starts), shape=(3 * count, 3 * count))
+        pairs = first * count + second
+        order = np.argsort(pairs, kind="stable")
+        pairs = pairs[order]
+        starts = np.flatnonzero(np.diff(pairs, prepend=-1))
+        unique = len(starts) == len(pairs)
+        data = blocks[order] if unique else np.add.reduceat(blocks[order], starts, axis=0)
+        pairs = pairs[starts]
+        row_starts = np.searchsorted(pairs // count, np.arange(count + 1))
+        matrix = sp.bsr_matrix((data, pairs % count, row_starts), shape=(3 * count, 3 * count))
         return cls(atoms, matrix)
 
     @classmethod
     def from_dense(cls, atoms: Atoms, force_constants: FloatArray) -> SparseForceConstants:
-        """Keep the blocks that are not zero.
+        """Take the nonzero blocks of a dense array.
 
         Parameters
         ----------
         atoms
             The cell.
         force_constants
-            (N, N, 3, 3) eV/Å², as phonopy has them.
+            (N, N, 3, 3) eV/Å², in the layout of phonopy.
 
         Returns
         -------
@@ -94,37 +95,37 @@ class SparseForceConstants:
         return data
 
     def dense(self) -> FloatArray:
-        """Return all pairs.
+        """Return the force constants of all pairs.
 
         Returns
         -------
-        (N, N, 3, 3) eV/Å², as phonopy takes them.
+        (N, N, 3, 3) eV/Å², in the layout of phonopy; zero where there is no block.
         """
         count = len(self.atoms)
         full = np.zeros((count, count, 3, 3))
         full[self.pairs] = self.blocks
         return full
 
-    def symmetrised(self) -> SparseForceConstants:
-        """Average each pair with its transpose.
+    def symmetrise(self) -> SparseForceConstants:
+        """Average the matrix with its transpose.
 
         Returns
         -------
         Force constants whose matrix is symmetric.
         """
         first, second = self.pairs
-        both = np.concatenate([self.blocks, self.blocks.transpose(0, 2, 1)]) / 2
+        halves = np.concatenate([self.blocks, self.blocks.transpose(0, 2, 1)]) / 2
         return self.from_blocks(
-            self.atoms, np.concatenate([first, second]), np.concatenate([second, first]), both
+            self.atoms, np.concatenate([first, second]), np.concatenate([second, first]), halves
         )
 
-    def dynamical(self, masses: FloatArray | None = None) -> sp.csr_matrix:
-        """Divide by the masses.
+    def dynamical_matrix(self, masses: FloatArray | None = None) -> sp.csr_matrix:
+        """Compute the dynamical matrix at Γ.
 
         Parameters
         ----------
         masses
-            (N) amu; those of the atoms if not given.
+            (N,) amu; by default those of the atoms.
 
         Returns
         -------
@@ -134,7 +135,7 @@ class SparseForceConstants:
         return sp.csr_matrix(sp.diags(scale) @ self.matrix.tocsr() @ sp.diags(scale))
 
     def save(self, path: Path) -> None:
-        """Write HDF5, whole or not at all.
+        """Write an HDF5 file atomically.
 
         Parameters
         ----------
@@ -161,7 +162,7 @@ class SparseForceConstants:
 
     @classmethod
     def load(cls, path: Path) -> SparseForceConstants:
-        """Read what `save` wrote.
+        """Read a file that `save` has written.
 
         Parameters
         ----------
@@ -175,24 +176,28 @@ class SparseForceConstants:
         Raises
         ------
         DataError
-            If the file is none of ours.
+            If the file cannot be read or has another format.
         """
         try:
             with h5py.File(path) as file:
                 if file.attrs.get("format") != FORMAT:
-                    raise DataError(f"{path} holds no sparse force constants.", fix="was it made by phonopy?")
-                found = {name: file[name][()] for name in file}
+                    raise DataError(
+                        f"{path} holds no sparse force constants.",
+                        why="its format attribute is missing or unknown, as in a file of phonopy",
+                        fix="take force_constants.hdf5 from a folder of `flatforce defect phonons`",
+                    )
+                content = {name: file[name][()] for name in file}
         except OSError as error:
             raise DataError(f"{path} cannot be read.", why=str(error)) from error
         atoms = Atoms(
-            found["numbers"],
-            positions=found["positions"],
-            cell=found["cell"],
-            masses=found["masses"],
+            content["numbers"],
+            positions=content["positions"],
+            cell=content["cell"],
+            masses=content["masses"],
             pbc=True,
         )
         size = 3 * len(atoms)
         return cls(
             atoms,
-            sp.bsr_matrix((found["blocks"], found["indices"], found["indptr"]), shape=(size, size)),
+            sp.bsr_matrix((content["blocks"], content["indices"], content["indptr"]), shape=(size, size)),
         )

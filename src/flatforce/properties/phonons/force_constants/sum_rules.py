@@ -1,8 +1,8 @@
-"""Translation, permutation, rotation and Huang sum rules by sparse least-norm correction.
+"""Acoustic (translational), permutation, rotational (Born–Huang) and Huang sum rules by a sparse least-norm correction.
 
-Only pairs that feel each other are corrected, so the cost grows linearly with the cell. Source: C. Lin, S. Poncé,
-N. Marzari, npj Comput. Mater. 8, 236 (2022). The constraint space is invariant under the space group, so symmetric
-force constants stay symmetric.
+Only interacting pairs are corrected, so that the cost grows linearly with the cell. Source: C. Lin, S. Poncé,
+N. Marzari, npj Comput. Mater. 8, 236 (2022). The space of the constraints is invariant under the space group, so that
+symmetric force constants stay symmetric.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import BoolArray, FloatArray, IntArray
 
 IMAGE_TOLERANCE = 1e-3
-"""Å. Images of an atom that are this close in distance share a pair's force constant."""
+"""Å. Periodic images whose distances differ by less than this share the force constant of a pair."""
 
 WEIGHT_LENGTH = 4.0
-"""Å. The correction falls with distance like exp(-r/4 Å): a few bonds, so that distant pairs stay small."""
+"""Å. The correction decays with the distance as exp(-r/4 Å), over a few bond lengths, so that distant pairs stay small."""
 
 SOLVER_TOLERANCE = 1e-13
-"""Of LSMR, relative; residuals then end near 1e-10 eV/Å."""
+"""Relative tolerance of LSMR; the residuals are then about 1e-10 eV/Å."""
 
 MAX_ITERATIONS = 20000
-"""Of LSMR; a few hundred are usual."""
+"""Largest number of LSMR iterations; a few hundred are usual."""
 
 _ROTATIONS: Final = ((0, 1), (0, 2), (1, 2))
 _SYMMETRIC: Final = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -39,45 +39,45 @@ _SYMMETRIC: Final = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 @dataclass(frozen=True)
 class PairVectors:
-    """Minimum-image vectors of some pairs of a supercell."""
+    """Minimum-image vectors of some pairs of atoms of a supercell."""
 
     mean: FloatArray
-    """(B, 3) Å from the first to the second, averaged over equally near images."""
+    """(B, 3) Å from the first to the second atom, averaged over equally near images."""
     square: FloatArray
-    """(B, 3, 3) Å², averaged outer product."""
+    """(B, 3, 3) Å², outer product of the vector with itself, averaged over equally near images."""
     distance: FloatArray
-    """(B,) Å."""
+    """(B,) Å, distance of the nearest image."""
 
 
 @dataclass(frozen=True)
-class Residuals:
-    """How far force constants are from each rule; the largest component."""
+class SumRuleResiduals:
+    """How far force constants are from each sum rule: the largest component of its residual."""
 
     translation: float
-    """eV/Å²."""
+    """eV/Å², of the acoustic (translational) sum rule."""
     permutation: float
-    """eV/Å²."""
+    """eV/Å², difference between the matrix and its transpose."""
     rotation: float
-    """eV/Å, Born–Huang."""
+    """eV/Å, of the rotational (Born–Huang) sum rule."""
     huang: float
-    """eV per cell."""
+    """eV per cell, of the Huang conditions."""
 
 
 def pair_vectors(atoms: Atoms, first: IntArray, second: IntArray) -> PairVectors:
-    """Compute minimum-image vectors in the plane.
+    """Compute minimum-image vectors, with periodic images in the plane only.
 
     Parameters
     ----------
     atoms
-        A supercell of a sheet; images along the normal do not count.
+        A supercell of a sheet; images out of plane are ignored.
     first
-        (B,) atoms.
+        (B,) first atom of each pair.
     second
-        (B,) atoms.
+        (B,) second atom of each pair.
 
     Returns
     -------
-    The vectors.
+    The vectors of each pair.
     """
     fractional = atoms.get_scaled_positions(wrap=False)
     offset = fractional[second] - fractional[first]
@@ -99,8 +99,8 @@ def pair_vectors(atoms: Atoms, first: IntArray, second: IntArray) -> PairVectors
     return PairVectors(mean / count[:, None], square / count[:, None, None], nearest)
 
 
-def residuals(constants: SparseForceConstants) -> Residuals:
-    """Measure how well the rules hold.
+def sum_rule_residuals(constants: SparseForceConstants) -> SumRuleResiduals:
+    """Measure how well the sum rules hold.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ def residuals(constants: SparseForceConstants) -> Residuals:
 
     Returns
     -------
-    The residuals.
+    The residual of each rule.
     """
     first, second = constants.pairs
     blocks, starts = constants.blocks, constants.matrix.indptr[:-1]
     vectors = pair_vectors(constants.atoms, first, second)
     rotation = np.add.reduceat(blocks[..., None] * vectors.mean[:, None, None, :], starts)
     huang = np.einsum("pab,pcd->abcd", blocks, vectors.square)
-    return Residuals(
+    return SumRuleResiduals(
         float(np.abs(np.add.reduceat(blocks, starts)).max()),
         float(np.abs((constants.matrix - constants.matrix.T).data).max(initial=0.0)),
         float(np.abs(rotation - rotation.transpose(0, 1, 3, 2)).max()),
@@ -125,59 +125,61 @@ def residuals(constants: SparseForceConstants) -> Residuals:
 
 
 def enforce_sum_rules(
-    constants: SparseForceConstants, *, huang: bool = True, among: BoolArray | None = None
+    constants: SparseForceConstants, *, huang: bool = True, region: BoolArray | None = None
 ) -> SparseForceConstants:
-    """Correct force constants as little as possible until they obey every rule.
+    """Correct force constants as little as possible so that they satisfy every sum rule.
 
     Parameters
     ----------
     constants
         Force constants.
     huang
-        Whether the Huang conditions are among the rules; only right when the in-plane stress is relaxed.
-    among
-        (N,) atoms whose rules are enforced, by changing pairs of them only; all if not given. The Huang conditions
-        are for all atoms at once.
+        Whether the Huang conditions are among the rules; they hold only where the in-plane stress is relaxed.
+    region
+        (N,) atoms whose rules are enforced, by changing only pairs of these atoms; by default all. The Huang conditions
+        concern all atoms at once.
 
     Returns
     -------
-    The corrected ones: the same pairs, symmetric.
+    The corrected force constants: the same pairs, as a symmetric matrix.
     """
     count = len(constants.atoms)
-    chosen = np.ones(count, dtype=bool) if among is None else among
-    symmetric = constants.symmetrised()
+    in_region = np.ones(count, dtype=bool) if region is None else region
+    symmetric = constants.symmetrise()
     first, second = symmetric.pairs
-    upper = np.flatnonzero((first <= second) & (chosen[first] | chosen[second]))
-    free = chosen[first[upper]] & chosen[second[upper]]
+    upper = np.flatnonzero((first <= second) & (in_region[first] | in_region[second]))
+    adjustable = in_region[first[upper]] & in_region[second[upper]]
     vectors = pair_vectors(symmetric.atoms, first[upper], second[upper])
-    rules = _rules(vectors, first[upper], second[upper], chosen, huang=huang)
+    rules = _rule_matrix(vectors, first[upper], second[upper], in_region, huang=huang)
     values = symmetric.blocks[upper].reshape(-1)
     on_site = first[upper] == second[upper]
-    scale = np.exp(-vectors.distance / WEIGHT_LENGTH) * np.where(on_site, 1.0, np.sqrt(0.5)) * free
+    scale = np.exp(-vectors.distance / WEIGHT_LENGTH) * np.where(on_site, 1.0, np.sqrt(0.5)) * adjustable
     metric = np.repeat(scale, 9)
     scaled = (rules @ sp.diags(metric)).tocsr()
     norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
     norms[norms == 0] = 1.0
     scaled = sp.diags(1 / norms) @ scaled
-    solved = lsmr(
+    solution = lsmr(
         scaled,
         (rules @ values) / norms,
         atol=SOLVER_TOLERANCE,
         btol=SOLVER_TOLERANCE,
         maxiter=MAX_ITERATIONS,
     )
-    change = (metric * solved[0]).reshape(-1, 3, 3)
+    correction = (metric * solution[0]).reshape(-1, 3, 3)
     off = ~on_site
-    changes = SparseForceConstants.from_blocks(
+    corrections = SparseForceConstants.from_blocks(
         symmetric.atoms,
         np.concatenate([first[upper], second[upper][off]]),
         np.concatenate([second[upper], first[upper][off]]),
-        np.concatenate([change, change[off].transpose(0, 2, 1)]),
+        np.concatenate([correction, correction[off].transpose(0, 2, 1)]),
     )
-    return SparseForceConstants(symmetric.atoms, sp.bsr_matrix(symmetric.matrix - changes.matrix))
+    return SparseForceConstants(symmetric.atoms, sp.bsr_matrix(symmetric.matrix - corrections.matrix))
 
 
 class _Triplets:
+    """Entries of a sparse matrix, collected block by block."""
+
     def __init__(self) -> None:
         self.rows: list[IntArray] = []
         self.columns: list[IntArray] = []
@@ -190,34 +192,34 @@ class _Triplets:
 
     def matrix(self, n_rows: int, n_columns: int) -> sp.csr_matrix:
         data = np.concatenate(self.values)
-        place = (np.concatenate(self.rows), np.concatenate(self.columns))
-        return sp.csr_matrix((data, place), shape=(n_rows, n_columns))
+        indices = (np.concatenate(self.rows), np.concatenate(self.columns))
+        return sp.csr_matrix((data, indices), shape=(n_rows, n_columns))
 
 
-def _rules(
-    vectors: PairVectors, first: IntArray, second: IntArray, chosen: BoolArray, *, huang: bool
+def _rule_matrix(
+    vectors: PairVectors, first: IntArray, second: IntArray, in_region: BoolArray, *, huang: bool
 ) -> sp.csr_matrix:
-    """Write the rules of the chosen atoms as rows over the components of upper-triangle pairs."""
-    n = int(chosen.sum())
-    number = np.cumsum(chosen) - 1
+    """Write the rules of the atoms of the region as rows over the components of upper-triangle pairs."""
+    n = int(in_region.sum())
+    number = np.cumsum(in_region) - 1
     column = np.arange(len(first))[:, None, None] * 9 + np.arange(9).reshape(3, 3)
     off = first != second
     rows = _Triplets()
-    # a pair seen from its second atom: its block transposed, its vector turned round
+    # seen from its second atom, the block of a pair is transposed and its vector reversed
     ends = (
         (first, column, vectors.mean, vectors.square),
         (second[off], column[off].transpose(0, 2, 1), -vectors.mean[off], vectors.square[off]),
     )
     ab = np.arange(9).reshape(3, 3)
     for atom, block, mean, _ in ends:
-        here = np.flatnonzero(chosen[atom])
-        at, block_here, mean_here = number[atom[here]], block[here], mean[here]
-        rows.add(at[:, None, None] * 9 + ab, block_here, 1.0)
+        pairs = np.flatnonzero(in_region[atom])
+        atom_number, pair_block, pair_vector = number[atom[pairs]], block[pairs], mean[pairs]
+        rows.add(atom_number[:, None, None] * 9 + ab, pair_block, 1.0)
         for k, (b, c) in enumerate(_ROTATIONS):
             for a in range(3):
-                row = 9 * n + at * 9 + a * 3 + k
-                rows.add(row, block_here[:, a, b], mean_here[:, c])
-                rows.add(row, block_here[:, a, c], -mean_here[:, b])
+                row = 9 * n + atom_number * 9 + a * 3 + k
+                rows.add(row, pair_block[:, a, b], pair_vector[:, c])
+                rows.add(row, pair_block[:, a, c], -pair_vector[:, b])
     count = 18 * n
     if huang:
         count = _huang_rows(rows, [(block, square) for _, block, _, square in ends], count)
@@ -230,6 +232,7 @@ def _rules(
 
 
 def _huang_rows(rows: _Triplets, ends: list[tuple[IntArray, FloatArray]], count: int) -> int:
+    """Add the Huang conditions after `count` rows; return the new number of rows."""
     for s, (a, b) in enumerate(_SYMMETRIC):
         for c, d in _SYMMETRIC[s + 1 :]:
             for block, square in ends:

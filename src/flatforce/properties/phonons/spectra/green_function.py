@@ -35,7 +35,7 @@ class LatticeGreenFunction:
         self.mesh, self.basis = mesh, len(host.primitive)
         steps = np.arange(mesh) / mesh
         q = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-        self.squares, self.vectors = np.linalg.eigh(host.dynamical(q))
+        self.squares, self.vectors = np.linalg.eigh(host.dynamical_matrices(q))
         if self.squares.min() < -((IMAGINARY / FREQUENCY_FACTOR) ** 2):
             raise GeometryError(
                 "The pristine sheet has imaginary modes.",

@@ -79,9 +79,7 @@ def _characters_of_operations(point_group: str, rotations: Sequence[FloatArray])
     names = (names,) if isinstance(names, str) else names
     if not set(names) <= set(CLASSES):
         return {}
-    signatures = [
-        tuple(round(float(x)) for x in (np.linalg.det(r), np.trace(r), r[2, 2])) for r in rotations
-    ]
+    signatures = [tuple(round(float(x)) for x in (np.linalg.det(r), np.trace(r), r[2, 2])) for r in rotations]
     keys = [CLASSES[name] for name in names]
     for length in (2, 3):
         short = [key[:length] for key in keys]

@@ -1,145 +1,147 @@
-"""Vibrations that go with an electronic transition of a defect: Huang–Rhys factors and the line shape.
-
-One Lanczos chain from f = M^-1/2 F gives the spectral function, F being the forces of the excited state on the atoms of
-the ground state's geometry; no mode is needed. Equal curvatures of both states are assumed. Sources: A. Alkauskas et al.,
-New J. Phys. 16, 073026 (2014); Y. Jin et al., Phys. Rev. Mater. 5, 084603 (2021).
-"""
+"""Emission line shape of an electronic transition at a defect, by the generating function of its Huang–Rhys factors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
 from flatforce.core.errors import DataError
+from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
-from flatforce.core.units import BOLTZMANN, FREQUENCY_FACTOR, HBAR
-from flatforce.properties.phonons.spectra.lanczos import lanczos
+from flatforce.core.units import BOLTZMANN
+from flatforce.data.readers.keyed_xyz import FORCES
+from flatforce.properties.phonons.spectra.huang_rhys import distribute_forces, huang_rhys_factors
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
     from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.phonons.config import LineShapeConfig
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-
-SLOWEST: Final = 0.02
-"""THz. Slower nodes are rigid motion, which a finite cell holds at zero, and long waves that it cannot."""
-
-NET_FORCE: Final = 1e-3
-"""Largest net force, in units of the norm of all forces."""
+    from flatforce.properties.phonons.spectra.huang_rhys import HuangRhysFactors
 
 PADDING: Final = 4
-"""Times the range of energies that the Fourier transform spans, lest the tails fold back."""
+"""Factor by which the energy range of the Fourier transform exceeds that of the line shape, so that its tails are not aliased."""
 
 
-@dataclass(frozen=True)
-class HuangRhysFactors:
-    """How strongly each vibration is driven by the transition."""
+@dataclass(frozen=True, repr=False)
+class LineShape(Outcome):
+    """Huang–Rhys factors and emission line shape of a transition."""
 
+    kind: ClassVar[str] = "line shape"
+
+    factors: HuangRhysFactors
+    """Partial Huang–Rhys factors."""
     energy: FloatArray
-    """(K,) eV, ħω of each node."""
-    factor: FloatArray
-    """(K,) partial Huang–Rhys factors."""
-    left_out: float
-    """eV, relaxation energy of the nodes that are too slow."""
+    """(G) eV, E_ZPL − E: distance below the zero-phonon line."""
+    shape: FloatArray
+    """(G) 1/eV, normalised emission line shape."""
+    quanta: FloatArray
+    """(P) eV, vibrational energies of the spectral function."""
+    spectral_function: FloatArray
+    """(P) 1/eV, electron–phonon spectral function; its integral is the total Huang–Rhys factor."""
+
+    units = {
+        "huang_rhys": "",
+        "relaxation_energy": "meV",
+        "omitted_relaxation_energy": "meV",
+        "debye_waller_factor": "",
+    }
 
     @property
-    def total(self) -> float:
-        """S, the mean number of quanta."""
-        return float(self.factor.sum())
+    def metrics(self) -> dict[str, float]:
+        """Total Huang–Rhys factor, relaxation energy, and the weight of the zero-phonon line at zero temperature."""
+        return {
+            "huang_rhys": self.factors.total,
+            "relaxation_energy": 1e3 * self.factors.relaxation_energy,
+            "omitted_relaxation_energy": 1e3 * self.factors.omitted_relaxation_energy,
+            "debye_waller_factor": float(np.exp(-self.factors.total)),
+        }
 
-    @property
-    def relaxation_energy(self) -> float:
-        """eV, Σ S ħω = ½ F Φ⁻¹ F."""
-        return float((self.factor * self.energy).sum())
-
-    def spectral_function(self, grid: FloatArray, broadening: float) -> FloatArray:
-        """Broaden the partial factors.
-
-        Parameters
-        ----------
-        grid
-            (G) eV.
-        broadening
-            eV, standard deviation of the Gaussian.
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the curves of the figures, in meV and 1/meV.
 
         Returns
         -------
-        (G) 1/eV; the integral is S.
+        `energy` and `shape` (G), `quanta` and `spectral_function` (P).
         """
-        gaussians = np.exp(-0.5 * ((grid[:, None] - self.energy) / broadening) ** 2)
-        found: FloatArray = gaussians @ self.factor / (broadening * np.sqrt(2 * np.pi))
-        return found
+        return {
+            "energy": 1e3 * self.energy,
+            "shape": self.shape / 1e3,
+            "quanta": 1e3 * self.quanta,
+            "spectral_function": self.spectral_function / 1e3,
+        }
 
 
-def huang_rhys_factors(
-    constants: SparseForceConstants, forces: FloatArray, *, steps: int = 200, progress: Progress = silent
-) -> HuangRhysFactors:
-    """Compute partial Huang–Rhys factors, S(ħω) = ⟨f|δ(ω − √D)|f⟩ / (2 ħ ω³).
+def line_shape(
+    constants: SparseForceConstants,
+    small_atom: IntArray,
+    excited: Atoms,
+    config: LineShapeConfig,
+    *,
+    progress: Progress = silent,
+) -> LineShape:
+    """Compute the Huang–Rhys factors and the emission line shape of an embedded defect.
 
     Parameters
     ----------
     constants
-        Force constants of the ground state.
-    forces
-        (N, 3) eV/Å, of the excited state in the relaxed geometry of the ground state; for a displacement ΔR of the
-        minimum, Φ ΔR.
-    steps
-        Of the Lanczos chain.
+        Force constants of the large cell in the ground state.
+    small_atom
+        (N,) index of the atom of the relaxed small cell that each atom of the large cell corresponds to; -1 outside it.
+    excited
+        The relaxed small cell with the forces of the excited state minus those of the ground state.
+    config
+        Settings.
     progress
-        Told after each step.
+        Called after each step of the Lanczos chain.
 
     Returns
     -------
-    The factors.
+    The factors, the line shape and the spectral function.
 
     Raises
     ------
     DataError
-        If the forces do not belong to the cell, or push it as a whole.
+        If the structure has no forces, or is not the small cell.
     """
-    if forces.shape != constants.atoms.positions.shape:
+    forces = _read_forces(excited)
+    n_atoms = int(small_atom.max()) + 1
+    if len(forces) != n_atoms:
         raise DataError(
-            f"There are forces on {len(forces)} atoms, and force constants of {len(constants.atoms)}.",
-            fix="give forces in the order of the cell of the force constants",
+            f"The structure with the excited-state forces has {len(forces)} atoms, the relaxed defect cell has {n_atoms}.",
+            fix="compute the forces in the relaxed defect cell that was embedded (its relaxed.extxyz), with its order of atoms",
         )
-    net, norm = float(np.abs(forces.sum(axis=0)).max()), float(np.linalg.norm(forces))
-    if norm == 0 or net > NET_FORCE * norm:
-        raise DataError(
-            "The forces of the excited state push the cell as a whole.",
-            why=f"their sum is {net:.2g} eV/Å, their norm {norm:.2g} eV/Å",
-            fix="take the difference of excited and ground state in one geometry, and remove the mean",
-        )
-    start = (forces / np.sqrt(constants.atoms.get_masses())[:, None]).reshape(-1, 1)
-    frequencies, weights = lanczos(constants.dynamical(), start, steps, progress=progress).nodes(0)
-    fast = frequencies > SLOWEST
-    omega = frequencies / FREQUENCY_FACTOR
-    slow = ~fast & (np.abs(omega) > 0)
-    left_out = float((weights[slow] / (2 * omega[slow] ** 2)).sum()) if slow.any() else 0.0
-    return HuangRhysFactors(HBAR * omega[fast], weights[fast] / (2 * HBAR * omega[fast] ** 3), left_out)
+    if config.remove_mean:
+        forces = forces - forces.mean(axis=0)
+    factors = huang_rhys_factors(
+        constants, distribute_forces(forces, small_atom), steps=config.steps, progress=progress
+    )
+    energy = np.arange(-config.above, config.below, config.width / 10) / 1e3
+    shape = emission_line_shape(factors, energy, temperature=config.temperature, width=config.width / 1e3)
+    quanta = np.arange(0.0, 1.1 * float(factors.energy.max()), config.width / 1e4)
+    return LineShape(factors, energy, shape, quanta, factors.spectral_function(quanta, config.width / 2e3))
 
 
-def distribute_forces(forces: FloatArray, small_atom: IntArray) -> FloatArray:
-    """Carry forces over from the cell that was relaxed to the one it is embedded in.
-
-    Parameters
-    ----------
-    forces
-        (n, 3) eV/Å, on the smaller cell.
-    small_atom
-        (N,) atom of the smaller cell that each atom stands for; -1 beyond its border.
-
-    Returns
-    -------
-    (N, 3) eV/Å. An atom on the border stands at several places, which share its force.
-    """
-    there = small_atom >= 0
-    shares = np.bincount(small_atom[there], minlength=len(forces))
-    found = np.zeros((len(small_atom), 3))
-    found[there] = (forces / shares[:, None])[small_atom[there]]
-    return found
+def _read_forces(atoms: Atoms) -> FloatArray:
+    if atoms.calc is not None and "forces" in atoms.calc.results:
+        return np.asarray(atoms.calc.results["forces"], dtype=float)
+    for key in FORCES:
+        if key in atoms.arrays:
+            return np.asarray(atoms.arrays[key], dtype=float)
+    raise DataError(
+        "The structure has no forces.", fix="write the forces as an array `forces` or `REF_forces`"
+    )
 
 
-def emission_line_shape(factors: HuangRhysFactors, energy: FloatArray, *, temperature: float, width: float) -> FloatArray:
+def emission_line_shape(
+    factors: HuangRhysFactors, energy: FloatArray, *, temperature: float, width: float
+) -> FloatArray:
     """Compute the emission line shape by the generating function.
 
     Parameters
@@ -147,16 +149,15 @@ def emission_line_shape(factors: HuangRhysFactors, energy: FloatArray, *, temper
     factors
         Partial Huang–Rhys factors.
     energy
-        (G) eV, evenly spaced by less than a sixth of the width; counted from the zero-phonon line towards lower photon
-        energies, E_ZPL − E.
+        (G) eV, distance below the zero-phonon line, E_ZPL − E; evenly spaced by less than a sixth of the width.
     temperature
         K.
     width
-        eV, full width at half maximum of the zero-phonon line, a Lorentzian.
+        eV, full width at half maximum of the Lorentzian zero-phonon line.
 
     Returns
     -------
-    (G) 1/eV; the integral over all energies is 1.
+    (G) 1/eV, line shape; its integral over all energies is 1.
 
     Raises
     ------
@@ -166,8 +167,8 @@ def emission_line_shape(factors: HuangRhysFactors, energy: FloatArray, *, temper
     step = float(energy[1] - energy[0])
     if step > width / 6:
         raise DataError(
-            f"The energies are {step:.2g} eV apart, the line is {width:.2g} eV wide.",
-            fix="give a finer grid, or a wider line",
+            f"The spacing of the energy grid is {step:.2g} eV, too coarse for a line that is {width:.2g} eV wide.",
+            fix="pass a grid with a spacing below a sixth of the width, or increase the width",
         )
     count = 2 ** int(np.ceil(np.log2(PADDING * len(energy))))
     time = np.arange(count // 2) * 2 * np.pi / (count * step)
@@ -175,29 +176,29 @@ def emission_line_shape(factors: HuangRhysFactors, energy: FloatArray, *, temper
     for quantum, factor, number in zip(
         factors.energy, factors.factor, bose_einstein(factors.energy, temperature), strict=True
     ):
-        emitted = (number + 1) * np.exp(-1j * quantum * time)
-        exponent = exponent + factor * (emitted + number * np.exp(1j * quantum * time) - 2 * number - 1)
+        emission = (number + 1) * np.exp(-1j * quantum * time)
+        exponent = exponent + factor * (emission + number * np.exp(1j * quantum * time) - 2 * number - 1)
     generating = np.exp(exponent)
     generating[0] /= 2
-    found: FloatArray = np.fft.ifft(generating, count).real * count * time[1] / np.pi
-    return found[: len(energy)]
+    shape: FloatArray = np.fft.ifft(generating, count).real * count * time[1] / np.pi
+    return shape[: len(energy)]
 
 
 def bose_einstein(energy: FloatArray, temperature: float) -> FloatArray:
-    """Bose–Einstein occupation.
+    """Compute the Bose–Einstein occupation of vibrations.
 
     Parameters
     ----------
     energy
-        eV.
+        (K,) eV, vibrational energies.
     temperature
         K.
 
     Returns
     -------
-    Mean number of quanta.
+    (K,) mean occupation number of each vibration.
     """
     if temperature <= 0:
         return np.zeros_like(energy)
-    found: FloatArray = 1 / np.expm1(energy / (BOLTZMANN * temperature))
-    return found
+    occupation: FloatArray = 1 / np.expm1(energy / (BOLTZMANN * temperature))
+    return occupation

@@ -155,7 +155,9 @@ def gaussian_dos(
     return total
 
 
-def assign_shells(positions: FloatArray, centre: FloatArray, cell: FloatArray, radii: Sequence[float]) -> IntArray:
+def assign_shells(
+    positions: FloatArray, centre: FloatArray, cell: FloatArray, radii: Sequence[float]
+) -> IntArray:
     """Assign positions to shells around a point.
 
     Parameters

@@ -1,0 +1,144 @@
+"""How the functions of the Python face take their arguments: models, structures, folders, settings."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from flatforce.core.progress import reporting
+from flatforce.studies.session import Session, unreported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ase import Atoms
+
+    from flatforce.core.config import Config, ConfigT
+    from flatforce.models.potential import Potential
+
+Arguments = ParamSpec("Arguments")
+Returned = TypeVar("Returned")
+
+_numbers = itertools.count()
+
+
+def session_of(model: str | Potential | None, *, device: str = "auto", progress: bool = False) -> Session:
+    """Return what the stages of a call share.
+
+    Parameters
+    ----------
+    model
+        Name of a force field, or a force field.
+    device
+        `cpu`, `cuda`, or `auto`; a force field that is loaded already stays where it is.
+    progress
+        Whether progress is shown on standard error.
+
+    Returns
+    -------
+    The session.
+    """
+    return Session(model, device=device, report=reporting if progress else unreported)
+
+
+def source_of(structure: Atoms | str | Path) -> Atoms | Path:
+    """Turn a text into a path.
+
+    Parameters
+    ----------
+    structure
+        A structure, or the file of one.
+
+    Returns
+    -------
+    The structure, or the path of its file.
+    """
+    return Path(structure) if isinstance(structure, str) else structure
+
+
+def folder_of(folder: str | Path | None, name: str) -> Path:
+    """Return where a call keeps its result.
+
+    Parameters
+    ----------
+    folder
+        Result folder, or None.
+    name
+        Of a scratch folder, which is made where none is given and removed when Python ends.
+
+    Returns
+    -------
+    The folder.
+    """
+    return Path(folder) if folder is not None else Path(_scratch().name) / f"{name}-{next(_numbers)}"
+
+
+@cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="flatforce-")
+
+
+def parse(config: type[ConfigT], settings: dict[str, Any], *, function: str) -> ConfigT:
+    """Check keyword arguments.
+
+    Parameters
+    ----------
+    config
+        Class of the settings.
+    settings
+        The keyword arguments.
+    function
+        Name of the function, for the message.
+
+    Returns
+    -------
+    The settings.
+    """
+    return config.parse(settings, source=f"flatforce.{function}()")
+
+
+def takes_settings(
+    config: type[Config], *, without: tuple[str, ...] = ()
+) -> Callable[[Callable[Arguments, Returned]], Callable[Arguments, Returned]]:
+    """Show the settings of a class as keyword arguments of a function: in its signature and in its docstring.
+
+    Parameters
+    ----------
+    config
+        Class of the settings.
+    without
+        Settings that the function sets itself.
+
+    Returns
+    -------
+    A decorator; the function is called as before.
+    """
+
+    def decorate(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returned]:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        names = {parameter.name for parameter in own}
+        shown = {k: v for k, v in config.model_fields.items() if k not in names and k not in without}
+        keywords = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty
+                if field.is_required()
+                else field.get_default(call_default_factory=True),
+                annotation=field.annotation,
+            )
+            for name, field in shown.items()
+        ]
+        lines = [f"{name}\n    {field.description or ''}" for name, field in shown.items()]
+        function.__signature__ = signature.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings\n--------\n" + "\n".join(
+            lines
+        )
+        return function
+
+    return decorate

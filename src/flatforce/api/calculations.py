@@ -1,0 +1,285 @@
+"""Relaxation and phonons, of sheets and of their defects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from flatforce.api.arguments import folder_of, parse, session_of, source_of, takes_settings
+from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig, PhononConfig
+from flatforce.properties.relax_config import RelaxConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential
+    from flatforce.report.result import (
+        DefectSeriesResult,
+        PhononResult,
+        RelaxResult,
+        Result,
+        ResultTree,
+    )
+
+
+@takes_settings(RelaxConfig)
+def relax(
+    model: str | Potential,
+    sheet: Atoms | str | Path,
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> RelaxResult:
+    """Relax a sheet: its positions and, unless `relax_cell` is False, its cell in the plane.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The structure, or its file.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the relaxation.
+
+    Returns
+    -------
+    The relaxation: `.atoms`, `.energy` in eV, `.max_force` in eV/Å, `.converged`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
+    >>> round(relaxed.atoms.cell.lengths()[0], 2)
+    3.32
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.relax import RelaxStage
+
+    target = folder_of(folder, "relax")
+    config = parse(RelaxConfig, settings, function="relax")
+    RelaxStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
+    return cast("RelaxResult", open_result(target))
+
+
+@takes_settings(PhononConfig)
+def phonons(
+    model: str | Potential,
+    sheet: Atoms | str | Path,
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> PhononResult:
+    """Compute the phonons of a relaxed pristine sheet: bands, DOS, PDOS, thermal properties.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed primitive cell, or its file.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the phonons.
+
+    Returns
+    -------
+    The phonons: `.bands` and `.frequency` in THz, `.dos`, `.gamma`, `.plot()`, `.to_phonopy()`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> model = ff.load("mace:wse2-pbe")
+    >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> waves = ff.phonons(model, sheet, supercell=(4, 4), mesh=12)
+    >>> waves.bands.shape[1]
+    9
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.phonons import PhononStage
+
+    target = folder_of(folder, "phonons")
+    config = parse(PhononConfig, settings, function="phonons")
+    PhononStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
+    return cast("PhononResult", open_result(target))
+
+
+@takes_settings(DefectPhononConfig)
+def defect_phonons(
+    model: str | Potential,
+    sheet: Atoms | str | Path,
+    defect: str,
+    *,
+    sizes: Sequence[int] = (),
+    embed: int | dict[str, Any] | None = None,
+    dilute: bool | dict[str, Any] = False,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> DefectSeriesResult:
+    """Relax a defect and compare its phonons with those of the pristine sheet, in one supercell or up to the dilute limit.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed primitive cell, or its file.
+    defect
+        Notation of the defect, such as `v_Se:top`.
+    sizes
+        Several n of n × n supercells, in place of `supercell`, compared with one another.
+    embed
+        n of an n × n supercell that the largest relaxed cell is embedded in, or the settings of the embedding.
+    dilute
+        Whether the limit of an infinite sheet is computed from the embedding, or the settings of it.
+    folder
+        Parent of the result folders; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the phonons in each supercell.
+
+    Returns
+    -------
+    The results by name, such as `["6x6"]`; `.ldos` and `.modes` are those of the best of them.
+
+    Examples
+    --------
+    About 40 s on one core:
+
+    >>> import flatforce as ff
+    >>> sheet = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> v = ff.defect_phonons("mace:wse2-pbe", sheet, "v_Se:top", supercell=(6, 6), embed=60)  # doctest: +SKIP
+    >>> v.plot().savefig("vacancy.png")  # doctest: +SKIP
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.defect import DefectSeries
+
+    target = folder_of(folder, "defect-phonons")
+    config = parse(DefectPhononConfig, settings, function="defect_phonons")
+    configs = [config.model_copy(update={"supercell": (n, n)}) for n in sorted(set(sizes))] or [config]
+    embedding, dilution = _embed_config(embed, needed=bool(dilute)), _dilute_config(dilute)
+    series = DefectSeries(source_of(sheet), defect, configs, embedding, dilution)
+    series.run(session_of(model, device=device, progress=progress), target)
+    return cast("DefectSeriesResult", open_result(target))
+
+
+@takes_settings(EmbedConfig)
+def embed(
+    model: str | Potential,
+    sheet: Atoms | str | Path,
+    defect: str,
+    *,
+    relaxed_in: tuple[int, int] = (6, 6),
+    dilute: bool | dict[str, Any] = False,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> DefectSeriesResult:
+    """Embed a relaxed defect in a large supercell: spectra of ten thousand atoms and more.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed primitive cell, or its file.
+    defect
+        Notation of the defect, such as `v_Se:top`.
+    relaxed_in
+        Repetitions n, m of the smaller supercell in which the defect is relaxed; its phonons are computed as well, unless they
+        stand in `folder` already.
+    dilute
+        Whether the limit of an infinite sheet is computed, or the settings of it.
+    folder
+        Parent of the result folders; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the embedding.
+
+    Returns
+    -------
+    The results by name, such as `["embedded_60x60"]`.
+
+    Examples
+    --------
+    Half a minute on one core:
+
+    >>> import flatforce as ff
+    >>> sheet = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> v = ff.embed("mace:wse2-pbe", sheet, "v_Se:top", supercell=60)  # doctest: +SKIP
+    >>> v["embedded_60x60"].ldos  # doctest: +SKIP
+    """
+    return defect_phonons(
+        model,
+        sheet,
+        defect,
+        supercell=relaxed_in,
+        embed=settings,
+        dilute=dilute,
+        folder=folder,
+        device=device,
+        progress=progress,
+    )
+
+
+def _embed_config(embed: int | dict[str, Any] | None, *, needed: bool) -> EmbedConfig | None:
+    if embed is None:
+        return EmbedConfig() if needed else None
+    values = {"supercell": embed} if isinstance(embed, int) else embed
+    return parse(EmbedConfig, values, function="defect_phonons")
+
+
+def _dilute_config(dilute: bool | dict[str, Any]) -> DiluteConfig | None:
+    if dilute is False:
+        return None
+    values = dilute if isinstance(dilute, dict) else {}
+    return parse(DiluteConfig, values, function="defect_phonons")
+
+
+def open_folder(folder: str | Path) -> Result | ResultTree:
+    """Open a result folder, or a folder of them, whoever wrote it: Python or the command line.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Returns
+    -------
+    The same object that the function returned which computed it.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
+    >>> ff.open(relaxed.folder).energy == relaxed.energy
+    True
+    """
+    from flatforce.report.result import open_result
+
+    return open_result(folder)

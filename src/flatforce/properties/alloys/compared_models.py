@@ -1,0 +1,283 @@
+"""The models of a comparison, and the energies of force fields that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+
+from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.files import write_arrays
+from flatforce.core.progress import Progress, silent
+from flatforce.data.frames import write_frames
+from flatforce.models.isolated.roost import roost_python
+from flatforce.properties.alloys.compare import ModelComparison, compare_models
+from flatforce.properties.alloys.design import make_designs
+from flatforce.properties.alloys.energies import energies_by_model
+from flatforce.properties.alloys.evaluation import ComparedModel
+from flatforce.properties.alloys.expansion_predictors import (
+    DeltaExpansion,
+    ForceField,
+    NestedExpansion,
+    fit_in_sample,
+)
+from flatforce.properties.alloys.formation import energies_on_lattice, relative_to_end_members
+from flatforce.properties.alloys.mapping import exchange_groups
+from flatforce.properties.alloys.predictors import RELAXED_BY_DFT, CompositionOracle, RedlichKister, Zero
+from flatforce.properties.alloys.roost import RoostPredictor
+from flatforce.properties.alloys.splits import make_splits
+from flatforce.properties.alloys.trained_predictors import EnergyOnlyModel, FineTunedForceField
+from flatforce.structures.alloys import ORDERING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+    from flatforce.properties.alloys.config import (
+        AlloyEnergyConfig,
+        AlloySplitConfig,
+        ClusterExpansionConfig,
+        ModelComparisonConfig,
+    )
+    from flatforce.properties.alloys.design import Design
+    from flatforce.properties.alloys.table import AlloyTable
+    from flatforce.structures.alloys import AlloyLattice
+
+INPUTS = {"ideal": "ideal lattice", "self": "relaxed by the force field", "dft": RELAXED_BY_DFT}
+"""Key → input of a force field. The last one is not available for a new ordering, and is marked so."""
+
+
+@dataclass(frozen=True)
+class ForceFieldEnergies:
+    """Formation energies of a table by a force field, for each kind of input."""
+
+    energies: Mapping[str, FloatArray]
+    """Key of `INPUTS` → (n,) formation energies in meV per site; NaN where the force field failed."""
+    relaxed: Sequence[Atoms]
+    """Sheets that the force field relaxed, in the order of the rows."""
+
+
+@dataclass(frozen=True)
+class ComparisonSettings:
+    """Settings of a model comparison."""
+
+    compare: ModelComparisonConfig
+    """Which models are compared."""
+    splits: AlloySplitConfig
+    """Which splits are made."""
+    expansion: ClusterExpansionConfig
+    """Which cluster expansions are tried."""
+    energies: AlloyEnergyConfig
+    """How force fields relax."""
+
+
+def force_field_energies(
+    lattice: AlloyLattice, table: AlloyTable, potential: Potential, config: AlloyEnergyConfig
+) -> ForceFieldEnergies:
+    """Compute the formation energies of a table by a force field.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    table
+        The table.
+    potential
+        The force field.
+    config
+        Settings of its relaxations.
+
+    Returns
+    -------
+    Energies for each kind of input, and the sheets that it relaxed.
+    """
+    results = energies_by_model(lattice, table.orderings, potential, config)
+    total_energies = {
+        "ideal": _evaluate_energies(potential, table.orderings),
+        "self": energies_on_lattice(lattice, results, max_distance=config.max_distance),
+        "dft": _evaluate_energies(potential, table.relaxed),
+    }
+    return ForceFieldEnergies(
+        {key: relative_to_end_members(table, energies) for key, energies in total_energies.items()},
+        [_without_labels(result.relaxed) for result in results],
+    )
+
+
+def _evaluate_energies(potential: Potential, sheets: Sequence[Atoms]) -> FloatArray:
+    predictions = potential.evaluate(list(sheets), stress=False)
+    return np.array([prediction.energy for prediction in predictions])
+
+
+def _without_labels(sheet: Atoms) -> Atoms:
+    return Atoms(sheet.symbols, positions=sheet.positions, cell=sheet.cell, pbc=True)
+
+
+def write_force_field_energies(folder: Path, energies: ForceFieldEnergies) -> None:
+    """Write formation energies of a force field to a cache.
+
+    Parameters
+    ----------
+    folder
+        Folder of the cache.
+    energies
+        What is written.
+    """
+    write_frames(folder / "relaxed.extxyz", energies.relaxed)
+    write_arrays(folder / "energies.npz", dict(energies.energies))
+
+
+def read_force_field_energies(folder: Path) -> ForceFieldEnergies | None:
+    """Read formation energies of a force field from a cache.
+
+    Parameters
+    ----------
+    folder
+        Folder of the cache.
+
+    Returns
+    -------
+    The energies; None if there are none.
+    """
+    path = folder / "energies.npz"
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        energies = {key: np.asarray(stored[key]) for key in INPUTS}
+    return ForceFieldEnergies(energies, read(folder / "relaxed.extxyz", ":"))
+
+
+def compare_on_table(
+    lattice: AlloyLattice,
+    table: AlloyTable,
+    settings: ComparisonSettings,
+    *,
+    force_fields: Mapping[str, ForceFieldEnergies],
+    frames: Sequence[Atoms] | None,
+    folder: Path,
+    progress: Progress = silent,
+) -> ModelComparison:
+    """Compare all models of the settings on one table.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    table
+        The table with the true formation energies.
+    settings
+        Settings.
+    force_fields
+        Label of each force field → its energies.
+    frames
+        Labelled frames behind the table, for fine-tuning; None for none.
+    folder
+        Folder in which trainings are cached.
+    progress
+        Called after each model.
+
+    Returns
+    -------
+    The comparison.
+    """
+    groups = exchange_groups(lattice, table.orderings)
+    splits = make_splits(table, settings.splits, groups=groups)
+    designs = make_designs(lattice, table.orderings, settings.expansion)
+    models = [
+        *_cheap_models(table, settings, designs, force_fields),
+        *_trained_models(lattice, table, settings, force_fields, frames, folder),
+    ]
+    evaluations = compare_models(
+        table, models, splits, groups=groups, seed=settings.splits.seed, progress=progress
+    )
+    return ModelComparison(
+        table,
+        splits,
+        evaluations,
+        {model.predictor.name: getattr(model.predictor, "selections", []) for model in models},
+        {model.predictor.name: model.pretrained for model in models},
+        fit_in_sample(table, designs, settings.expansion),
+    )
+
+
+def _cheap_models(
+    table: AlloyTable,
+    settings: ComparisonSettings,
+    designs: Sequence[Design],
+    force_fields: Mapping[str, ForceFieldEnergies],
+) -> Iterator[ComparedModel]:
+    yield ComparedModel(Zero())
+    for degree in settings.compare.degree:
+        yield ComparedModel(RedlichKister(table.concentrations, degree))
+    yield ComparedModel(CompositionOracle(table.concentrations, table.formation_energies))
+    yield ComparedModel(NestedExpansion(designs, settings.expansion))
+    for label, force_field in force_fields.items():
+        for key, model_input in INPUTS.items():
+            energies = force_field.energies[key]
+            for recalibrated in (False, True):
+                yield ComparedModel(
+                    ForceField(f"{label} ({key})", energies, model_input, recalibrated=recalibrated)
+                )
+        yield ComparedModel(
+            DeltaExpansion(label, force_field.energies["self"], designs, settings.expansion)
+        )
+
+
+def _trained_models(
+    lattice: AlloyLattice,
+    table: AlloyTable,
+    settings: ComparisonSettings,
+    force_fields: Mapping[str, ForceFieldEnergies],
+    frames: Sequence[Atoms] | None,
+    folder: Path,
+) -> Iterator[ComparedModel]:
+    """Yield the models whose training takes minutes."""
+    config = settings.compare
+    python = roost_python()
+    if config.roost is not None and python is not None:
+        yield ComparedModel(RoostPredictor(table.orderings, python, config.roost), expensive=True)
+    by_ordering = _group_by_ordering(table, frames) if config.fine_tuned else {}
+    for label, fine_tuning in config.fine_tuned.items():
+        yield ComparedModel(
+            FineTunedForceField(
+                lattice, table, by_ordering, fine_tuning, settings.energies, folder / "trained" / label, label
+            ),
+            expensive=True,
+            pretrained=fine_tuning.start_from,
+        )
+    if config.energy_only is not None:
+        inputs: dict[str, Sequence[Atoms]] = {RELAXED_BY_DFT: table.relaxed}
+        inputs |= {f"relaxed by {label}": entry.relaxed for label, entry in force_fields.items()}
+        for model_input, sheets in inputs.items():
+            predictor = EnergyOnlyModel(
+                table,
+                sheets,
+                config.energy_only,
+                folder / "trained" / "energy_only",
+                model_input,
+                f"energy-only, {model_input}",
+            )
+            yield ComparedModel(predictor, expensive=True)
+
+
+def _group_by_ordering(table: AlloyTable, frames: Sequence[Atoms] | None) -> dict[str, list[Atoms]]:
+    """Group labelled frames by the name of their ordering."""
+    if frames is None:
+        raise ConfigError(
+            "Fine-tuning a force field needs labelled frames.", fix="give --frames, those behind the table"
+        )
+    groups: dict[str, list[Atoms]] = {}
+    for frame in frames:
+        frame.info["material"] = frame.info.get(ORDERING, frame.info.get("material"))
+        groups.setdefault(str(frame.info["material"]), []).append(frame)
+    missing = [row.name for row in table.rows if row.name not in groups]
+    if missing:
+        raise DataError(
+            f"There are no frames of {', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}.",
+            fix="give --frames, those that the table was made from",
+        )
+    return groups

@@ -1,0 +1,106 @@
+"""The objects that hand out finished results, read from their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from flatforce.core.errors import ResultError
+from flatforce.core.results import read_record
+from flatforce.report.results.defects import (
+    CommitteePhononResult,
+    DefectPhononResult,
+    DiluteResult,
+    EmbeddedResult,
+    FiniteSizeResult,
+    StrainSeriesResult,
+    UnfoldedResult,
+)
+from flatforce.report.results.models import (
+    EvaluationResult,
+    LearningRoundResult,
+    RelaxationBenchmarkResult,
+    StatisticsResult,
+    TrainResult,
+)
+from flatforce.report.results.phonons import PhononResult, RelaxResult
+from flatforce.report.results.result import Result
+from flatforce.report.results.trees import DefectSeriesResult, LearningResult, ResultTree, result_folders
+
+__all__ = [
+    "CommitteePhononResult",
+    "DefectPhononResult",
+    "DefectSeriesResult",
+    "DiluteResult",
+    "EmbeddedResult",
+    "EvaluationResult",
+    "FiniteSizeResult",
+    "LearningResult",
+    "LearningRoundResult",
+    "PhononResult",
+    "RelaxResult",
+    "RelaxationBenchmarkResult",
+    "Result",
+    "ResultTree",
+    "StatisticsResult",
+    "StrainSeriesResult",
+    "TrainResult",
+    "UnfoldedResult",
+    "open_result",
+]
+
+CLASSES: Final[dict[str, type[Result]]] = {
+    result_class.KIND: result_class
+    for result_class in (
+        CommitteePhononResult,
+        DefectPhononResult,
+        DiluteResult,
+        EmbeddedResult,
+        EvaluationResult,
+        FiniteSizeResult,
+        LearningRoundResult,
+        PhononResult,
+        RelaxResult,
+        RelaxationBenchmarkResult,
+        StatisticsResult,
+        StrainSeriesResult,
+        TrainResult,
+        UnfoldedResult,
+    )
+}
+"""Kind of result → its class; every other kind is a plain `Result`."""
+
+DEFECT_KINDS: Final = frozenset(
+    {"defect phonons", "embedded defect", "dilute limit", CommitteePhononResult.KIND}
+)
+"""Kinds that make a series of their parent folder."""
+
+
+def open_result(folder: str | Path) -> Result | ResultTree:
+    """Open a finished result folder, or a folder of such folders.
+
+    Parameters
+    ----------
+    folder
+        What a command or a function wrote.
+
+    Returns
+    -------
+    Object of the class that belongs to the kind of result.
+
+    Raises
+    ------
+    ResultError
+        If there is no finished result.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ResultError(f"There is no folder {path}.", fix="give the folder that a command wrote")
+    if (path / "result.json").is_file():
+        return CLASSES.get(read_record(path)["kind"], Result)(path)
+    kinds = {
+        read_record(child)["kind"] for child in result_folders(path) if (child / "result.json").is_file()
+    }
+    if LearningRoundResult.KIND in kinds:
+        return LearningResult(path)
+    return DefectSeriesResult(path) if kinds & DEFECT_KINDS else ResultTree(path)

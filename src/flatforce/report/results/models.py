@@ -1,0 +1,169 @@
+"""Datasets and force fields as objects: training, evaluation, statistics, active learning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flatforce.report.results.result import Result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+
+
+class TrainResult(Result):
+    """A trained force field, or a committee of them."""
+
+    KIND = "train"
+    MADE_BY = "train"
+
+    @property
+    def cards(self) -> list[dict[str, Any]]:
+        """Model card of each member: elements, cutoff, architecture, data, test errors."""
+        return list(self.details["cards"])
+
+    @property
+    def spec(self) -> str:
+        """Name of the force field, as every command takes it: `mace:…`, or `committee:…` for several members."""
+        specs = [f"{card['kind']}:{self.folder / card['file']}" for card in self.cards]
+        return specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"
+
+    def model(self, *, device: str = "auto") -> Potential:
+        """Load the force field.
+
+        Parameters
+        ----------
+        device
+            `cpu`, `cuda`, or `auto`.
+
+        Returns
+        -------
+        The force field, in double precision.
+        """
+        from flatforce.models import load
+
+        return load(self.spec, device=device)
+
+    @property
+    def force_mae(self) -> float:
+        """Mean absolute error of the forces on the test set (meV/Å), mean over the members."""
+        return self._number("force_mae")
+
+    @property
+    def energy_mae(self) -> float:
+        """Mean absolute error of the energy on the test set (meV/atom), mean over the members."""
+        return self._number("energy_mae")
+
+
+class EvaluationResult(Result):
+    """Errors of a force field against DFT labels."""
+
+    KIND = "evaluate"
+    MADE_BY = "evaluate"
+
+    @property
+    def energy_mae(self) -> float:
+        """Mean absolute error of the energy (meV/atom)."""
+        return self._number("energy_mae")
+
+    @property
+    def force_mae(self) -> float:
+        """Mean absolute error of the force components (meV/Å)."""
+        return self._number("force_mae")
+
+    @property
+    def stress_mae(self) -> float:
+        """Mean absolute error of the membrane stress (N/m)."""
+        return self._number("stress_mae")
+
+    @property
+    def by_config_type(self) -> dict[str, dict[str, float]]:
+        """Name of each config type → its errors, in the units of `units`."""
+        return dict(self.details["config_type"])
+
+    @property
+    def by_element(self) -> dict[str, float]:
+        """Chemical symbol → mean absolute error of the forces on its atoms (meV/Å)."""
+        return dict(self.details["element_force_mae"])
+
+    @property
+    def energies(self) -> FloatArray:
+        """(2, F) eV/atom, labels and predictions of each frame."""
+        return self._array("energy")
+
+    @property
+    def forces(self) -> FloatArray:
+        """(2, A, 3) eV/Å, labels and predictions of each atom of every frame."""
+        return self._array("forces")
+
+
+class StatisticsResult(Result):
+    """What a dataset holds."""
+
+    KIND = "statistics"
+    MADE_BY = "data stats"
+
+    @property
+    def elements(self) -> dict[str, int]:
+        """Chemical symbol → number of frames that hold it."""
+        return dict(self.details["elements"])
+
+    @property
+    def space_groups(self) -> dict[int, int]:
+        """Number of each space group → number of frames."""
+        return {int(number): count for number, count in self.details["space_groups"].items()}
+
+
+class LearningRoundResult(Result):
+    """One round of active learning."""
+
+    KIND = "learning round"
+    MADE_BY = "learn"
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels that active learning had asked for before this round."""
+        return int(self._number("n_labels"))
+
+    @property
+    def force_mae(self) -> float:
+        """Mean absolute error of the forces on the test set (meV/Å)."""
+        return self._number("force_mae")
+
+    @property
+    def stop_reason(self) -> str:
+        """Why active learning ended with this round; empty if it went on."""
+        return str(self.details["stop"])
+
+
+class RelaxationBenchmarkResult(Result):
+    """Relaxed energies and areas of many materials against DFT."""
+
+    KIND = "relaxation benchmark"
+    MADE_BY = "benchmark relax"
+
+    @property
+    def energy_mae(self) -> float:
+        """Mean absolute error of the relaxed energy (meV/atom)."""
+        return self._number("energy_mae")
+
+    @property
+    def area_mae(self) -> float:
+        """Mean absolute error of the relaxed area (Å²/atom)."""
+        return self._number("area_mae")
+
+    @property
+    def by_element(self) -> dict[str, dict[str, float]]:
+        """Chemical symbol → errors of the materials that hold it."""
+        return dict(self.details["element"])
+
+    @property
+    def table(self) -> NDArray[Any]:
+        """One row for each material, as a structured array with the columns of `materials.csv`."""
+        import numpy as np
+
+        return np.genfromtxt(
+            self._file("materials.csv"), delimiter=",", names=True, dtype=None, encoding="utf-8"
+        )

@@ -1,0 +1,99 @@
+"""Benchmarks of force fields: frames in, a result folder out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flatforce.core.hashing import hash_file
+from flatforce.data.bundled import dataset_path
+from flatforce.studies.splits import held_out_by
+from flatforce.studies.stage import Context, Source, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.core.outcome import Outcome
+    from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
+
+
+@dataclass(frozen=True)
+class RelaxationBenchmarkStage(Stage):
+    """Relaxes the materials of a dataset and compares with DFT; `materials.csv` stands in the folder."""
+
+    kind: ClassVar[str] = "relaxation benchmark"
+
+    frames: str
+    """File of labelled relaxations, or name of a bundled dataset."""
+    config: RelaxationBenchmarkConfig
+    split: Path | None = None
+    """`split.json` of a training run: only the materials that it held out are relaxed."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return frames, frames of the alignment, and split."""
+        align = self.config.align
+        return {
+            "frames": dataset_path(self.frames),
+            "align": None if align is None else dataset_path(align),
+            "split": self.split,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """Return the name of the frames, and whether they were held out."""
+        return {"frames": dataset_path(self.frames).name, "held_out": self.split is not None}
+
+    def compute(self, context: Context) -> Outcome:
+        """Relax every material side by side."""
+        from flatforce.data.frames import read_labelled
+        from flatforce.properties.benchmark.materials import collect_materials
+        from flatforce.properties.benchmark.relaxation import score_relaxations
+
+        path = dataset_path(self.frames)
+        labelled = read_labelled(path, need_forces=False)
+        if self.split is not None:
+            labelled = held_out_by(self.split, labelled, path, whole=True)
+        align = self.config.align
+        return score_relaxations(
+            context.potential,
+            collect_materials(labelled),
+            self.config,
+            align=[] if align is None else read_labelled(dataset_path(align), need_forces=False),
+            progress=context.progress,
+        )
+
+
+@dataclass(frozen=True)
+class BenchmarkComparisonStage(Stage):
+    """Compares relaxation benchmarks of several force fields on the same materials."""
+
+    kind: ClassVar[str] = "benchmark comparison"
+    needs_model: ClassVar[bool] = False
+
+    folders: Sequence[Path]
+    """Result folders of `benchmark relax` on the same materials."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the folders, or their paths where two have the same name."""
+        names = [path.name for path in self.folders]
+        return names if len(set(names)) == len(names) else [str(path) for path in self.folders]
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the hashes of the benchmarks."""
+        return {
+            name: hash_file(path / "result.json") if (path / "result.json").is_file() else None
+            for name, path in zip(self.names, self.folders, strict=True)
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """Return the folders."""
+        return {"folders": [str(path) for path in self.folders]}
+
+    def compute(self, context: Context) -> Outcome:
+        """Compare on the materials that no model failed on."""
+        from flatforce.properties.benchmark.comparison import StoredBenchmark, compare_benchmarks
+
+        del context
+        folders = zip(self.names, self.folders, strict=True)
+        return compare_benchmarks({name: StoredBenchmark.read(path) for name, path in folders})

@@ -1,0 +1,151 @@
+"""What can be checked before anything is computed; all problems are reported at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flatforce.core.errors import ConfigError, FlatforceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.studies.session import Session
+
+
+def collected(*checks: Callable[[], object]) -> list[FlatforceError]:
+    """Call checks and collect the errors that they raise.
+
+    Parameters
+    ----------
+    *checks
+        Functions without arguments.
+
+    Returns
+    -------
+    The errors, in the order of the checks.
+    """
+    errors = []
+    for check in checks:
+        try:
+            check()
+        except FlatforceError as error:
+            errors.append(error)
+    return errors
+
+
+def raise_together(errors: Iterable[FlatforceError], *, subject: str) -> None:
+    """Raise all problems as one error.
+
+    Parameters
+    ----------
+    errors
+        The problems; one that occurs twice is listed once.
+    subject
+        What cannot start, for the message.
+
+    Raises
+    ------
+    FlatforceError
+        If there is any: the error itself if it is the only one.
+    """
+    distinct = list({str(error): error for error in errors}.values())
+    if len(distinct) == 1:
+        raise distinct[0]
+    if distinct:
+        raise ConfigError(
+            f"{subject} cannot start: {len(distinct)} problems.",
+            why="\n       ".join(map(_one_line, distinct)),
+            fix="correct these and run again; nothing was computed",
+        )
+
+
+def _one_line(error: FlatforceError) -> str:
+    why = f" ({error.why})" if error.why else ""
+    return error.what + why + (f" → {error.fix}" if error.fix else "")
+
+
+def structure_problems(session: Session, source: Path | Atoms) -> list[FlatforceError]:
+    """Check that a structure can be read and that the force field knows its species.
+
+    Parameters
+    ----------
+    session
+        Force field and structures.
+    source
+        File of the structure, or the structure.
+
+    Returns
+    -------
+    What is wrong.
+    """
+    errors = collected(lambda: session.structure(source), lambda: session.potential)
+    return errors or collected(lambda: session.potential.check([session.structure(source)]))
+
+
+def supercell_problems(
+    session: Session, source: Path | Atoms, supercell: tuple[int, int], *, defect: str | None = None
+) -> list[FlatforceError]:
+    """Check a supercell against the cutoff of the force field, and that a defect can be built in it.
+
+    Parameters
+    ----------
+    session
+        Force field and structures.
+    source
+        The primitive cell.
+    supercell
+        Primitive cells along both vectors.
+    defect
+        Notation of a defect, or None.
+
+    Returns
+    -------
+    What is wrong; empty where the structure or the force field itself cannot be used, which `structure_problems` reports.
+    """
+    if structure_problems(session, source):
+        return []
+    potential = session.potential
+    primitive = session.structure(source)
+    errors = check_supercell(primitive, supercell, cutoff=potential.cutoff, defect=defect)
+    if defect is not None and not errors:
+        errors = collected(lambda: potential.check([_with_defect(primitive, supercell, defect)]))
+    return errors
+
+
+def check_supercell(
+    primitive: Atoms, supercell: tuple[int, int], *, cutoff: float, defect: str | None = None
+) -> list[FlatforceError]:
+    """Check a supercell against a cutoff, and that a defect can be built in it.
+
+    Parameters
+    ----------
+    primitive
+        The primitive cell.
+    supercell
+        Primitive cells along both vectors.
+    cutoff
+        Cutoff of the force field in Å.
+    defect
+        Notation of a defect, or None.
+
+    Returns
+    -------
+    What is wrong.
+    """
+    from flatforce.properties.phonons.force_constants.finite_displacements import check_size
+
+    checks: list[Callable[[], object]] = [
+        lambda: check_size(primitive.repeat((*supercell, 1)), cutoff),
+    ]
+    if defect is not None:
+        checks.append(lambda: _with_defect(primitive, supercell, defect))
+    return collected(*checks)
+
+
+def _with_defect(primitive: Atoms, supercell: tuple[int, int], defect: str) -> Atoms:
+    from flatforce.structures.defects import build_defect
+
+    return build_defect(primitive, supercell, defect).atoms

@@ -1,0 +1,196 @@
+"""A defect by every member of a committee, each about its own relaxed sheet."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.results import read_arrays, read_record
+from flatforce.data.bundled import dataset_path
+from flatforce.models.spec import committee_members, model_files
+from flatforce.properties.relax_config import RelaxConfig
+from flatforce.studies.checks import raise_together
+from flatforce.studies.defect import DefectPhononStage, size_name
+from flatforce.studies.relax import RelaxStage
+from flatforce.studies.stage import Context, Source, Stage
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.core.outcome import Outcome
+    from flatforce.properties.phonons.config import DefectPhononConfig
+    from flatforce.studies.session import Session
+
+
+@dataclass(frozen=True)
+class CommitteeStage(Stage):
+    """Means and standard deviations of the spectra of the members."""
+
+    kind: ClassVar[str] = "committee"
+
+    defect: str
+    supercell: tuple[int, int]
+    keys: dict[str, str]
+    """Name of each folder of the members → key of its result."""
+    parent: Path
+    """Parent of the folders."""
+    calibrated_on: str | None
+    """Labelled frames, or name of a bundled dataset, that scale the standard deviations."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the keys of the members' results and the frames that calibrate."""
+        frames = None if self.calibrated_on is None else dataset_path(self.calibrated_on)
+        return {**self.keys, "frames": frames}
+
+    def settings(self) -> dict[str, Any]:
+        """Return defect, supercell, and the name of the frames."""
+        return {
+            "defect": self.defect,
+            "supercell": list(self.supercell),
+            "calibrated_on": self.calibrated_on,
+        }
+
+    def title(self, folder: Path) -> str:
+        """Return what takes the time."""
+        del folder
+        return "calibration"
+
+    def compute(self, context: Context) -> Outcome:
+        """Follow the modes of the first member through the others."""
+        from flatforce.properties.phonons.defects.committee_uncertainty import compare_members
+
+        scale = 1.0 if self.calibrated_on is None else calibration_scale(context, self.calibrated_on)
+        size = f"{self.supercell[0]}x{self.supercell[1]}"
+        folders = [self.parent / name for name in self.keys if name.endswith(f"/{size}")]
+        return compare_members(
+            [read_arrays(folder) for folder in folders],
+            modes=read_record(folders[0])["details"]["modes"],
+            calibration=scale,
+        )
+
+
+def defect_committee(
+    session: Session,
+    structure: Source,
+    defect: str,
+    config: DefectPhononConfig,
+    folder: Path,
+    *,
+    frames: str | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Relax sheet and defect with each member, `member_K/`, and compare the spectra in `committee/`.
+
+    Parameters
+    ----------
+    session
+        Its force field is a committee.
+    structure
+        The primitive cell.
+    defect
+        Notation of the defect.
+    config
+        Settings.
+    folder
+        Parent of the result folders.
+    frames
+        Labelled frames, or name of a bundled dataset: standard deviations are scaled by what they lack on the forces of
+        these. Frames in the training set of a member, as the split beside it says, are left out. Not calibrated if None.
+
+    Returns
+    -------
+    Name of each folder → content of its `result.json`.
+
+    Raises
+    ------
+    ConfigError
+        If the force field is no committee.
+    """
+    members = committee_members(session.spec)
+    if len(members) < 2:
+        raise ConfigError(
+            f"{session.spec} is not a committee.", fix="write committee:a.model,b.model,c.model"
+        )
+    checks = DefectPhononStage(structure, defect, config)
+    pending = not (folder / "committee" / "result.json").is_file()
+    errors = [error for member in members if pending for error in checks.problems(session.member(member))]
+    raise_together(errors, subject="The committee")
+    records: dict[str, dict[str, Any]] = {}
+    for k, member in enumerate(members):
+        inside, own = folder / f"member_{k}", session.member(member)
+        relaxation = RelaxStage(structure, RelaxConfig(keep_symmetry=True))
+        records[f"member_{k}/relax"] = relaxation.run(own, inside / "relax")
+        stage = DefectPhononStage(inside / "relax" / "relaxed.extxyz", defect, config)
+        records[f"member_{k}/{size_name(config)}"] = stage.run(own, inside / size_name(config))
+    keys = {name: record["key"] for name, record in records.items()}
+    comparison = CommitteeStage(defect, config.supercell, keys, folder, frames)
+    records["committee"] = comparison.run(session, folder / "committee")
+    return records
+
+
+def calibration_scale(context: Context, frames: str) -> float:
+    """Compute the factor that standard deviations of forces need.
+
+    Parameters
+    ----------
+    context
+        Its force field is a committee.
+    frames
+        Labelled frames, or name of a bundled dataset.
+
+    Returns
+    -------
+    Root mean square of error / standard deviation on frames that no member was trained on.
+    """
+    import numpy as np
+
+    from flatforce.data.frames import FORCES, read_labelled
+    from flatforce.properties.phonons.defects.committee_uncertainty import calibration_of
+
+    labelled = without_training_frames(context.session.spec, read_labelled(dataset_path(frames)))
+    predictions = context.potential.evaluate(labelled, stress=False, progress=context.progress)
+    errors = np.concatenate(
+        [
+            prediction.forces - frame.arrays[FORCES]
+            for prediction, frame in zip(predictions, labelled, strict=True)
+        ]
+    )
+    deviations = [one.forces_std for one in predictions if one.forces_std is not None]
+    return calibration_of(errors, np.concatenate(deviations))
+
+
+def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
+    """Keep frames that no member of a committee was trained on, as far as the splits beside them say.
+
+    Parameters
+    ----------
+    spec
+        `committee:a.model,b.model`.
+    frames
+        Labelled frames.
+
+    Returns
+    -------
+    Those that are left.
+
+    Raises
+    ------
+    DataError
+        If none is left.
+    """
+    from flatforce.core.hashing import hash_structure
+
+    for member in committee_members(spec):
+        for path in model_files(member):
+            candidates = (path.with_suffix(".split.json"), path.parent / "split.json")
+            for split in filter(Path.is_file, candidates):
+                trained_on = set(json.loads(split.read_text(encoding="utf-8"))["train"])
+                frames = [frame for frame in frames if hash_structure(frame) not in trained_on]
+    if not frames:
+        raise DataError(
+            "Every frame that is to calibrate the committee is in its training set.",
+            fix="give frames that no member was trained on: --calibrate FRAMES",
+        )
+    return frames

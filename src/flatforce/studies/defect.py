@@ -1,0 +1,212 @@
+"""Phonons of a defect: one supercell, and a series of sizes up to the dilute limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flatforce.studies.checks import collected, raise_together, structure_problems, supercell_problems
+from flatforce.studies.embedded import DiluteStage, EmbeddedStage
+from flatforce.studies.stage import Context, Source, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from flatforce.core.errors import FlatforceError
+    from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
+    from flatforce.properties.phonons.defects.finite_size import FiniteSize
+    from flatforce.properties.phonons.defects.result import DefectPhonons
+    from flatforce.studies.session import Session
+
+
+@dataclass(frozen=True)
+class DefectPhononStage(Stage):
+    """Computes the phonons of a defect in one supercell, and those of the pristine supercell beside it."""
+
+    kind: ClassVar[str] = "defect phonons"
+
+    structure: Source
+    defect: str
+    config: DefectPhononConfig
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the relaxed primitive cell."""
+        return {"structure": self.structure}
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check species, notation of the defect, and the size of the supercell against the cutoff."""
+        yield from structure_problems(session, self.structure)
+        yield from supercell_problems(session, self.structure, self.config.supercell, defect=self.defect)
+
+    def title(self, folder: Path) -> str:
+        """Return defect and supercell."""
+        return f"{self.defect} {folder.name}"
+
+    def compute(self, context: Context) -> DefectPhonons:
+        """Relax the defect and compute its phonons; an imaginary mode is followed downhill."""
+        from flatforce.models.slab import pad_vacuum
+        from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
+
+        sheet = pad_vacuum(context.structure(self.structure), context.potential.cutoff)
+        return defect_phonons(
+            context.potential,
+            sheet,
+            self.defect,
+            self.config,
+            scratch=context.scratch,
+            progress=context.progress,
+        )
+
+
+@dataclass(frozen=True)
+class FiniteSizeStage(Stage):
+    """Compares the local DOS and the modes of the sizes of a series."""
+
+    kind: ClassVar[str] = "finite size"
+    needs_model: ClassVar[bool] = False
+
+    defect: str
+    keys: dict[str, str]
+    """Name of each folder of the series → key of its result."""
+    parent: Path
+    """Folder of the series."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the keys of the compared results."""
+        return {**self.keys}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the defect."""
+        return {"defect": self.defect}
+
+    def compute(self, context: Context) -> FiniteSize:
+        """Compare each size with the next."""
+        from flatforce.core.results import read_arrays, read_record
+        from flatforce.properties.phonons.defects.finite_size import compare_sizes
+
+        del context
+        stored = {
+            name: (read_record(self.parent / name), read_arrays(self.parent / name)) for name in self.keys
+        }
+        return compare_sizes(stored)
+
+
+@dataclass(frozen=True)
+class DefectSeries:
+    """A defect in supercells of several sizes, `NxM/` each, compared in `finite_size/`."""
+
+    structure: Source
+    """Relaxed primitive cell."""
+    defect: str
+    """Notation of the defect."""
+    configs: Sequence[DefectPhononConfig]
+    """Settings, one for each supercell."""
+    embedding: EmbedConfig | None = None
+    """Embedding of the largest relaxed cell into a larger one."""
+    dilution: DiluteConfig | None = None
+    """Limit of an infinite sheet, computed from the embedding."""
+
+    @property
+    def largest(self) -> DefectPhononConfig:
+        """Settings of the largest supercell."""
+        return max(self.configs, key=lambda config: config.supercell[0] * config.supercell[1])
+
+    def cells(self) -> dict[str, DefectPhononStage]:
+        """Return name of the folder → stage of each supercell."""
+        return {
+            size_name(config): DefectPhononStage(self.structure, self.defect, config)
+            for config in self.configs
+        }
+
+    def problems(self, session: Session, folder: Path) -> list[FlatforceError]:
+        """Check every stage that is not finished, before the first one starts.
+
+        Parameters
+        ----------
+        session
+            Force field and structures.
+        folder
+            Parent of the result folders.
+
+        Returns
+        -------
+        What is wrong.
+        """
+        errors: list[FlatforceError] = []
+        for name, stage in self.cells().items():
+            errors += collected(lambda s=stage, n=name: s.is_finished(session, folder / n))
+            if not (folder / name / "result.json").is_file():
+                errors += stage.problems(session)
+        if self.embedding is not None and not errors:
+            errors += collected(lambda: self._check_embedding(session, folder))
+        return errors
+
+    def _check_embedding(self, session: Session, folder: Path) -> None:
+        from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+
+        config = self.embedding
+        if config is None or (folder / embedded_name(config) / "result.json").is_file():
+            return
+        n, m = self.largest.supercell
+        check_embeddable(session.potential, session.structure(self.structure), config, cells=n * m)
+
+    def run(self, session: Session, folder: Path) -> dict[str, dict[str, Any]]:
+        """Compute the series; finished folders are read back.
+
+        Parameters
+        ----------
+        session
+            What the stages share.
+        folder
+            Parent of the result folders.
+
+        Returns
+        -------
+        Name of each folder → content of its `result.json`; `finite_size` where there are two sizes or more.
+        """
+        raise_together(self.problems(session, folder), subject=f"The phonons of {self.defect}")
+        records = {name: stage.run(session, folder / name) for name, stage in self.cells().items()}
+        if self.embedding is not None:
+            embedded = EmbeddedStage(self.structure, self.defect, self.largest, self.embedding, folder)
+            name = embedded_name(self.embedding)
+            records[name] = embedded.run(session, folder / name)
+            if self.dilution is not None:
+                records["dilute"] = DiluteStage.of(folder / name, self.dilution).run(
+                    session, folder / "dilute"
+                )
+        if len(records) > 1:
+            keys = {name: record["key"] for name, record in records.items()}
+            comparison = FiniteSizeStage(self.defect, keys, folder)
+            records["finite_size"] = comparison.run(session, folder / "finite_size")
+        return records
+
+
+def size_name(config: DefectPhononConfig) -> str:
+    """Name the folder of a supercell.
+
+    Parameters
+    ----------
+    config
+        Settings of the supercell.
+
+    Returns
+    -------
+    Such as `6x6`.
+    """
+    return f"{config.supercell[0]}x{config.supercell[1]}"
+
+
+def embedded_name(config: EmbedConfig) -> str:
+    """Name the folder of an embedding.
+
+    Parameters
+    ----------
+    config
+        Settings of the embedding.
+
+    Returns
+    -------
+    Such as `embedded_60x60`.
+    """
+    return f"embedded_{config.supercell[0]}x{config.supercell[1]}"

@@ -1,0 +1,132 @@
+"""A defect in a strained sheet, strain by strain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+from flatforce.core.errors import ConfigError
+from flatforce.core.results import read_arrays, read_record
+from flatforce.properties.relax_config import RelaxConfig
+from flatforce.studies.checks import raise_together
+from flatforce.studies.defect import DefectPhononStage
+from flatforce.studies.relax import RelaxStage
+from flatforce.studies.stage import Context, Source, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.core.outcome import Outcome
+    from flatforce.properties.phonons.config import DefectPhononConfig
+    from flatforce.studies.session import Session
+
+StrainKind: TypeAlias = Literal["biaxial", "x", "y"]
+"""Strain in both directions, or in one with the other length held."""
+
+COMPONENTS: Final[dict[str, dict[str, float]]] = {
+    "biaxial": {"xx": 1.0, "yy": 1.0},
+    "x": {"xx": 1.0},
+    "y": {"yy": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class StrainSeriesStage(Stage):
+    """Follows the modes of a defect from strain to strain."""
+
+    kind: ClassVar[str] = "strain series"
+    needs_model: ClassVar[bool] = False
+
+    defect: str
+    strain_kind: StrainKind
+    supercell: tuple[int, int]
+    strains: Sequence[float]
+    keys: dict[str, str]
+    """Name of each folder of the series → key of its result."""
+    parent: Path
+    """Parent of the folders."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the keys of the results at each strain."""
+        return {**self.keys}
+
+    def settings(self) -> dict[str, Any]:
+        """Return defect, kind of strain, and supercell."""
+        return {"defect": self.defect, "kind": self.strain_kind, "supercell": list(self.supercell)}
+
+    def compute(self, context: Context) -> Outcome:
+        """Match the modes at each strain with those at the smallest one."""
+        from flatforce.properties.phonons.defects.strain_series import compare_strains
+
+        del context
+        folders = [self.parent / name for name in self.keys if name.endswith("/defect")]
+        return compare_strains(
+            list(self.strains),
+            [read_arrays(folder) for folder in folders],
+            modes=[read_record(folder)["details"]["modes"] for folder in folders],
+        )
+
+
+def strain_series(
+    session: Session,
+    structure: Source,
+    defect: str,
+    strains: Sequence[float],
+    config: DefectPhononConfig,
+    folder: Path,
+    *,
+    kind: StrainKind = "biaxial",
+) -> dict[str, dict[str, Any]]:
+    """Compute a defect at several strains, `strain_x_+0.0100/` each, and compare them in `strain/`.
+
+    Parameters
+    ----------
+    session
+        Force field and structures.
+    structure
+        The relaxed primitive cell.
+    defect
+        Notation of the defect.
+    strains
+        Two or more; 0.01 is one per cent.
+    config
+        Settings of every cell.
+    folder
+        Parent of the result folders.
+    kind
+        Which lengths change.
+
+    Returns
+    -------
+    Name of each folder → content of its `result.json`.
+
+    Raises
+    ------
+    ConfigError
+        If fewer than two strains are given.
+    """
+    from flatforce.structures.strain import strained
+
+    ordered = sorted(set(strains))
+    names = [f"strain_{kind}_{strain:+.4f}" for strain in ordered]
+    if len(set(names)) < max(2, len(ordered)):
+        raise ConfigError(
+            "A strain series needs two strains or more.", fix="repeat --strain; 0.0001 is the finest step"
+        )
+    if not (folder / "strain" / "result.json").is_file():
+        errors = DefectPhononStage(structure, defect, config).problems(session)
+        raise_together(list(errors), subject="The strain series")
+    sheet = session.structure(structure)
+    records: dict[str, dict[str, Any]] = {}
+    for strain, name in zip(ordered, names, strict=True):
+        inside = folder / name
+        start = strained(sheet, **{axis: factor * strain for axis, factor in COMPONENTS[kind].items()})
+        relaxation = RelaxStage(start, RelaxConfig(relax_cell=False))
+        records[f"{name}/relax"] = relaxation.run(session, inside / "relax")
+        stage = DefectPhononStage(inside / "relax" / "relaxed.extxyz", defect, config)
+        records[f"{name}/defect"] = stage.run(session, inside / "defect")
+    keys = {name: record["key"] for name, record in records.items()}
+    comparison = StrainSeriesStage(defect, kind, config.supercell, ordered, keys, folder)
+    records["strain"] = comparison.run(session, folder / "strain")
+    return records

@@ -1,0 +1,248 @@
+"""Notation of defects: what cannot be misread, and what symmetry leaves open and is therefore refused."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import get_args
+
+import numpy as np
+import pytest
+from ase import Atoms
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flatforce.core.errors import GeometryError
+from flatforce.structures.defect_notation import (
+    PointDefect,
+    Side,
+    canonical_name,
+    check_transferable,
+    folder_name,
+    parse_defect,
+)
+from flatforce.structures.defects import build_defect, numbered_sites, place_defect
+from flatforce.structures.prototypes import monolayer
+
+ELEMENTS = st.sampled_from(["V", "S", "Se", "W", "Mo", "N", "C", "Co", "O", "I", "Ac", "Sc"])
+SIDES = st.sampled_from([None, *get_args(Side)])
+PLACES = st.one_of(
+    st.just({}),
+    st.integers(0, 500).map(lambda number: {"index": number}),
+    st.integers(1, 9).map(lambda number: {"shell": number}),
+)
+VACANCIES = ["v_Se", "vac_Se", "V_Se", "VSe", "vSe", "Vac(Se)", "Vac_Se", "VAC_Se", "v(Se)"]
+
+
+@st.composite
+def point_defects(draw: st.DrawFn) -> PointDefect:
+    kind = draw(st.sampled_from(["vacancy", "substitution", "adatom"]))
+    symbol = None if kind == "vacancy" else draw(ELEMENTS)
+    return PointDefect(kind, draw(ELEMENTS), symbol, draw(SIDES), **draw(PLACES))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def wse2() -> Atoms:
+    return monolayer(("W", "Se"), prototype="2H", a=3.32, thickness=3.36)
+
+
+@pytest.fixture
+def janus() -> Atoms:
+    sheet = monolayer(("W", "Se"), prototype="2H", a=3.25, thickness=3.25)
+    sheet.symbols[2] = "S"
+    return sheet
+
+
+@given(st.lists(point_defects(), min_size=1, max_size=3))
+def test_the_canonical_notation_is_read_back(parts: list[PointDefect]) -> None:
+    notation = "+".join(map(str, parts))
+    species = {part.site_symbol for part in parts}
+    assert (
+        parse_defect(notation, species=species) == parts
+    )  # vanadium or not: the canonical form has one reading
+    assert canonical_name(notation) == notation
+
+
+@given(st.lists(point_defects(), min_size=1, max_size=2), st.lists(point_defects(), min_size=1, max_size=2))
+def test_distinct_defects_have_distinct_folders(one: list[PointDefect], other: list[PointDefect]) -> None:
+    first, second = ("+".join(map(str, parts)) for parts in (one, other))
+    assert (folder_name(first).lower() == folder_name(second).lower()) == (first == second)
+    assert folder_name(first).replace("_", "").isalnum()
+
+
+def test_folders_of_spellings_that_look_alike() -> None:
+    assert folder_name("V_Se:top") == folder_name("v_Se:top") == "v_Se_top"
+    assert folder_name("V@Se:top") == "V_on_Se_top"
+
+
+@pytest.mark.parametrize("notation", VACANCIES)
+def test_every_spelling_of_a_vacancy_makes_the_same_structure(wse2: Atoms, notation: str) -> None:
+    made, reference = (build_defect(wse2, (3, 3), name) for name in (notation, "v_Se"))
+    assert made.name == "v_Se"
+    assert made.atoms.info == reference.atoms.info
+    assert made.atoms == reference.atoms
+    assert made.atoms.get_chemical_formula() == "Se17W9"
+
+
+@pytest.mark.parametrize("notation", ["V@Se", "V@Se:top", "V@Se#1"])
+def test_vanadium_has_to_be_meant(wse2: Atoms, notation: str) -> None:
+    assert build_defect(wse2, (3, 3), notation).atoms.get_chemical_formula() == "Se17VW9"
+
+
+@pytest.mark.parametrize("suffix", ["", ":top", "#1"])
+@pytest.mark.parametrize("spelling", ["V_Se", "VSe", "V(Se)"])
+def test_in_a_sheet_with_vanadium_both_readings_are_offered(spelling: str, suffix: str) -> None:
+    vse2 = monolayer(("V", "Se"), prototype="1T", a=3.33, thickness=3.15)
+    with pytest.raises(GeometryError, match="two readings") as error:
+        build_defect(vse2, (3, 3), spelling + suffix)
+    assert f"v_Se{suffix} for a Se vacancy" in error.value.fix
+    assert f"V@Se{suffix} for vanadium" in error.value.fix
+    formulas = {
+        name: build_defect(vse2, (3, 3), name + suffix).atoms.get_chemical_formula()
+        for name in ("v_Se", "vac_Se", "Vac(Se)", "V@Se")
+    }
+    assert formulas == {"v_Se": "Se17V9", "vac_Se": "Se17V9", "Vac(Se)": "Se17V9", "V@Se": "Se17V10"}
+
+
+def test_vanadium_in_the_defect_makes_a_capital_v_ambiguous(wse2: Atoms) -> None:
+    with pytest.raises(GeometryError, match="two readings"):
+        build_defect(wse2, (4, 4), "V@W+V_Se~1")
+    assert build_defect(wse2, (4, 4), "V@W+v_Se~1").atoms.get_chemical_formula() == "Se31VW15"
+
+
+@pytest.mark.parametrize(
+    ("notation", "suggestions"),
+    [
+        ("v_se", ["v_Se"]),
+        ("Vs", ["v_S"]),
+        ("V_{Se}:top", ["v_Se:top"]),
+        ("SSe#3", ["S@Se#3"]),
+        ("mo_w", ["Mo@W"]),
+        ("v_CO", ["v_Co"]),
+        ("ad_se@w", ["ad_Se@W"]),
+        ("i_Se", ["ad_Se@W", "I@Se"]),
+        ("Int(Se)", ["ad_Se@W"]),
+        ("Se_i", ["ad_Se@W", "Se@I"]),
+        ("v_Se+", ["v_Se"]),
+        ("v_Se:left", ["v_Se:top"]),
+        ("v_Se~0", ["~1"]),
+        ("v_Se#1~2", ["~1"]),
+        ("v_Xx", ["v_Se"]),
+        ("", ["v_Se"]),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_what_can(notation: str, suggestions: list[str]) -> None:
+    with pytest.raises(GeometryError) as error:
+        parse_defect(notation)
+    for suggestion in suggestions:
+        assert suggestion in error.value.fix
+
+
+def choices(error: GeometryError) -> list[str]:
+    lines = [line.split()[0] for line in error.fix.splitlines()[1:] if line.startswith("         ")]
+    return [line for line in lines if line != "…"]
+
+
+def fingerprint(atoms: Atoms) -> np.ndarray:
+    """Sorted distances from each atom, weighted by the species of both; two triangles differ only atom by atom."""
+    weighted = atoms.get_all_distances(mic=True) * np.outer(atoms.numbers, atoms.numbers)
+    rows = np.sort(weighted, axis=1).round(3)
+    return rows[np.lexsort(rows.T)]
+
+
+@pytest.mark.parametrize(
+    "notation",
+    ["v_Se+v_Se", "v_Se:top+v_Se:bottom", "Mo@W+v_Se:top", "v_Se+v_Se~1+v_Se", "v_Se:top+S@Se:top"],
+)
+def test_a_pair_is_not_picked_quietly(wse2: Atoms, notation: str) -> None:
+    with pytest.raises(GeometryError, match="not determined") as error:
+        build_defect(wse2, (6, 6), notation)
+    names = choices(error.value)
+    assert len(names) > 2
+    cells = [build_defect(wse2, (6, 6), name) for name in names]  # each choice can be typed
+    assert [cell.name for cell in cells] == names
+    environments = [fingerprint(cell.atoms) for cell in cells]
+    for one, other in combinations(environments, 2):
+        assert np.abs(one - other).max() > 1e-3  # and all are distinct
+    distances = [cell.pristine.get_distance(cell.sites[0], cell.sites[-1], mic=True) for cell in cells]
+    assert distances == sorted(distances)
+
+
+@pytest.mark.parametrize(
+    "notation", ["v_Se:top+v_Se:top~2", "Mo@W+v_Se~3", "v_Se+v_Se~1+v_Se~3", "ad_W@Se+v_Se~4"]
+)
+def test_an_arrangement_is_the_same_in_every_supercell(wse2: Atoms, notation: str) -> None:
+    check_transferable(notation)
+    patterns = []
+    for repeats in ((6, 6), (7, 6), (8, 9)):
+        cell = build_defect(wse2, repeats, notation)
+        patterns.append(cell.pristine[list(cell.sites)].get_all_distances(mic=True))
+    np.testing.assert_allclose(patterns, [patterns[0]] * 3, atol=1e-9)
+    assert patterns[0][0, 1] > 1.0
+
+
+def test_an_arrangement_needs_room(wse2: Atoms) -> None:
+    with pytest.raises(GeometryError, match="too small"):
+        build_defect(wse2, (3, 3), "v_Se:top+v_Se:top~5")
+    cell = build_defect(wse2, (1, 1), "v_Se:top+v_Se:bottom")  # one site is left: nothing to choose
+    assert cell.atoms.get_chemical_formula() == "W"
+
+
+def test_site_numbers_belong_to_one_supercell(wse2: Atoms) -> None:
+    cell = build_defect(wse2, (4, 4), "v_Se#1+v_Se#4")
+    assert cell.sites == (1, 4)
+    assert set(cell.vacant) == {1, 4}
+    with pytest.raises(GeometryError, match="belong to one supercell"):
+        check_transferable("v_Se#1+v_Se#4")
+    check_transferable("v_Se#1")
+    for notation, message in (
+        ("v_Se+v_Se#4", "the first part"),
+        ("v_Se#1+S@Se#1", "Two parts"),
+        ("v_Se#0", "is W"),
+        ("v_Se#99", "no site #99"),
+        ("v_Se~1", "no part before"),
+    ):
+        with pytest.raises(GeometryError, match=message):
+            build_defect(wse2, (4, 4), notation)
+
+
+def test_inequivalent_sites_and_sides_are_offered(janus: Atoms) -> None:
+    assert build_defect(janus, (3, 3), "v_Se").atoms.get_chemical_formula() == "S9Se8W9"
+    with pytest.raises(GeometryError, match="not determined") as error:
+        build_defect(janus, (3, 3), "ad_O@W")
+    assert choices(error.value) == ["ad_O@W:top", "ad_O@W:bottom"]
+    heights = [build_defect(janus, (3, 3), name).atoms.positions[-1, 2] for name in choices(error.value)]
+    assert heights[0] > janus.positions[:, 2].max() > janus.positions[:, 2].min() > heights[1]
+    alloy = janus.repeat((3, 1, 1))
+    alloy.symbols[0] = "Mo"
+    with pytest.raises(GeometryError, match="3 kinds of sites") as error:
+        build_defect(alloy, (1, 3), "v_Se")
+    for name in choices(error.value):
+        assert build_defect(alloy, (1, 3), name).atoms.get_chemical_formula() == "Mo3S9Se8W6"
+
+
+def test_two_adatoms_do_not_share_a_place(wse2: Atoms) -> None:
+    cell = build_defect(wse2, (4, 4), "ad_Se@W:top+ad_Se@W:top~1")
+    assert cell.atoms.get_distance(-1, -2, mic=True) == pytest.approx(3.32)
+
+
+def test_numbered_sites_say_which_the_plain_notation_takes(wse2: Atoms) -> None:
+    sites = numbered_sites(wse2, (3, 4))
+    pristine = wse2.repeat((3, 4, 1))
+    assert [site.index for site in sites] == list(range(36))
+    assert "".join(site.symbol for site in sites) == "".join(pristine.symbols)
+    defaults = {name: site for site in sites for name in site.default_for}
+    assert set(defaults) == {"v_W", "v_W:middle", "v_Se", "v_Se:top", "v_Se:bottom"}
+    for notation, site in defaults.items():
+        assert build_defect(wse2, (3, 4), notation).sites == (site.index,)
+    assert {site.site_class for site in sites} == {0, 1}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_a_complex_placed_at_random_stays_together(seed: int) -> None:
+    wse2 = monolayer(("W", "Se"), prototype="2H", a=3.32, thickness=3.36)
+    rng = np.random.default_rng(seed)
+    first = place_defect(wse2, (4, 4), "Mo@W", occupied=[], rng=rng)
+    second = place_defect(wse2, (4, 4), "v_Se:top+v_Se:bottom~1", occupied=[first], rng=rng)
+    cell = build_defect(wse2, (4, 4), f"{first}+{second}")
+    assert cell.pristine.get_distance(cell.sites[1], cell.sites[2], mic=True) == pytest.approx(3.36)
