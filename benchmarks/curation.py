@@ -14,19 +14,20 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
-from flatforce.data.curation.run import CurationConfig, curate
+from flatforce.data.config import CurationConfig, SplitConfig
+from flatforce.data.curation.run import curate
 from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
-from flatforce.data.material_splits import SplitConfig, split_by_material
+from flatforce.data.material_splits import split_by_material
 from flatforce.data.statistics import statistics
 from flatforce.structures.prototypes import monolayer
 
 METALS = ("Mo", "W", "Nb", "Ta", "Ti", "Zr", "Hf", "V", "Cr", "Pt", "Sn", "Pd")
 STEPS = 20
-"""Frames of a relaxation."""
+"""Number of frames of a relaxation."""
 
 
 def make(count: int) -> list[Atoms]:
-    """Relaxations of 3 to 12 atoms: rattles that die away, energies that fall."""
+    """Make relaxations of 3 to 12 atoms: displacements and energies that decay."""
     rng = np.random.default_rng(0)
     frames = []
     for k in range(count // STEPS):
@@ -47,14 +48,14 @@ def make(count: int) -> list[Atoms]:
 
 
 def main() -> None:
-    for count in [int(word) for word in sys.argv[1:]] or [10_000]:
+    for count in [int(argument) for argument in sys.argv[1:]] or [10_000]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "all.extxyz"
             write_frames(path, make(count))
             clock = [time.perf_counter()]
             frames = read_labelled(path)
             clock.append(time.perf_counter())
-            done = curate(frames, CurationConfig())
+            curation = curate(frames, CurationConfig())
             clock.append(time.perf_counter())
             split_by_material(frames, SplitConfig())
             clock.append(time.perf_counter())
@@ -63,7 +64,7 @@ def main() -> None:
         read, curated, split, counted = np.diff(clock)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
-            f"{count} frames: read {read:.1f} s, curate {curated:.1f} s ({len(done.frames)} left), "
+            f"{count} frames: read {read:.1f} s, curate {curated:.1f} s ({len(curation.frames)} left), "
             f"split {split:.1f} s, statistics {counted:.1f} s, sum {clock[-1] - clock[0]:.1f} s, peak {memory:.2f} GiB"
         )
 

@@ -1,15 +1,15 @@
-"""Force constants of a defect cell: this package against phonopy with MACE's own calculator, one by one.
+"""Force constants of a defect cell: this package against a loop over displacements with phonopy and MACE's own calculator.
 
     python benchmarks/force_constants.py wse2-pbe --size 6
     python benchmarks/force_constants.py wse2-pbe --size 6 --engine displacements
     python benchmarks/force_constants.py wse2-pbe --size 12 --calls 20
     python benchmarks/force_constants.py wse2-pbe --size 12 --calls 20 --kind symmetrix
 
-The compiled kernels of symmetrix are built before the clock starts; that takes minutes once and is kept.
+The compiled kernels of symmetrix are built before the clock starts; this takes minutes once, and they are cached.
 
-Printed are the times, their ratio and the largest difference of the force constants: below 1e-5 eV/Å² for the same
-displacements, the truncation of those for analytic rows. With `--calls` the loop makes only so many of its force calls,
-evenly spread, and its time is scaled to all of them.
+The script prints the times, their ratio and the largest difference of the force constants. It is below 1e-5 eV/Å² for the same
+displacements, and the truncation error of the displacements for analytic rows. With `--calls` the loop makes only that number of
+evenly spaced force calls, and its time is scaled to all of them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
 
 DISPLACEMENT = 0.005
-"""Å."""
+"""Å, length of the displacements."""
 
 CHECKED = 4
-"""Displacements of a sampled loop that are compared."""
+"""Number of displacements of a sampled loop that are compared."""
 
 
 def main() -> None:
@@ -52,35 +52,35 @@ def main() -> None:
     cell = build_defect(unit, (options.size, options.size), "v_Se").atoms
 
     warnings.simplefilter("ignore")
-    potential = load(
-        f"{options.kind}:{options.model}"
-    )  # neither clock counts imports or the reading of the model
+    potential = load(f"{options.kind}:{options.model}")  # neither time includes imports or reading the model
     from mace.calculators import MACECalculator
 
     calculator = MACECalculator(
         model_paths=str(model_path(options.model)), device="cpu", default_dtype="float64"
     )
-    for _ in range(2):  # the first calls of each compile
+    for _ in range(2):  # the first calls compile
         potential.evaluate([cell], stress=False)
         _forces(cell.copy(), calculator)
 
     start = time.perf_counter()
     ours = make_phonopy(cell, (1, 1))
     with tempfile.TemporaryDirectory() as scratch:
-        done = fill_force_constants(
+        result = fill_force_constants(
             ours, potential, engine=options.engine, displacement=DISPLACEMENT, scratch=Path(scratch)
         )
-    taken = time.perf_counter() - start
+    elapsed = time.perf_counter() - start
 
     start = time.perf_counter()
     theirs = make_phonopy(cell, (1, 1))
     theirs.generate_displacements(distance=DISPLACEMENT)
     rest = _forces(to_ase(theirs.supercell), calculator)
-    displaced = [one for one in theirs.supercells_with_displacements or [] if one is not None]
+    displaced = [
+        supercell for supercell in theirs.supercells_with_displacements or [] if supercell is not None
+    ]
     set_up = time.perf_counter() - start
     step = max(1, len(displaced) // options.calls) if options.calls else 1
     start = time.perf_counter()
-    forces = [_forces(to_ase(one), calculator) - rest for one in displaced[::step]]
+    forces = [_forces(to_ase(supercell), calculator) - rest for supercell in displaced[::step]]
     calls = (time.perf_counter() - start) * len(displaced) / len(forces)
     start = time.perf_counter()
     producing = 0.0
@@ -94,24 +94,26 @@ def main() -> None:
             ours, theirs.dataset["first_atoms"][::step][:CHECKED], forces, calculator
         )
     looped = set_up + calls + producing
-    said = f", {len(forces)} of them made" if step > 1 else ""
-    print(f"{len(cell)} atoms; {done.engine}; the loop: {len(displaced)} displacements{said}")
-    print(f"flatforce {taken:.1f} s, loop {looped:.1f} s, ratio {looped / taken:.2f}")
+    sampling = f", {len(forces)} of them made" if step > 1 else ""
+    print(f"{len(cell)} atoms; {result.engine}; the loop: {len(displaced)} displacements{sampling}")
+    print(f"flatforce {elapsed:.1f} s, loop {looped:.1f} s, ratio {looped / elapsed:.2f}")
     print(f"largest difference {difference:.1e} eV/Å²")
 
 
-def _against_central(ours: Phonopy, moves: list[Any], forces: list[np.ndarray], calculator: object) -> float:
-    """Largest difference from central differences: the opposite of each displacement is made as well, untimed."""
-    found = []
-    for one, plus in zip(moves, forces, strict=False):
+def _against_central(
+    ours: Phonopy, displacements: list[Any], forces: list[np.ndarray], calculator: object
+) -> float:
+    """Compute the largest deviation from central differences, for which the opposite displacements are computed as well, untimed."""
+    differences = []
+    for displacement, plus in zip(displacements, forces, strict=False):
         opposite = to_ase(ours.supercell)
         rest = _forces(opposite.copy(), calculator)
-        opposite.positions[one["number"]] -= one["displacement"]
+        opposite.positions[displacement["number"]] -= displacement["displacement"]
         minus = _forces(opposite, calculator) - rest
-        force_constants = np.asarray(ours.force_constants)[one["number"]]
-        wanted = np.einsum("iab,a->ib", force_constants, one["displacement"])
-        found.append(np.abs(wanted + (plus - minus) / 2).max() / DISPLACEMENT)
-    return float(max(found))
+        force_constants = np.asarray(ours.force_constants)[displacement["number"]]
+        expected = np.einsum("iab,a->ib", force_constants, displacement["displacement"])
+        differences.append(np.abs(expected + (plus - minus) / 2).max() / DISPLACEMENT)
+    return float(max(differences))
 
 
 def _forces(atoms: object, calculator: object) -> np.ndarray:

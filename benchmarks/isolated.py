@@ -1,9 +1,9 @@
-"""What a worker of its own costs: time of a call less the time in which its force field computes.
+"""Overhead of a separate worker process: time of a call minus the time in which its force field computes.
 
     python benchmarks/isolated.py mace:wse2-pbe --frames 4
 
-Frames of 107 atoms, one batch a call. The clock is one for all processes, so that packing, pipes, unpacking and waiting are
-seen apart from the force field, whose time scatters more than they take.
+Each call evaluates one batch of frames of 107 atoms. All processes use the same clock, so that packing, pipes, unpacking and waiting
+are measured apart from the force field, whose time fluctuates more than they take.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from flatforce.models.slab import pad_vacuum
 from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
 
-TURNS = 12
+CALLS = 12
 TIMES = "FLATFORCE_BENCHMARK_TIMES"
 SERVE = "--serve"
 
 
 class Timed:
-    """A force field that notes how long it computes."""
+    """A force field that records how long it computes."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -45,14 +45,14 @@ class Timed:
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
         start = time.perf_counter()
-        found = self.backend.predict(frames, stress=stress)
+        predictions = self.backend.predict(frames, stress=stress)
         with Path(os.environ[TIMES]).open("a", encoding="utf-8") as file:
             file.write(f"{time.perf_counter() - start}\n")
-        return found
+        return predictions
 
 
 class Isolated(IsolatedBackend):
-    """The worker as it is, its force field timed."""
+    """The usual worker, with a timed force field."""
 
     def _start(self) -> dict[str, Any]:
         self.command[1:3] = [__file__, SERVE]
@@ -77,16 +77,16 @@ def main() -> None:
         unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
         cell = pad_vacuum(build_defect(unit, (6, 6), "v_Se").atoms, backend.cutoff)
         calls = []
-        for _ in range(TURNS + 1):
+        for _ in range(CALLS + 1):
             start = time.perf_counter()
             backend.predict([cell] * options.frames, stress=True)
             calls.append(time.perf_counter() - start)
         computed = np.loadtxt(times.name)[1:]
     added = np.array(calls[1:]) - computed
-    share = added / computed
-    print(f"{TURNS} calls of {options.frames} frames of {len(cell)} atoms: {computed.mean():.3f} s computing")
+    overhead = added / computed
+    print(f"{CALLS} calls of {options.frames} frames of {len(cell)} atoms: {computed.mean():.3f} s computing")
     print(f"added by the worker: {added.mean() * 1e3:.2f} ms (at most {added.max() * 1e3:.2f})")
-    print(f"overhead {share.mean():.2%}, at most {share.max():.2%}")
+    print(f"overhead {overhead.mean():.2%}, at most {overhead.max():.2%}")
 
 
 if __name__ == "__main__":

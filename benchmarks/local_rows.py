@@ -1,4 +1,4 @@
-"""Time of a row of force constants against the size of the supercell: flat, since a row takes in what is in reach.
+"""Time of a row of force constants against the size of the supercell: constant, because a row extends only over the interaction range.
 
 python benchmarks/local_rows.py wse2-pbe --sizes 12 24 48
 """
@@ -38,7 +38,7 @@ def main() -> None:
     for _, _, hessian, _ in prepared:
         hessian.rows(0)  # the first calls compile
     times: dict[int, list[float]] = {size: [] for size in options.sizes}
-    for k in range(ROWS):  # taking turns, so that a busy moment hits all sizes alike
+    for k in range(ROWS):  # alternate between sizes, so that other load on the machine affects all of them equally
         for size, cell, hessian, _ in prepared:
             centre = int(k * len(cell) / ROWS)
             start = time.perf_counter()

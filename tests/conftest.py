@@ -1,4 +1,4 @@
-"""Sheets and models that the tests share."""
+"""Fixtures for all tests: sheets, frames, a small model."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def frames() -> list[Atoms]:
 
 @pytest.fixture(scope="session")
 def few_frames(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve primitive-cell frames: a training set of seconds."""
-    chosen = [frame for frame in frames if len(frame) == 3][:12]
+    """Twelve frames of the primitive cell, a training set that takes seconds."""
+    primitive_frames = [frame for frame in frames if len(frame) == 3][:12]
     path = tmp_path_factory.mktemp("frames") / "few.extxyz"
-    write(path, chosen, format="extxyz")
+    write(path, primitive_frames, format="extxyz")
     return path
 
 
@@ -46,13 +46,13 @@ def unit() -> Atoms:
 
 @pytest.fixture
 def sheet() -> Atoms:
-    """A strained, rattled 2x2 WSe2 sheet."""
+    """A 2 × 2 WSe2 sheet with strain and random displacements."""
     return make_test_sheet(frozenset({"W", "Se"}))
 
 
 @pytest.fixture(scope="session")
 def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small MACE model with random weights, scaled to the data: exact laws hold, physics does not."""
+    """A small MACE model with random weights: it obeys exact laws, but is not accurate."""
     import torch
 
     from flatforce.models.precision import default_dtype

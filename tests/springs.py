@@ -1,4 +1,4 @@
-"""Central springs without prestress, on which every invariance of force constants holds exactly."""
+"""Central springs without prestress, for which all invariances of force constants hold exactly."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from flatforce.core.results import Record, claim_folder, write_record
 from flatforce.data.frames import write_frames
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
 from flatforce.properties.phonons.force_constants.embedding import Embedding
-from flatforce.properties.phonons.force_constants.local_rows import Rows
+from flatforce.properties.phonons.force_constants.local_rows import LocalRows
 from flatforce.properties.phonons.force_constants.pristine_host import Host
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-from flatforce.properties.phonons.force_constants.sum_rules import residuals
+from flatforce.properties.phonons.force_constants.sum_rules import sum_rule_residuals
 from flatforce.structures.defects import DefectCell, build_defect
 
 SPRING_RANGE = 5.0
-"""Å."""
+"""Å, largest distance of atoms that a spring connects."""
 
 
 def springs(atoms: Atoms) -> SparseForceConstants:
@@ -38,17 +38,17 @@ def springs(atoms: Atoms) -> SparseForceConstants:
 def host_of(primitive: Atoms, size: int) -> Host:
     constants = springs(primitive.repeat((size, size, 1)))
     first, second = constants.pairs
-    rows = [np.flatnonzero(first == kind) for kind in range(len(primitive))]
-    found = Rows(
-        list(range(len(rows))), [second[r] for r in rows], [constants.blocks[r] for r in rows], "", None
+    pairs = [np.flatnonzero(first == sublattice) for sublattice in range(len(primitive))]
+    rows = LocalRows(
+        list(range(len(pairs))), [second[p] for p in pairs], [constants.blocks[p] for p in pairs], "", None
     )
-    return Host.of(primitive, found, size)
+    return Host.from_rows(primitive, rows, size)
 
 
 def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
-    """The folder that `defect phonons --embed` would leave."""
+    """Write the result folder of `defect phonons --embed`."""
     settings = {
-        "size": size,
+        "supercell": [size, size],
         "defect": embedded.cell.name,
         "shells": [4.0, 6.0],
         "broadening": 0.3,
@@ -57,18 +57,29 @@ def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
     claim_folder(folder, settings, {})
     embedded.force_constants.save(folder / "force_constants.hdf5")
     write_frames(folder / "primitive.extxyz", [embedded.host.primitive])
-    found = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)
-    record = Record("embedded defect", settings, found.metrics, found.units, {})
-    write_record(folder, record, found.arrays() | embedded.host.arrays())
+    spectra = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)
+    record = Record("embedded defect", settings, spectra.metrics, dict(spectra.units), {})
+    write_record(folder, record, spectra.arrays() | embedded.host.arrays())
     return folder
 
 
 def embedded_springs(primitive: Atoms, size: int, defect: str) -> Embedding:
-    """A defect whose atoms stay where they are."""
+    """A defect whose atoms do not relax."""
     cell: DefectCell = build_defect(primitive, (size, size), defect)
     constants = springs(cell.atoms)
-    rules = residuals(constants)
-    one = np.ones(1)
-    everyone = np.arange(len(cell.atoms))
-    host = host_of(primitive, size)
-    return Embedding(constants, cell, host, one, one, 0.0, rules, rules, False, everyone, everyone, 0.0)
+    residuals = sum_rule_residuals(constants)
+    all_atoms = np.arange(len(cell.atoms))
+    return Embedding(
+        force_constants=constants,
+        cell=cell,
+        host=host_of(primitive, size),
+        row_distances=np.ones(1),
+        row_changes=np.ones(1),
+        truncation_error=0.0,
+        residuals_before=residuals,
+        residuals_after=residuals,
+        sum_rules=False,
+        orbit=all_atoms,
+        small_atom=all_atoms,
+        border_shift=0.0,
+    )

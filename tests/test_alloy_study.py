@@ -19,22 +19,32 @@ from commands import run
 from flatforce.core.errors import ConfigError, DataError, GeometryError
 from flatforce.core.statistics import bootstrap_interval, paired_permutation_test
 from flatforce.models.isolated.roost import roost_python
-from flatforce.properties.alloys.cluster_expansion import make_designs
-from flatforce.properties.alloys.compare import Contestant, compare_models
-from flatforce.properties.alloys.energies import AlloyEnergies
-from flatforce.properties.alloys.learners import EnergyNetwork, FineTuned
+from flatforce.properties.alloys.compare import compare_models
+from flatforce.properties.alloys.config import (
+    AlloyEnergyConfig,
+    AlloySplitConfig,
+    EnergyOnlyConfig,
+    FineTuningConfig,
+    MonteCarloConfig,
+    RoostConfig,
+)
+from flatforce.properties.alloys.design import make_designs
+from flatforce.properties.alloys.evaluation import ComparedModel
+from flatforce.properties.alloys.expansion_predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.mapping import cluster_space, exchange_groups
-from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarlo, Point, sample
-from flatforce.properties.alloys.predictors import DeltaExpansion, ForceField, NestedExpansion
-from flatforce.properties.alloys.roost import RoostConfig, RoostPredictor
-from flatforce.properties.alloys.scores import mean_scores, scores
-from flatforce.properties.alloys.splits import AlloySplits, make_splits
-from flatforce.properties.alloys.training import Further, Network, set_aside
-from flatforce.properties.alloys.transition import transition
+from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarloPoint, sample
+from flatforce.properties.alloys.roost import RoostPredictor
+from flatforce.properties.alloys.scores import mean_scores, score_predictions
+from flatforce.properties.alloys.splits import make_splits
+from flatforce.properties.alloys.trained_predictors import EnergyOnlyModel, FineTunedForceField
+from flatforce.properties.alloys.training import validation_rows
+from flatforce.properties.alloys.transition import find_transition
 from flatforce.report.page import find_results
-from flatforce.structures.alloys import Alloy, alloy_lattice
+from flatforce.structures.alloy_config import AlloyConfig
+from flatforce.structures.alloys import alloy_lattice
 from flatforce.structures.orderings import import_icet
-from flatforce.studies.alloy.files import AlloyStudy, read_table
+from flatforce.studies.alloy.config import AlloyStudy
+from flatforce.studies.alloy.files import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +54,7 @@ if TYPE_CHECKING:
 
 EMT = "ase:ase.calculators.emt:EMT"
 
-DISULFIDE = Alloy.parse(
+DISULFIDE = AlloyConfig.parse(
     {
         "name": "MoWS2",
         "species": ["Mo", "W"],
@@ -79,20 +89,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_cells": 4,
         "energies": {"max_distance": 0.6},
         "expansion": {"cutoffs": [[2.7], [4.6]], "methods": ["ridge", "least-squares"]},
-        "splits": {"folds": 4, "repeats": 1, "draws": 1},
+        "splits": {"folds": 4, "repeats": 1, "samples": 1},
         "compare": {"force_fields": {"EMT": EMT}, "roost": None},
-        "hull": {"max_cells": 5, "draws": 10},
+        "hull": {"max_cells": 5, "samples": 10},
         "monte_carlo": {
-            "share": 0.25,
+            "concentration": 0.25,
             "temperatures": [300, 600],
             "sizes": [6, 8],
             "shells": 1,
             "sweeps": 20,
             "equilibration": 10,
-            "seeds": 2,
-            "order": "M",
+            "n_runs": 2,
+            "wave_vector": "M",
         },
-        "quasirandom": {"shares": {"Cu": 0.5, "Au": 0.5}, "cutoffs": [4.6], "steps": 500},
+        "sqs": {"concentrations": {"Cu": 0.5, "Au": 0.5}, "cutoffs": [4.6], "steps": 500},
     }
     (path / "alloy.yaml").write_text(yaml.safe_dump(study))
     done = run(path, "alloy", "energies", "-c", "alloy.yaml", "--model", EMT, "-o", "energies")
@@ -108,11 +118,11 @@ def table(folder: Path) -> AlloyTable:
 def test_the_table_comes_back_as_it_was_written(folder: Path, table: AlloyTable) -> None:
     metrics = record(folder / "energies")["metrics"]
     assert isinstance(metrics, dict)
-    assert metrics["n_orderings"] == len(table.mixed) == 13
-    assert metrics["lowest"] == pytest.approx(table.formation.min())
-    assert table.formation.min() < -10.0
+    assert metrics["n_orderings"] == len(table.mixed_rows) == 13
+    assert metrics["min_formation_energy"] == pytest.approx(table.formation_energies.min())
+    assert table.formation_energies.min() < -10.0
     assert [one.info["name"] for one in table.orderings] == [row.name for row in table.rows]
-    assert np.sum(table.shares, axis=1) == pytest.approx(1.0)
+    assert np.sum(table.concentrations, axis=1) == pytest.approx(1.0)
 
 
 def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
@@ -121,8 +131,8 @@ def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
     words = ("enumerate", "-c", "alloy.yaml", "--random", "3", "3", "3", "-o", "some")
     done = run(folder, "alloy", *words)
     assert done.returncode == 2
-    assert "need a share" in done.stderr
-    assert run(folder, "alloy", *words, "--share", str(1 / 3)).returncode == 0
+    assert "need a concentration" in done.stderr
+    assert run(folder, "alloy", *words, "--concentration", str(1 / 3)).returncode == 0
     chosen = read(folder / "some" / "orderings.extxyz", ":")
     assert [one.get_chemical_formula() for one in chosen] == ["Au3Cu6"] * 3
     done = run(
@@ -156,9 +166,9 @@ def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, tabl
     words = ("energies", "-c", "small.yaml", "--labels", "label.yaml", "--model", EMT, "-o", "dft")
     done = run(folder, "alloy", *words)
     assert done.returncode == 0, done.stderr
-    by_name = {row.name: row.formation for row in table.rows}
+    by_name = {row.name: row.formation_energy for row in table.rows}
     for row in read_table(folder / "dft").rows:
-        assert row.formation == pytest.approx(by_name[row.name], abs=1.0)
+        assert row.formation_energy == pytest.approx(by_name[row.name], abs=1.0)
     labels = sorted((folder / "dft" / "labels").glob("*.json"))
     (folder / "dft" / "result.json").unlink()  # as after a kill before the end
     assert run(folder, "alloy", *words).returncode == 0
@@ -166,30 +176,30 @@ def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, tabl
     again = ("energies", "-c", "small.yaml", "--frames", "dft/frames.extxyz", "-o", "frames")
     assert run(folder, "alloy", *again).returncode == 0
     first, second = read_table(folder / "dft"), read_table(folder / "frames")
-    assert second.formation == pytest.approx(first.formation, abs=1e-3)
-    assert sum(row.labels for row in first.rows) == len(read(folder / "dft" / "frames.extxyz", ":"))
-    assert [row.labels for row in second.rows] == [row.labels for row in first.rows]
+    assert second.formation_energies == pytest.approx(first.formation_energies, abs=1e-3)
+    assert sum(row.n_labels for row in first.rows) == len(read(folder / "dft" / "frames.extxyz", ":"))
+    assert [row.n_labels for row in second.rows] == [row.n_labels for row in first.rows]
 
 
 def test_from_energies_to_a_page(folder: Path) -> None:
-    done = run(folder, "alloy", "compare", "-c", "alloy.yaml", "energies", "-o", "contest")
+    done = run(folder, "alloy", "compare", "-c", "alloy.yaml", "energies", "-o", "comparison")
     assert done.returncode == 0, done.stderr
-    with (folder / "contest" / "scores.csv").open() as stream:
+    with (folder / "comparison" / "scores.csv").open() as stream:
         found = {(row["model"], row["split"]): row for row in csv.DictReader(stream)}
-    assert float(found["EMT (self), as it is", "folds"]["mae"]) < 0.05  # it is the truth
+    assert float(found["EMT (self), uncalibrated", "folds"]["mae"]) < 0.05  # it is the truth
     assert float(found["zero", "folds"]["mae"]) > 5.0
     oracle = float(found["composition oracle", "folds"]["mae"])
-    assert oracle < float(found["Redlich–Kister 1", "folds"]["mae"])
+    assert oracle < float(found["Redlich–Kister, degree 0", "folds"]["mae"])
     table = read_table(folder / "energies")
-    learnt = float(found["cluster expansion", "folds"]["labels"])
-    assert learnt == pytest.approx(2 + 0.75 * len(table.mixed))  # one each by a force field; four folds
-    assert float(found["zero", "folds"]["labels"]) == 0.0
-    assert float(found["EMT (self), as it is", "folds"]["labels"]) == 0.0
-    assert float(found["EMT (self), calibrated", "folds"]["labels"]) == learnt
-    assert float(found["EMT (dft), as it is", "folds"]["labels_an_answer"]) == 1.0
-    assert float(found["EMT (self), as it is", "folds"]["labels_an_answer"]) == 0.0
-    splits = json.loads((folder / "contest" / "splits.json").read_text())
-    assert {one["kind"] for one in splits} == {"folds", "size", "window", "curve"}
+    learnt = float(found["cluster expansion", "folds"]["training_labels"])
+    assert learnt == pytest.approx(2 + 0.75 * len(table.mixed_rows))  # one each by a force field; four folds
+    assert float(found["zero", "folds"]["training_labels"]) == 0.0
+    assert float(found["EMT (self), uncalibrated", "folds"]["training_labels"]) == 0.0
+    assert float(found["EMT (self), linearly recalibrated", "folds"]["training_labels"]) == learnt
+    assert float(found["EMT (dft), uncalibrated", "folds"]["labels_per_prediction"]) == 1.0
+    assert float(found["EMT (self), uncalibrated", "folds"]["labels_per_prediction"]) == 0.0
+    splits = json.loads((folder / "comparison" / "splits.json").read_text())
+    assert {one["kind"] for one in splits} == {"folds", "size", "window", "learning_curve"}
     assert run(folder, "alloy", "fit", "-c", "alloy.yaml", "energies", "-o", "fit").returncode == 0
     done = run(folder, "alloy", "hull", "-c", "alloy.yaml", "fit", "-o", "hull")
     assert done.returncode == 0, done.stderr
@@ -209,15 +219,15 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     study["monte_carlo"]["sweeps"] = 7
     (folder / "more.yaml").write_text(yaml.safe_dump(study))
     assert "another result" in run(folder, "alloy", "mc", "-c", "more.yaml", "fit", "-o", "mc").stderr
-    shutil.copytree(folder / "energies", folder / "contest" / "trained" / "split")  # no section of its own
+    shutil.copytree(folder / "energies", folder / "comparison" / "trained" / "split")  # no section of its own
     report = run(folder, "report", ".")
     assert report.returncode == 0, report.stderr
     page = (folder / "report" / "index.html").read_text()
     for title in (
         "Formation energies of CuAu",
-        "Models of CuAu",
+        "Model comparison for CuAu",
         "Ground states of CuAu",
-        "Monte Carlo of CuAu",
+        "Monte Carlo sampling of CuAu",
     ):
         assert title in page
     assert "not comparable" in page
@@ -227,7 +237,7 @@ def test_from_energies_to_a_page(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("energies", "-c", "alloy.yaml", "-o", "x"), "one source"),
+        (("energies", "-c", "alloy.yaml", "-o", "x"), "exactly one source"),
         (("energies", "-c", "alloy.yaml", "--model", "mace:wse2-pbe", "-o", "x"), "does not know"),
         (("fit", "-c", "alloy.yaml", "all", "-o", "x"), "holds no"),
         (("mc", "-c", "alloy.yaml", "energies", "-o", "x"), "holds no cluster expansion"),
@@ -244,14 +254,14 @@ def test_misuse_is_answered_with_status_2(folder: Path, words: tuple[str, ...], 
 
 
 def test_splits_share_rows_and_keep_end_members_in_train(table: AlloyTable) -> None:
-    found = make_splits(table, AlloySplits(folds=4, repeats=2))
-    ends = set(range(len(table.rows))) - set(table.mixed)
+    found = make_splits(table, AlloySplitConfig(folds=4, repeats=2))
+    ends = set(range(len(table.rows))) - set(table.mixed_rows)
     for split in found:
         assert ends <= set(split.train.tolist())
         assert not set(split.train.tolist()) & set(split.test.tolist())
     for repeat in "01":
         tested = [k for s in found if s.kind == "folds" and s.label.startswith(repeat) for k in s.test]
-        assert sorted(tested) == table.mixed
+        assert sorted(tested) == table.mixed_rows
     (size,) = [one for one in found if one.kind == "size"]
     assert {table.rows[k].n_sites for k in size.test} == {4}
 
@@ -263,9 +273,9 @@ def test_what_chooses_the_epoch_is_no_end_member(table: AlloyTable) -> None:
         mixed = {int(k) for k in train if not table.rows[k].end_member}
         if len(mixed) < 2:
             with pytest.raises(DataError, match="too few to train on"):
-                set_aside(table, train)
+                validation_rows(table, train)
             continue
-        aside = set(set_aside(table, train).tolist())
+        aside = set(validation_rows(table, train).tolist())
         assert aside < mixed
         assert len(aside) >= (2 if len(mixed) >= 6 else 1)
 
@@ -278,37 +288,38 @@ def test_orderings_that_are_each_other_with_species_exchanged_stay_together(
     for k, first in enumerate(groups):
         if first != k:
             assert table.rows[k].x == pytest.approx(1 - table.rows[first].x)
-    assert len({groups[k] for k in table.mixed}) == 8  # of 13: five pairs and three that are their own image
-    for split in make_splits(table, AlloySplits(folds=4, repeats=2), groups=groups):
-        if split.kind in {"folds", "curve"}:
-            learnt = {groups[k] for k in split.train if k in table.mixed}
+    assert (
+        len({groups[k] for k in table.mixed_rows}) == 8
+    )  # of 13: five pairs and three that are their own image
+    for split in make_splits(table, AlloySplitConfig(folds=4, repeats=2), groups=groups):
+        if split.kind in {"folds", "learning_curve"}:
+            learnt = {groups[k] for k in split.train if k in table.mixed_rows}
             assert not learnt & {groups[k] for k in split.test}
     twice = np.repeat(np.random.default_rng(0).normal(1.0, 0.5, size=30), 2)
     pairs = np.repeat(np.arange(30), 2)
     narrow, honest = (np.ptp(bootstrap_interval(twice, seed=1, groups=g)) for g in (None, pairs))
     assert honest == pytest.approx(np.sqrt(2) * narrow, rel=0.15)
     few = np.repeat([1.0, 2.0, 3.0], 2)
-    assert paired_permutation_test(few, 0 * few, seed=2, groups=np.repeat(np.arange(3), 2)) == pytest.approx(
-        2 / 8, abs=0.02
-    )
-    assert paired_permutation_test(few, 0 * few, seed=2) < 0.05
+    triples = np.repeat(np.arange(3), 2)
+    assert paired_permutation_test(few, 0 * few, seed=2, groups=triples) == pytest.approx(2 / 2**3)
+    assert paired_permutation_test(few, 0 * few, seed=2) == pytest.approx(2 / 2**6)
 
 
 def test_no_model_of_a_split_sees_its_answers(table: AlloyTable, folder: Path) -> None:
     """Spoil the answers of the test rows: predictions stay; the oracle, which is named so, is left out."""
     study = AlloyStudy.from_yaml(folder / "alloy.yaml")
     designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
-    split = make_splits(table, AlloySplits(folds=4))[0]
-    prior = table.formation + np.random.default_rng(0).normal(size=len(table.rows))
+    split = make_splits(table, AlloySplitConfig(folds=4))[0]
+    prior = table.formation_energies + np.random.default_rng(0).normal(size=len(table.rows))
     models: list[Predictor] = [
         NestedExpansion(designs, study.expansion),
-        ForceField("f", prior, calibrated=True),
+        ForceField("f", prior, recalibrated=True),
         DeltaExpansion("f", prior, designs, study.expansion),
     ]
-    spoilt = table.formation.copy()
+    spoilt = table.formation_energies.copy()
     spoilt[split.test] += 1e3
     for model in models:
-        first = model.predict(split.train, table.formation[split.train], split.test)
+        first = model.predict(split.train, table.formation_energies[split.train], split.test)
         second = model.predict(split.train, spoilt[split.train], split.test)
         assert first == pytest.approx(second, abs=1e-9)
 
@@ -317,17 +328,19 @@ def test_a_wrong_force_field_does_not_spoil_the_expansion_on_it(table: AlloyTabl
     study = AlloyStudy.from_yaml(folder / "alloy.yaml")
     designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
     noise = np.random.default_rng(1).normal(scale=50.0, size=len(table.rows))
-    split = make_splits(table, AlloySplits(folds=4))[0]
+    split = make_splits(table, AlloySplitConfig(folds=4))[0]
     wrong = DeltaExpansion("wrong", noise, designs, study.expansion)
-    right = DeltaExpansion("right", 1.01 * table.formation, designs, study.expansion)
-    truth = table.formation[split.test]
+    right = DeltaExpansion("right", 1.01 * table.formation_energies, designs, study.expansion)
+    truth = table.formation_energies[split.test]
     models: dict[str, Predictor] = {
         "wrong": wrong,
         "right": right,
         "none": NestedExpansion(designs, study.expansion),
     }
     error = {
-        name: np.abs(one.predict(split.train, table.formation[split.train], split.test) - truth).mean()
+        name: np.abs(
+            one.predict(split.train, table.formation_energies[split.train], split.test) - truth
+        ).mean()
         for name, one in models.items()
     }
     assert error["right"] < 0.3 * error["none"]
@@ -335,11 +348,11 @@ def test_a_wrong_force_field_does_not_spoil_the_expansion_on_it(table: AlloyTabl
 
 
 def test_scores_of_perfect_and_of_reversed_predictions(table: AlloyTable) -> None:
-    places = np.array(table.mixed)
-    perfect = scores(table, places, table.formation[places])
+    places = np.array(table.mixed_rows)
+    perfect = score_predictions(table, places, table.formation_energies[places])
     assert max(perfect["mae"], perfect["hull_mae"], perfect["regret"]) < 1e-9
     assert perfect["spearman"] == perfect["ground_state_recall"] == 1.0
-    reversed_ = scores(table, places, -table.formation[places])
+    reversed_ = score_predictions(table, places, -table.formation_energies[places])
     assert reversed_["spearman"] == -1.0
     assert reversed_["mae"] > 10.0
 
@@ -365,20 +378,20 @@ def test_a_network_of_energies_learns_what_it_is_shown(
     table: AlloyTable, tmp_path: Path, scale: float
 ) -> None:
     """Formation energies of a tenth of an electronvolt, and the same of a few meV."""
-    config = Network.parse(
+    config = EnergyOnlyConfig.parse(
         {
             "model": {"kind": "mace", "hidden_irreps": "8x0e", "r_max": 3.6, "num_interactions": 1},
             "epochs": [60],
             "n_models": 1,
         }
     )
-    network = EnergyNetwork(table, table.relaxed, config, tmp_path)
+    network = EnergyOnlyModel(table, table.relaxed, config, tmp_path)
     rows = np.arange(len(table.rows))
-    truth = scale * table.formation
+    truth = scale * table.formation_energies
     found = network.predict(rows, truth, rows)
     ends = [k for k in rows if table.rows[k].end_member]
     assert found[ends] == pytest.approx(0.0, abs=1e-9)
-    assert np.abs(found - truth)[table.mixed].mean() < 0.7 * truth[table.mixed].std()
+    assert np.abs(found - truth)[table.mixed_rows].mean() < 0.7 * truth[table.mixed_rows].std()
     before = sorted(tmp_path.rglob("result.json"))
     assert network.predict(rows, truth, rows) == pytest.approx(found)
     assert sorted(tmp_path.rglob("result.json")) == before  # taken up, not trained again
@@ -394,14 +407,16 @@ def test_a_force_field_trained_further_is_judged_on_its_own_relaxations(
         frame.info |= {"REF_energy": row.energy * row.n_sites, "material": row.name}
         frame.arrays["REF_forces"] = np.zeros((len(frame), 3))
         frames[row.name] = [frame]
-    config = Further.parse({"start_from": "chgnet:0.3.0", "epochs": [2], "learning_rates": [1e-3]})
-    tuned = FineTuned(lattice, table, frames, config, AlloyEnergies(max_steps=60), tmp_path, "CHGNet")
+    config = FineTuningConfig.parse({"start_from": "chgnet:0.3.0", "epochs": [2], "learning_rates": [1e-3]})
+    tuned = FineTunedForceField(
+        lattice, table, frames, config, AlloyEnergyConfig(max_steps=60), tmp_path, "CHGNet"
+    )
     small = [k for k in range(len(table.rows)) if table.rows[k].n_sites < 3]
     test = np.array([k for k in small if not table.rows[k].end_member])
     train = np.array([k for k in range(len(table.rows)) if k not in test])
-    found = tuned.predict(train, table.formation[train], test)
+    found = tuned.predict(train, table.formation_energies[train], test)
     assert np.isfinite(found).all()
-    assert tuned.chosen == ["rate 0.001, 2 epochs"]
+    assert tuned.selections == ["rate 0.001, 2 epochs"]
 
 
 def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
@@ -411,14 +426,14 @@ def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
     space = cluster_space(lattice, [3.4])
     coupling = 0.01
     expansion = icet.ClusterExpansion(space, [0.0, 0.0, -3 * coupling])
-    config = MonteCarlo(
+    config = MonteCarloConfig(
         ensemble="semi-grand", chemical_potential=50.0, temperatures=[1.0], sizes=[4], sweeps=20,
-        equilibration=40, seeds=1, order="gamma", shells=1,
+        equilibration=40, n_runs=1, wave_vector="gamma", shells=1,
     )  # fmt: skip
     point = sample(lattice, expansion, config, size=4, temperature=1.0, seed=0)
-    assert point.share == 1.0  # a positive difference favours the last species
+    assert point.concentration == 1.0  # a positive difference favours the last species
     assert point.energy == pytest.approx(-3e3 * coupling)  # meV per metal site
-    assert point.second == pytest.approx(1.0)
+    assert point.psi2 == pytest.approx(1.0)
     cell = expansion.primitive_structure.repeat((4, 4, 1))
     wrong = ClusterExpansionCalculator(cell, expansion).calculate_total(occupations=cell.numbers)
     assert wrong == pytest.approx(3 * 16 * -3 * coupling)  # the trap is there
@@ -427,8 +442,8 @@ def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
 def test_a_monte_carlo_cell_that_meets_itself_is_refused() -> None:
     lattice = alloy_lattice(DISULFIDE)
     expansion = import_icet().ClusterExpansion(cluster_space(lattice, [8.5]), [0.0] * 6)
-    config = MonteCarlo(share=0.25, temperatures=[100.0], sizes=[4], order="M")
-    with pytest.raises(GeometryError, match="use sizes of at least 7"):
+    config = MonteCarloConfig(concentration=0.25, temperatures=[100.0], sizes=[4], wave_vector="M")
+    with pytest.raises(GeometryError, match="sizes to at least 7"):
         sample(lattice, expansion, config, size=4, temperature=100.0, seed=0)
 
 
@@ -439,24 +454,24 @@ def test_the_ising_sheet_orders_where_onsager_says() -> None:
     coupling = 0.01
     expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.4]), [0.0, 0.0, -3 * coupling])
     exact = 4 / np.log(3) * coupling / BOLTZMANN
-    config = MonteCarlo(
+    config = MonteCarloConfig(
         ensemble="semi-grand", temperatures=[exact * f for f in (0.93, 0.98, 1.03, 1.08)], sizes=[4, 9],
-        sweeps=900, equilibration=150, seeds=3, order="gamma", shells=1,
+        sweeps=900, equilibration=150, n_runs=3, wave_vector="gamma", shells=1,
     )  # fmt: skip
     points = [
         sample(lattice, expansion, config, size=size, temperature=temperature, seed=seed)
         for size in config.sizes
         for temperature in config.temperatures
-        for seed in range(config.seeds)
+        for seed in range(config.n_runs)
     ]
-    found = transition(points, components=1, seed=0)
+    found = find_transition(points, n_components=1, seed=0)
     assert found.temperature == pytest.approx(exact, rel=0.02)
     assert 0 < found.error < 0.03 * exact
 
 
-def _cumulants(size: int, cumulants: dict[float, float]) -> list[Point]:
+def _cumulants(size: int, cumulants: dict[float, float]) -> list[MonteCarloPoint]:
     return [
-        Point(size, t, seed, 0.0, 0.0, 0.5, 1.0, 3 * (1 - u + shift), (), 0.5)
+        MonteCarloPoint(size, t, seed, 0.0, 0.0, 0.5, 1.0, 3 * (1 - u + shift), (), 0.5)
         for t, u in cumulants.items()
         for seed, shift in enumerate((0.001, -0.001))
     ]
@@ -466,32 +481,33 @@ def test_cumulants_that_cross_by_chance_without_order_are_not_where_it_is_lost()
     """√3 order: two components, 1/3 without order; those of 50 and 60 K are noise."""
     small = {30.0: 0.66, 34.0: 0.63, 36.0: 0.585, 38.0: 0.52, 40.0: 0.43, 50.0: 0.30, 60.0: 0.36}
     large = {30.0: 0.666, 34.0: 0.65, 36.0: 0.58, 38.0: 0.45, 40.0: 0.36, 50.0: 0.33, 60.0: 0.33}
-    found = transition([*_cumulants(12, small), *_cumulants(18, large)], components=2, seed=0)
+    found = find_transition([*_cumulants(12, small), *_cumulants(18, large)], n_components=2, seed=0)
     assert found.temperature == pytest.approx(34 + 2 * 0.02 / 0.025, abs=0.01)
     assert 0 < found.error < 1
-    assert not found.coarse
+    assert not found.unresolved
     few = (30.0, 40.0, 50.0, 60.0)
     points = [*_cumulants(12, {t: small[t] for t in few}), *_cumulants(18, {t: large[t] for t in few})]
-    found = transition(points, components=2, seed=0)
-    assert (found.temperature, found.error, found.coarse) == (35.0, 5.0, True)
+    found = find_transition(points, n_components=2, seed=0)
+    assert (found.temperature, found.error, found.unresolved) == (35.0, 5.0, True)
     assert np.isnan(
-        transition(
-            _cumulants(12, {30.0: 0.6}) + _cumulants(18, {30.0: 0.6}), components=2, seed=0
+        find_transition(
+            _cumulants(12, {30.0: 0.6}) + _cumulants(18, {30.0: 0.6}), n_components=2, seed=0
         ).temperature
     )
     pure = [
-        replace(p, second=1e-32, fourth=1e-64)
-        for p in _cumulants(12, {20.0: 0.6}) + _cumulants(18, {20.0: 0.6})
+        replace(p, psi2=1e-32, psi4=1e-64) for p in _cumulants(12, {20.0: 0.6}) + _cumulants(18, {20.0: 0.6})
     ]
-    assert all(np.isnan(p.binder) for p in pure)
-    with_pure = transition([*pure, *_cumulants(12, small), *_cumulants(18, large)], components=2, seed=0)
+    assert all(np.isnan(p.binder_cumulant) for p in pure)
+    with_pure = find_transition(
+        [*pure, *_cumulants(12, small), *_cumulants(18, large)], n_components=2, seed=0
+    )
     assert with_pure.temperature == pytest.approx(34 + 2 * 0.02 / 0.025, abs=0.01)
     hot = {t: (small[t], large[t]) for t in (50.0, 60.0)}
     points = [
         *_cumulants(12, {t: u for t, (u, _) in hot.items()}),
         *_cumulants(18, {t: u for t, (_, u) in hot.items()}),
     ]
-    assert np.isnan(transition(points, components=2, seed=0).temperature)
+    assert np.isnan(find_transition(points, n_components=2, seed=0).temperature)
 
 
 def test_sites_that_do_not_see_one_another_have_the_heat_capacity_of_two_levels() -> None:
@@ -506,14 +522,14 @@ def test_sites_that_do_not_see_one_another_have_the_heat_capacity_of_two_levels(
         levels.append(expansion.predict(atoms))
     assert abs(levels[1] - levels[0]) == pytest.approx(2 * field)
     for potential in (0.0, 0.02, 2 * field):
-        config = MonteCarlo(
+        config = MonteCarloConfig(
             ensemble="semi-grand", chemical_potential=potential, temperatures=[300.0], sizes=[6], sweeps=400,
-            equilibration=50, seeds=1, order="gamma", shells=1,
+            equilibration=50, n_runs=1, wave_vector="gamma", shells=1,
         )  # fmt: skip
         point = sample(lattice, expansion, config, size=6, temperature=300.0, seed=1)
         gap = levels[1] - levels[0] - potential
         assert point.heat_capacity == pytest.approx(_two_levels(gap), abs=0.06)
-        assert point.share == pytest.approx(1 / (1 + np.exp(gap / (BOLTZMANN * 300.0))), abs=0.03)
+        assert point.concentration == pytest.approx(1 / (1 + np.exp(gap / (BOLTZMANN * 300.0))), abs=0.03)
 
 
 def _two_levels(gap: float) -> float:
@@ -528,51 +544,53 @@ def test_root_three_order_is_seen_whatever_angle_the_parent_is_given_in(angle: i
     parent = Atoms("Mo", positions=[[0, 0, 7.5]], cell=[[a, 0, 0], second, [0, 0, 15]], pbc=True)
     write(tmp_path / "p.extxyz", parent)
     lattice = alloy_lattice(
-        Alloy.parse({"name": "p", "species": ["Mo", "W"], "file": str(tmp_path / "p.extxyz"), "site": "Mo"})
+        AlloyConfig.parse(
+            {"name": "p", "species": ["Mo", "W"], "file": str(tmp_path / "p.extxyz"), "site": "Mo"}
+        )
     )
     expansion = import_icet().ClusterExpansion(cluster_space(lattice, [3.2]), [0.0, 0.0, 3 * 0.02])
-    config = MonteCarlo(
-        share=1 / 3, temperatures=[60.0], sizes=[6], sweeps=40, equilibration=100, seeds=1, shells=1
+    config = MonteCarloConfig(
+        concentration=1 / 3, temperatures=[60.0], sizes=[6], sweeps=40, equilibration=100, n_runs=1, shells=1
     )
     point = sample(lattice, expansion, config, size=6, temperature=60.0, seed=3)
     assert point.warren_cowley[0] == pytest.approx(-0.5, abs=0.05)  # every W has Mo around it
-    assert point.second == pytest.approx(4 / 9, abs=0.05)
+    assert point.psi2 == pytest.approx(4 / 9, abs=0.05)
 
 
 def test_monte_carlo_that_means_nothing_is_refused() -> None:
     for wrong, said in (
-        ({"temperatures": [1.0]}, "needs a share"),
-        ({"temperatures": [1.0], "share": 0.5, "order": "gamma"}, "canonical ensemble keeps"),
-        ({"temperatures": [1.0], "share": 0.5, "sizes": [8]}, "multiple of 3"),
-        ({"temperatures": [1.0, 1.0], "share": 0.5, "sizes": [6]}, "same value twice"),
+        ({"temperatures": [1.0]}, "needs a concentration"),
+        ({"temperatures": [1.0], "concentration": 0.5, "wave_vector": "gamma"}, "canonical ensemble keeps"),
+        ({"temperatures": [1.0], "concentration": 0.5, "sizes": [8]}, "multiple of 3"),
+        ({"temperatures": [1.0, 1.0], "concentration": 0.5, "sizes": [6]}, "same value twice"),
     ):
         with pytest.raises(ConfigError) as error:
-            MonteCarlo.parse(wrong)
+            MonteCarloConfig.parse(wrong)
         assert said in str(error.value)
 
 
 def test_a_force_field_that_fails_somewhere_is_judged_elsewhere(table: AlloyTable, folder: Path) -> None:
     study = AlloyStudy.from_yaml(folder / "alloy.yaml")
     designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
-    energies = 0.9 * table.formation
-    energies[table.mixed[3]] = np.nan
-    splits = make_splits(table, AlloySplits(folds=4, repeats=1))
+    energies = 0.9 * table.formation_energies
+    energies[table.mixed_rows[3]] = np.nan
+    splits = make_splits(table, AlloySplitConfig(folds=4, repeats=1))
     contestants = [
-        Contestant(ForceField("f", energies, calibrated=True)),
-        Contestant(DeltaExpansion("f", energies, designs, study.expansion)),
-        Contestant(NestedExpansion(designs, study.expansion)),
+        ComparedModel(ForceField("f", energies, recalibrated=True)),
+        ComparedModel(DeltaExpansion("f", energies, designs, study.expansion)),
+        ComparedModel(NestedExpansion(designs, study.expansion)),
     ]
     found = compare_models(table, contestants, splits)
     assert found[0].scores["folds"]["mae"] < 1e-6
-    assert np.isnan(found[0].errors[table.mixed[3]])
-    assert any("no number for 1 orderings" in text for text in found[0].failures)
+    assert np.isnan(found[0].errors[table.mixed_rows[3]])
+    assert any("no prediction for 1 orderings" in text for text in found[0].failures)
     assert found[1].scores["folds"]["mae"] < 1.0
     assert found[2].failures == []
 
 
 def test_another_force_field_under_the_same_label_is_asked_anew(folder: Path) -> None:
     study = yaml.safe_load((folder / "alloy.yaml").read_text())
-    study["splits"] = {"folds": 2, "repeats": 1, "window": None, "sizes": [6], "draws": 1}
+    study["splits"] = {"folds": 2, "repeats": 1, "window": None, "train_sizes": [6], "samples": 1}
     study["expansion"]["methods"] = ["least-squares"]
     (folder / "other.yaml").write_text(yaml.safe_dump(study))
     assert run(folder, "alloy", "compare", "-c", "other.yaml", "energies", "-o", "cut").returncode == 0
@@ -582,7 +600,7 @@ def test_another_force_field_under_the_same_label_is_asked_anew(folder: Path) ->
     (folder / "other.yaml").write_text(yaml.safe_dump(study))
     assert run(folder, "alloy", "compare", "-c", "other.yaml", "energies", "-o", "cut").returncode == 0
     models = json.loads((folder / "cut" / "result.json").read_text())["details"]["models"]
-    assert models["EMT (ideal), as it is"]["scores"]["folds"]["mae"] > 1.0
+    assert models["EMT (ideal), uncalibrated"]["scores"]["folds"]["mae"] > 1.0
 
 
 def test_a_table_of_another_lattice_is_refused(folder: Path) -> None:
@@ -600,8 +618,8 @@ def test_roost_sees_the_composition_alone(table: AlloyTable) -> None:
     assert python is not None
     roost = RoostPredictor(table.orderings, python, RoostConfig(epochs=150, members=1))
     rows = np.arange(len(table.rows))
-    found = roost.predict(rows, table.formation, rows)
-    same = [k for k in rows if table.rows[k].shares == (0.5, 0.5)]
+    found = roost.predict(rows, table.formation_energies, rows)
+    same = [k for k in rows if table.rows[k].concentrations == (0.5, 0.5)]
     assert len(same) > 2
     assert np.ptp(found[same]) < 1e-3
-    assert np.abs(found - table.formation).mean() < 0.5 * np.abs(table.formation).mean()
+    assert np.abs(found - table.formation_energies).mean() < 0.5 * np.abs(table.formation_energies).mean()

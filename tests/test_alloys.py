@@ -14,22 +14,21 @@ from scipy.optimize import linprog
 from flatforce.core.errors import DataError, GeometryError
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models import load
-from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig, choose_and_fit, make_designs
-from flatforce.properties.alloys.energies import (
-    AlloyEnergies,
-    energies_by_labels,
-    energies_by_model,
-    slab,
-)
+from flatforce.properties.alloys.cluster_expansion import select_and_fit
+from flatforce.properties.alloys.config import AlloyEnergyConfig, ClusterExpansionConfig
+from flatforce.properties.alloys.design import make_designs
+from flatforce.properties.alloys.energies import energies_by_labels, energies_by_model, slab
+from flatforce.properties.alloys.formation import make_table
 from flatforce.properties.alloys.labelled import energies_from_frames
 from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
 from flatforce.properties.alloys.regression import fit_parameters
 from flatforce.properties.alloys.scores import lower_hull
-from flatforce.properties.alloys.table import Solved, make_table
-from flatforce.reference.config import AseSettings, LabelConfig
-from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
-from flatforce.structures.alloys import Alloy, AlloyLattice, alloy_lattice
-from flatforce.structures.orderings import enumerate_orderings, random_orderings, special_quasirandom
+from flatforce.properties.alloys.table import OrderingEnergy
+from flatforce.reference.config import AseSettings, LabelConfig, LabelRelaxation
+from flatforce.reference.relaxation import relax_by_labels
+from flatforce.structures.alloy_config import AlloyConfig
+from flatforce.structures.alloys import AlloyLattice, alloy_lattice
+from flatforce.structures.orderings import enumerate_orderings, make_sqs, random_orderings
 from flatforce.structures.strain import rattle_positions
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ EMT = "ase:ase.calculators.emt:EMT"
 @pytest.fixture(scope="module")
 def disulfide() -> AlloyLattice:
     return alloy_lattice(
-        Alloy.parse(
+        AlloyConfig.parse(
             {
                 "name": "MoWS2",
                 "species": ["Mo", "W"],
@@ -67,15 +66,15 @@ def metals(tmp_path_factory: pytest.TempPathFactory) -> AlloyLattice:
     cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
     write(path, Atoms("Cu", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
     return alloy_lattice(
-        Alloy.parse({"name": "CuAu", "species": ["Cu", "Au"], "file": str(path), "site": "Cu"})
+        AlloyConfig.parse({"name": "CuAu", "species": ["Cu", "Au"], "file": str(path), "site": "Cu"})
     )
 
 
 @pytest.fixture(scope="module")
 def table(metals: AlloyLattice) -> AlloyTable:
     orderings = enumerate_orderings(metals, max_cells=4)
-    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergies())
-    return make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
+    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergyConfig())
+    return make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
 
 
 def distinct(n_cells: int, turns: list[np.ndarray]) -> int:
@@ -178,22 +177,26 @@ def test_an_ordering_in_a_larger_cell_is_the_same_ordering(disulfide: AlloyLatti
     assert ordering_groups(disulfide, [row, doubled]) == [0, 0]
 
 
-def test_random_orderings_keep_their_share(disulfide: AlloyLattice) -> None:
+def test_random_orderings_keep_their_concentrations(disulfide: AlloyLattice) -> None:
     first, second = random_orderings(
-        disulfide, size=(3, 3), shares={"Mo": 1 / 3, "W": 2 / 3}, count=2, seed=0
+        disulfide, supercell=(3, 3), concentrations={"Mo": 1 / 3, "W": 2 / 3}, count=2, seed=0
     )
     assert disulfide.composition(first) == {"Mo": pytest.approx(1 / 3), "W": pytest.approx(2 / 3)}
     assert first.get_chemical_symbols() != second.get_chemical_symbols()
-    with pytest.raises(GeometryError, match="cannot be laid"):
-        random_orderings(disulfide, size=(2, 2), shares={"Mo": 1 / 3, "W": 2 / 3}, count=1, seed=0)
+    with pytest.raises(GeometryError, match="does not fit 4 sites"):
+        random_orderings(
+            disulfide, supercell=(2, 2), concentrations={"Mo": 1 / 3, "W": 2 / 3}, count=1, seed=0
+        )
 
 
 def test_a_quasirandom_sheet_is_no_needle_and_looks_random(disulfide: AlloyLattice) -> None:
-    shares = {"Mo": 0.5, "W": 0.5}
-    found = special_quasirandom(disulfide, size=(6, 6), shares=shares, cutoffs=[6.5], steps=3000, seed=1)
+    concentrations = {"Mo": 0.5, "W": 0.5}
+    found = make_sqs(
+        disulfide, supercell=(6, 6), concentrations=concentrations, cutoffs=[6.5], steps=3000, seed=1
+    )
     lengths = found.cell.lengths()[:2]
     assert lengths.max() / lengths.min() < 1.5
-    assert disulfide.composition(found) == shares
+    assert disulfide.composition(found) == concentrations
     config = ClusterExpansionConfig(cutoffs=[[6.5]], pin_end_members=False)
     row = enumerate_orderings(disulfide, max_cells=2)[2]
     (design,) = make_designs(disulfide, [found, row], config)
@@ -221,12 +224,12 @@ def _shells_within(parent: Atoms, cutoff: float) -> int:
 
 def test_formation_energies_are_measured_from_end_members_in_their_own_cells(table: AlloyTable) -> None:
     ends = [row for row in table.rows if row.end_member]
-    assert [row.formation for row in ends] == [pytest.approx(0.0, abs=1e-9)] * 2
-    assert [row.shares for row in ends] == [(1.0, 0.0), (0.0, 1.0)]
-    assert max(row.strain for row in ends) > 0.03  # copper and gold do differ from the common parent
-    assert np.ptp(table.formation) > 10.0  # meV per site: the others are not trivial
-    row = table.rows[table.mixed[0]]
-    energy = load(EMT).evaluate([table.relaxed[table.mixed[0]]])[0].energy / row.n_sites
+    assert [row.formation_energy for row in ends] == [pytest.approx(0.0, abs=1e-9)] * 2
+    assert [row.concentrations for row in ends] == [(1.0, 0.0), (0.0, 1.0)]
+    assert max(row.max_strain for row in ends) > 0.03  # copper and gold do differ from the common parent
+    assert np.ptp(table.formation_energies) > 10.0  # meV per site: the others are not trivial
+    row = table.rows[table.mixed_rows[0]]
+    energy = load(EMT).evaluate([table.relaxed[table.mixed_rows[0]]])[0].energy / row.n_sites
     assert row.energy == pytest.approx(energy, abs=1e-6)
 
 
@@ -234,42 +237,42 @@ def test_a_common_lattice_is_refused_where_end_members_differ(
     metals: AlloyLattice, table: AlloyTable
 ) -> None:
     orderings = enumerate_orderings(metals, max_cells=4)
-    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergies(relax="positions"))
-    assert {one.state for one in solved} == {"cell", "positions"}
+    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergyConfig(relax="positions"))
+    assert {one.relaxation for one in solved} == {"cell", "positions"}
     with pytest.raises(DataError, match=r"differ by .* % in their lattice"):
-        make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
-    allowed = make_table(metals, solved, max_distance=0.6, max_mismatch=0.2)
-    right = {row.name: row.formation for row in table.rows}
-    wrong = [row.formation - right[row.name] for row in allowed.rows if not row.end_member]
-    assert max(wrong) > 0.3 * np.ptp(table.formation)  # why it is refused
+        make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
+    allowed = make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.2))
+    right = {row.name: row.formation_energy for row in table.rows}
+    wrong = [row.formation_energy - right[row.name] for row in allowed.rows if not row.end_member]
+    assert max(wrong) > 0.3 * np.ptp(table.formation_energies)  # why it is refused
 
 
 def test_unlike_relaxations_are_not_mixed(metals: AlloyLattice) -> None:
     orderings = enumerate_orderings(metals, max_cells=3)
     potential = load(EMT)
-    solved = energies_by_model(metals, orderings, potential, AlloyEnergies())
-    loose = energies_by_model(metals, orderings[3:4], potential, AlloyEnergies(relax="none"))
+    solved = energies_by_model(metals, orderings, potential, AlloyEnergyConfig())
+    loose = energies_by_model(metals, orderings[3:4], potential, AlloyEnergyConfig(relax="none"))
     with pytest.raises(DataError, match="not relaxed alike"):
-        make_table(metals, [*solved[:3], *loose], max_distance=0.6, max_mismatch=1.0)
+        make_table(metals, [*solved[:3], *loose], AlloyEnergyConfig(max_distance=0.6, max_mismatch=1.0))
 
 
 def test_a_missing_end_member_is_named(metals: AlloyLattice) -> None:
     orderings = enumerate_orderings(metals, max_cells=2)[1:]
-    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergies())
+    solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergyConfig())
     with pytest.raises(DataError, match="no end member of pure Cu"):
-        make_table(metals, solved, max_distance=0.6, max_mismatch=1.0)
+        make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=1.0))
 
 
 def test_what_left_the_lattice_is_dropped_and_counted(disulfide: AlloyLattice) -> None:
     orderings = enumerate_orderings(disulfide, max_cells=2)
-    solved = [Solved(one, slab(one), -20.0 * disulfide.n_sites(one), "cell") for one in orderings]
-    kept = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    solved = [OrderingEnergy(one, slab(one), -20.0 * disulfide.n_sites(one), "cell") for one in orderings]
+    kept = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
     assert kept.dropped == ()
     turned = slab(orderings[2])
     upper = [k for k, s in enumerate(turned.symbols) if s == "S" and turned.positions[k, 2] > 7.5]
     turned.positions[upper] += (disulfide.parent.cell[0] - disulfide.parent.cell[1]) / 3  # 2H → 1T
-    solved[2] = Solved(orderings[2], turned, -40.0, "cell")
-    found = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    solved[2] = OrderingEnergy(orderings[2], turned, -40.0, "cell")
+    found = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
     assert [name for name, _ in found.dropped] == ["MoWS2-002"]
     assert "left its lattice" in found.dropped[0][1]
     assert len(found.rows) == 2
@@ -280,21 +283,21 @@ def test_twins_count_once(disulfide: AlloyLattice) -> None:
     twin = orderings[2].repeat((1, 2, 1))
     twin.info = orderings[2].info | {"ordering": "twin"}
     solved = [
-        Solved(one, slab(one), -20.0 * disulfide.n_sites(one) + extra, "cell")
+        OrderingEnergy(one, slab(one), -20.0 * disulfide.n_sites(one) + extra, "cell")
         for one, extra in zip([*orderings, twin], (0.0, 0.0, 0.0, -0.1), strict=True)
     ]
-    found = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
+    found = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
     assert found.dropped == (("MoWS2-002", "is the same ordering as twin"),)
 
 
 def test_energies_per_atom_are_a_third_of_those_per_site_in_a_disulfide(disulfide: AlloyLattice) -> None:
     orderings = enumerate_orderings(disulfide, max_cells=2)
     energies = (-20.0, -22.0, -42.02)
-    solved = [Solved(o, slab(o), e, "cell") for o, e in zip(orderings, energies, strict=True)]
-    found = make_table(disulfide, solved, max_distance=0.3, max_mismatch=0.005)
-    (row,) = [found.rows[k] for k in found.mixed]
-    assert row.formation == pytest.approx(-10.0)  # meV per metal
-    assert row.per_atom == pytest.approx(-10.0 / 3)
+    solved = [OrderingEnergy(o, slab(o), e, "cell") for o, e in zip(orderings, energies, strict=True)]
+    found = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
+    (row,) = [found.rows[k] for k in found.mixed_rows]
+    assert row.formation_energy == pytest.approx(-10.0)  # meV per metal
+    assert row.formation_energy_per_atom == pytest.approx(-10.0 / 3)
 
 
 def test_mapping_ignores_vacuum_and_orientation(disulfide: AlloyLattice) -> None:
@@ -304,8 +307,8 @@ def test_mapping_ignores_vacuum_and_orientation(disulfide: AlloyLattice) -> None
     moved.cell[2, 2] = 31.0
     moved.positions[:, 2] += 9.0
     found = map_to_lattice(disulfide, moved)
-    assert found.distance < 1e-6
-    assert found.strain < 1e-6
+    assert found.max_distance < 1e-6
+    assert found.max_strain < 1e-6
     assert ordering_groups(disulfide, [ordering, found.ideal]) == [0, 0]
     alien = ordering.copy()
     alien.symbols[0] = "Nb"
@@ -318,19 +321,21 @@ def test_labels_and_a_guide_end_where_the_force_field_relaxes(
 ) -> None:
     orderings = enumerate_orderings(metals, max_cells=2)
     labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2)
-    config = AlloyEnergies()
+    config = AlloyEnergyConfig()
     solved, frames = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
-    found = make_table(metals, solved, max_distance=0.6, max_mismatch=0.005)
-    own = {row.name: row.formation for row in table.rows}
+    found = make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
+    own = {row.name: row.formation_energy for row in table.rows}
     for row in found.rows:
-        assert row.formation == pytest.approx(own[row.name], abs=1.0)
+        assert row.formation_energy == pytest.approx(own[row.name], abs=1.0)
     again, same = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
     assert [one.energy for one in again] == [one.energy for one in solved]
     assert len(same) == len(frames)
     taken = make_table(
-        metals, energies_from_frames(metals, frames, config), max_distance=0.6, max_mismatch=0.005
+        metals,
+        energies_from_frames(metals, frames, config),
+        AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005),
     )
-    assert taken.formation == pytest.approx(found.formation, abs=1e-9)
+    assert taken.formation_energies == pytest.approx(found.formation_energies, abs=1e-9)
 
 
 def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
@@ -355,9 +360,9 @@ def test_frames_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
         force = np.zeros((len(one), 3))
         force[0, 0] = 0.5 if number == 2 else 0.001
         frames.append(attach_labels(slab(one), Labels(-3.0 * len(one), force, np.zeros((3, 3)))))
-    found = energies_from_frames(metals, frames, AlloyEnergies())
-    assert [bool(one.reason) for one in found] == [False, False, True]
-    assert "0.5 eV/Å is left" in found[2].reason
+    found = energies_from_frames(metals, frames, AlloyEnergyConfig())
+    assert [bool(one.failure) for one in found] == [False, False, True]
+    assert "force of 0.5 eV/Å" in found[2].failure
 
 
 def test_cells_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
@@ -369,10 +374,13 @@ def test_cells_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
         said = potential.evaluate([slab(one)])[0]
         frames.append(attach_labels(slab(one), Labels(said.energy, said.forces, said.stress)))
     assert max(np.abs(frame.arrays["REF_forces"]).max() for frame in frames) < 0.01
-    found = energies_from_frames(metals, frames, AlloyEnergies())
-    assert all("N/m is left" in one.reason for one in found)
+    found = energies_from_frames(metals, frames, AlloyEnergyConfig())
+    assert all("residual membrane stress" in one.failure for one in found)
     bare = [attach_labels(slab(o), Labels(-1.0, np.zeros((len(o), 3)), None)) for o in orderings]
-    assert all("no stress tells" in one.reason for one in energies_from_frames(metals, bare, AlloyEnergies()))
+    assert all(
+        "neither a stress nor info" in one.failure
+        for one in energies_from_frames(metals, bare, AlloyEnergyConfig())
+    )
 
 
 def test_a_parent_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
@@ -381,15 +389,25 @@ def test_a_parent_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
         cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
         write(tmp_path / "layer.extxyz", Atoms("Ag", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
         values = {"name": "m", "species": ["Ag", "Au"], "file": str(tmp_path / "layer.extxyz"), "site": "Ag"}
-        lattice = alloy_lattice(Alloy.parse(values))
+        lattice = alloy_lattice(AlloyConfig.parse(values))
         solved = energies_by_model(
-            lattice, enumerate_orderings(lattice, max_cells=2), load(EMT), AlloyEnergies(relax="positions")
+            lattice,
+            enumerate_orderings(lattice, max_cells=2),
+            load(EMT),
+            AlloyEnergyConfig(relax="positions"),
         )
         if fits:
-            assert len(make_table(lattice, solved, max_distance=0.6, max_mismatch=0.03).mixed) == 1
+            assert (
+                len(
+                    make_table(
+                        lattice, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.03)
+                    ).mixed_rows
+                )
+                == 1
+            )
         else:
             with pytest.raises(DataError, match="Vegard"):
-                make_table(lattice, solved, max_distance=0.6, max_mismatch=0.03)
+                make_table(lattice, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.03))
 
 
 def test_a_worker_that_cannot_start_ends_the_relaxation(metals: AlloyLattice, tmp_path: Path) -> None:
@@ -399,9 +417,9 @@ def test_a_worker_that_cannot_start_ends_the_relaxation(metals: AlloyLattice, tm
         launcher=["a-launcher-that-is-not-here"],
     )
     orderings = enumerate_orderings(metals, max_cells=1)
-    solved, frames = energies_by_labels(metals, orderings, labels, AlloyEnergies(), cache=tmp_path)
+    solved, frames = energies_by_labels(metals, orderings, labels, AlloyEnergyConfig(), cache=tmp_path)
     assert frames == []
-    assert all("a-launcher-that-is-not-here" in one.reason for one in solved)
+    assert all("a-launcher-that-is-not-here" in one.failure for one in solved)
 
 
 def test_a_sheet_whose_mean_height_is_not_its_middle(tmp_path: Path) -> None:
@@ -411,10 +429,10 @@ def test_a_sheet_whose_mean_height_is_not_its_middle(tmp_path: Path) -> None:
     heights = [(0, 0, 7.5), (third[0], third[1], 7.5 - 1.53), (third[0], third[1], 7.5 + 1.70)]
     write(tmp_path / "janus.extxyz", Atoms("MoSSe", positions=heights, cell=cell, pbc=True))
     values = {"name": "j", "species": ["Mo", "W"], "file": str(tmp_path / "janus.extxyz"), "site": "Mo"}
-    lattice = alloy_lattice(Alloy.parse(values))
+    lattice = alloy_lattice(AlloyConfig.parse(values))
     found = enumerate_orderings(lattice, max_cells=3)
     assert ordering_groups(lattice, found) == list(range(7))
-    assert map_to_lattice(lattice, found[4]).distance < 1e-6
+    assert map_to_lattice(lattice, found[4]).max_distance < 1e-6
 
 
 @pytest.mark.slow
@@ -427,7 +445,7 @@ def test_no_energy_at_all_is_fitted_by_no_interaction(metals: AlloyLattice, tabl
     config = ClusterExpansionConfig(cutoffs=[[2.7]], methods=["ridge"])
     (design,) = make_designs(metals, table.orderings, config)
     rows = np.arange(len(table.rows))
-    fitted = choose_and_fit([design], rows, np.zeros(len(rows)), config)
+    fitted = select_and_fit([design], rows, np.zeros(len(rows)), config)
     assert fitted.parameters == pytest.approx(0.0, abs=1e-12)
 
 
@@ -440,7 +458,7 @@ def test_a_known_hamiltonian_is_recovered(disulfide: AlloyLattice) -> None:
     truth = design.vectors @ parameters
     assert np.ptp(truth) > 0.5
     learnt = np.sort(rng.permutation(len(orderings))[:30])
-    fitted = choose_and_fit([design], learnt, truth[learnt], config)
+    fitted = select_and_fit([design], learnt, truth[learnt], config)
     assert fitted.predict(design.vectors) == pytest.approx(truth, abs=1e-6)
     assert fitted.parameters == pytest.approx(parameters, abs=1e-6)
     assert truth[:2] == pytest.approx(0.0, abs=1e-9)  # the end members
@@ -450,26 +468,30 @@ def test_a_known_hamiltonian_is_recovered(disulfide: AlloyLattice) -> None:
 def test_clusters_that_small_cells_cannot_tell_apart_stay_small(disulfide: AlloyLattice, method: str) -> None:
     """Three- and four-site cells alias far pairs; their difference must not run off where a large cell sees it."""
     small = enumerate_orderings(disulfide, max_cells=4)
-    large = random_orderings(disulfide, size=(9, 9), shares={"Mo": 2 / 3, "W": 1 / 3}, count=2, seed=5)
-    config = ClusterExpansionConfig.parse({"cutoffs": [[12.0]], "methods": [method], "largest": 1.0})
+    large = random_orderings(
+        disulfide, supercell=(9, 9), concentrations={"Mo": 2 / 3, "W": 1 / 3}, count=2, seed=5
+    )
+    config = ClusterExpansionConfig.parse(
+        {"cutoffs": [[12.0]], "methods": [method], "max_parameter_ratio": 1.0}
+    )
     (design,) = make_designs(disulfide, [*small, *large], config)
     rows = np.arange(len(small))
     assert np.linalg.matrix_rank(design.reduced[rows]) < design.basis.shape[1]  # aliased indeed
     nearest = design.vectors[rows, 2] - design.vectors[rows, 1] ** 0  # a pure nearest-neighbour interaction
     noise = np.random.default_rng(1).normal(scale=0.01, size=len(rows))
     targets = np.where(np.arange(len(rows)) < 2, 0.0, 10 * nearest + noise)
-    fitted = choose_and_fit([design], rows, targets, config)
+    fitted = select_and_fit([design], rows, targets, config)
     assert np.abs(fitted.parameters).max() < 100.0
     assert np.abs(fitted.predict(design.vectors[len(small) :])).max() < 30.0
 
 
 def test_pinned_end_members_are_exact_and_free_ones_are_not(metals: AlloyLattice, table: AlloyTable) -> None:
-    rows = np.array(table.mixed)
+    rows = np.array(table.mixed_rows)
     missed = {}
     for pinned in (True, False):
         config = ClusterExpansionConfig(cutoffs=[[2.6 * 2.01]], methods=["ridge"], pin_end_members=pinned)
         (design,) = make_designs(metals, table.orderings, config)
-        fitted = choose_and_fit([design], rows, table.formation[rows], config)
+        fitted = select_and_fit([design], rows, table.formation_energies[rows], config)
         ends = np.setdiff1d(np.arange(len(table.rows)), rows)
         missed[pinned] = np.abs(fitted.predict(design.vectors[ends])).max()
     assert missed[True] < 1e-8
@@ -478,7 +500,7 @@ def test_pinned_end_members_are_exact_and_free_ones_are_not(metals: AlloyLattice
 
 def test_feature_elimination_draws_alike_and_leaves_the_generator_alone() -> None:
     rng = np.random.default_rng(3)
-    matrix, found = rng.normal(size=(20, 12)), []
+    matrix, found = rng.normal(supercell=(20, 12)), []
     targets = matrix[:, :4] @ np.array([3.0, -2.0, 0.5, 0.2]) + rng.normal(scale=0.4, size=20)
     for seed in range(6):
         np.random.seed(seed)  # noqa: NPY002
@@ -493,20 +515,20 @@ def test_too_few_orderings_for_an_expansion_are_refused(table: AlloyTable, metal
     config = ClusterExpansionConfig()
     designs = make_designs(metals, table.orderings, config)
     with pytest.raises(DataError, match="too few"):
-        choose_and_fit(designs, np.array([0, 1]), table.formation[[0, 1]], config)
+        select_and_fit(designs, np.array([0, 1]), table.formation_energies[[0, 1]], config)
 
 
-def test_parents_and_shares_that_make_no_sense_are_refused() -> None:
+def test_parents_that_make_no_sense_are_refused() -> None:
     base = {"name": "x", "prototype": "2H", "symbols": ["Mo", "S"], "a": 3.2, "thickness": 3.1}
     with pytest.raises(GeometryError, match="no site Nb"):
-        alloy_lattice(Alloy.parse(base | {"species": ["Mo", "W"], "site": "Nb"}))
+        alloy_lattice(AlloyConfig.parse(base | {"species": ["Mo", "W"], "site": "Nb"}))
     with pytest.raises(GeometryError, match="does not mix as well"):
-        alloy_lattice(Alloy.parse(base | {"species": ["Mo", "S"], "site": "Mo"}))
+        alloy_lattice(AlloyConfig.parse(base | {"species": ["Mo", "S"], "site": "Mo"}))
 
 
 def test_both_chalcogen_sites_of_a_sheet_mix(tmp_path: Path) -> None:
     lattice = alloy_lattice(
-        Alloy.parse(
+        AlloyConfig.parse(
             {
                 "name": "MoSSe",
                 "species": ["S", "Se"],
@@ -529,19 +551,19 @@ def test_the_hull_is_the_lowest_mixture() -> None:
     """Against a linear programme: the least energy of any mixture of the points and the end members."""
     rng = np.random.default_rng(0)
     for species in (2, 3):
-        shares = rng.dirichlet(np.ones(species), size=20)
+        concentrations = rng.dirichlet(np.ones(species), size=20)
         energies = rng.normal(size=20)
-        points = np.vstack([np.eye(species), shares])
+        points = np.vstack([np.eye(species), concentrations])
         heights = np.concatenate([np.zeros(species), energies])
         wanted = [
             energy - linprog(heights, A_eq=points.T, b_eq=at, bounds=(0, None)).fun
-            for at, energy in zip(shares, energies, strict=True)
+            for at, energy in zip(concentrations, energies, strict=True)
         ]
-        found = lower_hull(shares, energies)
+        found = lower_hull(concentrations, energies)
         assert found == pytest.approx(wanted, abs=1e-9)
         assert (found < 1e-9).any()
         assert (found > 0.1).any()
-        assert lower_hull(shares, np.zeros(20)) == pytest.approx(0.0, abs=1e-12)
+        assert lower_hull(concentrations, np.zeros(20)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_three_species_mix_and_all_three_end_members_are_pinned(tmp_path: Path) -> None:
@@ -554,19 +576,19 @@ def test_three_species_mix_and_all_three_end_members_are_pinned(tmp_path: Path) 
         "file": str(tmp_path / "layer.extxyz"),
         "site": "Cu",
     }
-    lattice = alloy_lattice(Alloy.parse(values))
+    lattice = alloy_lattice(AlloyConfig.parse(values))
     orderings = enumerate_orderings(lattice, max_cells=3)
     small = [one for one in orderings if len(one) < 3]
     assert len(small) == 3 + 3  # pure sheets, and one row for each pair
-    solved = energies_by_model(lattice, orderings, load(EMT), AlloyEnergies())
-    found = make_table(lattice, solved, max_distance=0.6, max_mismatch=0.005)
-    assert found.shares.shape == (len(orderings), 3)
+    solved = energies_by_model(lattice, orderings, load(EMT), AlloyEnergyConfig())
+    found = make_table(lattice, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
+    assert found.concentrations.shape == (len(orderings), 3)
     config = ClusterExpansionConfig(cutoffs=[[2.7]], methods=["ridge"])
     (design,) = make_designs(lattice, found.orderings, config)
     rows = np.arange(len(found.rows))
-    fitted = choose_and_fit([design], rows, found.formation, config)
+    fitted = select_and_fit([design], rows, found.formation_energies, config)
     predicted = fitted.predict(design.vectors)
     ends = [k for k in rows if found.rows[k].end_member]
     assert len(ends) == 3
     assert predicted[ends] == pytest.approx(0.0, abs=1e-9)
-    assert np.corrcoef(predicted[found.mixed], found.formation[found.mixed])[0, 1] > 0.9
+    assert np.corrcoef(predicted[found.mixed_rows], found.formation_energies[found.mixed_rows])[0, 1] > 0.9

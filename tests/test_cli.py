@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.io import read, write
 
 from flatforce.cli.settings import SETTINGS
-from flatforce.data.curation.run import CurationConfig
+from flatforce.data.config import CurationConfig
 from flatforce.models.training.config import TrainConfig
 from flatforce.properties.phonons.config import DefectPhononConfig
 
@@ -84,7 +84,7 @@ def spoil(folder: Path, what: str) -> None:
         ("unknown key", "train -c bad.yaml", "did you mean `epochs`?"),
         ("small supercell", "phonons m.model unit.extxyz -s 2 2", "too small"),
         ("no model", "relax none.model unit.extxyz", "no model none.model"),
-        ("nested key", "train -c bad.yaml", "fix: known settings there: start, weights, learning_rate"),
+        ("nested key", "train -c bad.yaml", "fix: use the known keys: start, weights, learning_rate"),
         ("no data", "train -c bad.yaml", "No frames are named"),
         ("output is a file", "evaluate m.model frames.extxyz", "out is a file"),
         ("no device", "relax m.model unit.extxyz --device tpu", "no device tpu"),

@@ -36,8 +36,8 @@ def test_recommends_the_least_value_from_which_on_all_are_good(
         else {"status": "done", "forces": [[0.0, 0.0, e / 1e3]], "energy": e, "wall_time": 1.0}
         for e in errors
     ]
-    scan = module._scan("cutoff", [100.0, 200.0, 300.0, 400.0], outcomes, ConvergeConfig(tolerance=5.0))
-    assert scan.chosen == wanted
+    scan = module._evaluate_scan("cutoff", [100.0, 200.0, 300.0, 400.0], outcomes, tolerance=5.0)
+    assert scan.recommended == wanted
 
 
 def test_a_calculator_without_cutoff_is_refused(tmp_path: Path, sheet: Atoms) -> None:
@@ -58,7 +58,7 @@ def test_gpaw_converges_on_graphene(tmp_path: Path) -> None:
         workers=2,
         converge=ConvergeConfig(cutoff=[150, 250, 450], k_length=[2.5, 5.0, 10.0], vacuum=[4.0, 7.0, 8.0]),
     )
-    scans = {scan.name: scan for scan in converge(sheet, config, cache=tmp_path)}
+    scans = {scan.name: scan for scan in converge(sheet, config, cache=tmp_path).scans}
     cutoff = scans["cutoff"]
     assert cutoff.force_errors[0] > 2 * cutoff.force_errors[1] > 0.0
     assert scans["k_length"].force_errors[0] > 50  # two k points are no graphene

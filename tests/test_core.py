@@ -35,7 +35,7 @@ def test_all_mistakes_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         Outer.parse({"stepz": 4, "inner": {"cutof": 2.0}, "steps": "many"}, source="a.yaml")
     text = str(caught.value)
-    assert "a.yaml: 3 setting(s)" in text
+    assert "a.yaml: 3 invalid setting(s)" in text
     assert "did you mean `steps`?" in text
     assert "did you mean `cutoff`?" in text
     assert "many" in text
@@ -48,7 +48,7 @@ def test_nested_defaults_of_training_are_valid() -> None:
 
 def test_yaml_must_be_a_mapping(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("- 1\n")
-    with pytest.raises(ConfigError, match="holds no settings"):
+    with pytest.raises(ConfigError, match="contains no settings"):
         Outer.from_yaml(tmp_path / "a.yaml")
 
 

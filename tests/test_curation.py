@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
+from flatforce.data.config import CurationConfig, OutlierConfig, SplitConfig
 from flatforce.data.curation.diversity import descriptors, farthest_points
-from flatforce.data.curation.duplicates import fingerprint, near_duplicates
-from flatforce.data.curation.outliers import OutlierConfig, why_outlier
-from flatforce.data.curation.run import CurationConfig, curate
+from flatforce.data.curation.duplicates import find_near_duplicates, fingerprint
+from flatforce.data.curation.outliers import outlier_reason
+from flatforce.data.curation.run import curate
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import Labels, attach_labels
-from flatforce.data.material_splits import SplitConfig, split_by_material
+from flatforce.data.material_splits import split_by_material
 from flatforce.data.statistics import statistics
 from flatforce.report.figures.data import table_position
 from flatforce.structures.prototypes import monolayer
@@ -29,14 +30,14 @@ Energies = st.lists(st.floats(-10, 0), min_size=1, max_size=30)
 @given(Energies)
 def test_an_infinite_cut_keeps_first_middle_last(energies: list[float]) -> None:
     count = len(energies)
-    assert select_steps(energies, e_cut=np.inf).tolist() == sorted({0, count // 2, count - 1})
+    assert select_steps(energies, min_energy_step=np.inf).tolist() == sorted({0, count // 2, count - 1})
 
 
 @given(Energies, st.floats(0, 5))
-def test_step_selection_is_the_published_rule(energies: list[float], e_cut: float) -> None:
-    passing = {i for i in range(len(energies) - 1) if abs(energies[i] - energies[i + 1]) > e_cut}
+def test_step_selection_is_the_published_rule(energies: list[float], min_energy_step: float) -> None:
+    passing = {i for i in range(len(energies) - 1) if abs(energies[i] - energies[i + 1]) > min_energy_step}
     wanted = passing | {0, len(energies) - 1} | (set() if passing else {len(energies) // 2})
-    assert select_steps(energies, e_cut=e_cut).tolist() == sorted(wanted)
+    assert select_steps(energies, min_energy_step=min_energy_step).tolist() == sorted(wanted)
 
 
 def sheet(metal: str = "W", chalcogen: str = "Se", *, seed: int | None = None, energy: float = -6.0) -> Atoms:
@@ -62,11 +63,11 @@ def test_each_limit_finds_its_outlier(spoil: object, reason: str) -> None:
     frame = sheet().repeat((2, 2, 1))
     frame.set_cell([*frame.cell.array[:2], (0, 0, 40.0)])
     frame.info["REF_energy"] *= 4
-    assert why_outlier(frame, OutlierConfig()) is None
+    assert outlier_reason(frame, OutlierConfig()) is None
     spoil(frame)  # type: ignore[operator]
-    assert reason in str(why_outlier(frame, OutlierConfig()))
+    assert reason in str(outlier_reason(frame, OutlierConfig()))
     lifted = OutlierConfig.model_validate(dict.fromkeys(OutlierConfig.model_fields))
-    assert why_outlier(frame, lifted) is None
+    assert outlier_reason(frame, lifted) is None
 
 
 def test_copies_are_found_whatever_their_pose() -> None:
@@ -78,15 +79,15 @@ def test_copies_are_found_whatever_their_pose() -> None:
     np.testing.assert_allclose(fingerprint(copy), fingerprint(frame), atol=1e-9)
     near = frame.copy()
     near.positions[0, 0] += 0.004
-    assert near_duplicates([frame, other, copy, near], tolerance=0.01) == {2: 0, 3: 0}
-    assert near_duplicates([frame, other, copy, near], tolerance=1e-6) == {2: 0}
+    assert find_near_duplicates([frame, other, copy, near], tolerance=0.01) == {2: 0, 3: 0}
+    assert find_near_duplicates([frame, other, copy, near], tolerance=1e-6) == {2: 0}
 
 
 def test_farthest_points_reach_the_corners() -> None:
     rng = np.random.default_rng(0)
     corners = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], dtype=float)
     points = np.concatenate([corners, rng.uniform(3, 7, (200, 2))])
-    assert set(farthest_points(points, 4, start=0).tolist()) == {0, 1, 2, 3}
+    assert set(farthest_points(points, 4, first=0)[0].tolist()) == {0, 1, 2, 3}
 
 
 def test_curation_says_what_it_removed() -> None:
@@ -98,7 +99,7 @@ def test_curation_says_what_it_removed() -> None:
     bad = sheet("Mo", seed=9)
     bad.arrays["REF_forces"][0] = 50.0
     twin = sheet("Nb", seed=10)
-    done = curate([*frames, bad, twin, twin.copy()], CurationConfig(e_cut=0.01))
+    done = curate([*frames, bad, twin, twin.copy()], CurationConfig(min_energy_step=0.01))
     assert {rule: sum(reasons.values()) for rule, reasons in done.removed.items()} == {
         "outliers": 1,
         "steps": 2,
@@ -133,7 +134,7 @@ def test_no_material_and_no_copy_straddles(settings: dict[str, object]) -> None:
     straddler.info["material"] = "alias"
     frames.append(straddler)
     found = split_by_material(frames, SplitConfig.model_validate(settings))
-    side = {key: name for name, keys in found["parts"].items() for key in keys}
+    side = {key: name for name, keys in found["subsets"].items() for key in keys}
     assert len(side) == len(frames)
     seen: dict[str, set[str]] = {}
     for frame in frames:
@@ -143,16 +144,16 @@ def test_no_material_and_no_copy_straddles(settings: dict[str, object]) -> None:
     if "leave_out" in settings:
         assert all(("Te" in name) == (sides == {"test"}) for name, sides in seen.items() if name != "alias")
     else:
-        assert len({next(iter(sides)) for sides in seen.values()}) == len(found["parts"])
+        assert len({next(iter(sides)) for sides in seen.values()}) == len(found["subsets"])
 
 
 def test_every_element_is_in_every_part() -> None:
     frames = many()
     found = split_by_material(frames, SplitConfig(ratios=(0.6, 0.2, 0.2)))
-    side = {key: name for name, keys in found["parts"].items() for key in keys}
+    side = {key: name for name, keys in found["subsets"].items() for key in keys}
     for x in ("S", "Se", "Te"):
-        assert {side[hash_structure(f)] for f in frames if x in f.symbols} == set(found["parts"])
-    shares = {name: len(keys) / len(frames) for name, keys in found["parts"].items()}
+        assert {side[hash_structure(f)] for f in frames if x in f.symbols} == set(found["subsets"])
+    shares = {name: len(keys) / len(frames) for name, keys in found["subsets"].items()}
     assert shares["train"] == pytest.approx(0.6, abs=0.08)
     assert found == split_by_material(many(), SplitConfig(ratios=(0.6, 0.2, 0.2)))
 
@@ -170,27 +171,27 @@ def test_every_formula_is_in_every_part() -> None:
         frame.info["material"] = f"{frame.get_chemical_formula()}-{i // 16}"
     thirds = (0.5, 0.25, 0.25)
     found = split_by_material(frames, SplitConfig(ratios=thirds, stratify="composition", duplicates=1e-6))
-    side = {key: name for name, keys in found["parts"].items() for key in keys}
+    side = {key: name for name, keys in found["subsets"].items() for key in keys}
     for m in ("W", "Mo"):
         for x in ("S", "Te"):
             mine = [side[hash_structure(f)] for f in frames if m in f.symbols and x in f.symbols]
-            assert set(mine) == set(found["parts"])
+            assert set(mine) == set(found["subsets"])
             assert mine.count("train") == 12
 
 
 def test_too_few_materials_are_refused() -> None:
-    with pytest.raises(DataError, match="2 materials for 3 parts"):
+    with pytest.raises(DataError, match="2 materials for 3 subsets"):
         split_by_material([sheet("W"), sheet("Mo")], SplitConfig())
 
 
 def test_statistics_count(tmp_path: Path) -> None:
     del tmp_path
     frames = many()
-    found = statistics(frames, mapped=False)
+    found = statistics(frames, with_map=False)
     assert found.n_materials == 24
     assert found.elements["Te"] == sum("Te" in f.symbols for f in frames)
     assert sum(found.space_groups.values()) == len(frames)
-    assert (np.diff(found.kept) <= 0).all()
+    assert (np.diff(found.n_selected) <= 0).all()
     assert found.metrics.keys() == found.units.keys()
 
 

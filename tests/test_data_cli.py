@@ -40,13 +40,13 @@ def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
 
     done = run(tmp_path, "audit", "runs")
     assert done.returncode == 1  # something was refused
-    done = run(tmp_path, "curate", "all.extxyz", "-o", "some.extxyz", "--e-cut", "10")
+    done = run(tmp_path, "curate", "all.extxyz", "-o", "some.extxyz", "--min-energy-step", "10")
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "some.curation" / "result.json").read_text())["metrics"]
     assert kept["n_frames"] == 9  # first, middle, last of each run
     done = run(tmp_path, "split", "all.extxyz", "-o", "split.json")
     assert done.returncode == 2  # one material cannot stand on three sides
-    assert "1 materials for 3 parts" in done.stderr
+    assert "1 materials for 3 subsets" in done.stderr
     done = run(tmp_path, "stats", "all.extxyz", "-o", "stats", "--no-map")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "stats" / "report" / "figures" / "periodic-table.png").is_file()

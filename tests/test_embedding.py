@@ -1,4 +1,4 @@
-"""Embedding: nothing into nothing, everything exact, and an error that is measured."""
+"""Embedding: no defect changes nothing, exact rows everywhere give the whole cell, and the truncation error is measured."""
 
 from __future__ import annotations
 
@@ -15,14 +15,10 @@ from flatforce.models import Potential
 from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.config import EmbedConfig
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
-from flatforce.properties.phonons.force_constants.embedding import (
-    Embedding,
-    _site_group,
-    embed,
-    nearest_vectors,
-)
+from flatforce.properties.phonons.force_constants.embedding import Embedding, embed
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
+from flatforce.properties.phonons.force_constants.large_cell import nearest_vectors, site_group
 from flatforce.properties.phonons.force_constants.local_rows import local_rows
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.structures.defects import build_defect
@@ -33,7 +29,7 @@ ROUND_OFF = 1e-9
 """eV/Å²; blocks are of order 10."""
 
 RULES = 1e-8
-"""eV/Å² or eV/Å, what the solver leaves of the sum rules."""
+"""eV/Å² or eV/Å, residuals of the sum rules after the solver."""
 
 
 def embedded(
@@ -46,13 +42,13 @@ def embedded(
 
 
 def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    settings = {"size": 6, "radius": 4.0, "n_check_rows": 2}
-    ruled = embedded(potential, unit, "Se@Se:top", tmp_path, **settings | {"size": 14})
+    settings = {"supercell": 6, "radius": 4.0, "n_check_rows": 2}
+    ruled = embedded(potential, unit, "Se@Se:top", tmp_path, **settings | {"supercell": 14})
     host = ruled.host.constants(14)
     np.testing.assert_allclose(ruled.force_constants.dense(), host.dense(), atol=ROUND_OFF)
     assert host.blocks.max() > 1
     found = embedded(potential, unit, "Se@Se:top", tmp_path, sum_rules=False, **settings)
-    assert found.change.max() < ROUND_OFF
+    assert found.row_changes.max() < ROUND_OFF
     assert found.truncation_error < ROUND_OFF
     cell = found.cell.pristine
     rows = local_rows(potential, cell, range(len(cell))[:40:13], scratch=tmp_path)
@@ -65,7 +61,7 @@ def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: 
 
 
 def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=5, radius=100.0, sum_rules=False, n_check_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, supercell=5, radius=100.0, sum_rules=False, n_check_rows=0)
     large = found.cell.atoms
     rows = local_rows(potential, large, range(len(large)), scratch=tmp_path)
     assert rows is not None
@@ -78,11 +74,11 @@ def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: A
     ).symmetrise()
     np.testing.assert_allclose(found.force_constants.dense(), whole.dense(), atol=ROUND_OFF)
     assert np.isnan(found.truncation_error)
-    assert found.change.max() > 0.1
+    assert found.row_changes.max() > 0.1
 
 
 def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    settings = {"size": 8, "n_check_rows": 3, "sum_rules": False}
+    settings = {"supercell": 8, "n_check_rows": 3, "sum_rules": False}
     near = embedded(potential, unit, "v_Se:top", tmp_path, radius=4.0, **settings)
     far = embedded(potential, unit, "v_Se:top", tmp_path, radius=7.0, **settings)
     assert 0 < far.truncation_error < near.truncation_error
@@ -100,14 +96,14 @@ def test_the_error_at_the_rim_is_what_is_left_out(potential: Potential, unit: At
 
 
 def test_rules_hold_everywhere(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=10, radius=4.0, n_check_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, supercell=10, radius=4.0, n_check_rows=0)
     raw, left = found.residuals_before, found.residuals_after
     assert min(raw.translation, raw.rotation) > 1e-4
     assert max(left.translation, left.rotation, left.permutation) < RULES
 
 
 def test_host_is_that_of_phonopy(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=6, radius=2.0, sum_rules=False, n_check_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, supercell=6, radius=2.0, sum_rules=False, n_check_rows=0)
     phonon = make_phonopy(found.host.primitive, (6, 6))
     fill_force_constants(phonon, potential, engine="rows", displacement=0.01, scratch=tmp_path)
     q = np.array([[0.0, 0.0], [1 / 6, 0.0], [0.5, -1 / 3]])
@@ -119,9 +115,9 @@ def test_host_is_that_of_phonopy(potential: Potential, unit: Atoms, tmp_path: Pa
 
 
 def test_symmetry_is_kept_and_saves_rows(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, size=12, radius=3.5, n_check_rows=0)
+    found = embedded(potential, unit, "v_Se:top", tmp_path, supercell=12, radius=3.5, n_check_rows=0)
     exact = {path.name for path in tmp_path.iterdir()}
-    assert len(exact) - 3 < len(found.distance) / 1.5  # three rows are the pristine ones
+    assert len(exact) - 3 < len(found.row_distances) / 1.5  # three rows are the pristine ones
     large, symmetry = found.cell.atoms, find_symmetry(found.cell.atoms)
     constants = found.force_constants.matrix
     turn = large.cell.array.T @ symmetry.rotations[2] @ np.linalg.inv(large.cell.array.T)
@@ -139,41 +135,41 @@ def test_symmetry_is_kept_and_saves_rows(potential: Potential, unit: Atoms, tmp_
 
 def test_what_does_not_fit_is_refused(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="not larger"):
-        embedded(potential, unit, "v_Se:top", tmp_path, size=3)
+        embedded(potential, unit, "v_Se:top", tmp_path, supercell=3)
     primitive = pad_vacuum(unit, potential.cutoff)
     small = build_defect(primitive, (3, 3), "v_Se:top")
     wider = primitive.copy()
     wider.set_cell(wider.cell.array * [[1.02], [1.02], [1.0]], scale_atoms=True)
     with pytest.raises(GeometryError, match="does not fit"):
-        embed(potential, wider, small, small.atoms, EmbedConfig(size=8), scratch=tmp_path)
+        embed(potential, wider, small, small.atoms, EmbedConfig(supercell=(8, 8)), scratch=tmp_path)
 
 
 def test_operations_are_those_that_keep_the_defect(potential: Potential, unit: Atoms) -> None:
-    """The pristine cell has D3h, the vacancy C3v of it; a reach to the border leaves the identity alone."""
+    """The pristine cell has D3h, the vacancy C3v of it; a radius up to the border leaves the identity alone."""
     primitive = pad_vacuum(unit, potential.cutoff)
     relaxed = primitive.repeat((3, 3, 1))
     made = build_defect(primitive, (8, 8), "v_Se:top")
     vectors = nearest_vectors(made.atoms.positions, made.centre, made.atoms.cell.array)
-    turns, images = _site_group(relaxed, made.atoms, vectors, 6.0)
-    assert len({tuple(turn.round(6).ravel() + 0.0) for turn in turns}) == 6
+    group = site_group(relaxed, made.atoms, vectors, 6.0)
+    assert len({tuple(rotation.round(6).ravel() + 0.0) for rotation in group.rotations}) == 6
     assert len(find_symmetry(primitive).rotations) == 12
-    for turn, image in zip(turns, images, strict=True):
+    for rotation, image in zip(group.rotations, group.permutations, strict=True):
         inner = np.linalg.norm(vectors[:, :2], axis=1) <= 6.0
-        np.testing.assert_allclose(vectors[image][inner], vectors[inner] @ turn.T, atol=1e-6)
-    assert len(_site_group(relaxed, made.atoms, vectors, 14.0)[0]) == 1
+        np.testing.assert_allclose(vectors[image][inner], vectors[inner] @ rotation.T, atol=1e-6)
+    assert len(site_group(relaxed, made.atoms, vectors, 14.0).rotations) == 1
 
 
-def test_problems_are_told(unit: Atoms) -> None:
+def test_problems_are_reported(unit: Atoms) -> None:
     found = embedded_spectra(embedded_springs(unit, 6, "v_Se:top"), radii=[4.0], broadening=0.3)
     assert found.problems == []
-    rules = replace(found.embedded.residuals_after, rotation=1e-6)
+    residuals = replace(found.embedding.residuals_after, rotation=1e-6)
     bad = replace(
         found,
-        lowest=-0.4,
-        unconverged=0.02,
-        embedded=replace(found.embedded, residuals_after=rules, ruled=True),
+        lowest_frequency=-0.4,
+        convergence_error=0.02,
+        embedding=replace(found.embedding, residuals_after=residuals, sum_rules=True),
     )
-    said = " ".join(bad.problems)
-    assert "-0.400 THz" in said
-    assert "2.0%" in said
-    assert "1.0e-06" in said
+    problems = " ".join(bad.problems)
+    assert "-0.400 THz" in problems
+    assert "2.0%" in problems
+    assert "1.0e-06" in problems

@@ -20,7 +20,7 @@ from ase.io import write
 
 from flatforce.core.errors import ConfigError
 from flatforce.core.execution.array_jobs import submit_array
-from flatforce.core.execution.config import Executor, seconds
+from flatforce.core.execution.config import Executor, walltime_seconds
 from flatforce.core.execution.pools import high_throughput
 from flatforce.data.frames import read_frames
 from flatforce.reference.config import LabelConfig
@@ -113,12 +113,12 @@ def test_job_array_is_submitted_once_and_collected(tmp_path: Path, monkeypatch: 
         }
     )
     first = submit_labels(sheets, config, cache=tmp_path / "labels")
-    assert (first.submitted, first.pending, len(first.labelled.frames)) == (3, 0, 0)
+    assert (first.n_submitted, first.n_pending, len(first.result.frames)) == (3, 0, 0)
     held = submit_labels(sheets, config, cache=tmp_path / "labels")
-    assert (held.job, held.submitted, held.pending) == (None, 0, 3)
+    assert (held.job, held.n_submitted, held.n_pending) == (None, 0, 3)
     jobs.run()
     last = submit_labels([*sheets, copper_sheets(4)[3]], config, cache=tmp_path / "labels")
-    assert (last.submitted, last.pending, len(last.labelled.frames)) == (1, 0, 3)
+    assert (last.n_submitted, last.n_pending, len(last.result.frames)) == (1, 0, 3)
     script = (tmp_path / "labels" / "jobs" / "array-0.sh").read_text()
     for line in ("--array=0-2%1", "--partition=short", "--account=me", "--time=01:00:00"):
         assert f"#SBATCH {line}\n" in script
@@ -186,7 +186,7 @@ def test_parsl_gets_what_the_settings_say(kind: str, name: str, tmp_path: Path) 
     }
     made = high_throughput("dft", Executor.parse(settings), folder=tmp_path)
     assert type(made.provider).__name__ == name
-    assert made.drain_period == seconds("26:00:00") - 90 * 60
+    assert made.drain_period == walltime_seconds("26:00:00") - 90 * 60
     assert str(made.provider.walltime) == "26:00:00"
     assert len(made.available_accelerators) == 4
     assert made.max_workers_per_node == 4

@@ -12,7 +12,7 @@ from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_frames, read_labelled, write_frames
-from flatforce.data.splits import cut_trajectories, hold_out
+from flatforce.data.splits import split_trajectory_warnings, hold_out
 from flatforce.models.training.targets import split_validation
 
 
@@ -90,9 +90,9 @@ def test_trajectories_stay_whole_unless_they_are_all_there_is() -> None:
     runs = [{(f.info["material"], f.info.get("source")) for f in side if "step" in f.info} for side in sides]
     assert all(runs)
     assert not runs[0] & runs[1]
-    assert cut_trajectories(*sides) == []
+    assert split_trajectory_warnings(*sides) == []
     learnt, valid = split_validation(sides[0], fraction=0.1, seed=1)
-    assert cut_trajectories(learnt, valid) == []
+    assert split_trajectory_warnings(learnt, valid) == []
     one = [
         frame.copy() for frame in frames[:40]
     ]  # a single run: longer than its share, it is cut, and said so
@@ -103,8 +103,8 @@ def test_trajectories_stay_whole_unless_they_are_all_there_is() -> None:
     same = [frame for frame in one if len(frame) == len(one[0])]
     out = set(hold_out(same, fraction=0.2, seed=0))
     assert len(out) == np.ceil(0.2 * len(same))
-    (said,) = cut_trajectories([same[i] for i in range(len(same)) if i not in out], [same[i] for i in out])
-    assert "1 trajectory is on both sides" in said
+    (said,) = split_trajectory_warnings([same[i] for i in range(len(same)) if i not in out], [same[i] for i in out])
+    assert "1 trajectory is in both" in said
 
 
 def test_mini_set_holds_relaxed_materials_of_many_kinds() -> None:

@@ -15,9 +15,10 @@ from ase.io import write
 import vasp_files
 from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A3_IN_KBAR
-from flatforce.data.audit.symmetry import LIMIT, asymmetry_notes, force_asymmetry
+from flatforce.data.audit.symmetry import MAX_ASYMMETRY, asymmetry_warnings, force_asymmetry
+from flatforce.data.config import ImportConfig
 from flatforce.data.frames import get_labels, read_labelled
-from flatforce.data.importing import NO_SHEET, ImportConfig, import_frames
+from flatforce.data.importing import NO_SHEET, import_frames
 from flatforce.data.readers.content import DUPLICATE, MACHINE_LEARNED, TRUNCATED, UNCONVERGED
 from flatforce.structures.symmetry import find_symmetry
 
@@ -57,13 +58,13 @@ def test_vasp_files(
     (tmp_path / name).write_text(make(small))
     found = import_frames([tmp_path], ImportConfig())
     assert_same(found.frames, small)
-    assert found.files[0].verdict is not None
-    assert found.files[0].verdict.verified
+    assert found.sources[0].stress_check is not None
+    assert found.sources[0].stress_check.is_verified
     assert found.frames[3].info["step"] == 3
     assert found.frames[3].info["source"] == name
     assert found.frames[3].info["material"] == "WSe2"
     if name != "ML_AB":
-        assert found.frames[0].info["dft_functional"] == "PBE"
+        assert found.frames[0].info["dft_xc"] == "PBE"
         assert found.frames[0].info["dft_cutoff"] == 400.0
 
 
@@ -129,7 +130,7 @@ def test_sign_and_unit_of_a_stress_are_found(
     write(tmp_path / "a.xyz", lines, format="extxyz")
     found = import_frames([tmp_path / "a.xyz"], ImportConfig())
     assert_same(found.frames, small)
-    assert bool(found.files[0].notes) == (unit != "eV/Å³")
+    assert bool(found.sources[0].notes) == (unit != "eV/Å³")
 
 
 def test_a_stress_that_fits_nothing_stops_the_import(tmp_path: Path, small: list[Atoms]) -> None:
@@ -146,8 +147,8 @@ def test_pulay_stress_is_measured_and_removed(tmp_path: Path, small: list[Atoms]
         frame.info["REF_stress"] = frame.info["REF_stress"] + 0.004 * np.eye(3).ravel()
     write(tmp_path / "a.xyz", small, format="extxyz")
     found = import_frames([tmp_path / "a.xyz"], ImportConfig(remove_pulay=True))
-    assert found.files[0].verdict is not None
-    assert found.files[0].verdict.pulay == pytest.approx(0.004, abs=1e-5)
+    assert found.sources[0].stress_check is not None
+    assert found.sources[0].stress_check.pulay == pytest.approx(0.004, abs=1e-5)
     for one, other in zip(found.frames, small, strict=True):
         labels = get_labels(one)
         assert labels.stress is not None
@@ -169,8 +170,8 @@ def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], 
         lines.append(other)
     write(tmp_path / "a.xyz", lines, format="extxyz")
     found = import_frames([tmp_path / "a.xyz"], ImportConfig())
-    assert found.files[0].verdict is not None
-    assert found.files[0].verdict.verified
+    assert found.sources[0].stress_check is not None
+    assert found.sources[0].stress_check.is_verified
     for one, other in zip(found.frames, small, strict=True):
         assert one.cell[2, 2] == pytest.approx(other.cell[2, 2])
         assert np.linalg.norm(get_labels(one).forces) == pytest.approx(
@@ -180,8 +181,8 @@ def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], 
         assert a is not None
         assert b is not None
         assert np.linalg.det(a[:2, :2]) == pytest.approx(np.linalg.det(b[:2, :2]), abs=1e-9)
-    assert any(f"{len(small)} frames were turned" in note for note in found.files[0].notes)
-    assert found.frames[0].info["turned"] == f"the vacuum lay along vector {axis + 1}"
+    assert any(f"{len(small)} frames were rotated" in note for note in found.sources[0].notes)
+    assert found.frames[0].info["original_vacuum_axis"] == axis
 
 
 def test_mixed_settings_stop_the_import(tmp_path: Path, small: list[Atoms]) -> None:
@@ -226,11 +227,11 @@ def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: 
     assert 0 < force_asymmetry(by_name["vW3-06"]) < 1e-3  # on a grid with Γ
     (by_name["vW3-06"],) = read_labelled(Path(__file__).parent / "files" / "vw_grid_without_gamma.extxyz")
     assert force_asymmetry(by_name["vW3-06"]) > 0.1
-    assert 0 < force_asymmetry(by_name["vSe3-relax-01"]) < LIMIT
+    assert 0 < force_asymmetry(by_name["vSe3-relax-01"]) < MAX_ASYMMETRY
     assert force_asymmetry(by_name["vW3-12"]) < 1e-12  # a rattled frame has no symmetry to break
-    (note,) = asymmetry_notes([by_name["vSe3-relax-01"], by_name["vW3-06"], by_name["vW3-12"]])
+    (note,) = asymmetry_warnings([by_name["vSe3-relax-01"], by_name["vW3-06"], by_name["vW3-12"]])
     assert "1 frame(s), worst frame 'vW3-06'" in note
-    assert asymmetry_notes([by_name["vSe3-relax-01"]]) == []
+    assert asymmetry_warnings([by_name["vSe3-relax-01"]]) == []
     mended = by_name["vW3-06"].copy()
     symmetry = find_symmetry(mended, symprec=2e-3)
     turns = symmetry.cartesian_rotations(mended.cell.array)
@@ -241,5 +242,5 @@ def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: 
     assert force_asymmetry(mended) < 1e-9
     write(tmp_path / "v.extxyz", [by_name["vW3-06"]], format="extxyz")
     assert any(
-        "break the symmetry" in note for note in import_frames([tmp_path], ImportConfig()).files[0].notes
+        "break the symmetry" in note for note in import_frames([tmp_path], ImportConfig()).sources[0].notes
     )

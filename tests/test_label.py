@@ -18,7 +18,8 @@ from ase.io import write
 
 from commands import run
 from flatforce.data.frames import get_labels
-from flatforce.reference.config import AseSettings, GpawSettings, LabelConfig, label_key
+from flatforce.reference.config import AseSettings, GpawSettings, LabelConfig
+from flatforce.reference.keys import label_key
 from flatforce.reference.label import label
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.strain import rattle_positions
@@ -37,13 +38,13 @@ def copper_sheets(count: int) -> list[Atoms]:
 def test_labels_are_the_calculators_and_computed_once(tmp_path: Path) -> None:
     sheets = copper_sheets(3)
     first = label(sheets, EMT_SETTINGS, cache=tmp_path)
-    assert first.computed == 3
+    assert first.n_computed == 3
     assert not first.failures
     for sheet, frame in zip(sheets, first.frames, strict=True):
         sheet.calc = EMT()
         np.testing.assert_allclose(get_labels(frame).forces, sheet.get_forces(), atol=1e-12)
         assert get_labels(frame).energy == pytest.approx(sheet.get_potential_energy())
-    assert label(copper_sheets(4), EMT_SETTINGS, cache=tmp_path).computed == 1
+    assert label(copper_sheets(4), EMT_SETTINGS, cache=tmp_path).n_computed == 1
 
 
 def test_failure_is_recorded_and_never_a_label(tmp_path: Path) -> None:
@@ -53,8 +54,8 @@ def test_failure_is_recorded_and_never_a_label(tmp_path: Path) -> None:
     ((name, reason),) = found.failures
     assert "Se2W" in name
     assert "No EMT-potential for" in reason
-    assert label(sheets, EMT_SETTINGS, cache=tmp_path).computed == 0
-    assert label(sheets, EMT_SETTINGS, cache=tmp_path, retry_failed=True).computed == 1
+    assert label(sheets, EMT_SETTINGS, cache=tmp_path).n_computed == 0
+    assert label(sheets, EMT_SETTINGS, cache=tmp_path, retry_failed=True).n_computed == 1
 
 
 def test_dead_worker_is_a_failure_with_a_reason(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
     label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path)
     (file,) = tmp_path.glob("*.json")
     file.write_text(file.read_text()[:50])
-    assert label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path).computed == 1
+    assert label(copper_sheets(1), EMT_SETTINGS, cache=tmp_path).n_computed == 1
 
 
 NO_MORE_FILES = "__import__('resource').setrlimit(1, (0, 0))  # RLIMIT_FSIZE: as on a full disk"
@@ -90,22 +91,22 @@ def test_what_the_machine_failed_at_is_tried_again(tmp_path: Path, fails: str) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
         first = label(copper_sheets(2), config, cache=tmp_path / "c")
-        assert (len(first.failures), first.hindered, first.computed) == (2, 2, 2)
+        assert (len(first.failures), first.n_transient, first.n_computed) == (2, 2, 2)
         (tmp_path / "full").unlink()
         again = label(copper_sheets(2), config, cache=tmp_path / "c")
-    assert (len(again.frames), again.hindered, again.computed) == (2, 0, 2)
+    assert (len(again.frames), again.n_transient, again.n_computed) == (2, 0, 2)
 
 
 def test_killed_worker_is_tried_again_and_too_little_time_when_there_is_more(tmp_path: Path) -> None:
     sheets = copper_sheets(1)
     for status in ("-KILL $$", "-TERM $$"):
         killed = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["sh", "-c", f"kill {status}"])
-        assert label(sheets, killed, cache=tmp_path).hindered == 1
+        assert label(sheets, killed, cache=tmp_path).n_transient == 1
     slow = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["sh", "-c", "sleep 30"], timeout=0.2)
     assert "no result after" in label(sheets, slow, cache=tmp_path).failures[0][1]
-    assert label(sheets, slow, cache=tmp_path).computed == 0
+    assert label(sheets, slow, cache=tmp_path).n_computed == 0
     done = label(sheets, EMT_SETTINGS, cache=tmp_path)
-    assert (done.computed, len(done.frames)) == (1, 1)
+    assert (done.n_computed, len(done.frames)) == (1, 1)
 
 
 def test_rank_of_another_program_is_not_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +125,7 @@ def test_command_writes_over_nothing_that_it_did_not_write(tmp_path: Path) -> No
     for given, output, said in (
         ("in.extxyz", "in.extxyz", "is also what is to be labelled"),
         ("in.extxyz", "other.extxyz", "is there already"),
-        ("nan.extxyz", "out.extxyz", "not numbers"),
+        ("nan.extxyz", "out.extxyz", "not finite numbers"),
     ):
         done = run(tmp_path, "label", given, "-c", "c.yaml", "-o", output)
         assert done.returncode == 2
@@ -160,7 +161,7 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "n_labelled" in again.stdout
     found = label(copper_sheets(6), EMT_SETTINGS, cache=cache)
-    assert found.computed == 0
+    assert found.n_computed == 0
     assert len(found.frames) == 6
 
 

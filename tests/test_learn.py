@@ -15,10 +15,10 @@ from ase.calculators.emt import EMT
 from ase.io import read, write
 
 from commands import kill_when, run
-from flatforce.active.calibration_folds import part
-from flatforce.active.calibration_split import set_aside
+from flatforce.active.calibration_folds import split_folds
+from flatforce.active.calibration_split import split_calibration
 from flatforce.active.config import LearnConfig
-from flatforce.active.dynamics import Dynamics
+from flatforce.active.dynamics_config import DynamicsConfig
 from flatforce.active.property import (
     Target,
     cell_modes,
@@ -36,7 +36,7 @@ from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.frames import Labels, attach_labels, get_labels, read_labelled, write_frames
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
-from flatforce.studies.learn.material import gather
+from flatforce.studies.learn.frames import read_run_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,13 +59,13 @@ TRAIN: dict[str, Any] = {
 
 
 LIVE: dict[str, Any] = {
-    "start": ["start.extxyz"],
+    "initial": ["start.extxyz"],
     "test": "test.extxyz",
     "structures": ["sheet.extxyz"],
-    "sampling": {"rattles": {"count": 2}, "dynamics": {"steps": 20, "every": 5, "temperatures": [300]}},
+    "sampling": {"rattles": {"count": 2}, "dynamics": {"steps": 20, "sampling_interval": 5, "temperatures": [300]}},
     "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}, "workers": 2},
     "train": TRAIN,
-    "per_round": 3,
+    "labels_per_round": 3,
     "calibration_fraction": 0.3,
     "stop": {"rounds": 2},
 }
@@ -116,9 +116,9 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
     assert "2 rounds are done" in done.stdout
     assert "no frame was held out" not in done.stdout + done.stderr
     found = records(folder / "live")
-    assert [one["metrics"]["n_learnt"] for one in found] == [16, 19, 22]
+    assert [one["metrics"]["n_train"] for one in found] == [16, 19, 22]
     assert [one["metrics"]["n_labels"] for one in found] == [0, 3, 6]
-    first = found[0]["details"]["chosen"]
+    first = found[0]["details"]["selected"]
     assert {one["from"] for one in first} <= {"rattle", "dynamics"}
     assert all("may be off by" in one["reason"] for one in first)
     new = read_labelled(folder / "live" / "round-00" / "labelled.extxyz")
@@ -163,13 +163,13 @@ def test_a_live_run_labels_what_it_chose_and_resumes(folder: Path) -> None:
 def test_a_round_that_was_killed_inside_goes_on(folder: Path, while_it: str) -> None:
     """Killed inside; the same run without a kill ends with the same frames."""
     study = {
-        "start": ["start.extxyz"],
+        "initial": ["start.extxyz"],
         "test": "test.extxyz",
         "structures": ["sheet.extxyz"],
         "sampling": {"rattles": {"count": 2}, "dynamics": None},
         "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}, "workers": 1},
         "train": TRAIN | {"epochs": 1},
-        "per_round": 4,
+        "labels_per_round": 4,
         "calibration_fraction": 0.3,
         "stop": {"rounds": 1},
     }
@@ -183,7 +183,7 @@ def test_a_round_that_was_killed_inside_goes_on(folder: Path, while_it: str) -> 
     assert bool(labels) == (while_it == "labels")
     assert not (inside / "result.json").exists()
     stamps = {path: path.stat().st_mtime_ns for path in labels}
-    other = study | {"per_round": 3}
+    other = study | {"labels_per_round": 3}
     (folder / "other.yaml").write_text(yaml.safe_dump(other))
     done = run(folder, "learn", "other.yaml", "-o", killed)
     assert done.returncode == 2
@@ -200,9 +200,9 @@ def test_a_round_that_was_killed_inside_goes_on(folder: Path, while_it: str) -> 
 def test_trajectories_are_judged_again_unless_their_frame_was_learnt(tmp_path: Path) -> None:
     """Three that doubt ended: one frame was learnt, one could not be labelled, one was not chosen."""
     potential, sheets = load("ase:ase.calculators.emt:EMT"), [sheet(2), sheet(2), sheet(2)]
-    dynamics = Dynamics(temperatures=[300.0], steps=3, stop_above=0.1, go_on=True)
-    config = Sampling(dynamics=dynamics)
-    proposed = propose(potential, sheets, config, seed=0, folder=tmp_path, doubt=lambda *_: 1.0)
+    dynamics = DynamicsConfig(temperatures=[300.0], steps=3, uncertainty_threshold=0.1, on_the_fly=True)
+    config = SamplingConfig(dynamics=dynamics)
+    proposed = propose(potential, sheets, config, seed=0, folder=tmp_path, max_uncertainty=lambda *_: 1.0)
     assert len(proposed) == 3
     before = tmp_path / "before.extxyz"
     (tmp_path / "trajectories.extxyz").rename(before)
@@ -218,14 +218,14 @@ def test_trajectories_are_judged_again_unless_their_frame_was_learnt(tmp_path: P
             before=before,
             learnt={learnt},
             failed={lost},
-            doubt=lambda *_: level,
+            max_uncertainty=lambda *_: level,
         )
 
     again = doubtful(1.0)
     places = read_trajectories(tmp_path / "trajectories.extxyz", seed=0)
     assert [one.steps for one in places] == [2, 1, 1]  # past what was learnt, nowhere else
-    assert [one.doubted for one in places] == [True, False, True]
-    assert "no label" in places[1].ended
+    assert [one.uncertain for one in places] == [True, False, True]
+    assert "no label" in places[1].end_reason
     assert hash_structure(again[0]) not in {learnt, lost, left}
     assert np.allclose(again[1].positions, read(before, index=2).positions)
     assert doubtful(0.0) == []
@@ -240,16 +240,16 @@ def test_a_file_without_trajectories_is_read(tmp_path: Path) -> None:
 def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     """On the fly: a threshold that the committee meets everywhere after it has learnt a frame or none."""
     sampling: dict[str, Any] = {
-        "dynamics": {"steps": 40, "temperatures": [100, 600], "stop_above": 1e-3, "go_on": True}
+        "dynamics": {"steps": 40, "temperatures": [100, 600], "uncertainty_threshold": 1e-3, "on_the_fly": True}
     }
     study: dict[str, Any] = {
-        "start": ["start.extxyz"],
+        "initial": ["start.extxyz"],
         "test": "test.extxyz",
         "structures": ["sheet.extxyz"],
         "sampling": sampling,
         "label": {"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}},
         "train": TRAIN,
-        "per_round": 4,
+        "labels_per_round": 4,
         "calibration_fraction": 0.3,
         "stop": {"rounds": 3},
     }
@@ -257,10 +257,10 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     done = run(folder, "learn", "fly.yaml", "-o", "fly")
     assert done.returncode == 0, done.stderr
     found = records(folder / "fly")
-    times = [[one["time"] for one in record["details"]["dynamics"]] for record in found[:-1]]
+    times = [[one["time"] for one in record["details"]["trajectories"]] for record in found[:-1]]
     assert times == [[2.0, 2.0], [4.0, 4.0], [6.0, 6.0]]  # doubt ends each after one step more
     assert [one["metrics"]["n_labels"] for one in found] == [0, 2, 4, 6]
-    fitted = read_labelled(folder / "fly" / "round-03" / "fitted.extxyz")
+    fitted = read_labelled(folder / "fly" / "round-03" / "train.extxyz")
     standing = {hash_structure(frame) for frame in fitted}
     for number in range(3):  # a trajectory goes on from a frame that is learnt, and stays learnt
         new = read_labelled(folder / "fly" / f"round-{number:02d}" / "labelled.extxyz")
@@ -270,8 +270,8 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
     for before, after in zip(first, second, strict=True):
         drift = before.atoms.positions + before.velocities * 2.0 * units.fs
         assert np.abs(after.atoms.positions - drift).max() < 0.02
-    sampling["dynamics"]["stop_above"] = 1e3
-    study |= {"doubt": "distance", "train": TRAIN | {"n_models": 1}}  # one model is enough for a distance
+    sampling["dynamics"]["uncertainty_threshold"] = 1e3
+    study |= {"uncertainty": "descriptor_distance", "train": TRAIN | {"n_models": 1}}  # one model is enough for a distance
     (folder / "calm.yaml").write_text(yaml.safe_dump(study))
     done = run(folder, "learn", "calm.yaml", "-o", "calm")
     assert done.returncode == 0, done.stderr
@@ -283,12 +283,12 @@ def test_dynamics_go_on_until_nothing_is_in_doubt(folder: Path) -> None:
 @pytest.mark.parametrize("strategy", ["random", "diversity", "property"])
 def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: str) -> None:
     study = {
-        "start": ["start.extxyz"],
+        "initial": ["start.extxyz"],
         "pool": ["pool.extxyz"],
         "test": "test.extxyz",
         "train": TRAIN | {"epochs": 1},
         "strategy": strategy,
-        "per_round": 5,
+        "labels_per_round": 5,
         "calibration_fraction": 0.3,
         "stop": {"budget": 8, "rounds": 9},
     }
@@ -300,7 +300,7 @@ def test_a_run_in_hindsight_takes_labels_from_the_pool(folder: Path, strategy: s
     assert "the budget of 8 labels is spent" in done.stdout
     found = records(folder / strategy)
     assert [one["metrics"]["n_labels"] for one in found] == [0, 5, 8]
-    names = [one["name"] for record in found for one in record["details"]["chosen"]]
+    names = [one["name"] for record in found for one in record["details"]["selected"]]
     assert len(set(names)) == 8
     assert all(name.startswith("s2-") for name in names)
 
@@ -309,12 +309,12 @@ def test_a_committee_of_two_kinds_learns(folder: Path) -> None:
     pytest.importorskip("matgl")
     shape = {"kind": "m3gnet", "units": 8, "r_max": 4.0, "threebody_cutoff": 3.0, "num_interactions": 1}
     study = {
-        "start": ["start.extxyz"],
+        "initial": ["start.extxyz"],
         "pool": ["pool.extxyz"],
         "test": "test.extxyz",
         "train": TRAIN | {"epochs": 1, "n_models": 1},
-        "further": [TRAIN | {"epochs": 1, "n_models": 1, "model": shape}],
-        "per_round": 5,
+        "extra_members": [TRAIN | {"epochs": 1, "n_models": 1, "model": shape}],
+        "labels_per_round": 5,
         "calibration_fraction": 0.3,
         "stop": {"rounds": 1},
     }
@@ -328,7 +328,7 @@ def test_a_committee_of_two_kinds_learns(folder: Path) -> None:
         for name in ("committee", "committee-1")
     ]
     assert kinds[0] == "mace" != kinds[1]
-    assert records(folder / "mixed")[0]["metrics"]["largest_doubt"] > 0
+    assert records(folder / "mixed")[0]["metrics"]["max_force_uncertainty"] > 0
     assert run(folder, "report", "mixed").returncode == 0
     assert "Model card" not in (folder / "mixed" / "report" / "index.html").read_text()
 
@@ -337,9 +337,9 @@ def test_no_frame_stands_on_two_sides(folder: Path) -> None:
     both = folder / "both.extxyz"
     write_frames(both, [*labelled(6, 1), *labelled(6, 2)])
     config = LearnConfig.parse(
-        {"start": [str(folder / "start.extxyz")], "pool": [str(both)], "test_fraction": 0.3, "train": TRAIN}
+        {"initial": [str(folder / "start.extxyz")], "pool": [str(both)], "test_fraction": 0.3, "train": TRAIN}
     )
-    found = gather(config)
+    found = read_run_frames(config)
     sides = [{frame.info["name"] for frame in one} for one in (found.start, found.test, found.pool)]
     assert all(sides)
     assert not sides[0] & sides[1]
@@ -355,55 +355,55 @@ def test_copies_count_once_and_what_is_set_aside_holds_no_species_of_its_own(fol
     for frame in frames[-3:]:
         frame.info["config_type"] = "gold"
     write_frames(folder / "copies.extxyz", frames)
-    values = {"start": [str(folder / "copies.extxyz")], "pool": [str(folder / "pool.extxyz")], "train": TRAIN}
+    values = {"initial": [str(folder / "copies.extxyz")], "pool": [str(folder / "pool.extxyz")], "train": TRAIN}
     config = LearnConfig.parse(values | {"test": str(folder / "test.extxyz"), "calibration_fraction": 0.4})
-    found = gather(config)
+    found = read_run_frames(config)
     assert len(found.start) == 15
     gold = [frame for frame in found.start if frame.info["config_type"] == "gold"]
-    fitted, aside = set_aside(
+    fitted, aside = split_calibration(
         config, [[*plain, gold[0], gold[0], gold[0]]]
     )  # whichever is taken, gold is fitted
     assert aside
     assert {s for frame in aside for s in frame.symbols} <= {s for frame in fitted for s in frame.symbols}
     with pytest.raises(DataError, match="18 atoms are too few"):
-        part(config, [plain[:3]])
+        split_folds(config, [plain[:3]])
     write_frames(folder / "copper.extxyz", plain)
     with pytest.raises(DataError, match="No frame to begin with holds Au"):
-        gather(LearnConfig.parse(values | {"start": [str(folder / "copper.extxyz")]}))
+        read_run_frames(LearnConfig.parse(values | {"initial": [str(folder / "copper.extxyz")]}))
 
 
 def test_a_frame_keeps_its_side_and_paths_are_not_cut(folder: Path) -> None:
-    values: dict[str, Any] = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
+    values: dict[str, Any] = {"initial": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
     values |= {"train": TRAIN, "calibration_fraction": 0.3}
     batches = [labelled(16, 1), *(labelled(6, seed) for seed in (6, 7, 8))]
     for number, batch in enumerate(batches[1:]):
         for k, frame in enumerate(batch):
-            frame.info |= {"config_type": "relaxation", "path": f"{number}-{k % 2}"}
+            frame.info |= {"config_type": "relaxation", "trajectory": f"{number}-{k % 2}"}
     config = LearnConfig.parse(values)
     held: set[str] = set()
     fitted: set[str] = set()
     for count in range(1, 5):
-        sides = set_aside(config, batches[:count])
+        sides = split_calibration(config, batches[:count])
         now = [{hash_structure(frame) for frame in side} for side in sides]
         assert now[0] >= fitted
         assert now[1] >= held
         assert not now[0] & now[1]
         fitted, held = now
-        paths = [{frame.info["path"] for frame in side if "path" in frame.info} for side in sides]
+        paths = [{frame.info["trajectory"] for frame in side if "trajectory" in frame.info} for side in sides]
         assert not paths[0] & paths[1]
     assert len(held) == 5 + 6  # two paths of three frames, 30 % of 18 rounded up
     fly = config.model_copy(
-        update={"sampling": Sampling(dynamics=Dynamics(go_on=True, stop_above=0.1)), "structures": ["-"]}
+        update={"sampling": SamplingConfig(dynamics=DynamicsConfig(on_the_fly=True, uncertainty_threshold=0.1)), "structures": ["-"]}
     )
     for frame in (frame for batch in batches[1:] for frame in batch):
         frame.info["config_type"] = "dynamics"
-    assert len(set_aside(fly, batches)[1]) == 5  # what dynamics stand on is fitted
-    assert len(set_aside(config, batches)[1]) > 5
+    assert len(split_calibration(fly, batches)[1]) == 5  # what dynamics stand on is fitted
+    assert len(split_calibration(config, batches)[1]) > 5
 
 
 def folds_of(config: LearnConfig, frames: list[Atoms]) -> list[list[list[Atoms]]]:
     """Sides of each fold, checked: none lacks a frame, and no frame is left out twice."""
-    found = [[list(side) for side in one] for one in part(config, [frames])]
+    found = [[list(side) for side in one] for one in split_folds(config, [frames])]
     every = sorted(hash_structure(frame) for frame in frames)
     for fitted, out in found:
         assert sorted(hash_structure(frame) for frame in fitted + out) == every
@@ -420,14 +420,14 @@ def apart(sides: list[list[Atoms]], key: str) -> bool:
 
 @pytest.fixture
 def fourfold(folder: Path) -> LearnConfig:
-    values: dict[str, Any] = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
+    values: dict[str, Any] = {"initial": [str(folder / "start.extxyz")], "pool": [str(folder / "pool.extxyz")]}
     return LearnConfig.parse(values | {"train": TRAIN, "calibration_folds": 4})
 
 
 def test_folds_leave_whole_trajectories_out_but_not_the_last_of_a_kind(fourfold: LearnConfig) -> None:
     frames = labelled(34, 1)
     for number, frame in enumerate(frames[10:22]):
-        frame.info |= {"config_type": "relaxation", "path": str(number // 2)}
+        frame.info |= {"config_type": "relaxation", "trajectory": str(number // 2)}
     for number, frame in enumerate(frames[22:]):
         frame.info |= {"config_type": "run", "step": number, "source": str(number // 2), "material": "CuAu"}
     frames[1].symbols[0] = "Ag"  # the only one with it
@@ -437,7 +437,7 @@ def test_folds_leave_whole_trajectories_out_but_not_the_last_of_a_kind(fourfold:
     atom.info["config_type"] = "IsolatedAtom"
     found = folds_of(fourfold, [*frames, attach_labels(atom, Labels(0.0, np.zeros((1, 3)), None))])
     assert len(found) == 4
-    assert all(apart(sides, "path") and apart(sides, "source") for sides in found)
+    assert all(apart(sides, "trajectory") and apart(sides, "source") for sides in found)
     held = [frame for _, out in found for frame in out]
     names = [frame.info["name"] for frame in held]
     assert not {"s1-1", "s1-2"} & set(names)
@@ -448,12 +448,12 @@ def test_folds_leave_whole_trajectories_out_but_not_the_last_of_a_kind(fourfold:
 def test_a_trajectory_longer_than_a_share_is_fitted_by_all_folds(fourfold: LearnConfig) -> None:
     frames = labelled(28, 1)
     for number, frame in enumerate(frames[16:]):
-        frame.info |= {"config_type": "relaxation", "path": "short" if number < 3 else "long"}
+        frame.info |= {"config_type": "relaxation", "trajectory": "short" if number < 3 else "long"}
     whole = 0
     for seed in range(6):
-        first, *others = part(fourfold.model_copy(update={"seed": seed}), [frames])
-        assert all(len(out) <= 7 and apart([fitted, out], "path") for fitted, out in others)
-        whole += {frame.info.get("path") for frame in first[1]} == {None, "short"}
+        first, *others = split_folds(fourfold.model_copy(update={"seed": seed}), [frames])
+        assert all(len(out) <= 7 and apart([fitted, out], "trajectory") for fitted, out in others)
+        whole += {frame.info.get("trajectory") for frame in first[1]} == {None, "short"}
     assert whole  # the first fold left the short one out, so that the long one was to be dealt
 
 
@@ -476,11 +476,11 @@ def test_folds_keep_materials_and_their_near_copies_on_one_side(fourfold: LearnC
 
 def test_folds_are_one_force_field(folder: Path) -> None:
     study = {
-        "start": ["start.extxyz"],
+        "initial": ["start.extxyz"],
         "pool": ["pool.extxyz"],
         "test": "test.extxyz",
         "train": TRAIN | {"epochs": 1},
-        "per_round": 4,
+        "labels_per_round": 4,
         "calibration_folds": 3,
         "stop": {"rounds": 1},
     }
@@ -488,7 +488,7 @@ def test_folds_are_one_force_field(folder: Path) -> None:
     done = run(folder, "learn", "folds.yaml", "-o", "folds")
     assert done.returncode == 0, done.stderr
     found = records(folder / "folds")
-    assert [one["details"]["n_calibrating"] for one in found] == [16, 20]
+    assert [one["details"]["n_calibration"] for one in found] == [16, 20]
     first = folder / "folds" / "round-00"
     potential = load("committee:" + ",".join(f"mace:{path}" for path in sorted(first.glob("**/*.model"))))
     test = read_labelled(folder / "test.extxyz")
@@ -499,7 +499,7 @@ def test_folds_are_one_force_field(folder: Path) -> None:
         for place in (".", "fold-1", "fold-2")
     ]
     assert weights == [1, 3, 5]  # no member twice
-    assert len({path.read_bytes() for path in first.glob("**/held_out.extxyz")}) == 3
+    assert len({path.read_bytes() for path in first.glob("**/calibration.extxyz")}) == 3
     kept = {path: path.stat().st_mtime_ns for path in first.glob("fold-*/committee/result.json")}
     (first / "result.json").unlink()  # killed before it was done: what is trained stays
     again = run(folder, "learn", "folds.yaml", "-o", "folds")
@@ -511,9 +511,9 @@ def test_folds_are_one_force_field(folder: Path) -> None:
 
 
 def test_a_pool_of_known_frames_is_refused(folder: Path) -> None:
-    same = {"start": [str(folder / "start.extxyz")], "pool": [str(folder / "start.extxyz")], "train": TRAIN}
+    same = {"initial": [str(folder / "start.extxyz")], "pool": [str(folder / "start.extxyz")], "train": TRAIN}
     with pytest.raises(DataError, match="No frame is left in the pool"):
-        gather(LearnConfig.parse(same | {"test": str(folder / "test.extxyz")}))
+        read_run_frames(LearnConfig.parse(same | {"test": str(folder / "test.extxyz")}))
 
 
 def test_a_defect_that_does_not_exist_is_told_before_anything_is_trained(folder: Path) -> None:
@@ -566,21 +566,21 @@ def test_what_failed_labels_do_to_a_run(folder: Path, cause: str, monkeypatch: p
         word.write_text("")
         done = run(folder, "learn", f"{cause}.yaml", "-o", cause)
         assert done.returncode == 0, done.stderr
-        assert [one["metrics"]["n_learnt"] for one in records(folder / cause)] == [16, 16, 19, 22]
+        assert [one["metrics"]["n_train"] for one in records(folder / cause)] == [16, 16, 19, 22]
         return
     assert done.returncode == 2
     assert "no label today" in done.stderr
     assert not (inside / "result.json").exists()
-    chosen = (inside / "chosen.extxyz").read_text()
-    why = json.loads((inside / "chosen.json").read_text())
+    chosen = (inside / "selected.extxyz").read_text()
+    why = json.loads((inside / "selection.json").read_text())
     why["frames"][0]["reason"] = "as before"
-    (inside / "chosen.json").write_text(json.dumps(why))
+    (inside / "selection.json").write_text(json.dumps(why))
     word.write_text("")
     done = run(folder, "learn", f"{cause}.yaml", "-o", cause)
     assert done.returncode == 0, done.stderr
-    assert (inside / "chosen.extxyz").read_text() == chosen
+    assert (inside / "selected.extxyz").read_text() == chosen
     found = records(folder / cause)
-    assert found[0]["details"]["chosen"][0]["reason"] == "as before"  # taken up, not chosen anew
+    assert found[0]["details"]["selected"][0]["reason"] == "as before"  # taken up, not chosen anew
     assert found[0]["metrics"]["label_time"] > 0
 
 
@@ -594,19 +594,19 @@ def test_what_failed_labels_do_to_a_run(folder: Path, cause: str, monkeypatch: p
     ],
 )
 def test_studies_that_make_no_sense_are_refused(change: dict[str, Any], said: str) -> None:
-    base = {"start": ["a"], "structures": ["b"], "label": {}, "train": {"n_models": 2}}
+    base = {"initial": ["a"], "structures": ["b"], "label": {}, "train": {"n_models": 2}}
     with pytest.raises(ConfigError) as error:
         LearnConfig.parse(base | change)
     assert said in str(error.value)
 
 
 def test_every_sampler_proposes(tmp_path: Path) -> None:
-    config = Sampling(
-        rattles=Rattles(amplitudes=[0.02, 0.1], count=2),
-        strains=Strains(count=3),
-        modes=ThermalModes(temperatures=[50.0, 500.0], count=2),
-        defects=RandomDefects(primitive="-", defects=["v_Cu", "Au_Cu"], size=3, count=6),
-        relaxations=Relaxations(every=3),
+    config = SamplingConfig(
+        rattles=RattlesConfig(amplitudes=[0.02, 0.1], count=2),
+        strains=StrainsConfig(count=3),
+        modes=ThermalModesConfig(temperatures=[50.0, 500.0], count=2),
+        defects=RandomDefectsConfig(primitive="-", defects=["v_Cu", "Au_Cu"], size=3, count=6),
+        relaxations=RelaxationsConfig(sampling_interval=3),
         dynamics=None,
     )
     primitive = sheet(1)
@@ -646,12 +646,12 @@ def test_every_sampler_proposes(tmp_path: Path) -> None:
 def test_candidates_keep_the_moments_that_labels_hang_on(tmp_path: Path) -> None:
     start = sheet(2)
     start.set_initial_magnetic_moments([2.0, 1.0, 0.0, -1.0])
-    config = Sampling(
-        rattles=Rattles(count=1),
-        strains=Strains(count=1),
-        modes=ThermalModes(count=1),
-        relaxations=Relaxations(every=3),
-        dynamics=Dynamics(steps=2, every=1),
+    config = SamplingConfig(
+        rattles=RattlesConfig(count=1),
+        strains=StrainsConfig(count=1),
+        modes=ThermalModesConfig(count=1),
+        relaxations=RelaxationsConfig(sampling_interval=3),
+        dynamics=DynamicsConfig(steps=2, sampling_interval=1),
     )
     found = propose(load("ase:ase.calculators.emt:EMT"), [start], config, seed=0, folder=tmp_path)
     assert {one.info["sampler"] for one in found} == {"rattle", "strain", "modes", "relaxation", "dynamics"}
@@ -668,7 +668,7 @@ def two_models() -> tuple[Atoms, FloatArray]:
 
 def test_local_modes_keep_the_trace_and_the_order() -> None:
     atoms, each = two_models()
-    every = Target(structure="-", kind="modes", window=(-30.0, 30.0), count=12)
+    every = TargetConfig(structure="-", kind="modes", window=(-30.0, 30.0), count=12)
     found = local_frequencies(each, each.mean(axis=0), atoms, every)
     masses = np.repeat(atoms.get_masses(), 3)
     for mine, constants in zip(found, each, strict=True):
@@ -681,7 +681,7 @@ def test_local_modes_keep_the_trace_and_the_order() -> None:
     few = every.model_copy(update={"atoms": [1], "count": 2})
     assert local_frequencies(each, each[0], atoms, few).shape == (2, 2)
     with pytest.raises(ConfigError, match="needs the pristine sheet"):
-        Target.parse({"structure": "-", "kind": "formation_energy"})
+        TargetConfig.parse({"structure": "-", "kind": "formation_energy"})
 
 
 def test_what_is_not_known_moves_the_property(folder: Path) -> None:
@@ -691,14 +691,14 @@ def test_what_is_not_known_moves_the_property(folder: Path) -> None:
     potential = load("ase:ase.calculators.emt:EMT")
     frames = read_labelled(folder / "start.extxyz")
     few, many = (Surrogate(frames[:count]) for count in (4, 16))
-    ldos = Target(structure="-", window=(-30.0, 30.0), broadening=0.4)
+    ldos = TargetConfig(structure="-", window=(-30.0, 30.0), broadening=0.4)
     found = property_response(potential, few, atoms, ldos)
     assert found.shape == (len(few.directions), 240)
     assert np.abs(found.sum(axis=1)).max() < 1e-3 * np.abs(found).sum(axis=1).max()
-    modes = Target(structure="-", kind="modes", atoms=[1], count=2)
+    modes = TargetConfig(structure="-", kind="modes", atoms=[1], count=2)
     spans = [np.sqrt((property_response(potential, one, atoms, modes) ** 2).sum()) for one in (few, many)]
     assert 0 < spans[1] < spans[0]
-    energy = Target(structure="-", kind="formation_energy", pristine="-")
+    energy = TargetConfig(structure="-", kind="formation_energy", pristine="-")
     known = property_response(potential, few, sheet(2).repeat((2, 2, 1)), energy, sheet(2))
     np.testing.assert_allclose(known, 0.0, atol=1e-6 * np.abs(few.energy(sheet(2))).max())
     assert np.ptp(property_response(potential, few, atoms, energy, sheet(2))) > 1e-6

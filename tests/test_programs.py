@@ -15,8 +15,9 @@ from ase.io import read
 import mock_programs
 from flatforce.core.errors import ConfigError
 from flatforce.data.frames import get_labels
-from flatforce.reference.config import EspressoSettings, LabelConfig, Machine, VaspSettings, label_key
+from flatforce.reference.config import EspressoSettings, LabelConfig, Machine, VaspSettings
 from flatforce.reference.espresso import write_input as write_espresso
+from flatforce.reference.keys import label_key
 from flatforce.reference.label import label
 from flatforce.reference.vasp import incar
 from flatforce.structures.prototypes import monolayer

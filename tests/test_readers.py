@@ -15,8 +15,10 @@ from ase.constraints import FixAtoms
 from ase.db import connect
 from ase.io import Trajectory
 
+from flatforce.data.config import ImportConfig
 from flatforce.data.frames import get_labels
-from flatforce.data.importing import Import, ImportConfig, import_frames
+from flatforce.data.import_result import Import
+from flatforce.data.importing import import_frames
 from flatforce.data.readers.ase_files import read_ase, read_espresso
 from flatforce.data.readers.casm import read_casm
 from flatforce.data.readers.content import NO_FORCES, TRUNCATED, UNCONVERGED, FileContent
@@ -59,7 +61,7 @@ def test_quantum_espresso() -> None:
     assert abs(slab_virial_residual(frame, forces=labels.forces, stress=labels.stress)) < PULAY
     assert abs(labels.stress[2, 2]) > 20 * PULAY
     assert frame.info["dft_cutoff"] == pytest.approx(90 * RYDBERG)
-    assert frame.info["dft_functional"] == "PBE"
+    assert frame.info["dft_xc"] == "PBE"
 
 
 def test_quantum_espresso_cut_or_unconverged(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_casm(tmp_path: Path, frames: list[Atoms], layout: str) -> None:
     path.write_text(json.dumps(content))
     assert reasons(read_casm(path)) == [NO_FORCES]
     path.write_text(json.dumps(content)[:40])
-    assert "no CASM calculation" in reasons(read_casm(path))[0]
+    assert "not a CASM calculation" in reasons(read_casm(path))[0]
 
 
 @pytest.mark.slow

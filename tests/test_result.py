@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from flatforce.core.errors import FlatforceError, ResultError
 from flatforce.core.outcome import Outcome
 from flatforce.core.results import Record, write_record
 from flatforce.models import Potential
-from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.phonons.config import DefectPhononConfig, PhononConfig
+from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
 from flatforce.properties.phonons.pristine import pristine_phonons
 from flatforce.properties.relax import relax
 from flatforce.properties.relax_config import RelaxConfig
+from flatforce.report.page import write_report
 from flatforce.report.result import (
+    DefectPhononResult,
     DefectSeriesResult,
     LearningResult,
     PhononResult,
@@ -33,13 +37,13 @@ MAX_REPR_LINES = 12
 """A `repr` of more lines hides the cell below it in a notebook."""
 
 
-def write_outcome(folder: Path, outcome: Outcome) -> Path:
+def write_outcome(folder: Path, outcome: Outcome, **config: object) -> Path:
     """Write the folder that a command would leave."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     problems = outcome.problems
     record = Record(
         outcome.kind,
-        {},
+        config,
         outcome.metrics,
         dict(outcome.units),
         converged=not problems,
@@ -53,7 +57,7 @@ def write_outcome(folder: Path, outcome: Outcome) -> Path:
 
 def write_numbers(folder: Path, kind: str, **metrics: float) -> Path:
     folder.mkdir(parents=True)
-    write_record(folder, Record(kind, {}, metrics, dict.fromkeys(metrics, "eV"), details={"stop": ""}))
+    write_record(folder, Record(kind, {}, metrics, dict.fromkeys(metrics, "eV"), details={"stop_reason": ""}))
     return folder
 
 
@@ -66,7 +70,7 @@ def unit_cell() -> Atoms:
 
 @pytest.fixture(scope="module")
 def study(model_file: Path, unit_cell: Atoms, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A relaxation that is cut short, and phonons of a model with random weights."""
+    """A relaxation that is cut short, and phonons of a sheet and a vacancy, by a model with random weights."""
     from flatforce.models import load
 
     folder = tmp_path_factory.mktemp("study")
@@ -75,6 +79,20 @@ def study(model_file: Path, unit_cell: Atoms, tmp_path_factory: pytest.TempPathF
     config = PhononConfig(supercell=(3, 3), points_per_segment=11, mesh=12)
     write_outcome(
         folder / "phonons", pristine_phonons(model, unit_cell, config, scratch=folder / "phonons" / "forces")
+    )
+    vacancy = DefectPhononConfig(
+        supercell=(3, 3),
+        mesh=6,
+        points_per_segment=3,
+        shells=[4.0],
+        relaxation=RelaxConfig(relax_cell=False, max_steps=2),
+    )
+    inside = folder / "vacancy" / "3x3"
+    write_outcome(
+        inside,
+        defect_phonons(model, unit_cell, "v_Se:top", vacancy, scratch=inside / "forces"),
+        **vacancy.model_dump(mode="json"),
+        defect="v_Se:top",
     )
     return folder
 
@@ -196,15 +214,50 @@ def test_a_copy_is_the_same_and_overwrites_nothing(study: Path, tmp_path: Path) 
 def test_a_study_is_a_mapping(study: Path) -> None:
     tree = open_result(study)
     assert isinstance(tree, ResultTree)
-    assert sorted(tree) == ["phonons", "relax"]
+    assert sorted(tree) == ["phonons", "relax", "vacancy"]
+    assert tree["vacancy/3x3"] is tree["vacancy"]["3x3"]
     relaxation = tree["relax"]
     assert isinstance(relaxation, RelaxResult)
     assert not tree.converged
-    assert tree.warnings[0].startswith(("phonons: ", "relax: "))
+    assert any(text.startswith("relax: ") for text in tree.warnings)
     assert tree.metrics["relax/energy"] == relaxation.energy
     with pytest.raises(KeyError, match="phonons"):
         tree["defects"]
     assert tree.plot("relax/relaxation").axes
+
+
+def test_a_vacancy_is_what_its_folder_holds(study: Path) -> None:
+    """The force constants of the folder give its modes; densities of states count 3 modes for each atom."""
+    series = open_result(study / "vacancy")
+    assert isinstance(series, DefectSeriesResult)
+    assert (series.best, series.supercells) == ("3x3", ["3x3"])
+    result = series["3x3"]
+    assert isinstance(result, DefectPhononResult)
+    frequencies = result.to_phonopy().run_qpoints([[0.0, 0.0, 0.0]]).frequencies[0]
+    assert np.ptp(result.gamma) > 1.0
+    assert np.allclose(np.sort(frequencies), result.gamma, atol=1e-4)
+    step = result.frequency[1] - result.frequency[0]
+    assert len(result.atoms) == 26
+    assert result.dos.sum() * step == pytest.approx(3 * 26, rel=1e-3)
+    assert result.pristine_dos.sum() * step == pytest.approx(3 * 27, rel=1e-3)
+    for ldos in (result.ldos, result.pristine_ldos, series.ldos):
+        assert ldos.sum() * step == pytest.approx(3.0, rel=1e-3)
+    assert [mode.frequency for mode in series.modes] == [mode.frequency for mode in result.modes]
+    assert result.mode_vectors.shape == (len(result.modes), 26, 3)
+    for mode in result.modes:
+        assert np.abs(result.gamma - mode.frequency).min() < 2e-3
+    assert series.figures[0] == "3x3/defect-bands"
+
+
+def test_the_page_has_distinct_titles(study: Path, tmp_path: Path) -> None:
+    tree = open_result(study)
+    for name in ("first", "second"):
+        tree["relax"].save(tmp_path / name / "relax")
+    page = write_report(tmp_path, tmp_path / "report").read_text(encoding="utf-8")
+    titles = re.findall("<h2>(.*?)</h2>", page)
+    assert len(titles) == len(set(titles)) == 2
+    assert all("Relaxation" in title for title in titles)
+    assert "<td>1</td></tr>" not in page  # a number without a unit has an empty one
 
 
 def test_a_series_of_a_defect_shows_its_best_member(unit_cell: Atoms, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_sheet_cut_by_the_boundary_is_made_whole(unit: Atoms) -> None:
 
 
 @pytest.mark.parametrize("change", ["tilted", "flat", "nan", "empty"])
-def test_what_is_no_sheet_is_refused(unit: Atoms, change: str) -> None:
+def test_a_structure_that_is_not_a_sheet_is_refused(unit: Atoms, change: str) -> None:
     bad = unit.copy()
     if change == "tilted":
         bad.cell[2, 0] = 0.5
@@ -52,14 +52,14 @@ def test_membrane_stress_does_not_depend_on_the_vacuum() -> None:
 
 
 def test_every_bundled_label_obeys_the_slab_virial_identity(frames: list[Atoms]) -> None:
-    """The Pulay stress was taken off by this identity; a lost sign or unit would break it."""
+    """The Pulay stress was removed with this identity; a wrong sign or unit would violate it."""
     for frame in frames:
         stress = np.asarray(frame.info["REF_stress"]).reshape(3, 3)
         forces = frame.arrays["REF_forces"]
-        left = slab_virial_residual(frame, forces=forces, stress=stress)
-        # a net force times the height of the origin is all that may be left; 1e-7 for the digits of the file
+        residual = slab_virial_residual(frame, forces=forces, stress=stress)
+        # only a net force times the height of the origin may remain; 1e-7 for the digits of the file
         net = abs(forces[:, 2].sum() * frame.positions[:, 2].mean()) / frame.get_volume()
-        assert abs(left) < net + 1e-7
+        assert abs(residual) < net + 1e-7
     assert max(abs(np.asarray(f.info["REF_stress"])[8]) for f in frames) > 2e-3
 
 
@@ -73,16 +73,16 @@ def test_symmetrising_undoes_a_small_rattle(unit: Atoms, rng: np.random.Generato
     cell = build_defect(unit, (3, 3), "v_Se").atoms
     shaken = apply_strain(rattle_positions(cell, amplitude=0.003, rng=rng), xx=1e-4)
     assert len(find_symmetry(shaken).rotations) == 1
-    mended = symmetrise(shaken, find_symmetry(shaken, symprec=RELAXED_SYMPREC))
-    assert len(find_symmetry(mended, symprec=1e-6).rotations) == 6
-    assert np.abs(mended.positions - shaken.positions).max() < 0.02
-    lengths = mended.cell.lengths()
+    symmetrised = symmetrise(shaken, find_symmetry(shaken, symprec=RELAXED_SYMPREC))
+    assert len(find_symmetry(symmetrised, symprec=1e-6).rotations) == 6
+    assert np.abs(symmetrised.positions - shaken.positions).max() < 0.02
+    lengths = symmetrised.cell.lengths()
     assert lengths[0] == pytest.approx(lengths[1], abs=1e-10)
 
 
 def test_distinct_sites_of_wse2(unit: Atoms) -> None:
-    found = [(site.symbol, site.side, site.multiplicity) for site in distinct_sites(unit)]
-    assert found == [("W", "middle", 1), ("Se", "top", 2)]
+    sites = [(site.symbol, site.side, site.multiplicity) for site in distinct_sites(unit)]
+    assert sites == [("W", "middle", 1), ("Se", "top", 2)]
 
 
 @pytest.mark.parametrize(
@@ -131,24 +131,26 @@ def test_prototypes_are_hexagonal() -> None:
         monolayer(("Mo", "S"), prototype="3R", a=3.2)
 
 
-def test_strain_changes_lengths_by_what_it_says(unit: Atoms) -> None:
+def test_strain_changes_the_area_by_its_amount(unit: Atoms) -> None:
     areas = [np.linalg.det(apply_strain(unit, xx=e, yy=e).cell.array[:2, :2]) for e in (0.0, 0.01, 0.02)]
     for e, (small, large) in zip((0.0, 0.01), pairwise(areas), strict=True):
         assert large / small == pytest.approx(((1.01 + e) / (1 + e)) ** 2)
 
 
-def test_a_centred_sheet_turns_about_its_origin(unit: Atoms) -> None:
+def test_symmetry_operations_of_a_centred_sheet_fix_its_origin(unit: Atoms) -> None:
     cell = unit.repeat((3, 3, 1))
     del cell[4 * 3 + 1]  # a Se atom away from the origin; its mirror image across the plane stays
     assert not (find_symmetry(cell).translations == 0).all()
-    moved = centre_on_symmetric_site(cell)
-    assert np.abs(find_symmetry(moved).translations).max() < 1e-6
-    assert np.allclose(moved.get_all_distances(mic=True), cell.get_all_distances(mic=True))
+    centred = centre_on_symmetric_site(cell)
+    assert np.abs(find_symmetry(centred).translations).max() < 1e-6
+    assert np.allclose(centred.get_all_distances(mic=True), cell.get_all_distances(mic=True))
 
 
-def test_strain_that_is_meant_is_no_symmetry(unit: Atoms) -> None:
-    pulled = apply_strain(unit, xx=0.004)
-    assert len(find_symmetry(pulled, symprec=RELAXED_SYMPREC).rotations) < len(find_symmetry(unit).rotations)
+def test_intended_strain_breaks_the_symmetry(unit: Atoms) -> None:
+    stretched = apply_strain(unit, xx=0.004)
+    assert len(find_symmetry(stretched, symprec=RELAXED_SYMPREC).rotations) < len(
+        find_symmetry(unit).rotations
+    )
     noisy = apply_strain(unit, xx=1e-4)
     assert len(find_symmetry(noisy, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(unit).rotations)
 

@@ -1,4 +1,4 @@
-"""Huang–Rhys factors and line shapes: closed forms, and the sum over modes."""
+"""Huang–Rhys factors and line shapes against closed forms and the sum over modes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flatforce.properties.phonons.spectra.line_shape import bose_einstein, emiss
 
 @pytest.fixture
 def springs(unit: Atoms, rng: np.random.Generator) -> SparseForceConstants:
-    """A positive matrix that obeys the translation rule: springs of random strength and direction."""
+    """A positive matrix that obeys the acoustic sum rule: springs of random strength and direction."""
     cell = unit.repeat((3, 3, 1))
     count = len(cell)
     full = np.zeros((count, count, 3, 3))
@@ -34,24 +34,26 @@ def springs(unit: Atoms, rng: np.random.Generator) -> SparseForceConstants:
 
 
 @pytest.fixture
-def push(springs: SparseForceConstants, rng: np.random.Generator) -> FloatArray:
+def excited_forces(springs: SparseForceConstants, rng: np.random.Generator) -> FloatArray:
     forces = rng.normal(size=(len(springs.atoms), 3))
-    found: FloatArray = forces - forces.mean(axis=0)
-    return found
+    without_mean: FloatArray = forces - forces.mean(axis=0)
+    return without_mean
 
 
-def test_factors_are_those_of_the_modes(springs: SparseForceConstants, push: FloatArray) -> None:
-    found = huang_rhys_factors(springs, push, steps=60)
+def test_factors_are_those_of_the_modes(springs: SparseForceConstants, excited_forces: FloatArray) -> None:
+    factors = huang_rhys_factors(springs, excited_forces, steps=60)
     squares, vectors = np.linalg.eigh(springs.dynamical_matrix().toarray())
     assert (np.abs(squares[:3]) < 1e-10).all()
     masses = np.repeat(springs.atoms.get_masses(), 3)
-    along = (vectors.T @ (push.ravel() / np.sqrt(masses)))[3:]
+    along = (vectors.T @ (excited_forces.ravel() / np.sqrt(masses)))[3:]
     omega = np.sqrt(squares[3:])
-    assert found.total == pytest.approx((along**2 / (2 * HBAR * omega**3)).sum(), rel=1e-8)
+    assert factors.total == pytest.approx((along**2 / (2 * HBAR * omega**3)).sum(), rel=1e-8)
     flat = springs.matrix.toarray()
     inverse = np.linalg.pinv(flat, rcond=1e-10)
-    assert found.relaxation_energy == pytest.approx(push.ravel() @ inverse @ push.ravel() / 2, rel=1e-8)
-    assert found.omitted_relaxation_energy == pytest.approx(0, abs=1e-6)
+    assert factors.relaxation_energy == pytest.approx(
+        excited_forces.ravel() @ inverse @ excited_forces.ravel() / 2, rel=1e-8
+    )
+    assert factors.omitted_relaxation_energy == pytest.approx(0, abs=1e-6)
 
 
 def test_hbar_in_these_units() -> None:
@@ -60,13 +62,13 @@ def test_hbar_in_these_units() -> None:
     assert pytest.approx(hbar * per_second / electron_volt, rel=1e-6) == HBAR
 
 
-def test_one_dimension_has_no_fewer_quanta(springs: SparseForceConstants, push: FloatArray) -> None:
+def test_one_dimension_has_no_fewer_quanta(springs: SparseForceConstants, excited_forces: FloatArray) -> None:
     """S of the accepting mode, ½ ω_eff ΔQ² / ħ with the mean ω² over ΔQ², is never below the sum over modes."""
-    found = huang_rhys_factors(springs, push, steps=60)
-    omega = found.energy / HBAR
-    shifts = 2 * HBAR * found.factor / omega  # ΔQ² of each node
+    factors = huang_rhys_factors(springs, excited_forces, steps=60)
+    omega = factors.energy / HBAR
+    shifts = 2 * HBAR * factors.factor / omega  # ΔQ² of each node
     effective = np.sqrt((shifts * omega**2).sum() / shifts.sum())
-    assert effective * shifts.sum() / (2 * HBAR) >= found.total
+    assert effective * shifts.sum() / (2 * HBAR) >= factors.total
 
 
 def test_one_mode_gives_poisson() -> None:
@@ -81,7 +83,9 @@ def test_one_mode_gives_poisson() -> None:
         weight = shape[near].sum() * 1e-4
         assert weight == pytest.approx(np.exp(-factor) * factor**n / factorial(n), abs=0.01)
     with pytest.raises(DataError, match="wide"):
-        emission_line_shape(HuangRhysFactors(np.ones(1), np.ones(1), 0.0), energy, temperature=0.0, width=1e-4)
+        emission_line_shape(
+            HuangRhysFactors(np.ones(1), np.ones(1), 0.0), energy, temperature=0.0, width=1e-4
+        )
 
 
 @pytest.mark.parametrize("temperature", [0.0, 300.0])
@@ -96,13 +100,15 @@ def test_weight_and_mean(temperature: float) -> None:
     mean = (shape * energy)[inner].sum() * 1e-4
     assert mean == pytest.approx(model.relaxation_energy, rel=5e-3)
     variance = (shape * (energy - mean) ** 2)[inner].sum() * 1e-4
-    wanted = (factors * energies**2 * (2 * bose_einstein(energies, temperature) + 1)).sum()
-    wanted += 1e-3 / np.pi * 0.5  # ∫ x² of a Lorentzian of width Γ from −b to b is Γ b / π
-    assert variance == pytest.approx(wanted, rel=0.05)
+    expected_variance = (factors * energies**2 * (2 * bose_einstein(energies, temperature) + 1)).sum()
+    expected_variance += 1e-3 / np.pi * 0.5  # ∫ x² of a Lorentzian of width Γ from −b to b is Γ b / π
+    assert variance == pytest.approx(expected_variance, rel=0.05)
 
 
-def test_forces_of_another_cell_are_refused(springs: SparseForceConstants, push: FloatArray) -> None:
+def test_forces_of_another_cell_are_refused(
+    springs: SparseForceConstants, excited_forces: FloatArray
+) -> None:
     with pytest.raises(DataError, match="forces on 5 atoms"):
-        huang_rhys_factors(springs, push[:5])
-    with pytest.raises(DataError, match="as a whole"):
-        huang_rhys_factors(springs, push + 0.5)
+        huang_rhys_factors(springs, excited_forces[:5])
+    with pytest.raises(DataError, match="net force"):
+        huang_rhys_factors(springs, excited_forces + 0.5)

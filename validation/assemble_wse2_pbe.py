@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatforce.data.frames import get_labels, read_labelled, write_frames
-from flatforce.reference.config import GpawSettings, label_key
+from flatforce.reference.config import GpawSettings
+from flatforce.reference.keys import label_key
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -1,11 +1,11 @@
-"""DFT relaxations of small monolayers of many kinds, each from a perturbed start: the bundled dataset `2d-pbe-mini`.
+"""DFT relaxations of many small monolayers, each from a perturbed structure: the bundled dataset `2d-pbe-mini`.
 
     python validation/pbe_2d_mini.py relax CACHE OUT.extxyz [--workers 2] [--steps 8]
     python validation/pbe_2d_mini.py assemble OUT.extxyz src/flatforce/data/files/pbe_2d_mini.extxyz
 
-Start: lattice constant and thickness near the literature's, each off by up to 4 %. Path: BFGS of ASE on positions and
-in-plane cell, the symmetry kept, every step a label; then one frame a material rattled by 0.06 Å in a cell strained by
-up to 2 %. A killed run goes on from its cache.
+Initial structures have the lattice constant and thickness of the literature, each changed at random by up to 4 %. They are relaxed
+by ASE's BFGS in positions and in-plane cell with the symmetry preserved; each step is a labelled frame. One further frame of each
+material has random displacements of 0.06 Å in a cell strained by up to 2 %. A killed run continues from its cache.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ase import Atoms
 
 from flatforce.core.progress import reporting
 from flatforce.data.frames import get_labels, read_labelled, write_frames
-from flatforce.reference.config import GpawSettings, LabelConfig
+from flatforce.reference.config import GpawSettings, LabelConfig, LabelRelaxation
 from flatforce.reference.label import label
-from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
+from flatforce.reference.relaxation import relax_by_labels
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.strain import apply_strain, rattle_positions
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SETTINGS = GpawSettings(k_length=24.0, gamma_centred=True, smearing=0.1, use_symmetry=True)
-"""For speed: 8×8 k points for a = 3.2 Å, Fermi 0.1 eV, spins not polarised, c = 13 Å."""
+"""Settings chosen for speed: 8 × 8 k points for a = 3.2 Å, Fermi–Dirac smearing of 0.1 eV, no spin polarisation, c = 13 Å."""
 
 DFT = "GPAW, PBE, plane waves 400 eV, Fermi 0.1 eV, k_length 24 Å with Γ, no spin, c = 13 Å, free energy"
 
 HEIGHT = 13.0
 MAX_FORCE, MAX_STRESS = 0.03, 0.1
-"""eV/Å and N/m: where a relaxation ends."""
+"""Convergence criteria of a relaxation in eV/Å and N/m."""
 
 MX2 = {  # Å: lattice constant, X–X distance
     "2H": {
@@ -67,27 +67,27 @@ LAYERS = {"GaS": (3.63, 2.47, 4.64), "GaSe": (3.82, 2.47, 4.83), "InSe": (4.09, 
 
 
 def materials() -> list[Atoms]:
-    """List the unperturbed starts."""
-    found = []
+    """List the unperturbed structures."""
+    sheets = []
     for prototype, members in MX2.items():
         for formula, (a, thickness) in members.items():
             metal, other = dict.fromkeys(Atoms(formula).symbols)
             sheet = monolayer((metal, other), prototype=prototype, a=a, thickness=thickness, height=HEIGHT)
-            found.append(named(sheet, f"{formula}-{prototype}"))
+            sheets.append(set_name(sheet, f"{formula}-{prototype}"))
     for formula, (a, buckling) in PAIRS.items():
         symbols = list(Atoms(formula).symbols)
         sheet = monolayer((symbols[0], symbols[1]), prototype="honeycomb", a=a, height=HEIGHT)
         sheet.positions[0, 2] += buckling
         element = symbols[0] == symbols[1]
-        found.append(
-            named(sheet, f"{symbols[0] if element else formula}-{'buckled' if buckling else 'honeycomb'}")
+        sheets.append(
+            set_name(sheet, f"{symbols[0] if element else formula}-{'buckled' if buckling else 'honeycomb'}")
         )
     for formula, (a, inner, outer) in LAYERS.items():
         metal, other = Atoms(formula).symbols
         half = monolayer((metal, other), prototype="2H", a=a, thickness=outer, height=HEIGHT)
         sheet = half + Atoms([metal], positions=[half.positions[0]])
         sheet.positions[[0, 3], 2] += np.array([1, -1]) * inner / 2
-        found.append(named(sheet, f"{formula}-layer"))
+        sheets.append(set_name(sheet, f"{formula}-layer"))
     for element, cell, y, z in (("P", (3.30, 4.62), 0.081, 1.06),):
         scaled = [(0, -y), (0.5, 0.5 + y), (0.5, 0.5 - y), (0, y)]
         heights = np.array([1, 1, -1, -1]) * z
@@ -95,17 +95,17 @@ def materials() -> list[Atoms]:
             (u * cell[0], v * cell[1], HEIGHT / 2 + h) for (u, v), h in zip(scaled, heights, strict=True)
         ]
         sheet = Atoms([element] * 4, positions=positions, cell=[*cell, HEIGHT], pbc=True)
-        found.append(named(sheet, f"{element}-black"))
-    return found
+        sheets.append(set_name(sheet, f"{element}-black"))
+    return sheets
 
 
-def named(sheet: Atoms, material: str) -> Atoms:
+def set_name(sheet: Atoms, material: str) -> Atoms:
     sheet.info = {"material": material, "name": material}
     return sheet
 
 
-def start(sheet: Atoms) -> Atoms:
-    """Perturb lattice constant and thickness, the symmetry kept."""
+def perturb(sheet: Atoms) -> Atoms:
+    """Perturb lattice constant and thickness, with the symmetry preserved."""
     rng = np.random.default_rng([20261121, *sheet.info["material"].encode()])
     stretch, squeeze = rng.uniform(-0.04, 0.04, size=2)
     moved = apply_strain(sheet, xx=stretch, yy=stretch)
@@ -113,8 +113,8 @@ def start(sheet: Atoms) -> Atoms:
     return moved
 
 
-def shaken(end: Atoms) -> Atoms:
-    """Rattle and strain the end of a path."""
+def rattle_and_strain(end: Atoms) -> Atoms:
+    """Apply random displacements and strain to a relaxed structure."""
     material = end.info["material"]
     rng = np.random.default_rng([20261122, *material.encode()])
     xx, yy, xy = rng.uniform(-0.02, 0.02, size=3)
@@ -126,16 +126,16 @@ def shaken(end: Atoms) -> Atoms:
 def relax_all(cache: Path, out: Path, *, workers: int, steps: int) -> None:
     config = LabelConfig(settings=SETTINGS, workers=workers)
     target = LabelRelaxation(max_force=MAX_FORCE, max_stress=MAX_STRESS, max_steps=steps + 1)
-    starts = [start(sheet) for sheet in materials()]
+    starts = [perturb(sheet) for sheet in materials()]
     with reporting("relax") as progress:
         paths = relax_by_labels(starts, config, target, cache=cache, progress=progress)
     ends = [path.frames[-1] for path in paths if path.relaxed]
     frames: Sequence[Atoms] = [frame for path in paths for frame in path.frames] + [
-        shaken(end) for end in ends
+        rattle_and_strain(end) for end in ends
     ]
-    done = label(frames, config, cache=cache)
-    write_frames(out, done.frames)
-    print(f"{len(done.frames)} frames, {len(done.failures)} failures: {done.failures}")
+    labelled = label(frames, config, cache=cache)
+    write_frames(out, labelled.frames)
+    print(f"{len(labelled.frames)} frames, {len(labelled.failures)} failures: {labelled.failures}")
 
 
 def assemble(source: Path, target: Path) -> None:
@@ -155,8 +155,8 @@ if __name__ == "__main__":
     parser.add_argument("target", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=8)
-    given = parser.parse_args()
-    if given.what == "relax":
-        relax_all(given.source, given.target, workers=given.workers, steps=given.steps)
+    options = parser.parse_args()
+    if options.what == "relax":
+        relax_all(options.source, options.target, workers=options.workers, steps=options.steps)
     else:
-        assemble(given.source, given.target)
+        assemble(options.source, options.target)

@@ -35,7 +35,7 @@ from flatforce.core.progress import reporting
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled
-from flatforce.data.splits import held_out_hashes
+from flatforce.data.splits import read_test_hashes
 from flatforce.models import load
 from flatforce.models.atomic_energies import fit_energies
 from flatforce.models.errors import compare, error_metrics
@@ -185,7 +185,7 @@ def left_of(spec: str, known: tuple[Path, Path, Path] | None, folder: Path) -> s
 def as_it_is(
     spec: str, target: Target, known: tuple[Path, Path, Path] | None, split: Path, folder: Path
 ) -> str:
-    held = held_out_hashes(split)
+    held = read_test_hashes(split)
     frames = [one for one in target.frames() if hash_structure(one) in held]
     found = error_metrics(compare(frames, load(spec).evaluate(frames)))
     modes = gamma_modes(spec, target, folder / "universal-forces")
@@ -195,7 +195,7 @@ def as_it_is(
 
 def without_model(target: Target, split: Path) -> str:
     """Zero forces, and energies of relaxed sheets on a straight line in composition through those that are not held out."""
-    held = held_out_hashes(split)
+    held = read_test_hashes(split)
     frames = target.frames()
     zero = np.concatenate([get_labels(one).forces for one in frames if hash_structure(one) in held])
     relaxed = [one for one in frames if one.info.get("relaxed")]

@@ -1,9 +1,9 @@
-"""Universal force fields for sheets in miniature: M3GNet, TensorNet, MACE and NequIP on the frames `2d-pbe-mini`, the
-materials that were held out relaxed by each, with pretrained CHGNet and SevenNet as further rows.
+"""Small universal force fields for sheets: M3GNet, TensorNet, MACE and NequIP are trained on the frames `2d-pbe-mini`; they and the
+pretrained CHGNet and SevenNet relax the held-out materials.
 
     python validation/universal_2d.py FOLDER [--kinds m3gnet mace] [--epochs 80] [--data FILE]
 
-A killed run goes on. Writes FOLDER/tables.md.
+A killed run continues. The script writes FOLDER/tables.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
 from flatforce.studies.benchmark_stages import benchmark_relax, compare_benchmarks
 from flatforce.studies.stages import evaluate
 
-SHAPES: dict[str, dict[str, Any]] = {
+MODELS: dict[str, dict[str, Any]] = {
     "m3gnet": {"model": {"kind": "m3gnet"}, "learning_rate": 2e-3},
     "tensornet": {"model": {"kind": "tensornet"}, "learning_rate": 2e-3},
     "mace": {"model": {"kind": "mace", "hidden_irreps": "32x0e + 32x1o"}, "learning_rate": 5e-3},
@@ -50,70 +50,70 @@ def settings(kind: str, data: str, epochs: int) -> TrainConfig:
         "huber_delta": 0.05,
         "weights": {"energy": 10, "forces": 100, "stress": 10},
     }
-    return TrainConfig.parse(common | SHAPES[kind])
+    return TrainConfig.parse(common | MODELS[kind])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--kinds", nargs="*", default=list(SHAPES))
+    parser.add_argument("--kinds", nargs="*", default=list(MODELS))
     parser.add_argument("--pretrained", nargs="*", default=list(PRETRAINED))
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--data", default="2d-pbe-mini")
-    given = parser.parse_args()
-    folder: Path = given.folder
-    rows: dict[str, str] = {}
-    for kind in given.kinds:
+    options = parser.parse_args()
+    folder: Path = options.folder
+    specs: dict[str, str] = {}
+    for kind in options.kinds:
         with reporting(kind) as progress:
             result = train(
-                settings(kind, given.data, given.epochs), folder / "train" / kind, progress=progress
+                settings(kind, options.data, options.epochs), folder / "train" / kind, progress=progress
             )
         card = result["details"]["cards"][0]
-        rows[kind] = f"{card['kind']}:{folder / 'train' / kind / card['file']}"
-    split = folder / "train" / given.kinds[0] / "split.json"
-    rows |= {name: PRETRAINED[name] for name in given.pretrained}
-    align = learnt(split, given.data, folder)
-    folders, judged = [], {}
-    for name, spec in rows.items():
+        specs[kind] = f"{card['kind']}:{folder / 'train' / kind / card['file']}"
+    split = folder / "train" / options.kinds[0] / "split.json"
+    specs |= {name: PRETRAINED[name] for name in options.pretrained}
+    align = write_training_frames(split, options.data, folder)
+    folders, evaluations = [], {}
+    for name, spec in specs.items():
         config = BENCHMARK.model_copy(update={"align": str(align)}) if name in PRETRAINED else BENCHMARK
-        benchmark_relax(spec, given.data, config, folder / name, split=split, report=reporting)
+        benchmark_relax(spec, options.data, config, folder / name, split=split, report=reporting)
         folders.append(folder / name)
-        judged[name] = evaluate(spec, given.data, folder / "evaluate" / name, split=split)["metrics"]
-    compared = compare_benchmarks(folders, folder / "side_by_side")
-    (folder / "tables.md").write_text(tables(compared["details"]["models"], judged), encoding="utf-8")
+        evaluations[name] = evaluate(spec, options.data, folder / "evaluate" / name, split=split)["metrics"]
+    comparison = compare_benchmarks(folders, folder / "comparison")
+    (folder / "tables.md").write_text(tables(comparison["details"]["models"], evaluations), encoding="utf-8")
     print((folder / "tables.md").read_text(encoding="utf-8"))
 
 
-def learnt(split: Path, data: str, folder: Path) -> Path:
+def write_training_frames(split: Path, data: str, folder: Path) -> Path:
     """Write the training frames, to which the reference energies of pretrained models are fitted."""
     content = json.loads(split.read_text(encoding="utf-8"))
     hashes = {*content["train"], *content["valid"]}
     frames = [frame for frame in read_labelled(dataset_path(data)) if hash_structure(frame) in hashes]
-    path = folder / "learnt.extxyz"
+    path = folder / "training_frames.extxyz"
     write(path, frames, format="extxyz")
     return path
 
 
-def number(value: float | None, digits: int) -> str:
+def format_number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def tables(relaxed: dict[str, Any], judged: dict[str, Any]) -> str:
+def tables(relaxed: dict[str, Any], evaluations: dict[str, Any]) -> str:
     lines = [
         "| model | energy MAE (meV/atom) | median | area MAE (Å²/atom) | median | converged | failed |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, row in relaxed.items():
         lines.append(
-            f"| {name} | {number(row['energy_mae'], 1)} | {number(row['energy_median_ae'], 1)} "
-            f"| {number(row['area_mae'], 3)} | {number(row['area_median_ae'], 3)} | {100 * row['converged_fraction']:.0f} % | {100 * row['failed_fraction']:.0f} % |"
+            f"| {name} | {format_number(row['energy_mae'], 1)} | {format_number(row['energy_median_ae'], 1)} "
+            f"| {format_number(row['area_mae'], 3)} | {format_number(row['area_median_ae'], 3)} | {100 * row['converged_fraction']:.0f} % | {100 * row['failed_fraction']:.0f} % |"
         )
     lines += [
         "",
         "| model | energy MAE (meV/atom) | force MAE (meV/Å) | stress MAE (N/m) |",
         "|---|---|---|---|",
     ]
-    for name, row in judged.items():
+    for name, row in evaluations.items():
         energy = f"{row['energy_mae']:.1f}" if name not in PRETRAINED else "other reference"
         lines.append(f"| {name} | {energy} | {row['force_mae']:.0f} | {row['stress_mae']:.2f} |")
     return "\n".join(lines) + "\n"

@@ -122,9 +122,7 @@ def _energy_mae(test: Sequence[Atoms], predictions: Sequence[Prediction]) -> flo
     return float(np.mean(errors))
 
 
-def reason_to_stop(
-    metrics: Sequence[Mapping[str, float]], stop: StoppingConfig, *, n_labels: int
-) -> str:
+def reason_to_stop(metrics: Sequence[Mapping[str, float]], stop: StoppingConfig, *, n_labels: int) -> str:
     """Check whether a run meets a criterion that ends it.
 
     Parameters
@@ -149,8 +147,8 @@ def reason_to_stop(
     if len(metrics) > stop.rounds:
         return f"{stop.rounds} rounds are done"
     if stop.min_improvement > 0 and len(metrics) > stop.patience:
-        earlier = metrics[-1 - stop.patience]["force_mae"]
-        if earlier - current["force_mae"] < stop.min_improvement * earlier:
+        reference = metrics[-1 - stop.patience]["force_mae"]
+        if reference - current["force_mae"] < stop.min_improvement * reference:
             return (
                 f"the force error decreased by less than {100 * stop.min_improvement:g} % "
                 f"in the last {stop.patience} rounds"
@@ -174,10 +172,11 @@ def warn_small_test_set(n_test: int, stop: StoppingConfig) -> list[str]:
     """
     if stop.force_mae is None or n_test >= MIN_TEST_FRAMES:
         return []
-    return [
-        f"The test set has {n_test} frames, too few to end the run by its force error: give {MIN_TEST_FRAMES} or more "
-        "frames under `test`."
-    ]
+    warning = (
+        f"The test set has {n_test} frames, too few to end the run by its force error: "
+        f"give {MIN_TEST_FRAMES} or more frames under `test`."
+    )
+    return [warning]
 
 
 def warn_small_calibration_set(assessment: Assessment, *, folds: int) -> list[str]:
@@ -197,7 +196,7 @@ def warn_small_calibration_set(assessment: Assessment, *, folds: int) -> list[st
     tolerance = assessment.tolerance[LEVELS.index(0.68)]
     if tolerance <= MAX_TOLERANCE:
         return []
-    known = "an unknown number of" if np.isnan(tolerance) else f"± {100 * tolerance:.0f}"
+    points = "an unknown number of" if np.isnan(tolerance) else f"± {100 * tolerance:.0f}"
     count = f"{assessment.n_calibration} frame{'' if assessment.n_calibration == 1 else 's'}"
     fix = (
         "set `calibration_folds: 4`, which calibrates on nearly all labelled frames"
@@ -205,5 +204,5 @@ def warn_small_calibration_set(assessment: Assessment, *, folds: int) -> list[st
         else "add labelled frames"
     )
     return [
-        f"The uncertainty is calibrated on {count}: its coverage at 68 % is known to {known} percentage points only; {fix}."
+        f"The uncertainty is calibrated on {count}: its coverage at 68 % is known to {points} percentage points only; {fix}."
     ]

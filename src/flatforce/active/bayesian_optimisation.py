@@ -55,7 +55,7 @@ def optimise(
     property_at: Callable[[FloatArray], float],
     config: SearchConfig,
     *,
-    known: Mapping[tuple[float, float], float] | None = None,
+    known_values: Mapping[tuple[float, float], float] | None = None,
     progress: Progress = silent,
 ) -> SearchResult:
     """Evaluate a property of two coordinates where the expected improvement is largest.
@@ -69,7 +69,7 @@ def optimise(
         Returns the property at (2,) coordinates; NaN where it has no value.
     config
         Settings.
-    known
+    known_values
         Coordinates → values that are known before; those within the bounds are used, and not counted as evaluations.
     progress
         Called after each evaluation.
@@ -88,7 +88,7 @@ def optimise(
     grid = _unit_grid()
     known_inside = {
         coordinates: value
-        for coordinates, value in (known or {}).items()
+        for coordinates, value in (known_values or {}).items()
         if (lower <= np.array(coordinates)).all() and (np.array(coordinates) <= upper).all()
     }
     points = [(np.array(coordinates) - lower) / width for coordinates in known_inside]
@@ -133,14 +133,14 @@ def _next_point(points: FloatArray, values: FloatArray, grid: FloatArray, object
 
     mean, deviation = _fit_gaussian_process(points, values, grid)
     distances = np.linalg.norm(grid[:, None] - points[None], axis=2)
-    evaluated = (distances < 0.5 / (GRID - 1)).any(axis=1)
+    is_evaluated = (distances < 0.5 / (GRID - 1)).any(axis=1)
     if objective == "explore":
-        return int(np.where(evaluated, -np.inf, deviation).argmax())
+        return int(np.where(is_evaluated, -np.inf, deviation).argmax())
     sign = 1.0 if objective == "maximise" else -1.0
     improvement = sign * mean - np.nanmax(sign * values)
     ratio = improvement / np.maximum(deviation, 1e-300)
     expected = improvement * norm.cdf(ratio) + deviation * norm.pdf(ratio)
-    return int(np.where(evaluated, -np.inf, expected).argmax())
+    return int(np.where(is_evaluated, -np.inf, expected).argmax())
 
 
 def _fit_gaussian_process(

@@ -132,9 +132,7 @@ def check_atom_count(n_atoms: int) -> None:
         )
 
 
-def empirical_coverage(
-    calibration: Calibration, errors: FloatArray, uncertainty: FloatArray
-) -> FloatArray:
+def empirical_coverage(calibration: Calibration, errors: FloatArray, uncertainty: FloatArray) -> FloatArray:
     """Compute the fraction of errors that lie within their calibrated intervals.
 
     Parameters

@@ -17,7 +17,7 @@ from flatforce.active.calibration_split import CalibrationSplit, split_calibrati
 from flatforce.active.sampling import DYNAMICS
 from flatforce.data.frames import ISOLATED, config_type
 from flatforce.data.material_splits import material_groups
-from flatforce.data.splits import ENOUGH, together
+from flatforce.data.splits import MIN_FRAMES, group_by_trajectory
 from flatforce.models.training.data import species_of
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ class _HeldOut:
 
     def count(self, members: Sequence[int] | None = None) -> int:
         """Count the frames, or those of them among `members`."""
-        return sum(
-            len(group if members is None else group.intersection(members)) for group in self.groups
-        )
+        return sum(len(group if members is None else group.intersection(members)) for group in self.groups)
 
 
 def _distribute(config: LearnConfig, first: CalibrationSplit) -> list[list[set[int]]]:
@@ -129,14 +127,12 @@ def _config_type_strata(config: LearnConfig, first: CalibrationSplit) -> Iterato
     labels = [config_type(frame) for frame in [*first.training_set, *first.calibration_set]]
     for label in sorted(set(labels)):
         members = _members(config, first, labels, label)
-        if members and labels.count(label) >= ENOUGH:
+        if members and labels.count(label) >= MIN_FRAMES:
             max_length = math.ceil(config.held_out_fraction * labels.count(label))
-            yield _Stratum(members, together(first.training_set, members, longest=max_length))
+            yield _Stratum(members, group_by_trajectory(first.training_set, members, max_length=max_length))
 
 
-def _members(
-    config: LearnConfig, first: CalibrationSplit, labels: Sequence[str], label: str
-) -> list[int]:
+def _members(config: LearnConfig, first: CalibrationSplit, labels: Sequence[str], label: str) -> list[int]:
     """Return the indices of the frames with a label that may be left out."""
     always_trained = {ISOLATED, DYNAMICS} if config.sampling.on_the_fly else {ISOLATED}
     return [

@@ -16,7 +16,7 @@ from flatforce.active.sampling import DYNAMICS
 from flatforce.core.errors import DataError
 from flatforce.data.frames import ISOLATED, config_type, material_of
 from flatforce.data.material_splits import hold_out_materials
-from flatforce.data.splits import ENOUGH, hold_out, together
+from flatforce.data.splits import MIN_FRAMES, group_by_trajectory, hold_out
 from flatforce.models.training.data import species_of
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def split_calibration(config: LearnConfig, batches: Sequence[Sequence[Atoms]]) -
     frames = [frame for batch in batches for frame in batch]
     calibration = _draw_calibration_set(config, batches)
     trained_species = species_of(
-        frame
-        for k, frame in enumerate(frames)
-        if k not in calibration and config_type(frame) != ISOLATED
+        frame for k, frame in enumerate(frames) if k not in calibration and config_type(frame) != ISOLATED
     )
     calibration = {k for k in calibration if set(frames[k].symbols) <= trained_species}
     if not calibration:
@@ -105,8 +103,8 @@ def _draw_calibration_set(config: LearnConfig, batches: Sequence[Sequence[Atoms]
         n_previous = len(frames)
         frames += batch
         if config.train.hold_out == "material":
-            drawn = _draw_materials(config, frames, n_previous, calibration)
-            calibration |= drawn & _free_indices(config, frames, n_previous)
+            materials = _draw_materials(config, frames, n_previous, calibration)
+            calibration |= materials & _free_indices(config, frames, n_previous)
         else:
             free = _free_indices(config, frames, n_previous)
             calibration |= _draw_trajectories(config, frames, free, calibration, number)
@@ -126,26 +124,29 @@ def _draw_materials(
     config: LearnConfig, frames: Sequence[Atoms], n_previous: int, calibration: set[int]
 ) -> set[int]:
     """Draw new materials, and keep each known material in its set; indices of all their frames."""
-    held_out = {material_of(frames[k]) for k in calibration}
-    known = {material_of(frame) for frame in frames[:n_previous]}
-    drawn = {material_of(frames[k]) for k in hold_out_frames(config, frames, config.held_out_fraction)}
-    return {k for k, frame in enumerate(frames) if material_of(frame) in held_out | (drawn - known)}
+    calibration_materials = {material_of(frames[k]) for k in calibration}
+    known_materials = {material_of(frame) for frame in frames[:n_previous]}
+    drawn_indices = hold_out_frames(config, frames, config.held_out_fraction)
+    new_materials = {material_of(frames[k]) for k in drawn_indices} - known_materials
+    return {
+        k for k, frame in enumerate(frames) if material_of(frame) in calibration_materials | new_materials
+    }
 
 
 def _draw_trajectories(
     config: LearnConfig, frames: Sequence[Atoms], free: set[int], calibration: set[int], number: int
 ) -> set[int]:
     """Draw whole trajectories within each config type until it has its fraction; a known trajectory stays in its set."""
-    drawn: set[int] = set()
+    drawn_indices: set[int] = set()
     config_types = [config_type(frame) for frame in frames]
     for name in sorted({config_types[k] for k in free}):
         members = [k for k, other in enumerate(config_types) if other == name]
-        target = math.ceil(config.held_out_fraction * len(members)) if len(members) >= ENOUGH else 0
-        trajectories = [set(indices) for indices in together(frames, members, longest=target)]
-        drawn |= {k for indices in trajectories if indices & calibration for k in indices & free}
+        target = math.ceil(config.held_out_fraction * len(members)) if len(members) >= MIN_FRAMES else 0
+        trajectories = [set(indices) for indices in group_by_trajectory(frames, members, max_length=target)]
+        drawn_indices |= {k for indices in trajectories if indices & calibration for k in indices & free}
         new = [indices for indices in trajectories if indices <= free]
         rng = np.random.default_rng([config.seed, number, *name.encode()])
         for k in rng.permutation(len(new)):
-            if len((calibration | drawn) & set(members)) < target:
-                drawn |= new[k]
-    return drawn
+            if len((calibration | drawn_indices) & set(members)) < target:
+                drawn_indices |= new[k]
+    return drawn_indices

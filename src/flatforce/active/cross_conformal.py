@@ -22,7 +22,7 @@ from flatforce.active.calibration import (
     calibrate,
     coverage_tolerance,
 )
-from flatforce.data.splits import whole_trajectories
+from flatforce.data.splits import group_correlated_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def calibrate_folds(
     uncertainties: list[FloatArray] = []
     for fold in folds:
         predictions, estimates = fold.evaluate(fold.calibration_set)
-        for group in whole_trajectories(fold.calibration_set, besides=fold.training_set):
+        for group in group_correlated_frames(fold.calibration_set, other_subset=fold.training_set):
             errors.append(
                 atom_errors([fold.calibration_set[k] for k in group], [predictions[k] for k in group])
             )
@@ -111,12 +111,12 @@ def calibrate_folds(
     return calibration, coverage_tolerance(calibration, errors, uncertainties)
 
 
-def _log_ratios(folds: Sequence[Fold], frames: Sequence[Atoms], whole: FloatArray) -> FloatArray:
+def _log_ratios(folds: Sequence[Fold], frames: Sequence[Atoms], uncertainty: FloatArray) -> FloatArray:
     """Compare the uncertainties of each fold with those of the whole force field, (N,) on the same frames: (M,) logarithms."""
     ratios = []
     for estimates in [np.concatenate(fold.evaluate(frames)[1]) for fold in folds]:
-        nonzero = (whole > MIN_UNCERTAINTY) & (estimates > MIN_UNCERTAINTY)
-        ratios.append(np.log(estimates[nonzero] / whole[nonzero]))
+        nonzero = (uncertainty > MIN_UNCERTAINTY) & (estimates > MIN_UNCERTAINTY)
+        ratios.append(np.log(estimates[nonzero] / uncertainty[nonzero]))
     return np.concatenate(ratios)
 
 

@@ -68,8 +68,8 @@ def run_dynamics(
     ]
     if previous is not None:
         trajectories = [
-            restarted if earlier.end_reason.startswith(EXPLODED) else replace(earlier, frames=[])
-            for restarted, earlier in zip(trajectories, previous, strict=True)
+            restarted if stored.end_reason.startswith(EXPLODED) else replace(stored, frames=[])
+            for restarted, stored in zip(trajectories, previous, strict=True)
         ]
     batch = _Batch(potential, config, max_uncertainty, trajectories)
     batch.begin()

@@ -23,7 +23,11 @@ POINTS: Final = 240
 
 
 def property_response(
-    potential: Potential, surrogate: Surrogate, sheet: Atoms, target: TargetConfig, pristine: Atoms | None = None
+    potential: Potential,
+    surrogate: Surrogate,
+    sheet: Atoms,
+    target: TargetConfig,
+    pristine: Atoms | None = None,
 ) -> FloatArray:
     """Compute the change of the property by each direction of the surrogate.
 
@@ -60,7 +64,9 @@ def property_response(
     return np.array([_spectrum(constants, sheet, target) - reference_spectrum for constants in changed])
 
 
-def local_frequencies(matrices: FloatArray, reference: FloatArray, sheet: Atoms, target: TargetConfig) -> FloatArray:
+def local_frequencies(
+    matrices: FloatArray, reference: FloatArray, sheet: Atoms, target: TargetConfig
+) -> FloatArray:
     """Compute the frequencies of the modes with the largest projection onto the atoms of the target.
 
     Parameters

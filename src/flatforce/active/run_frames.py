@@ -88,8 +88,8 @@ def divide_frames(
     test_hashes = {hash_structure(frame) for frame in test}
     training = [frame for key, frame in initial.items() if key not in test_hashes]
     if config.n_initial is not None and config.n_initial < len(training):
-        drawn = np.random.default_rng(config.seed).permutation(len(training))[: config.n_initial]
-        training = [training[k] for k in sorted(drawn)]
+        drawn_indices = np.random.default_rng(config.seed).permutation(len(training))[: config.n_initial]
+        training = [training[k] for k in sorted(drawn_indices)]
     excluded = test_hashes | {hash_structure(frame) for frame in training}
     if len(training) < MIN_INITIAL_FRAMES or not test:
         raise DataError(
@@ -146,8 +146,6 @@ def _example_defects(frames: RunFrames, config: LearnConfig) -> list[Atoms]:
         return []
     cells = []
     for name in defects.defects:
-        placed = place_defect(
-            primitive, defects.supercell, name, occupied=[], rng=np.random.default_rng(0)
-        )
+        placed = place_defect(primitive, defects.supercell, name, occupied=[], rng=np.random.default_rng(0))
         cells.append(build_defect(primitive, defects.supercell, placed).atoms)
     return cells

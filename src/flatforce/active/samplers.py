@@ -14,7 +14,7 @@ from flatforce.active.sampling import DYNAMICS
 from flatforce.active.trajectories import write_trajectories
 from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.progress import Progress, silent
-from flatforce.data.splits import PATH
+from flatforce.data.splits import TRAJECTORY
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
 from flatforce.properties.relax import relax
@@ -133,7 +133,7 @@ class Sampler:
         write_trajectories(self.folder / TRAJECTORIES, trajectories)
         for number, trajectory in enumerate(trajectories):
             path = f"{DYNAMICS}-{seed}-{number}"
-            yield from (_as_candidate(frame, DYNAMICS, **{PATH: path}) for frame in trajectory.frames)
+            yield from (_as_candidate(frame, DYNAMICS, **{TRAJECTORY: path}) for frame in trajectory.frames)
 
 
 def _as_candidate(atoms: Atoms, sampler: str, **info: Any) -> Atoms:
@@ -198,9 +198,7 @@ def _build_defects(
             placed: list[str] = []
             with suppress(GeometryError):  # there may be no site for the second defect
                 for name in names:
-                    placed.append(
-                        place_defect(primitive, config.supercell, name, occupied=placed, rng=rng)
-                    )
+                    placed.append(place_defect(primitive, config.supercell, name, occupied=placed, rng=rng))
                 cell = build_defect(primitive, config.supercell, "+".join(placed)).atoms
                 frame = rattle_positions(cell, amplitude=config.rattle, rng=rng)
                 yield _as_candidate(frame, "defects", defect="+".join(names))
@@ -223,4 +221,4 @@ def _relax(
             for step in trajectory[:: config.sampling_interval]:
                 frame = step.copy()
                 frame.calc = None
-                yield _as_candidate(frame, "relaxation", **{PATH: path})
+                yield _as_candidate(frame, "relaxation", **{TRAJECTORY: path})

@@ -47,9 +47,7 @@ class Selection:
     """Why each of them was selected."""
 
 
-def select(
-    pool: CandidatePool, count: int, strategy: Strategy, *, rng: np.random.Generator
-) -> Selection:
+def select(pool: CandidatePool, count: int, strategy: Strategy, *, rng: np.random.Generator) -> Selection:
     """Select the candidates to be labelled.
 
     Parameters
@@ -114,9 +112,7 @@ def _select_for_property(pool: CandidatePool, count: int) -> Selection:
     reasons = []
     for _ in range(count):
         reductions = [
-            -1.0
-            if k in indices
-            else float(np.sum((_information_root(covariance, forces) @ target) ** 2))
+            -1.0 if k in indices else float(np.sum((_information_root(covariance, forces) @ target) ** 2))
             for k, forces in enumerate(pool.forces)
         ]
         k = int(np.argmax(reductions))

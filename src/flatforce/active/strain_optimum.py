@@ -163,7 +163,7 @@ def optimise_strain(
     result = optimise(
         lambda strain: energy_at(strain) - unstrained_energy,
         config.search,
-        known={(0.0, 0.0): 0.0},
+        known_values={(0.0, 0.0): 0.0},
         progress=progress,
     )
     return StrainOptimum(defect, config, result)

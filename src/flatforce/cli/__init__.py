@@ -4,19 +4,53 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
-from flatforce.cli import alloy, benchmark, data, defect, env, label, learn, model, settings, structure, study
+from flatforce import __version__
+from flatforce.cli import (
+    alloy,
+    benchmark,
+    data,
+    defect,
+    doctor,
+    env,
+    label,
+    learn,
+    model,
+    settings,
+    structure,
+    study,
+)
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
     name="flatforce",
-    help="From DFT frames of a 2D material to a force field, and to the physics of its defects.",
+    help="From DFT frames of a 2D material to a force field, and to the physics of its defects and alloys.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"flatforce {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # its callback prints and exits
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """From DFT frames of a 2D material to a force field, and to the physics of its defects and alloys."""
+
+
 app.command("demo")(study.demo)
 app.command("run")(study.run)
 app.command("label")(label.label)
@@ -25,7 +59,7 @@ app.command("train")(model.train)
 app.command("finetune")(model.finetune)
 app.command("sweep")(model.sweep)
 app.command("evaluate")(model.evaluate)
-app.command("doctor")(model.doctor)
+app.command("doctor")(doctor.doctor)
 app.command("relax")(structure.relax)
 app.command("phonons")(structure.phonons)
 app.command("report")(study.report)
@@ -43,8 +77,8 @@ def main() -> None:
     try:
         app()
     except FlatforceError as error:
-        print(f"flatforce: {error}", file=sys.stderr)  # noqa: T201  # the one place that speaks to people
+        print(f"flatforce: {error}", file=sys.stderr)  # noqa: T201  # the one place that prints an error
         sys.exit(2)
     except KeyboardInterrupt:
-        print("flatforce: interrupted; run the same command again to go on", file=sys.stderr)  # noqa: T201  # as above
+        print("flatforce: interrupted; run the same command again to resume", file=sys.stderr)  # noqa: T201  # as above
         sys.exit(130)

@@ -7,21 +7,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flatforce.cli.options import Device, Output, finish, show, show_contest, show_rows
+from flatforce.cli.options import Device, Output, finish
+from flatforce.cli.tables import show, show_model_comparison, show_rows
 
 if TYPE_CHECKING:
-    from flatforce.studies.alloy.files import AlloyStudy
+    from flatforce.studies.alloy.config import AlloyStudy
 
-app = typer.Typer(help="Substitutional alloys of a sheet.", no_args_is_help=True)
+app = typer.Typer(
+    help="Formation energies and ordering of substitutional alloys.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
 
-Study = Annotated[Path, typer.Option("--config", "-c", help="YAML that says which alloy.")]
-Table = Annotated[Path, typer.Argument(help="Folder of `alloy energies`.")]
-Fit = Annotated[Path, typer.Argument(help="Folder of `alloy fit`.")]
-Frames = Annotated[str | None, typer.Option(help="Labelled relaxations: a file or a bundled dataset.")]
+Study = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file of the alloy study; `flatforce settings alloy energies` lists its keys.",
+    ),
+]
+Table = Annotated[Path, typer.Argument(help="Result folder of `flatforce alloy energies`.")]
+Fit = Annotated[Path, typer.Argument(help="Result folder of `flatforce alloy fit`.")]
+Frames = Annotated[
+    str | None, typer.Option(help="Labelled relaxations: a file or the name of a bundled dataset.")
+]
 
 
 def _study(path: Path) -> AlloyStudy:
-    from flatforce.studies.alloy.files import AlloyStudy
+    from flatforce.studies.alloy.config import AlloyStudy
 
     return AlloyStudy.from_yaml(path)
 
@@ -31,14 +45,19 @@ def enumerate_orderings(
     config: Study,
     output: Output,
     random: Annotated[
-        tuple[int, int, int] | None, typer.Option(help="count n m: random orderings of n × m cells instead.")
+        tuple[int, int, int] | None,
+        typer.Option(
+            metavar="COUNT N M", help="Random orderings of N × M cells instead of all distinct ones."
+        ),
     ] = None,
-    share: Annotated[float | None, typer.Option(help="Of the last species in random orderings.")] = None,
+    concentration: Annotated[
+        float | None, typer.Option(help="Concentration of the last species in random orderings, 0 to 1.")
+    ] = None,
 ) -> None:
-    """List symmetry-distinct orderings."""
+    """List the symmetry-distinct orderings, or random ones."""
     from flatforce.studies.alloy.orderings import enumerate_alloy
 
-    result = enumerate_alloy(_study(config), output, random=random, share=share)
+    result = enumerate_alloy(_study(config), output, random=random, concentration=concentration)
     show("orderings", result["metrics"], result["units"], output)
 
 
@@ -46,13 +65,17 @@ def enumerate_orderings(
 def energies(
     config: Study,
     output: Output,
-    model: Annotated[str | None, typer.Option(help="Force field; with --labels a guide only.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="YAML of `flatforce label`: relax by DFT.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Force field; with --labels it only guides the first steps.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="YAML file of `flatforce label`: relax by DFT.")] = None,
     frames: Frames = None,
-    orderings: Annotated[Path | None, typer.Option(help="Orderings; all distinct ones if left out.")] = None,
+    orderings: Annotated[
+        Path | None, typer.Option(help="File of orderings; all distinct ones if left out.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Relax orderings and end members; formation energies."""
+    """Relax orderings and end members, and compute formation energies."""
     from flatforce.core.progress import reporting
     from flatforce.reference.config import LabelConfig
     from flatforce.studies.alloy.energies import alloy_energies
@@ -72,56 +95,58 @@ def energies(
 
 
 @app.command()
-def fit(config: Study, table: Table, output: Output) -> None:
-    """Fit a cluster expansion."""
+def fit(config: Study, table_folder: Table, output: Output) -> None:
+    """Fit a cluster expansion to formation energies."""
     from flatforce.studies.alloy.energies import alloy_fit
 
-    result = alloy_fit(_study(config), table, output)
+    result = alloy_fit(_study(config), table_folder, output)
     show("cluster expansion", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
 
 @app.command()
 def compare(
-    config: Study, table: Table, output: Output, frames: Frames = None, device: Device = "auto"
+    config: Study, table_folder: Table, output: Output, frames: Frames = None, device: Device = "auto"
 ) -> None:
-    """Compare force fields, cluster expansions and composition-only models on the same splits."""
+    """Compare force fields, cluster expansions and models of the composition on the same splits."""
     from flatforce.core.progress import reporting
     from flatforce.studies.alloy.compare import alloy_compare
 
-    result = alloy_compare(_study(config), table, output, frames=frames, device=device, report=reporting)
-    show_contest(result, output)
+    result = alloy_compare(
+        _study(config), table_folder, output, frames=frames, device=device, report=reporting
+    )
+    show_model_comparison(result, output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
 
 @app.command()
-def hull(config: Study, fitted: Fit, output: Output) -> None:
-    """Search for ground states."""
+def hull(config: Study, fit_folder: Fit, output: Output) -> None:
+    """Search for the ground states of a cluster expansion."""
     from flatforce.studies.alloy.thermodynamics import alloy_hull
 
-    result = alloy_hull(_study(config), fitted, output)
-    hidden = ("n_sites", "above_hull")
-    found = result["details"]["ground_states"]
-    show_rows([{key: value for key, value in row.items() if key not in hidden} for row in found])
+    result = alloy_hull(_study(config), fit_folder, output)
+    hidden = ("n_sites", "energy_above_hull")
+    ground_states = result["details"]["ground_states"]
+    show_rows([{key: value for key, value in row.items() if key not in hidden} for row in ground_states])
     show("convex hull", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
 
 @app.command()
-def mc(config: Study, fitted: Fit, output: Output) -> None:
-    """Sample a cluster expansion by Monte Carlo."""
+def mc(config: Study, fit_folder: Fit, output: Output) -> None:
+    """Sample a cluster expansion by Monte Carlo; order parameter and transition temperature."""
     from flatforce.core.progress import reporting
     from flatforce.studies.alloy.thermodynamics import alloy_monte_carlo
 
-    result = alloy_monte_carlo(_study(config), fitted, output, report=reporting)
+    result = alloy_monte_carlo(_study(config), fit_folder, output, report=reporting)
     show("Monte Carlo", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
 
 @app.command()
 def sqs(config: Study, output: Output) -> None:
-    """Make a special quasirandom structure."""
+    """Make a special quasirandom structure (SQS)."""
     from flatforce.studies.alloy.orderings import alloy_sqs
 
     result = alloy_sqs(_study(config), output)
-    show("quasirandom structure", result["metrics"], result["units"], output)
+    show("special quasirandom structure", result["metrics"], result["units"], output)

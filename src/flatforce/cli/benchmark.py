@@ -7,32 +7,42 @@ from typing import Annotated
 
 import typer
 
-from flatforce.cli.options import Device, Model, Output, Settings, finish, settings_from, show
+from flatforce.cli.options import Device, Frames, Model, Output, Settings, finish, run_stage, settings_from
+from flatforce.cli.tables import show, show_benchmarks
 
-app = typer.Typer(help="Force fields on many materials.", no_args_is_help=True)
+app = typer.Typer(
+    help="Test force fields on the relaxations of many materials.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
 
 
 @app.command()
 def relax(
     model: Model,
-    frames: Annotated[str, typer.Argument(help="Labelled relaxations: a file or a bundled dataset.")],
+    frames: Frames,
     output: Output,
     config: Settings = None,
-    split: Annotated[Path | None, typer.Option(help="split.json: judge only its held-out materials.")] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(help="split.json of `data split`: only the materials of its test set are relaxed."),
+    ] = None,
     align: Annotated[
-        str | None, typer.Option(help="Labelled frames that the reference energies are fitted to.")
+        str | None, typer.Option(help="Labelled frames to which the reference energies are fitted.")
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Relax the materials of a set; compare energy and area with DFT."""
+    """Relax the materials of a set and compare energies and areas with DFT."""
     from flatforce.core.progress import reporting
     from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
-    from flatforce.studies.benchmark_stages import benchmark_relax
+    from flatforce.studies.benchmark import RelaxationBenchmarkStage
+    from flatforce.studies.session import Session
 
     settings = settings_from(RelaxationBenchmarkConfig, config, align=align)
-    result = benchmark_relax(model, frames, settings, output, split=split, device=device, report=reporting)
-    show("relaxed against DFT", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    session = Session(model, device=device, report=reporting)
+    record = run_stage(RelaxationBenchmarkStage(frames, settings, split), session, output)
+    show("relaxations against DFT", record["metrics"], record["units"], output)
+    finish(converged=record["converged"], warnings=record["warnings"])
 
 
 @app.command()
@@ -40,10 +50,11 @@ def compare(
     folders: Annotated[list[Path], typer.Argument(help="Result folders of `benchmark relax`.")],
     output: Output,
 ) -> None:
-    """Set benchmarks of several force fields side by side."""
-    from flatforce.cli.options import show_models
-    from flatforce.studies.benchmark_stages import compare_benchmarks
+    """Compare the benchmarks of several force fields."""
+    from flatforce.core.progress import reporting
+    from flatforce.studies.benchmark import BenchmarkComparisonStage
+    from flatforce.studies.session import Session
 
-    result = compare_benchmarks(folders, output)
-    show_models(result, output)
-    finish(converged=True, warnings=result["warnings"])
+    record = run_stage(BenchmarkComparisonStage(folders), Session(report=reporting), output)
+    show_benchmarks(record, output)
+    finish(converged=True, warnings=record["warnings"])

@@ -1,220 +1,275 @@
-"""`flatforce defect sites | build | phonons | strain | unfold | optimum | lineshape`."""
+"""`flatforce defect sites | build | phonons | strain | optimum | lineshape | unfold`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flatforce.cli.options import (
+    Defect,
     Device,
     Model,
     Output,
+    OutputFrames,
     Settings,
     SeveralValues,
     Structure,
+    Supercell,
     finish,
+    finish_all,
     refuse_existing,
+    run_stage,
     settings_from,
-    show,
-    show_modes,
 )
+from flatforce.cli.tables import show, show_modes, show_table
 
-app = typer.Typer(help="Point defects in supercells.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from flatforce.properties.phonons.config import DefectPhononConfig
+
+app = typer.Typer(
+    help="Build point defects and compute their phonons.", no_args_is_help=True, rich_markup_mode="markdown"
+)
 
 
 @app.command()
-def sites(structure: Structure) -> None:
-    """List the symmetry-distinct sites of a sheet."""
-    from rich.console import Console
-    from rich.table import Table
+def sites(
+    structure: Structure,
+    supercell: Supercell = None,
+) -> None:
+    """List the sites of a supercell, with the numbers that the notation of a defect takes (v_Se#12).
 
+    Sites of one class are equal by symmetry. The last column names the vacancies without a number that take the
+    site. Without -s the sites of the primitive cell are listed.
+    """
     from flatforce.data.frames import read_structure
-    from flatforce.structures.defects import distinct_sites
+    from flatforce.structures.defects import numbered_sites
 
-    table = Table("site", "species", "side", "equivalent sites")
-    for site in distinct_sites(read_structure(structure)):
-        table.add_row(str(site.index), site.symbol, site.side, str(site.multiplicity))
-    Console().print(table)
+    repeats = supercell or (1, 1)
+    rows = [
+        [
+            f"#{site.index}",
+            site.symbol,
+            site.side,
+            f"{site.fractional[0]:.4f} {site.fractional[1]:.4f}",
+            f"{site.position[0]:.3f} {site.position[1]:.3f}",
+            f"{site.centre_distance:.3f}",
+            str(site.site_class),
+            ", ".join(site.default_for),
+        ]
+        for site in numbered_sites(read_structure(structure), repeats)
+    ]
+    header = ["site", "species", "side", "fractional", "x y (Å)", "to the centre (Å)", "class", "taken by"]
+    show_table(header, rows, title=f"sites of the {repeats[0]} × {repeats[1]} supercell", names=2)
 
 
 @app.command()
 def build(
     structure: Structure,
-    defect: Annotated[str, typer.Argument(help="v_Se, S_Se:top, W_Se#12, ad_Se@W:top, joined by +.")],
-    supercell: Annotated[tuple[int, int], typer.Option("--supercell", "-s", help="n m.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Extended XYZ.")],
+    defect: Annotated[str, typer.Argument(help="Notation of the defect, as described above.")],
+    supercell: Annotated[
+        tuple[int, int],
+        typer.Option(
+            "--supercell",
+            "-s",
+            help="Numbers n and m of the n × m supercell, in primitive cells.",
+            metavar="N M",
+        ),
+    ],
+    output: OutputFrames,
 ) -> None:
-    """Put a defect, or a combination of them, into a supercell."""
+    """Put a defect, or a complex of defects, into a supercell.
+
+    Notation: v_Se is a Se vacancy (also vac_Se, V_Se, VSe, Vac(Se)); Mo@W is Mo on a W site, and W@Se an antisite
+    (also Mo_W, W_Se); V@Se is vanadium on a Se site; ad_Se@W is a Se adatom on W. Each may end in :top, :middle or
+    :bottom (side of the sheet) and then in #12 (site number, see `flatforce defect sites`).
+
+    A complex joins parts by +: in v_Se:top+v_Se:bottom~1, ~1 puts the second part at the nearest of the distinct
+    positions beside the first, ~2 at the next. Without ~ or #, the distinct arrangements are listed and nothing is
+    built. More: docs/defects.md.
+    """
     from flatforce.data.frames import read_structure, write_frames
     from flatforce.structures.defects import build_defect
 
     refuse_existing(output)
-    made = build_defect(read_structure(structure), supercell, defect)
-    made.atoms.info["defect_centre"] = made.centre
-    write_frames(output, [made.atoms])
-    typer.echo(f"{made.atoms.get_chemical_formula()} written to {output}")
+    cell = build_defect(read_structure(structure), supercell, defect)
+    cell.atoms.info["defect_centre"] = cell.centre
+    write_frames(output, [cell.atoms])
+    typer.echo(f"{cell.name}: {cell.description}")
+    typer.echo(f"{cell.atoms.get_chemical_formula()} written to {output}")
 
 
 @app.command(cls=SeveralValues)
 def phonons(
     model: Model,
     structure: Structure,
-    defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
+    defect: Defect,
     output: Output,
-    size: Annotated[
+    supercell: Supercell = None,
+    sizes: Annotated[
         list[int] | None,
-        typer.Option("--sizes", "--size", "-n", help="n of n × n supercells, in a row or repeated."),
+        typer.Option(
+            "--sizes", help="Several n of n × n supercells that are compared: --sizes 6 9 12.", metavar="N …"
+        ),
     ] = None,
     embed: Annotated[
-        int | None, typer.Option(help="n of an n × n supercell to embed the largest relaxed cell in.")
+        int | None,
+        typer.Option(
+            help="The n of an n × n supercell in which the largest relaxed cell is embedded.", metavar="N"
+        ),
     ] = None,
     dilute: Annotated[
-        bool, typer.Option("--dilute", help="The limit of an infinite sheet, from the embedding.")
+        bool, typer.Option("--dilute", help="Compute the limit of an infinite sheet from the embedding.")
     ] = False,
     committee: Annotated[
-        bool, typer.Option("--committee", help="Error bars: the smallest size by each member of MODEL alone.")
+        bool,
+        typer.Option(
+            "--committee",
+            help="Compute error bars: every member of the committee MODEL, in the smallest supercell.",
+        ),
     ] = False,
     calibrate: Annotated[
-        str | None, typer.Option(help="Labelled frames that scale the error bars, or a bundled dataset.")
+        str | None,
+        typer.Option(help="Labelled frames, or a bundled dataset, on which the error bars are calibrated."),
     ] = None,
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
-    """Relax a defect and compare its phonons with the pristine sheet, for one supercell size or several."""
+    """Relax a defect and compare its phonons with those of the pristine sheet, in one supercell or in several."""
     from flatforce.core.errors import ConfigError
     from flatforce.core.progress import reporting
     from flatforce.models.spec import committee_members
-    from flatforce.properties.phonons.config import DefectPhononConfig
-    from flatforce.properties.phonons.config import DiluteConfig
-    from flatforce.properties.phonons.config import EmbedConfig
-    from flatforce.studies import committee_stages, defect_stages
+    from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
+    from flatforce.studies.committee import defect_committee
+    from flatforce.studies.defect import DefectSeries
+    from flatforce.studies.session import Session
 
     if calibrate is not None and not committee:
         raise ConfigError("Only error bars can be calibrated.", fix="add --committee")
     if committee and len(committee_members(model)) < 2:
-        raise ConfigError(f"{model} is no committee.", fix="write committee:a.model,b.model,c.model")
-    sizes = [(n, n) for n in sorted(size)] if size else [None]
-    configs = [settings_from(DefectPhononConfig, config, supercell=given) for given in sizes]
-    found = defect_stages.defect_sizes(
-        model,
-        structure,
-        defect,
-        configs,
-        output,
-        embedding=None
-        if embed is None and not dilute
-        else EmbedConfig.parse({} if embed is None else {"size": embed}, source="--embed"),
-        dilution=DiluteConfig() if dilute else None,
-        device=device,
-        report=reporting,
-    )
-    if committee:
-        found |= committee_stages.defect_committee(
-            model,
-            structure,
-            defect,
-            configs[0],
-            output,
-            frames=calibrate,
-            device=device,
-            report=reporting,
+        raise ConfigError(f"{model} is not a committee.", fix="write committee:a.model,b.model,c.model")
+    if supercell is not None and sizes:
+        raise ConfigError(
+            "--supercell and --sizes are both given.",
+            fix="give -s N M for one supercell, --sizes N N … for several",
         )
-    for name, result in found.items():
-        show(f"{defect} {name}", result["metrics"], result["units"], output / name)
-        if result["kind"] == "defect phonons":
-            show_modes(result)
-    finish(
-        converged=all(result["converged"] for result in found.values()),
-        warnings=[f"{name}: {text}" for name, result in found.items() for text in result["warnings"]],
-    )
+    supercells = [(n, n) for n in sorted(set(sizes))] if sizes else [supercell]
+    configs = [settings_from(DefectPhononConfig, config, supercell=repeats) for repeats in supercells]
+    name = _canonical(structure, defect)
+    _check_sizes(name, configs, embed=embed)
+    embedding = None
+    if embed is not None or dilute:
+        embedding = EmbedConfig.parse(
+            {} if embed is None else {"supercell": [embed, embed]}, source="--embed"
+        )
+    series = DefectSeries(structure, name, configs, embedding, DiluteConfig() if dilute else None)
+    session = Session(model, device=device, report=reporting)
+    records = series.run(session, output)
+    if committee:
+        records |= defect_committee(session, structure, name, configs[0], output, frames=calibrate)
+    for folder, record in records.items():
+        show(f"{name} {folder}", record["metrics"], record["units"], output / folder)
+        if record["kind"] == "defect phonons":
+            show_modes(record)
+    finish_all(records)
 
 
 @app.command(cls=SeveralValues)
 def strain(
     model: Model,
     structure: Structure,
-    defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
+    defect: Defect,
     output: Output,
     strains: Annotated[
-        list[float], typer.Option("--strain", help="0.01 is one per cent; in a row or repeated.")
+        list[float],
+        typer.Option(
+            "--strain", help="Strains, 0.01 is one per cent: --strain -0.01 0 0.01.", metavar="STRAIN …"
+        ),
     ],
-    kind: Annotated[str, typer.Option(help="biaxial, x or y.")] = "biaxial",
-    size: Annotated[int | None, typer.Option("--size", "-n", help="n of the n × n supercell.")] = None,
+    kind: Annotated[str, typer.Option(help="Strained lengths: biaxial, x or y.")] = "biaxial",
+    supercell: Supercell = None,
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
-    """Phonons of a defect in a strained sheet, strain by strain."""
+    """Compute the phonons of a defect at several strains of the sheet."""
     from flatforce.core.errors import ConfigError
     from flatforce.core.progress import reporting
     from flatforce.properties.phonons.config import DefectPhononConfig
-    from flatforce.studies.strain_stages import COMPONENTS, strain_series
+    from flatforce.studies.session import Session
+    from flatforce.studies.strain import COMPONENTS, strain_series
 
     if kind not in COMPONENTS:
-        raise ConfigError(f"There is no strain {kind!r}.", fix=f"choose one of {', '.join(COMPONENTS)}")
-    settings = settings_from(DefectPhononConfig, config, supercell=None if size is None else (size, size))
-    found = strain_series(
-        model,
-        structure,
-        defect,
-        strains,
-        settings,
-        output,
-        kind=kind,  # type: ignore[arg-type]  # one of the names
-        device=device,
-        report=reporting,
-    )
-    show(f"{defect} under strain", found["strain"]["metrics"], found["strain"]["units"], output / "strain")
-    finish(
-        converged=all(result["converged"] for result in found.values()),
-        warnings=[f"{name}: {text}" for name, result in found.items() for text in result["warnings"]],
-    )
+        raise ConfigError(
+            f"There is no strain {kind!r}.", fix=f"choose --kind {' or --kind '.join(COMPONENTS)}"
+        )
+    settings = settings_from(DefectPhononConfig, config, supercell=supercell)
+    session = Session(model, device=device, report=reporting)
+    name = _canonical(structure, defect)
+    records = strain_series(session, structure, name, strains, settings, output, kind=kind)  # type: ignore[arg-type]  # checked above
+    comparison = records["strain"]
+    show(f"{name} under strain", comparison["metrics"], comparison["units"], output / "strain")
+    finish_all(records)
 
 
 @app.command()
 def optimum(
     model: Model,
     structure: Structure,
-    defect: Annotated[str, typer.Argument(help="As in `defect build`.")],
+    defect: Defect,
     output: Output,
-    aim: Annotated[str | None, typer.Option(help="minimum, maximum, everywhere or random.")] = None,
-    evaluations: Annotated[int | None, typer.Option(help="Strains that are tried.")] = None,
-    size: Annotated[int | None, typer.Option("--size", "-n", help="n of the n × n supercell.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="Objective of the search: minimise, maximise, explore or random.")
+    ] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(help="Number of strains at which the energy is evaluated.")
+    ] = None,
+    supercell: Supercell = None,
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
-    """Bayesian optimisation of the in-plane strain at which a defect costs least or most."""
-    from flatforce.core.progress import reporting
+    """Search the in-plane strain with the least or largest formation energy of a defect, by Bayesian optimisation."""
     from flatforce.active.optimum_config import OptimumConfig
-    from flatforce.studies.optimum_stages import defect_optimum
+    from flatforce.core.progress import reporting
+    from flatforce.studies.optimum import StrainOptimumStage
+    from flatforce.studies.session import Session
 
-    settings = settings_from(OptimumConfig, config, supercell=None if size is None else (size, size))
-    given = {key: value for key, value in (("aim", aim), ("evaluations", evaluations)) if value is not None}
+    settings = settings_from(OptimumConfig, config, supercell=supercell)
+    options = {"objective": objective, "evaluations": evaluations}
+    search = {name: value for name, value in options.items() if value is not None}
     plain = settings.model_dump(mode="json")
-    settings = OptimumConfig.parse(plain | {"search": plain["search"] | given})
-    result = defect_optimum(model, structure, defect, settings, output, device=device, report=reporting)
-    show(f"{defect} under strain", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    settings = OptimumConfig.parse(plain | {"search": plain["search"] | search}, source="command line")
+    session = Session(model, device=device, report=reporting)
+    name = _canonical(structure, defect)
+    record = run_stage(StrainOptimumStage(structure, name, settings), session, output)
+    show(f"{name} under strain", record["metrics"], record["units"], output)
+    finish(converged=record["converged"], warnings=record["warnings"])
 
 
 @app.command()
 def lineshape(
     embedded: Annotated[Path, typer.Argument(help="Result folder of `defect phonons --embed`.")],
     forces: Annotated[
-        Path, typer.Argument(help="The relaxed cell, with forces of the excited less the ground state.")
+        Path,
+        typer.Argument(
+            help="File of the relaxed cell with the forces of the excited minus those of the ground state, in eV/Å."
+        ),
     ],
     output: Output,
     config: Settings = None,
-    temperature: Annotated[float | None, typer.Option(help="K.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Temperature in K.")] = None,
 ) -> None:
-    """Huang–Rhys factors and the emission line shape of a transition at the defect."""
+    """Compute Huang–Rhys factors and the emission line shape of an electronic transition at the defect."""
+    from flatforce.core.progress import reporting
     from flatforce.properties.phonons.config import LineShapeConfig
-    from flatforce.studies.embedded_stages import line_shape
+    from flatforce.studies.embedded import LineShapeStage
+    from flatforce.studies.session import Session
 
     settings = settings_from(LineShapeConfig, config, temperature=temperature)
-    result = line_shape(embedded, forces, settings, output)
-    show("line shape", result["metrics"], result["units"], output)
+    stage = LineShapeStage(embedded, forces, settings)
+    record = run_stage(stage, Session(report=reporting), output)
+    show("line shape", record["metrics"], record["units"], output)
+    finish(converged=record["converged"], warnings=record["warnings"])
 
 
 @app.command()
@@ -223,10 +278,32 @@ def unfold(
     output: Output,
     config: Settings = None,
 ) -> None:
-    """Spectral function of the defect along the path of the primitive cell."""
+    """Compute the spectral function of a defect along the band path of the primitive cell."""
     from flatforce.core.progress import reporting
     from flatforce.properties.phonons.config import UnfoldConfig
-    from flatforce.studies.embedded_stages import unfold as run
+    from flatforce.studies.embedded import UnfoldStage
+    from flatforce.studies.session import Session
 
-    result = run(embedded, settings_from(UnfoldConfig, config), output, report=reporting)
-    show("unfolded bands", result["metrics"], result["units"], output)
+    stage = UnfoldStage(embedded, settings_from(UnfoldConfig, config))
+    record = run_stage(stage, Session(report=reporting), output)
+    show("unfolded bands", record["metrics"], record["units"], output)
+    finish(converged=record["converged"], warnings=record["warnings"])
+
+
+def _canonical(structure: Path, defect: str) -> str:
+    """Return the canonical notation; the structure is read only where the spelling may have two readings."""
+    from flatforce.structures.defect_notation import canonical_name
+
+    name = canonical_name(defect)
+    if name == defect:
+        return name
+    from flatforce.data.frames import read_structure
+
+    return canonical_name(defect, species=set(read_structure(structure).symbols))
+
+
+def _check_sizes(defect: str, configs: list[DefectPhononConfig], *, embed: int | None) -> None:
+    from flatforce.structures.defect_notation import check_transferable
+
+    if len(configs) > 1 or embed is not None:
+        check_transferable(defect)

@@ -8,35 +8,41 @@ import typer
 
 app = typer.Typer(
     name="env",
-    help="Environments of their own for force fields that cannot be installed beside others.",
+    help="Manage isolated environments, for force fields whose packages exclude others.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
 )
 
-Name = Annotated[str, typer.Argument(help="sevennet, nequip, mattersim, or roost.")]
+Name = Annotated[str, typer.Argument(help="Name of the environment: sevennet, nequip, mattersim or roost.")]
 
 
 @app.command()
 def create(name: Name) -> None:
-    """Build an environment from pinned versions and test it; one that is complete is left as it is."""
+    """Build an environment from pinned versions and test it; a complete one is left as it is."""
     from flatforce.core.progress import reporting
     from flatforce.models.isolated import environments
 
     with reporting(f"env {name}") as progress:
-        found = environments.create(name, progress=progress)
-    said = ", ".join(f"{package} {version}" for package, version in found.versions.items())
-    typer.echo(f"{found.folder}: {said}")
-    for line in found.failed:
+        environment = environments.create(name, progress=progress)
+    typer.echo(f"{environment.folder}: {_versions(environment.versions)}")
+    for line in environment.failed:
         typer.echo(f"{line} (`flatforce doctor`)", err=True)
 
 
 @app.command("list")
 def list_all() -> None:
-    """Say which environments there are."""
+    """List the isolated environments, their packages and their folders."""
     from flatforce.models.isolated import environments
 
-    for one in environments.environments():
-        said = ", ".join(f"{package} {version}" for package, version in one.versions.items())
-        typer.echo(f"{one.name}: {said if one.complete else 'incomplete'} in {one.folder}")
+    installed = environments.environments()
+    for environment in installed:
+        state = _versions(environment.versions) if environment.complete else "incomplete"
+        typer.echo(f"{environment.name}: {state} in {environment.folder}")
+    if not installed:
+        typer.echo(
+            f"There are no isolated environments in {environments.home()}. "
+            f"Create one with: flatforce env create {'|'.join(environments.PACKAGES)}"
+        )
 
 
 @app.command()
@@ -45,3 +51,7 @@ def remove(name: Name) -> None:
     from flatforce.models.isolated import environments
 
     environments.remove(name)
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{package} {version}" for package, version in versions.items())

@@ -7,23 +7,38 @@ from typing import Annotated
 
 import typer
 
-from flatforce.cli.options import Output, finish, show_rows
+from flatforce.cli.options import Output, finish
+from flatforce.cli.tables import show_rows
+
+COLUMNS = ("n_train", "n_labels", "force_mae", "force_mae_high", "energy_mae", "coverage_68", "coverage_95")
+"""Metrics of each round that the closing table shows."""
 
 
 def learn(
-    config: Annotated[Path, typer.Argument(help="YAML: what to begin with, how to sample, label and train.")],
+    config: Annotated[
+        Path,
+        typer.Argument(
+            help="YAML file: initial frames, and how frames are sampled, labelled and trained on.",
+            metavar="YAML",
+        ),
+    ],
     output: Output,
 ) -> None:
-    """Active learning: sample, select, label, train, assess, until it is enough."""
+    """Run active learning: sample, select, label, train and assess, until a criterion is met."""
     from flatforce.active.config import LearnConfig
     from flatforce.core.progress import reporting
     from flatforce.studies.learn.rounds import learn as run
 
-    rounds = run(LearnConfig.from_yaml(config), output, report=reporting)
-    shown = ("n_learnt", "n_labels", "force_mae", "force_mae_high", "energy_mae", "covered_68", "covered_95")
-    show_rows([{"round": k} | {key: one["metrics"][key] for key in shown} for k, one in enumerate(rounds)])
-    typer.echo(f"ended: {rounds[-1]['details']['stop']}")
+    records = run(LearnConfig.from_yaml(config), output, report=reporting)
+    show_rows(
+        [
+            {"round": number}
+            | {name: record["metrics"][name] for name in COLUMNS if name in record["metrics"]}
+            for number, record in enumerate(records)
+        ]
+    )
+    typer.echo(f"ended: {records[-1]['details']['stop']}")
     finish(
-        converged=all(one["converged"] for one in rounds),
-        warnings=[text for one in rounds for text in one["warnings"]],
+        converged=all(record["converged"] for record in records),
+        warnings=[text for record in records for text in record["warnings"]],
     )

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how a command ends."""
+"""Options that several commands share, and how a command begins and ends."""
 
 from __future__ import annotations
 
@@ -9,67 +9,102 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from flatforce.core.config import ConfigT
+    from flatforce.studies.session import Session
+    from flatforce.studies.stage import Stage
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Result folder.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder in which the result is written.", metavar="DIR")
+]
+OutputFrames = Annotated[
+    Path, typer.Option("--output", "-o", help="Extended-XYZ file that is written.", metavar="FILE")
+]
 Model = Annotated[
-    str, typer.Argument(help="Force field: mace:wse2-pbe, my.model, committee:a.model,b.model, …")
+    str,
+    typer.Argument(
+        help="Force field: the file of a model, a bundled one such as mace:wse2-pbe, or "
+        "committee:a.model,b.model,c.model."
+    ),
 ]
-Structure = Annotated[Path, typer.Argument(help="Structure, any format that ASE reads.")]
+Structure = Annotated[
+    Path,
+    typer.Argument(
+        help="File of the structure, in any format that ASE reads; for a defect, the primitive cell."
+    ),
+]
+Frames = Annotated[str, typer.Argument(help="File of labelled frames, or the name of a bundled dataset.")]
+Defect = Annotated[
+    str,
+    typer.Argument(
+        help="Notation of the defect, such as v_Se:top or Mo@W; `flatforce defect build --help` explains it."
+    ),
+]
 Settings = Annotated[
-    Path | None, typer.Option("--config", "-c", help="YAML with settings; `flatforce settings` lists them.")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file with settings; `flatforce settings COMMAND` prints a template.",
+        metavar="YAML",
+    ),
 ]
-Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
-Supercell = Annotated[tuple[int, int] | None, typer.Option("--supercell", "-s", help="n m.")]
+Device = Annotated[str, typer.Option(help="Device on which the force field runs: cpu, cuda or auto.")]
+Supercell = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        "--supercell", "-s", help="Numbers n and m of the n × m supercell, in primitive cells.", metavar="N M"
+    ),
+]
 
 
 class SeveralValues(TyperCommand):
-    """A command whose repeatable options take numbers in a row as well: `--sizes 6 9 12`."""
+    """A command whose repeatable options take several numbers in a row as well: `--sizes 6 9 12`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat the option before each number but the first.
+        """Repeat the name of an option before each number after the first.
 
         Parameters
         ----------
         ctx
-            Typer's.
+            Context of the command.
         args
-            Words of the command line.
+            Arguments of the command line.
 
         Returns
         -------
-        What Typer makes of them.
+        Arguments that are left after parsing.
         """
         repeatable = {
             name
-            for one in self.params
-            if getattr(one, "multiple", False)
-            for name in getattr(one, "opts", [])
+            for parameter in self.params
+            if getattr(parameter, "multiple", False)
+            for name in getattr(parameter, "opts", [])
         }
-        words: list[str] = []
+        expanded: list[str] = []
         option = ""
-        for word in args:
-            if option and words[-1] != option and _is_number(word):
-                words.append(option)
-            elif not (option and words[-1] == option):
-                option = word if word in repeatable else ""
-            words.append(word)
-        parsed: list[str] = super().parse_args(ctx, words)
-        return parsed
+        for argument in args:
+            follows_option = bool(option) and expanded[-1] == option
+            if option and not follows_option and _is_number(argument):
+                expanded.append(option)
+            elif not follows_option:
+                option = argument if argument in repeatable else ""
+            expanded.append(argument)
+        remaining: list[str] = super().parse_args(ctx, expanded)
+        return remaining
 
 
-def _is_number(word: str) -> bool:
+def _is_number(text: str) -> bool:
     try:
-        float(word)
+        float(text)
     except ValueError:
         return False
     return True
 
 
-def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> ConfigT:
-    """Read settings; what the command line gives wins over the file.
+def settings_from(kind: type[ConfigT], path: Path | None, **options: object) -> ConfigT:
+    """Read settings; an option of the command line replaces the value of the file.
 
     Parameters
     ----------
@@ -77,8 +112,8 @@ def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> Co
         Class of the settings.
     path
         YAML file, or None.
-    **given
-        Options of the command line; None means not given.
+    **options
+        Options of the command line; None means that the option was not used.
 
     Returns
     -------
@@ -87,163 +122,82 @@ def settings_from(kind: type[ConfigT], path: Path | None, **given: object) -> Co
     from flatforce.core.config import read_yaml
 
     values = {} if path is None else read_yaml(path)
-    values |= {name: value for name, value in given.items() if value is not None}
+    values |= {name: value for name, value in options.items() if value is not None}
     return kind.parse(values, source=str(path or "command line"))
 
 
+def run_stage(stage: Stage, session: Session, folder: Path) -> dict[str, Any]:
+    """Check a stage, then run it; a finished folder is read back without loading anything.
+
+    Parameters
+    ----------
+    stage
+        The stage.
+    session
+        Force field and structures of the command.
+    folder
+        Result folder.
+
+    Returns
+    -------
+    The content of `result.json`.
+    """
+    from flatforce.studies.checks import raise_together
+
+    if not stage.is_finished(session, folder):
+        raise_together(stage.problems(session), subject="The command")
+    return stage.run(session, folder)
+
+
 def refuse_existing(path: Path) -> None:
-    """Keep a file that stands where a command would write.
+    """Refuse to write over a file.
 
     Parameters
     ----------
     path
-        Of the output.
+        File that the command writes.
 
     Raises
     ------
     ResultError
-        If there is one.
+        If it exists.
     """
     from flatforce.core.errors import ResultError
 
     if path.exists():
-        raise ResultError(f"{path} exists.", fix="choose another name, or delete it")
+        raise ResultError(f"{path} exists.", fix="give another name as -o, or delete that file")
 
 
-def show(title: str, metrics: Mapping[str, float | None], units: dict[str, str], folder: Path) -> None:
-    """Print a short table of the main numbers.
-
-    Parameters
-    ----------
-    title
-        What was done.
-    metrics
-        Numbers and their units.
-    units
-        Numbers and their units.
-    folder
-        Where the rest is.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("quantity", "value", "unit", title=title)
-    for name, value in metrics.items():
-        table.add_row(name, "–" if value is None else f"{value:.6g}", units.get(name, ""))
-    console = Console()
-    console.print(table)
-    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
-
-
-def show_rows(rows: list[dict[str, Any]]) -> None:
-    """Print rows; a key that a row does not have stays empty.
-
-    Parameters
-    ----------
-    rows
-        The rows.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*columns)
-    for row in rows:
-        cells = (row.get(key, "") for key in columns)
-        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
-    Console().print(table)
-
-
-def show_models(result: dict[str, Any], folder: Path) -> None:
-    """Print force fields side by side.
-
-    Parameters
-    ----------
-    result
-        `result.json` of a comparison.
-    folder
-        Where the rest is.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from flatforce.report.sections.model import COMPARED
-
-    table = Table("", *COMPARED.values())
-    for name, row in result["details"]["models"].items():
-        table.add_row(name, *("–" if row.get(key) is None else f"{row[key]:.4g}" for key in COMPARED))
-    console = Console()
-    console.print(table)
-    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
-
-
-def show_contest(result: dict[str, Any], folder: Path) -> None:
-    """Print models of an alloy side by side.
-
-    Parameters
-    ----------
-    result
-        `result.json` of a comparison.
-    folder
-        Where the rest is.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from flatforce.report.sections.alloy import contest_rows
-
-    header, *rows = contest_rows(result)
-    chosen = [header.index(name) for name in ("model", "MAE", "95 %", "p", "larger cells", "window of x")]
-    table = Table(*(header[k] for k in chosen), title="mean absolute error, meV/site")
-    for row in rows:
-        table.add_row(*(row[k] for k in chosen))
-    console = Console()
-    console.print(table)
-    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
-
-
-def show_modes(result: dict[str, Any]) -> None:
-    """Print the localised modes of a defect.
-
-    Parameters
-    ----------
-    result
-        `result.json` of defect phonons.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from flatforce.report.sections.phonons import said_of
-
-    table = Table("THz", "degeneracy", "irrep", "atoms taking part", "weight by shell", "")
-    for mode in result["details"]["modes"]:
-        table.add_row(
-            f"{mode['frequency']:.3f}",
-            str(mode["degeneracy"]),
-            mode.get("irrep", ""),  # results of 0.1.0.dev had none
-            f"{mode['participation_number']:.1f}",
-            " ".join(f"{weight:.2f}" for weight in mode["shells"]),
-            said_of(mode),
-        )
-    Console().print(table)
-
-
-def finish(*, converged: bool, warnings: list[str]) -> None:
-    """End a command: status 1 when the physics failed.
+def finish(*, converged: bool, warnings: Iterable[str]) -> None:
+    """Print warnings and end a command, with status 1 if the physics failed.
 
     Parameters
     ----------
     converged
-        Whether it held.
+        Whether the result converged.
     warnings
-        What is to be said.
+        Texts for standard error.
 
     Raises
     ------
     typer.Exit
-        With status 1, if it did not hold.
+        With status 1, if the result did not converge.
     """
     for text in warnings:
         typer.echo(f"warning: {text}", err=True)
     if not converged:
         raise typer.Exit(1)
+
+
+def finish_all(records: dict[str, dict[str, Any]]) -> None:
+    """End a command that made several results.
+
+    Parameters
+    ----------
+    records
+        Name of each folder → content of its `result.json`.
+    """
+    finish(
+        converged=all(record["converged"] for record in records.values()),
+        warnings=[f"{name}: {text}" for name, record in records.items() for text in record["warnings"]],
+    )

@@ -1,4 +1,4 @@
-"""`flatforce settings`: every key that a YAML file of a command may hold."""
+"""`flatforce settings`: a template of the YAML file that a command reads, with every key, its meaning and its default."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
-import yaml
+
+from flatforce.cli.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,99 +18,177 @@ if TYPE_CHECKING:
 
     from flatforce.core.config import Config
 
+ALLOY: Final = "flatforce.studies.alloy.config:AlloyStudy"
+TRAIN: Final = "flatforce.models.training.config:TrainConfig"
+DEFECT_PHONONS: Final = "flatforce.properties.phonons.config:DefectPhononConfig"
+
 SETTINGS: Final = {
     "run": "flatforce.studies.config:StudyConfig",
-    "train": "flatforce.models.training.config:TrainConfig",
-    "sweep": "flatforce.models.training.sweep:SweepConfig",
+    "train": TRAIN,
+    "finetune": TRAIN,
+    "sweep": "flatforce.models.training.sweep_config:SweepConfig",
     "learn": "flatforce.active.config:LearnConfig",
     "label": "flatforce.reference.config:LabelConfig",
     "relax": "flatforce.properties.relax_config:RelaxConfig",
     "phonons": "flatforce.properties.phonons.config:PhononConfig",
-    "defect phonons": "flatforce.properties.phonons.config:DefectPhononConfig",
+    "defect phonons": DEFECT_PHONONS,
+    "defect strain": DEFECT_PHONONS,
     "defect optimum": "flatforce.active.optimum_config:OptimumConfig",
     "defect unfold": "flatforce.properties.phonons.config:UnfoldConfig",
     "defect lineshape": "flatforce.properties.phonons.config:LineShapeConfig",
-    "data import": "flatforce.data.importing:ImportConfig",
-    "data curate": "flatforce.data.curation.run:CurationConfig",
-    "data split": "flatforce.data.material_splits:SplitConfig",
+    "data import": "flatforce.data.config:ImportConfig",
+    "data curate": "flatforce.data.config:CurationConfig",
+    "data split": "flatforce.data.config:SplitConfig",
     "benchmark relax": "flatforce.properties.benchmark.config:RelaxationBenchmarkConfig",
-    "alloy": "flatforce.studies.alloy.files:AlloyStudy",
+    "alloy enumerate": ALLOY,
+    "alloy energies": ALLOY,
+    "alloy fit": ALLOY,
+    "alloy compare": ALLOY,
+    "alloy hull": ALLOY,
+    "alloy mc": ALLOY,
+    "alloy sqs": ALLOY,
 }
-"""Command → class of its settings; those that take the settings of another are not repeated."""
+"""Command → class of its settings."""
 
-MANY: Final[dict[Any, str]] = {list: "a list, each item ", dict: "by name, each "}
+CONTAINERS: Final[dict[Any, str]] = {list: "a list, each item", dict: "by name, each"}
 
 WIDTH: Final = 110
-"""Of a line of text."""
+"""Characters of a line of text."""
 
 
 def settings(
-    command: Annotated[list[str] | None, typer.Argument(help="Such as learn, or defect phonons.")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="Command whose settings are printed, such as: defect phonons.")
+    ] = None,
 ) -> None:
-    """List the settings of a command, each with its default, as the YAML that the command reads."""
+    """Print a template of the YAML file that a command reads: every key with its meaning and default.
+
+    Without a command, the commands that read a YAML file are listed. Required keys hold an example; parts that are
+    left out by default are commented out.
+    """
     from flatforce.core.errors import ConfigError
 
     name = " ".join(command or [])
     if name in SETTINGS:
-        kind = _class_of(name)
-        typer.echo(f"# {kind.__doc__}")
-        typer.echo("\n".join(_lines(kind, "")))
+        typer.echo(template(name), nl=False)
         return
     if name:
+        similar = [known for known in SETTINGS if known.split()[0] == name.split()[0]] or sorted(SETTINGS)
         raise ConfigError(
-            f"There are no settings of `{name}`.", fix=f"name one of: {', '.join(sorted(SETTINGS))}"
+            f"There are no settings of `{name}`.",
+            fix="type one of: " + ", ".join(f"flatforce settings {known}" for known in similar),
         )
-    for name in SETTINGS:
-        typer.echo(f"flatforce settings {name:18s} {_class_of(name).__doc__}")
+    for known in SETTINGS:
+        typer.echo(f"flatforce settings {known:16s} {(config_class(known).__doc__ or '').splitlines()[0]}")
 
 
-def _class_of(name: str) -> type[Config]:
-    module, _, found = SETTINGS[name].partition(":")
-    kind: type[Config] = getattr(importlib.import_module(module), found)
+def config_class(command: str) -> type[Config]:
+    """Import the class of the settings of a command.
+
+    Parameters
+    ----------
+    command
+        Key of `SETTINGS`.
+
+    Returns
+    -------
+    The class.
+    """
+    module, _, name = SETTINGS[command].partition(":")
+    kind: type[Config] = getattr(importlib.import_module(module), name)
     return kind
 
 
-def _lines(kind: type[BaseModel], indent: str, given: BaseModel | None = None) -> Iterator[str]:
-    """Write the keys of a class with their defaults, or with the values of one that is given."""
+def template(command: str) -> str:
+    """Write the settings of a command as YAML that the command reads.
+
+    Parameters
+    ----------
+    command
+        Key of `SETTINGS`.
+
+    Returns
+    -------
+    Lines of YAML: each key with its description, and its default or an example.
+    """
+    kind = config_class(command)
+    example = kind.parse(EXAMPLES.get(command, {}), source=f"example of {command}")
+    heading = textwrap.wrap(f"flatforce {command}: {' '.join((kind.__doc__ or '').split())}", WIDTH)
+    return "\n".join([*(f"# {line}" for line in heading), *_lines(kind, "", example, marked=True)]) + "\n"
+
+
+def _lines(
+    kind: type[BaseModel], indent: str, values: BaseModel | None = None, *, marked: bool = False
+) -> Iterator[str]:
+    """Write the keys of a class with the values of an instance, or with their defaults; examples can be marked."""
     for name, field in kind.model_fields.items():
         for line in textwrap.wrap(field.description or "", WIDTH - len(indent)):
             yield f"{indent}# {line}"
-        value = field.get_default(call_default_factory=True) if given is None else getattr(given, name)
-        yield from _value(name, field, value, indent)
+        value = field.get_default(call_default_factory=True) if values is None else getattr(values, name)
+        yield from _field_lines(name, field, value, indent, marked=marked)
 
 
-def _value(name: str, field: FieldInfo, value: Any, indent: str) -> Iterator[str]:
-    """Write one key; what is not there by default stands behind a #."""
+def _field_lines(name: str, field: FieldInfo, value: Any, indent: str, *, marked: bool) -> Iterator[str]:
+    """Write one key; a part that is left out by default is commented out."""
     from flatforce.core.config import nested_configs
 
-    inner = nested_configs(field.annotation)
-    required = field.is_required()
-    if not inner:
-        said = "required; " if required else ""
-        yield f"{indent}{name}:{'' if required else ' ' + _plain(value)}  # {said}{_type_of(field.annotation)}"
+    models = nested_configs(field.annotation)
+    is_default = not field.is_required() and value == field.get_default(call_default_factory=True)
+    note = "" if is_default or not marked else "an example: "
+    note = f"required; {note}" if field.is_required() else note
+    if not models:
+        from pydantic_core import PydanticUndefined
+
+        text = "" if value is PydanticUndefined else f" {_flow(value)}"
+        yield f"{indent}{name}:{text}  # {note}{_type_of(field.annotation)}"
         return
-    said = "required; " if required else "left out by default; " if value is None else ""
-    said += MANY.get(get_origin(field.annotation), "")
-    for word in SETTINGS:
-        if inner == [_class_of(word)]:
-            differs = value.model_dump(mode="json", exclude_defaults=True) if type(value) in inner else {}
-            here = f", here with {_plain(differs)}" if differs else ""
-            yield f"#{indent}{name}:  # {said}as `flatforce settings {word}`{here}"
+    for command in SETTINGS:
+        if models == [config_class(command)]:
+            yield _reference(name, value, indent, command=command, is_default=is_default, note=note)
             return
-    for model in inner:
-        words = said + (model.__doc__ or "" if len(inner) > 1 else "")
-        header = f"{indent}{name}:" + (f"  # {words.rstrip(' ;')}" if words else "")
-        block = [header, *_lines(model, indent + "  ", value if type(value) is model else None)]
-        yield from block if type(value) is model else ("#" + line.removeprefix("#") for line in block)
+    container = CONTAINERS.get(get_origin(field.annotation), "")
+    if not is_default and isinstance(value, list | dict):
+        yield f"{indent}{name}:  # {note}{container}".rstrip(" :")
+        yield from _items(value, indent)
+        return
+    note = note or ("left out by default: " if value is None else "")
+    for model in models:
+        text = f"{note}{container} {model.__doc__ if len(models) > 1 else ''}".strip(" :;")
+        active = type(value) is model
+        block = [f"{indent}{name}:" + (f"  # {text}" if text else "")]
+        block += _lines(model, indent + "  ", value if active else None, marked=active and not is_default)
+        yield from block if active else ("#" + line.removeprefix("#") for line in block)
 
 
-def _plain(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
+def _reference(name: str, value: Any, indent: str, *, command: str, is_default: bool, note: str) -> str:
+    """Write a key whose settings are those of another command."""
+    values = value.model_dump(mode="json", exclude_defaults=True) if hasattr(value, "model_dump") else value
+    if not is_default:
+        return f"{indent}{name}: {_flow(values)}  # {note}keys as in `flatforce settings {command}`"
+    defaults = f", by default with {_flow(values)}" if values else ""
+    return f"#{indent}{name}:  # keys as in `flatforce settings {command}`{defaults}"
+
+
+def _items(values: list[Any] | dict[str, Any], indent: str) -> Iterator[str]:
+    """Write the items of a list or a dictionary of settings."""
+    pairs = values.items() if isinstance(values, dict) else ((None, value) for value in values)
+    for name, value in pairs:
+        if not hasattr(value, "model_fields"):
+            yield f"{indent}  - {_flow(value)}" if name is None else f"{indent}  {name}: {_flow(value)}"
+            continue
+        yield f"{indent}  -" if name is None else f"{indent}  {name}:"
+        yield from _lines(type(value), indent + "    ", value, marked=True)
+
+
+def _flow(value: Any) -> str:
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
     return text.removesuffix("...\n").strip()
 
 
 def _type_of(annotation: Any) -> str:
-    """Say a type as a user would: choices, else the names of its parts."""
+    """Name a type as a user would: its choices, or the names of its parts."""
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, get_args(annotation)))
     parts = [part for part in get_args(annotation) if isinstance(part, type) or get_origin(part)]

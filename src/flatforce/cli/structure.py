@@ -14,9 +14,10 @@ from flatforce.cli.options import (
     Structure,
     Supercell,
     finish,
+    run_stage,
     settings_from,
-    show,
 )
+from flatforce.cli.tables import show
 
 
 def relax(
@@ -24,21 +25,28 @@ def relax(
     structure: Structure,
     output: Output,
     config: Settings = None,
-    keep_symmetry: Annotated[bool | None, typer.Option(help="Keep the space group.")] = None,
-    relax_cell: Annotated[bool | None, typer.Option(help="Let the cell change in its plane.")] = None,
-    max_force: Annotated[float | None, typer.Option(help="eV/Å left on any atom.")] = None,
+    keep_symmetry: Annotated[
+        bool | None, typer.Option(help="Whether the space group of the structure is kept.")
+    ] = None,
+    relax_cell: Annotated[bool | None, typer.Option(help="Whether the cell relaxes in the plane.")] = None,
+    max_force: Annotated[
+        float | None, typer.Option(help="Largest force on any atom at convergence, in eV/Å.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Relax a sheet: positions, and the cell in its plane."""
+    """Relax a sheet: the positions of the atoms, and the cell in the plane."""
     from flatforce.core.progress import reporting
     from flatforce.properties.relax_config import RelaxConfig
-    from flatforce.studies import stages
+    from flatforce.studies.relax import RelaxStage
+    from flatforce.studies.session import Session
 
-    given = {"keep_symmetry": keep_symmetry, "relax_cell": relax_cell, "max_force": max_force}
-    settings = settings_from(RelaxConfig, config, **given)
-    result = stages.relax(model, structure, settings, output, device=device, report=reporting)
-    show("relaxed sheet", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    settings = settings_from(
+        RelaxConfig, config, keep_symmetry=keep_symmetry, relax_cell=relax_cell, max_force=max_force
+    )
+    session = Session(model, device=device, report=reporting)
+    record = run_stage(RelaxStage(structure, settings), session, output)
+    show("relaxed sheet", record["metrics"], record["units"], output)
+    finish(converged=record["converged"], warnings=record["warnings"])
 
 
 def phonons(
@@ -49,13 +57,15 @@ def phonons(
     config: Settings = None,
     device: Device = "auto",
 ) -> None:
-    """Phonons of a pristine, relaxed sheet: bands, DOS, PDOS, flexural exponent, thermal properties."""
+    """Compute the phonons of a pristine, relaxed sheet: bands, DOS, projected DOS, ZA exponent, thermal properties."""
     from flatforce.core.progress import reporting
     from flatforce.properties.phonons.config import PhononConfig
-    from flatforce.studies import stages
+    from flatforce.studies.phonons import PhononStage
+    from flatforce.studies.session import Session
 
     settings = settings_from(PhononConfig, config, supercell=supercell)
-    result = stages.phonons(model, structure, settings, output, device=device, report=reporting)
-    main = {k: v for k, v in result["metrics"].items() if not k.startswith(("raw_", "left_"))}
-    show("phonons", main, result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    session = Session(model, device=device, report=reporting)
+    record = run_stage(PhononStage(structure, settings), session, output)
+    main = {name: value for name, value in record["metrics"].items() if "_residual_" not in name}
+    show("phonons", main, record["units"], output)
+    finish(converged=record["converged"], warnings=record["warnings"])

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flatforce.cli.options import Device, finish
+from flatforce.cli.options import Device, finish_all
+from flatforce.cli.tables import show_table
 
 STAGE_METRICS = {
     "train": ["energy_mae", "force_mae"],
@@ -16,48 +17,55 @@ STAGE_METRICS = {
     "phonons": ["min_frequency", "max_frequency", "za_exponent"],
     "defect phonons": ["n_atoms", "min_frequency", "removed_states", "n_localised_modes"],
 }
-"""Numbers of each kind of result that the closing table shows; all of any other kind."""
+"""Kind of result → metrics that the closing table shows; all metrics of any other kind."""
 
 
 def run(
-    study: Annotated[str, typer.Argument(help="YAML file, or a bundled study: demo, demo-quick.")],
+    study: Annotated[
+        str,
+        typer.Argument(help="YAML file of the study, or a bundled study: demo, demo-quick.", metavar="YAML"),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the results; the study's name if not given."),
+        typer.Option(
+            "--output", "-o", help="Folder of all results; by default the name of the study.", metavar="DIR"
+        ),
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Run a whole study; a killed run goes on where it stopped."""
+    """Run a whole study: train, evaluate, relax, phonons and defects; a run that was killed resumes."""
     from flatforce.core.progress import reporting
     from flatforce.studies.config import StudyConfig
     from flatforce.studies.run import run_study, study_path
 
     path = study_path(study)
     folder = output or Path(path.stem)
-    done = run_study(StudyConfig.from_yaml(path), folder, device=device, report=reporting)
-    _show_study(done, folder)
-    finish(
-        converged=all(result["converged"] for result in done.values()),
-        warnings=[f"{name}: {text}" for name, result in done.items() for text in result["warnings"]],
-    )
+    records = run_study(StudyConfig.from_yaml(path), folder, device=device, report=reporting)
+    _show_study(records, folder)
+    finish_all(records)
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")] = Path("demo"),
-    quick: Annotated[bool, typer.Option("--quick", help="A coarser model and smaller cells.")] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of all results.", metavar="DIR")
+    ] = Path("demo"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Train a less accurate model and use smaller supercells.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
-    """WSe2 from DFT frames to the phonons of a selenium vacancy, with a page to look at."""
+    """Compute the phonons of a Se vacancy in WSe2 from bundled DFT frames, and write an HTML page of the results."""
     run("demo-quick" if quick else "demo", output, device)
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A result folder, or a folder of them.")],
+    folder: Annotated[Path, typer.Argument(help="Result folder, or a folder of result folders.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the page; FOLDER/report if not given.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the page; by default FOLDER/report.", metavar="DIR"),
     ] = None,
 ) -> None:
-    """Write one HTML page of result folders, and their figures as PNG and PDF."""
+    """Write an HTML page of result folders, and their figures as PNG and PDF files."""
     from flatforce.core.progress import reporting
     from flatforce.report.page import write_report
 
@@ -66,15 +74,14 @@ def report(
     typer.echo(f"page: {page.resolve()}")
 
 
-def _show_study(done: dict[str, dict[str, Any]], folder: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("stage", "quantity", "value", "unit", title="results")
-    for stage, result in done.items():
-        names = STAGE_METRICS.get(result["kind"], list(result["metrics"]))
-        for k, name in enumerate(name for name in names if name in result["metrics"]):
-            value, unit = result["metrics"][name], result["units"].get(name, "")
-            table.add_row("" if k else stage, name, "–" if value is None else f"{value:.5g}", unit)
-    Console().print(table)
+def _show_study(records: dict[str, dict[str, Any]], folder: Path) -> None:
+    rows = []
+    for stage, record in records.items():
+        metrics, label = record["metrics"], stage
+        for name in STAGE_METRICS.get(record["kind"], list(metrics)):
+            if name in metrics:
+                value = "–" if metrics[name] is None else f"{metrics[name]:.5g}"
+                rows.append((label, name, value, record["units"].get(name, "")))
+                label = ""
+    show_table(("stage", "quantity", "value", "unit"), rows, title="results", names=2)
     typer.echo(f"page: {(folder / 'report' / 'index.html').resolve()}")

@@ -1,1 +1,1 @@
-"""Errors, units, configuration, result folders and progress: what every floor stands on."""
+"""Errors, units, configuration, result folders and progress, which all other packages use."""

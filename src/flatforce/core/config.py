@@ -1,4 +1,4 @@
-"""Closed, frozen configuration read from YAML; a mistake is answered with all problems at once."""
+"""Closed, frozen configuration classes that are read from YAML; an error lists all problems at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Config(BaseModel):
-    """Base of every settings class: unknown keys are refused, values never change."""
+    """Base of all configuration classes: unknown keys raise an error, and values cannot be changed."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
@@ -23,14 +23,14 @@ class Config(BaseModel):
 
     @classmethod
     def parse(cls, values: dict[str, Any], *, source: str = "settings") -> Self:
-        """Check plain values and turn a mistake into one readable error.
+        """Validate plain values.
 
         Parameters
         ----------
         values
-            Nested plain values, as YAML gives them.
+            Nested plain values, as read from YAML.
         source
-            Where they came from, for the message.
+            Origin of the values, for error messages.
 
         Returns
         -------
@@ -39,27 +39,28 @@ class Config(BaseModel):
         Raises
         ------
         ConfigError
-            With every problem found, each with its place and, for an unknown key, the nearest known one.
+            If a value is invalid. The message lists all problems with their keys and, for an unknown key, the most similar known
+            one.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            found = error.errors()
-            lines = [_describe(item, cls) for item in found]
+            problems = error.errors()
+            lines = [_describe(problem, cls) for problem in problems]
             raise ConfigError(
-                f"{source}: {len(lines)} setting(s) cannot be used.",
+                f"{source}: {len(lines)} invalid setting(s).",
                 why="\n       ".join(lines),
-                fix=f"known settings there: {', '.join(_fields_at(cls, found[0]['loc'][:-1]))}",
+                fix=f"use the known keys: {', '.join(_fields_at(cls, problems[0]['loc'][:-1]))}",
             ) from error
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
-        """Read a YAML file.
+        """Read and validate a YAML file.
 
         Parameters
         ----------
         path
-            The file.
+            Path of the file.
 
         Returns
         -------
@@ -77,67 +78,78 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
 
     Returns
     -------
-    Its content; an empty file is an empty mapping.
+    Content of the file; an empty mapping for an empty file.
 
     Raises
     ------
     ConfigError
-        If the file is absent, is no YAML, or holds no mapping.
+        If the file does not exist, is not valid YAML, or does not contain a mapping.
     """
     if not path.is_file():
-        raise ConfigError(f"There is no file {path}.", fix="check the path of the settings file")
+        raise ConfigError(
+            f"The settings file {path} does not exist.",
+            fix="check its path; flatforce settings lists all settings",
+        )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML.", why=str(error)) from error
+        raise ConfigError(
+            f"{path} is not valid YAML.",
+            why=str(error),
+            fix="correct the file at the line that is named above",
+        ) from error
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no settings.", why="a mapping `key: value` is expected")
+        raise ConfigError(
+            f"{path} contains no settings.",
+            why="its top level is not a mapping",
+            fix="write one setting a line: `key: value`",
+        )
     return content
 
 
 def _describe(problem: Any, root: type[BaseModel]) -> str:
-    place = ".".join(str(part) for part in problem["loc"]) or "(top)"
+    key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
     if problem["type"] == "union_tag_invalid":
-        said = problem["ctx"]
-        return f"{place}: there is no kind {said['tag']}; known: {said['expected_tags']}"
+        context = problem["ctx"]
+        return f"{key}: unknown kind {context['tag']}; known kinds: {context['expected_tags']}"
     if problem["type"] != "extra_forbidden":
-        return f"{place}: {problem['msg']} (got {problem['input']!r})"
-    near = get_close_matches(str(problem["loc"][-1]), _fields_at(root, problem["loc"][:-1]), n=1)
-    return f"{place}: unknown key" + (f"; did you mean `{near[0]}`?" if near else "")
+        return f"{key}: {problem['msg']} (got {problem['input']!r})"
+    similar = get_close_matches(str(problem["loc"][-1]), _fields_at(root, problem["loc"][:-1]), n=1)
+    return f"{key}: unknown key" + (f"; did you mean `{similar[0]}`?" if similar else "")
 
 
 def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """Follow a place through nested settings, optional ones and unions; a tag of a union narrows it, an index does not."""
-    here = [root]
+    """List the keys at a path through nested, optional and union settings; a tag of a union narrows it, an index does not."""
+    models = [root]
     for part in path:
-        fields = [model.model_fields[part] for model in here if part in model.model_fields]
-        inner = [model for field in fields for model in nested_configs(field.annotation)]
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        nested = [model for field in fields for model in nested_configs(field.annotation)]
         tagged = [
             model
-            for model in here
-            if any(part in get_args(one.annotation) for one in model.model_fields.values())
+            for model in models
+            if any(part in get_args(field.annotation) for field in model.model_fields.values())
         ]
-        here = inner or tagged or here
-    return list(dict.fromkeys(name for model in here for name in model.model_fields))
+        models = nested or tagged or models
+    return list(dict.fromkeys(name for model in models for name in model.model_fields))
 
 
 def nested_configs(annotation: Any) -> list[type[BaseModel]]:
-    """Find the settings classes in a type.
+    """Find the configuration classes in a type annotation.
 
     Parameters
     ----------
     annotation
-        Of a field: a class, an optional one, a list, a union.
+        Annotation of a field: a class, an optional class, a list or a union.
 
     Returns
     -------
-    Classes in the order they are named.
+    Configuration classes in the order of the annotation.
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]

@@ -1,4 +1,4 @@
-"""One family of errors; each says what happened, why, and how to mend it."""
+"""Exceptions for users; each states what went wrong, why, and how to fix it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Self
 
 
 class FlatforceError(Exception):
-    """Root of every error the package raises for a user's input.
+    """Base of all exceptions that the package raises for invalid input.
 
     Parameters
     ----------
     what
-        One sentence: what went wrong.
+        One sentence that states what went wrong.
     why
-        The reason, where it is not plain.
+        The cause, where it is not obvious.
     fix
-        What the user can do about it.
+        What the user can do about it, if possible with a command or a key to type.
     """
 
     def __init__(self, what: str, why: str = "", fix: str = "") -> None:
@@ -23,11 +23,11 @@ class FlatforceError(Exception):
         self.what, self.why, self.fix = what, why, fix
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
-        """Survive pickling, so that an error crosses process borders whole."""
+        """Pickle all three parts, so that the exception can be sent between processes."""
         return type(self), (self.what, self.why, self.fix)
 
     def __str__(self) -> str:
-        """Join the three parts, one a line."""
+        """Return what went wrong, why, and the fix, one a line."""
         lines = [self.what]
         if self.why:
             lines.append(f"  why: {self.why}")
@@ -37,24 +37,24 @@ class FlatforceError(Exception):
 
 
 class ConfigError(FlatforceError):
-    """A setting is unknown, missing or out of range."""
+    """A setting is unknown, missing or invalid."""
 
 
 class DataError(FlatforceError):
-    """A file or a frame cannot be used as it is."""
+    """A file or a frame has invalid content."""
 
 
 class GeometryError(FlatforceError):
-    """A structure is not the sheet that the call needs."""
+    """A structure is not suitable for the computation."""
 
 
 class ModelError(FlatforceError):
-    """A potential is missing, broken, or does not fit the structure."""
+    """A force field is missing, fails, or does not support the structure."""
 
 
 class MissingDependencyError(FlatforceError):
-    """An optional package is needed and not installed."""
+    """An optional package that the function needs is not installed."""
 
 
 class ResultError(FlatforceError):
-    """A result folder is absent, incomplete or would be overwritten."""
+    """A result folder does not exist, is incomplete, or would be overwritten."""

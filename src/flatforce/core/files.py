@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file through a temporary neighbour, so that a kill leaves the old file or the new one.
+    """Write a file through a temporary file in the same folder, so that an interruption leaves either the old or the new file.
 
     Parameters
     ----------
     path
-        Where the file shall stand.
+        Path of the file.
     write
-        Called with the temporary path.
+        Function that writes the content; it is called with the path of the temporary file.
 
     Raises
     ------
     ResultError
-        If the disk is full or the folder cannot be written.
+        If the disk is full or the folder is not writable.
     """
     temporary: Path | None = None
     try:
@@ -45,7 +45,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         raise ResultError(
             f"{path} could not be written.",
             why=str(error),
-            fix="free some space or choose another folder; the file before it is untouched",
+            fix="free disk space, or choose another folder with -o; an earlier version of the file is unchanged",
         ) from error
     finally:
         if temporary is not None:
@@ -58,9 +58,9 @@ def write_text(path: Path, text: str) -> None:
     Parameters
     ----------
     path
-        Where.
+        Path of the file.
     text
-        Its content.
+        Content of the file.
     """
     write_atomically(path, lambda part: _write_text(part, text))
 
@@ -70,12 +70,12 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays to one `.npz` file, atomically.
+    """Write arrays to one compressed `.npz` file atomically.
 
     Parameters
     ----------
     path
-        Where.
+        Path of the file.
     arrays
         Name → array.
     """

@@ -1,4 +1,4 @@
-"""Content hashes: of plain values, files and structures."""
+"""Content hashes of plain values, files and structures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 POSITION_DIGITS = 8
-"""Å; structures that agree to this many decimals are the same structure."""
+"""Number of decimals in Å to which positions and cells are rounded before they are hashed."""
 
 
 def hash_value(value: Any) -> str:
-    """Hash plain values, independent of the order of keys.
+    """Hash plain values; the order of keys does not matter.
 
     Parameters
     ----------
     value
-        Anything that JSON can hold.
+        Any value that can be written as JSON.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def hash_file(path: Path) -> str:
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def hash_file(path: Path) -> str:
 
 
 def hash_structure(atoms: Atoms) -> str:
-    """Hash species, positions, cell and periodicity; labels and names do not enter.
+    """Hash species, positions, cell and periodicity of a structure; labels and names are ignored.
 
     Parameters
     ----------

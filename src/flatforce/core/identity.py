@@ -124,6 +124,7 @@ def claim(
     ResultError
         If another result is there, or this one by an older method, or the path is a file.
     """
+    make_folder(folder)
     if (folder / "result.json").is_file():
         record = read_record(folder)
         differences = identity.differences(record)
@@ -144,7 +145,6 @@ def claim(
                 why="its settings or inputs differ: " + "; ".join(shown),
                 fix="choose another folder with -o, or delete that one",
             )
-    make_folder(folder)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain lines elsewhere, silence in a library call."""
+"""Progress display of long computations: a bar on a terminal, plain lines otherwise, and nothing for library calls."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINE_EVERY = 15.0
-"""s between two plain progress lines, so that a log stays readable."""
+LINE_INTERVAL = 15.0
+"""s, smallest time between two plain progress lines, so that a log stays readable."""
 
 
 class Progress(Protocol):
-    """What long work reports to."""
+    """Function that long computations call after each step."""
 
-    def __call__(self, done: int, total: int, text: str) -> None:
-        """Say that `done` of `total` steps are finished.
+    def __call__(self, completed: int, total: int, text: str, /) -> None:
+        """Report that `completed` of `total` steps are finished.
 
         Parameters
         ----------
-        done
-            Steps.
+        completed
+            Number of finished steps.
         total
-            Steps.
+            Number of all steps.
         text
-            What was just done.
+            Description of the last step.
         """
         ...
 
 
-def silent(done: int, total: int, text: str) -> None:
-    """Report nothing; the default of every library function.
+def silent(completed: int, total: int, text: str, /) -> None:
+    """Report nothing; the default of all library functions.
 
     Parameters
     ----------
-    done
-        Steps.
+    completed
+        Number of finished steps.
     total
-        Steps.
+        Number of all steps.
     text
-        What was just done.
+        Description of the last step.
     """
-    del done, total, text
+    del completed, total, text
 
 
 @contextmanager
 def reporting(title: str) -> Iterator[Progress]:
-    """Show progress on standard error for the length of a `with` block.
+    """Show progress on standard error within a `with` block.
 
     Parameters
     ----------
     title
-        What the work is.
+        Name of the computation.
 
     Yields
     ------
-    The function to call after each step.
+    Function to call after each step.
     """
     if sys.stderr.isatty():
         yield from _bar(title)
@@ -81,8 +81,8 @@ def _bar(title: str) -> Iterator[Progress]:
     with RichProgress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=None, note="")
 
-        def report(done: int, total: int, text: str) -> None:
-            bar.update(task, completed=done, total=total, note=text)
+        def report(completed: int, total: int, text: str, /) -> None:
+            bar.update(task, completed=completed, total=total, note=text)
 
         yield report
 
@@ -91,8 +91,8 @@ class _Lines:
     def __init__(self, title: str) -> None:
         self.title, self.last = title, 0.0
 
-    def __call__(self, done: int, total: int, text: str) -> None:
+    def __call__(self, completed: int, total: int, text: str, /) -> None:
         now = time.monotonic()
-        if now - self.last >= LINE_EVERY or done >= total:
+        if now - self.last >= LINE_INTERVAL or completed >= total:
             self.last = now
-            print(f"{self.title}: {done}/{total} {text}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{self.title}: {completed}/{total} {text}", file=sys.stderr, flush=True)  # noqa: T201

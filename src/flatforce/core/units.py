@@ -1,4 +1,4 @@
-"""Units: eV, Å, amu, fs inside; THz, cm⁻¹, N/m, meV towards people."""
+"""Unit conversions. The package computes in eV, Å, amu and fs; results are also given in THz, cm⁻¹, N/m and meV."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from ase import units
 from phonopy.physical_units import get_physical_units
 
 EV_PER_A2_IN_N_PER_M: Final = float(units.m**2 / units.J)
-"""1 eV/Å² = 16.0218 N/m, the unit of a sheet's membrane stress."""
+"""1 eV/Å² = 16.0218 N/m, for the membrane stress of a sheet."""
 
 THZ_IN_INVERSE_CM: Final = 1e12 / (units._c * 100)  # noqa: SLF001  # ASE keeps CODATA values there
 """1 THz = 33.3564 cm⁻¹."""
 
 FREQUENCY_FACTOR: Final = float(get_physical_units().DefaultToTHz)
-"""√(eV/(Å² amu)) to THz, phonopy's own factor so that both agree to the last digit."""
+"""√(eV/(Å² amu)) in THz; phonopy's own factor, so that frequencies agree to the last digit."""
 
 HBAR: Final = float(units._hbar * units.J * units.s)  # noqa: SLF001  # as above
-"""ħ in eV per √(eV/Å²/amu), 0.0647."""
+"""ħ in eV/√(eV/Å²/amu), 0.0647."""
 
 BOLTZMANN: Final = float(units.kB)
-"""eV/K."""
+"""Boltzmann constant in eV/K."""
 
 EV_PER_A3_IN_KBAR: Final = float(units.m**3 / units.J / 1e8)
 """1 eV/Å³ = 1602.18 kbar."""

@@ -24,8 +24,7 @@ class ImportConfig(Config):
 
 
 class OutlierConfig(Config):
-    """Limits beyond which a frame is removed, after the curation of universal force fields for 2D materials; null lifts a
-    limit."""
+    """Limits beyond which a frame is removed, as for universal force fields of 2D materials; null lifts a limit."""
 
     min_energy: float | None = -20.0
     """Lowest energy accepted, in eV/atom."""

@@ -156,7 +156,7 @@ def _return_last_of_element(held_out: set[str], materials_with: dict[str, set[st
 
 
 def material_groups(frames: Sequence[Atoms], *, tolerance: float) -> list[int]:
-    """Number the groups of materials that must not be split: materials that share a near-duplicate frame.
+    """Group materials that share a near-duplicate frame and so must be in the same subset.
 
     Parameters
     ----------

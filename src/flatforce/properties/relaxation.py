@@ -72,7 +72,7 @@ class Relaxation(Outcome):
         return [] if self.converged else [f"The relaxation has not converged after {self.n_steps} steps."]
 
     def files(self, folder: Path) -> None:
-        """Write `relaxed.extxyz` and, where it was kept, `trajectory.extxyz`.
+        """Write `relaxed.extxyz` and, where it was recorded, `trajectory.extxyz`.
 
         Parameters
         ----------

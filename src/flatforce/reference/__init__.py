@@ -1,1 +1,1 @@
-"""DFT labels: one result cached per frame, whatever happens to the run."""
+"""DFT labels: each is cached as soon as it is computed, whatever happens to the run."""

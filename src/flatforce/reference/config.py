@@ -3,119 +3,114 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
-from flatforce.core.hashing import hash_structure, hash_value
-
-if TYPE_CHECKING:
-    from ase import Atoms
 
 
 class GpawSettings(Config):
-    """Plane-wave GPAW as the bundled dataset was made with."""
+    """Plane-wave GPAW; the defaults are those of the bundled dataset."""
 
     engine: Literal["gpaw"] = "gpaw"
-    """Which code computes."""
+    """Code that computes the labels."""
     xc: str = "PBE"
-    """Exchange–correlation functional, in GPAW's naming."""
+    """Exchange–correlation functional, by GPAW's name."""
     cutoff: PositiveFloat = 400.0
-    """eV. Plane-wave cutoff."""
+    """Plane-wave cutoff energy in eV."""
     k_length: PositiveFloat = 19.9
-    """Å. k points along a lattice vector of length a: round(k_length / a), at least 1."""
+    """Density of k points as a length in Å: a lattice vector of length a gets round(k_length / a) points, at least 1."""
     k_points: tuple[PositiveInt, PositiveInt] | None = None
-    """Along both lattice vectors, in place of `k_length`."""
+    """Numbers of k points along the two in-plane lattice vectors; replaces `k_length`."""
     gamma_centred: bool = False
     """Whether the k grid contains Γ."""
     smearing: PositiveFloat = 0.02
-    """eV. Width of the Fermi–Dirac occupations; the free energy is the label."""
+    """Width of the Fermi–Dirac occupations in eV; the free energy is the label."""
     density_convergence: PositiveFloat = 1e-5
-    """Electrons per valence electron."""
+    """Convergence criterion of the density, in electrons per valence electron."""
     max_iterations: PositiveInt = 200
-    """SCF steps before a frame counts as unconverged."""
+    """Largest number of SCF iterations; a calculation that needs more is not converged and gives no label."""
     remove_pulay: bool = True
     """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
     use_symmetry: bool = False
-    """Whether k points and density follow the point group of the frame; faster for symmetric cells. Noise of the grid
-    then has the symmetry as well."""
+    """Whether the point group of the frame reduces the k points and symmetrises the density; this is faster for symmetric cells.
+    Errors of the real-space grid then have the symmetry as well."""
 
 
 class AseSettings(Config):
     """Any ASE calculator."""
 
     engine: Literal["ase"]
-    """Which code computes."""
+    """Code that computes the labels."""
     calculator: str
-    """`package.module:Class`."""
+    """Class of the calculator, as `package.module:Class`."""
     parameters: dict[str, Any] = {}
     """Keyword arguments of the class."""
     remove_pulay: bool = False
-    """Whether the isotropic Pulay stress is subtracted."""
+    """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
 
 
 class VaspSettings(Config):
-    """VASP, one static run a frame."""
+    """VASP, one static calculation for each frame."""
 
     engine: Literal["vasp"]
-    """Which code computes."""
-    functional: str = "PE"
-    """Tag GGA of VASP; `PE` is PBE."""
+    """Code that computes the labels."""
+    xc: Literal["PBE", "PBEsol", "RPBE", "revPBE", "PW91", "LDA"] = "PBE"
+    """Exchange–correlation functional; others by `tags`, such as {METAGGA: R2SCAN}."""
     cutoff: PositiveFloat = 500.0
-    """eV. Plane-wave cutoff."""
+    """Plane-wave cutoff energy in eV (ENCUT)."""
     k_length: PositiveFloat = 40.0
-    """Å. k points along a lattice vector of length a: round(k_length / a), at least 1."""
+    """Density of k points as a length in Å: a lattice vector of length a gets round(k_length / a) points, at least 1."""
     gamma_centred: bool = True
     """Whether the k grid contains Γ."""
     smearing: PositiveFloat = 0.05
-    """eV. Width of Gaussian smearing; the free energy is the label."""
+    """Width of the Gaussian smearing in eV (SIGMA); the free energy is the label."""
     energy_convergence: PositiveFloat = 1e-6
-    """eV, EDIFF."""
+    """Convergence criterion of the energy in eV (EDIFF)."""
     max_iterations: PositiveInt = 120
-    """SCF steps, NELM; a run that uses them all is not converged."""
+    """Largest number of SCF iterations (NELM); a calculation that uses them all is not converged."""
     dispersion: Literal["none", "D3", "D3(BJ)", "D4"] = "none"
-    """Correction, IVDW."""
+    """Dispersion correction (IVDW)."""
     spin: bool = False
-    """Whether spins are polarised, from the moments of the frame if it has any (MAGMOM)."""
+    """Whether the calculation is spin-polarised; it starts from the magnetic moments of the frame if it has any (MAGMOM)."""
     setups: dict[str, str] = {}
-    """Species → folder of its POTCAR, where it is not the symbol: W: W_sv."""
+    """Element → folder of its POTCAR, where that is not the symbol, such as {W: W_sv}."""
     tags: dict[str, str | int | float | bool] = {}
-    """Further INCAR tags."""
+    """Further INCAR tags; they replace those that the other settings give."""
     remove_pulay: bool = False
-    """Whether the isotropic Pulay stress is subtracted."""
+    """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
 
 
 class EspressoSettings(Config):
-    """Quantum ESPRESSO's pw.x, one static run a frame."""
+    """Quantum ESPRESSO's pw.x, one static calculation for each frame."""
 
     engine: Literal["espresso"]
-    """Which code computes."""
+    """Code that computes the labels."""
     cutoff: PositiveFloat = 80.0
-    """Ry. Plane-wave cutoff of the wave functions."""
+    """Plane-wave cutoff energy of the wave functions in Ry (ecutwfc)."""
     density_cutoff: PositiveFloat | None = None
-    """Ry. Of the density; four times the other if not given."""
+    """Plane-wave cutoff energy of the density in Ry (ecutrho); four times `cutoff` if null."""
     k_length: PositiveFloat = 40.0
-    """Å. k points along a lattice vector of length a: round(k_length / a), at least 1."""
+    """Density of k points as a length in Å: a lattice vector of length a gets round(k_length / a) points, at least 1."""
     gamma_centred: bool = True
     """Whether the k grid contains Γ."""
     smearing: PositiveFloat = 0.004
-    """Ry. Width of Marzari–Vanderbilt smearing."""
+    """Width of the Marzari–Vanderbilt smearing in Ry (degauss)."""
     energy_convergence: PositiveFloat = 1e-9
-    """Ry, conv_thr."""
+    """Convergence criterion of the energy in Ry (conv_thr)."""
     max_iterations: PositiveInt = 120
-    """SCF steps."""
+    """Largest number of SCF iterations (electron_maxstep); a calculation that needs more gives no label."""
     spin: bool = False
-    """Whether spins are polarised, from the moments of the frame; where it has none, each species begins with half of its
-    valence, or as `namelists` say."""
+    """Whether the calculation is spin-polarised. It starts from the magnetic moments of the frame; where the frame has none, from
+    half of the valence electrons of each species, or from what `namelists` gives."""
     pseudopotentials: dict[str, str]
-    """Species → file in the machine's folder of pseudopotentials."""
+    """Element → name of its file in the folder `machine.pseudopotentials`."""
     namelists: dict[str, dict[str, str | int | float | bool]] = {}
-    """Further entries: system: {vdw_corr: grimme-d3}."""
+    """Further entries of the namelists, such as {system: {vdw_corr: grimme-d3}}."""
     remove_pulay: bool = False
-    """Whether the isotropic Pulay stress is subtracted."""
+    """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
 
 
 Settings = Annotated[
@@ -124,87 +119,61 @@ Settings = Annotated[
 
 
 class Machine(Config):
-    """Where programs and potentials stand on this machine; no part of a label's key."""
+    """Commands and potential files of this machine; they do not enter the key of a label."""
 
     vasp: list[str] = ["vasp_std"]
-    """Words that start VASP, such as [mpirun, -np, "16", vasp_std]."""
+    """Command that runs VASP, such as [mpirun, -np, "16", vasp_std]."""
     potcars: str | None = None
-    """Folder with SYMBOL/POTCAR for each species."""
+    """Folder that holds SYMBOL/POTCAR for each species."""
     espresso: list[str] = ["pw.x"]
-    """Words that start pw.x."""
+    """Command that runs pw.x."""
     pseudopotentials: str | None = None
-    """Folder of UPF files."""
+    """Folder that holds the UPF files."""
 
 
 class ConvergeConfig(Config):
-    """Which values are tried and how good is good enough."""
+    """Values that a convergence test tries, and its tolerance."""
 
     cutoff: list[PositiveFloat] = []
-    """In the unit of the engine; 0.75, 0.875, 1, 1.25 and 1.5 times that of the settings if empty."""
+    """Cutoff energies to try, in the unit of the engine; 0.75, 0.875, 1, 1.25 and 1.5 times that of the settings if empty."""
     k_length: list[PositiveFloat] = []
-    """Å; 0.5, 0.75, 1, 1.5 and 2 times that of the settings if empty."""
+    """Densities of k points to try, in Å; 0.5, 0.75, 1, 1.5 and 2 times that of the settings if empty."""
     vacuum: list[PositiveFloat] = []
-    """Å between nuclei of neighbouring images; 0.7, 0.85, 1, 1.3 and 1.7 times that of the frame if empty."""
+    """Widths of vacuum between nuclei of neighbouring images to try, in Å; 0.7, 0.85, 1, 1.3 and 1.7 times that of the frame if
+    empty."""
     tolerance: PositiveFloat = 5.0
-    """meV/Å. Largest change of a force component against the finest value of a scan."""
+    """Largest difference of a force component from that of the finest value that is accepted, in meV/Å."""
 
 
 class LabelConfig(Config):
     """A labelling run: what is computed, and how the machine is used."""
 
     settings: Settings = GpawSettings()
-    """What decides the numbers; part of the key under which a label is cached."""
+    """Code and settings that determine the labels; they enter the key under which a label is cached."""
     workers: PositiveInt = max(1, os.cpu_count() or 1)
-    """Frames computed at the same time."""
+    """Number of frames computed at the same time; all cores of this machine by default."""
     machine: Machine = Machine()
-    """Programs and potentials."""
+    """Commands and potential files of this machine."""
     threads: PositiveInt = 1
-    """OpenMP threads of each worker."""
+    """Number of OpenMP threads of each worker."""
     launcher: list[str] = []
-    """Words put before the worker's command, such as [mpirun, -np, "4"]."""
+    """Command that launches each worker, such as [mpirun, -np, "4"]; empty for none."""
     timeout: PositiveFloat = 86400.0
-    """s. A frame that takes longer is recorded as failed."""
+    """Time limit of one frame, in s; a frame that takes longer is recorded as failed."""
     executors: dict[str, Executor] = {}
-    """Parsl pools by name; labels run on `dft`. Without any, `workers` frames run on this machine."""
+    """Parsl pools by name; the pool `dft` computes labels. Without any, `workers` frames run on this machine."""
     converge: ConvergeConfig = ConvergeConfig()
-    """What `--converge` tries."""
+    """Values that `flatforce label --converge` tries."""
 
 
-def spins(settings: Settings) -> bool:
-    """Tell whether initial magnetic moments decide a label.
+class LabelRelaxation(Config):
+    """Convergence criteria of a relaxation with DFT labels."""
 
-    Parameters
-    ----------
-    settings
-        What decides the numbers.
-
-    Returns
-    -------
-    True if spins are polarised.
-    """
-    return bool(getattr(settings, "spin", False))
-
-
-def label_key(atoms: Atoms, settings: Settings) -> str:
-    """Identify a label by structure and settings.
-
-    Parameters
-    ----------
-    atoms
-        A structure.
-    settings
-        What decides the numbers.
-
-    Returns
-    -------
-    20 hexadecimal digits.
-    """
-    plain = settings.model_dump(mode="json")
-    if not plain.get("use_symmetry", True):
-        del plain["use_symmetry"]  # labels made before there was a choice keep their keys
-    if plain.get("k_points", ()) is None:
-        del plain["k_points"]  # as above
-    moments = np.round(atoms.get_initial_magnetic_moments(), 6) + 0.0
-    if spins(settings) and moments.any():
-        return hash_value([hash_structure(atoms), plain, moments.tolist()])
-    return hash_value([hash_structure(atoms), plain])
+    max_force: PositiveFloat = 0.01
+    """Residual force on every atom below which a relaxation is converged, in eV/Å."""
+    max_stress: PositiveFloat = 0.05
+    """Residual membrane stress, each component, below which a relaxation is converged, in N/m."""
+    max_steps: PositiveInt = 20
+    """Largest number of labels of one structure."""
+    relax_cell: bool = True
+    """Whether the two in-plane lattice vectors are relaxed together with the positions."""

@@ -1,4 +1,4 @@
-"""One frame through one electronic-structure code."""
+"""Labels of one frame by one electronic-structure code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from ase.calculators.calculator import PropertyNotImplementedError
 
 from flatforce.core.errors import ConfigError, MissingDependencyError
-from flatforce.data.frames import Labels, calculated_stress
+from flatforce.data.frames import Labels
+from flatforce.data.stress_labels import calculated_stress
 from flatforce.reference.config import EspressoSettings, GpawSettings, VaspSettings
 from flatforce.reference.espresso import compute_espresso
 from flatforce.reference.vasp import compute_vasp
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Computed:
-    """Labels of one frame and what was taken off its stress."""
+class Calculation:
+    """Labels of one frame, and the Pulay stress that was subtracted."""
 
     labels: Labels
+    """Energy, forces and stress."""
     pulay_stress: float | None
-    """eV/Å³, on the diagonal; None if not measured."""
+    """Isotropic stress that was subtracted, in eV/Å³; None if it was not measured."""
 
 
-def compute(atoms: Atoms, settings: Settings, *, log: str, machine: Machine) -> Computed:
+def compute(atoms: Atoms, settings: Settings, *, log: str, machine: Machine) -> Calculation:
     """Compute energy, forces and stress.
 
     Parameters
@@ -42,56 +44,56 @@ def compute(atoms: Atoms, settings: Settings, *, log: str, machine: Machine) -> 
     atoms
         A structure.
     settings
-        The code and its settings.
+        Code and settings that determine the labels.
     log
-        Path of the code's own output; VASP and pw.x run in a folder of that name.
+        Path of the output of the code; VASP and pw.x run in a folder of that name without its suffix.
     machine
-        Programs and potentials.
+        Commands and potential files.
 
     Returns
     -------
-    The labels. The energy is the free energy, forces ignore constraints.
+    Labels; the energy is the free energy, and constraints do not affect the forces.
 
     Raises
     ------
     ArithmeticError
-        If a number is not finite.
+        If a label is not finite.
     """
     frame = atoms.copy()
     frame.set_constraint()
-    labels = _labels(frame, settings, log=log, machine=machine)
+    labels = _compute_labels(frame, settings, log=log, machine=machine)
     energy, forces, stress = labels.energy, labels.forces, labels.stress
     for name, value in (("energy", energy), ("forces", forces), ("stress", stress)):
         if value is not None and not np.isfinite(value).all():
-            raise ArithmeticError(f"{name} not finite")
+            raise ArithmeticError(f"the {name} is not finite")
     if not settings.remove_pulay or stress is None:
-        return Computed(Labels(energy=energy, forces=forces, stress=stress), pulay_stress=None)
+        return Calculation(Labels(energy=energy, forces=forces, stress=stress), pulay_stress=None)
     pulay = slab_virial_residual(frame, forces=forces, stress=stress)
-    return Computed(Labels(energy=energy, forces=forces, stress=stress - pulay * np.eye(3)), pulay)
+    return Calculation(Labels(energy=energy, forces=forces, stress=stress - pulay * np.eye(3)), pulay)
 
 
-def _labels(frame: Atoms, settings: Settings, *, log: str, machine: Machine) -> Labels:
+def _compute_labels(frame: Atoms, settings: Settings, *, log: str, machine: Machine) -> Labels:
     if isinstance(settings, VaspSettings):
         return compute_vasp(frame, settings, machine, Path(log).with_suffix(""))
     if isinstance(settings, EspressoSettings):
         return compute_espresso(frame, settings, machine, Path(log).with_suffix(""))
-    frame.calc = _calculator(frame, settings, log=log)
-    energy = _energy(frame)
+    frame.calc = _create_calculator(frame, settings, log=log)
+    energy = _free_energy(frame)
     forces = np.asarray(frame.get_forces(apply_constraint=False), dtype=float)
     return Labels(energy=energy, forces=forces, stress=calculated_stress(frame))
 
 
-def _energy(frame: Atoms) -> float:
-    """Take the free energy, whose derivatives the forces are; a calculator that smears nothing has just one energy."""
+def _free_energy(frame: Atoms) -> float:
+    """Return the free energy, which the forces are derivatives of; a calculator without smearing has only one energy."""
     try:
         return float(frame.get_potential_energy(force_consistent=True))
     except PropertyNotImplementedError:
         return float(frame.get_potential_energy())
 
 
-def _calculator(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> BaseCalculator:
+def _create_calculator(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> BaseCalculator:
     if isinstance(settings, GpawSettings):
-        return _gpaw(atoms, settings, log=log)
+        return _create_gpaw(atoms, settings, log=log)
     module, _, name = settings.calculator.partition(":")
     try:
         factory = getattr(import_module(module), name)
@@ -99,13 +101,13 @@ def _calculator(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str)
         raise ConfigError(
             f"There is no calculator {settings.calculator}.",
             why=str(error),
-            fix="write it as package.module:Class",
+            fix="set calculator: package.module:Class",
         ) from error
-    made: BaseCalculator = factory(**settings.parameters)
-    return made
+    calculator: BaseCalculator = factory(**settings.parameters)
+    return calculator
 
 
-def _gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:
+def _create_gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:
     try:
         from gpaw import GPAW, PW, FermiDirac
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Quantum ESPRESSO's pw.x: input, known failures, labels."""
+"""Quantum ESPRESSO's pw.x: input, known failures, and labels."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from flatforce.core.errors import ConfigError
 from flatforce.data.frames import Labels, get_labels
 from flatforce.data.readers.ase_files import read_espresso
 from flatforce.data.readers.content import UNCONVERGED
-from flatforce.reference.program import Remedy, run_with_remedies
+from flatforce.reference.program import Correction, run_with_corrections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ase import Atoms
 
+    from flatforce.data.readers.content import FileContent
     from flatforce.reference.config import EspressoSettings, Machine
 
-REMEDIES: Final = (
-    Remedy(UNCONVERGED, {"electrons": {"mixing_beta": 0.2, "mixing_mode": "local-TF"}}),
-    Remedy("too many bands are not converged", {"electrons": {"diagonalization": "cg"}}),
-    Remedy("S matrix not positive definite", {"electrons": {"diagonalization": "cg"}}),
-    Remedy("eigenvectors failed to converge", {"electrons": {"diagonalization": "cg"}}),
+CORRECTIONS: Final = (
+    Correction(UNCONVERGED, {"electrons": {"mixing_beta": 0.2, "mixing_mode": "local-TF"}}),
+    Correction("too many bands are not converged", {"electrons": {"diagonalization": "cg"}}),
+    Correction("S matrix not positive definite", {"electrons": {"diagonalization": "cg"}}),
+    Correction("eigenvectors failed to converge", {"electrons": {"diagonalization": "cg"}}),
 )
-"""Failures of static runs and what the users' guide of pw.x advises."""
+"""Failures of static calculations, and the corrections of the users' guide of pw.x."""
 
-
-BEGIN: Final = 0.5
-"""Of the valence electrons of a species: spin up less spin down, where the frame has no moments."""
+STARTING_MAGNETIZATION: Final = 0.5
+"""Initial spin polarisation of a species, as a fraction of its valence electrons, where the frame has no magnetic moments."""
 
 
 def compute_espresso(atoms: Atoms, settings: EspressoSettings, machine: Machine, folder: Path) -> Labels:
@@ -43,36 +43,35 @@ def compute_espresso(atoms: Atoms, settings: EspressoSettings, machine: Machine,
     atoms
         A structure.
     settings
-        What decides the numbers.
+        Code and settings that determine the labels.
     machine
-        Program and pseudopotentials.
+        Command that runs pw.x, and folder of the pseudopotentials.
     folder
-        Where it runs.
+        Working folder.
 
     Returns
     -------
-    The labels.
+    Labels, in the order of `atoms`.
 
     Raises
     ------
     ArithmeticError
-        If it did not converge, whatever was tried.
+        If it did not converge in spite of all corrections.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    done = run_with_remedies(
+    run = run_with_corrections(
         [*machine.espresso, "-in", "pw.in"],
         folder,
         prepare=partial(write_input, atoms, settings, machine, folder),
-        read=partial(_read_last, folder),
-        remedies=REMEDIES,
+        read=partial(_read_newest_output, folder),
+        corrections=CORRECTIONS,
     )
-    if not done.content.frames:
-        tried = "; ".join(f"{one.changes or 'as given'}: {one.reason}" for one in done.attempts)
-        raise ArithmeticError(f"pw.x gave no label ({tried})")
-    return get_labels(done.content.frames[-1])
+    if not run.content.frames:
+        raise ArithmeticError(f"pw.x gave no label ({run.describe_attempts()})")
+    return get_labels(run.content.frames[-1])
 
 
-def _read_last(folder: Path) -> Any:
+def _read_newest_output(folder: Path) -> FileContent:
     newest = max(folder.glob("output*.txt"), key=lambda path: path.stat().st_mtime_ns)
     return read_espresso(newest)
 
@@ -87,13 +86,13 @@ def write_input(
     atoms
         A structure.
     settings
-        What decides the numbers.
+        Code and settings that determine the labels.
     machine
-        Where the pseudopotentials stand.
+        Folder of the pseudopotentials.
     folder
-        Where the file goes.
+        Working folder.
     changes
-        Namelist entries that a remedy asks for.
+        Namelist entries that a correction changes.
 
     Raises
     ------
@@ -102,14 +101,15 @@ def write_input(
     """
     if machine.pseudopotentials is None:
         raise ConfigError(
-            "No folder of pseudopotentials is named.", fix="give machine: {pseudopotentials: /path}"
+            "The folder of pseudopotentials is not set.", fix="set machine: {pseudopotentials: /path}"
         )
     library = Path(machine.pseudopotentials).expanduser().resolve()
     for symbol in sorted(set(atoms.get_chemical_symbols())):
         name = settings.pseudopotentials.get(symbol)
         if name is None or not (library / name).is_file():
             raise ConfigError(
-                f"There is no pseudopotential of {symbol} in {library}.", fix="name its file in the settings"
+                f"There is no pseudopotential of {symbol} in {library}.",
+                fix=f"name its file in settings: {{pseudopotentials: {{{symbol}: {symbol}.upf}}}}",
             )
     points = [max(1, round(settings.k_length / length)) for length in atoms.cell.lengths()[:2]]
     shift = 0 if settings.gamma_centred else 1
@@ -124,36 +124,36 @@ def write_input(
         koffset=(shift, shift, 0),
     )
     if settings.spin and not atoms.get_initial_magnetic_moments().any():
-        path.write_text(_with_moments(path.read_text(encoding="utf-8"), settings), encoding="utf-8")
+        path.write_text(_set_initial_moments(path.read_text(encoding="utf-8"), settings), encoding="utf-8")
 
 
-def _with_moments(text: str, settings: EspressoSettings) -> str:
-    """Set where each species begins: ASE writes zero for a frame without moments, from which no magnetism would arise."""
-    given = {name.lower(): value for name, value in settings.namelists.get("system", {}).items()}
+def _set_initial_moments(text: str, settings: EspressoSettings) -> str:
+    """Set the initial magnetisation: ASE writes zero for a frame without moments, from which no magnetism would develop."""
+    entries = {name.lower(): value for name, value in settings.namelists.get("system", {}).items()}
 
-    def begin(found: re.Match[str]) -> str:
-        return f"{found[1]}{found[2]}{given.get(found[1].lower(), BEGIN)}"
+    def replace(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]}{entries.get(match[1].lower(), STARTING_MAGNETIZATION)}"
 
-    return re.sub(r"(starting_magnetization\(\d+\))(\s*=\s*)\S+", begin, text)
+    return re.sub(r"(starting_magnetization\(\d+\))(\s*=\s*)\S+", replace, text)
 
 
 def namelists(
     settings: EspressoSettings, library: Path, changes: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Turn settings into pw.x's namelists.
+    """Convert settings to the namelists of pw.x.
 
     Parameters
     ----------
     settings
-        What decides the numbers.
+        Code and settings that determine the labels.
     library
         Folder of the pseudopotentials.
     changes
-        Entries that a remedy asks for.
+        Entries that a correction changes.
 
     Returns
     -------
-    Namelist → entries.
+    Name of each namelist → its entries.
     """
     lists: dict[str, dict[str, Any]] = {
         "control": {
@@ -176,7 +176,7 @@ def namelists(
     }
     if settings.spin:
         lists["system"]["nspin"] = 2
-    for more in (settings.namelists, changes):
-        for name, entries in more.items():
+    for additions in (settings.namelists, changes):
+        for name, entries in additions.items():
             lists.setdefault(name, {}).update(entries)
     return lists

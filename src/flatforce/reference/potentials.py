@@ -1,4 +1,4 @@
-"""Potential files that stand on the machine: one set of them for all labels of a cache."""
+"""Potential files of this machine: all labels of a cache must use the same files."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ if TYPE_CHECKING:
     from flatforce.reference.config import Machine, Settings
 
 RECORD = "potentials.json"
+"""File in the cache that holds the hashes of the potential files."""
 
 
-def potential_files(symbol: str, settings: Settings, machine: Machine) -> tuple[str, Path] | None:
-    """Find the potential of a species.
+def find_potential(symbol: str, settings: Settings, machine: Machine) -> tuple[str, Path] | None:
+    """Find the potential file of a species.
 
     Parameters
     ----------
     symbol
         Chemical symbol.
     settings
-        Which potential.
+        Code and settings that determine the labels.
     machine
-        Where they stand.
+        Folders of the potential files.
 
     Returns
     -------
-    Its name in the settings and its file; None for an engine that brings its own, or without a folder.
+    Name of the potential and its path; None for an engine with potentials of its own, or if no folder is set.
     """
     if isinstance(settings, VaspSettings) and machine.potcars is not None:
         name = settings.setups.get(symbol, symbol)
@@ -49,39 +50,40 @@ def potential_files(symbol: str, settings: Settings, machine: Machine) -> tuple[
 def check_potentials(
     structures: Sequence[Atoms], settings: Sequence[Settings], machine: Machine, *, cache: Path
 ) -> None:
-    """Remember what the potentials of a cache contain, and refuse others of the same name.
+    """Record the hashes of the potential files of a cache, and refuse other files of the same name.
 
     Parameters
     ----------
     structures
-        What is to be labelled.
+        Structures to label.
     settings
-        Of each.
+        Code and settings of each.
     machine
-        Where the files stand; those that cannot be read from here are left to the worker.
+        Folders of the potential files; files that cannot be read from this machine are not checked.
     cache
-        Folder of outcomes; gets `potentials.json`.
+        Folder of results, with `potentials.json`.
 
     Raises
     ------
     ConfigError
         If labels of this cache were made with other files.
     """
-    wanted = {
-        found
-        for atoms, one in zip(structures, settings, strict=True)
+    potentials = {
+        potential
+        for atoms, frame_settings in zip(structures, settings, strict=True)
         for symbol in set(atoms.get_chemical_symbols())
-        if (found := potential_files(symbol, one, machine)) is not None and found[1].is_file()
+        if (potential := find_potential(symbol, frame_settings, machine)) is not None
+        and potential[1].is_file()
     }
-    now = {name: hash_file(path) for name, path in sorted(wanted)}
+    hashes = {name: hash_file(path) for name, path in sorted(potentials)}
     record = cache / RECORD
-    before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    other = [name for name, digest in now.items() if before.get(name, digest) != digest]
-    if other:
+    recorded_hashes = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    changed_names = [name for name, digest in hashes.items() if recorded_hashes.get(name, digest) != digest]
+    if changed_names:
         raise ConfigError(
-            f"{', '.join(other)} is not the file that labels in {cache} were made with.",
+            f"{', '.join(changed_names)} is not the file that labels in {cache} were made with.",
             why="energies of different potentials would be mixed",
-            fix="name the folder of the potentials used before, or label to another -o",
+            fix="set machine.potcars or machine.pseudopotentials to the folder used before, or give another -o",
         )
-    if now.keys() - before.keys():
-        write_text(record, json.dumps(before | now, indent=1))
+    if hashes.keys() - recorded_hashes.keys():
+        write_text(record, json.dumps(recorded_hashes | hashes, indent=1))

@@ -1,4 +1,4 @@
-"""A program run in a folder of its own, again with gentler settings where it failed in a known way."""
+"""A program run in a folder of its own, and run again with corrected settings after a known failure."""
 
 from __future__ import annotations
 
@@ -24,60 +24,65 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class Remedy:
-    """What to change after a failure."""
+class Correction:
+    """Changes of the settings after a known failure."""
 
-    sign: str
-    """Text in the output, or in the reader's reason, that tells the failure."""
+    message: str
+    """Text in the output, or in the reason of the reader, by which the failure is recognised."""
     changes: Mapping[str, Any]
     """Settings to change."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One run."""
+    """One run of a program."""
 
     changes: dict[str, Any]
-    """What differed from the settings given."""
+    """Changes of the settings given."""
     reason: str | None
     """Why it failed; None for success."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The runs of one frame."""
+class ProgramResult:
+    """All runs for one frame."""
 
     content: FileContent
-    """Of the last run."""
+    """Content of the output of the last run."""
     attempts: list[Attempt] = field(default_factory=list)
+    """All runs, in order."""
+
+    def describe_attempts(self) -> str:
+        """Return the changes and the reason of each failed run, for a message."""
+        return "; ".join(f"{attempt.changes or 'as given'}: {attempt.reason}" for attempt in self.attempts)
 
 
-def run_with_remedies(
+def run_with_corrections(
     command: Sequence[str],
     folder: Path,
     *,
     prepare: Callable[[Mapping[str, Any]], None],
     read: Callable[[], FileContent],
-    remedies: Sequence[Remedy],
-) -> Outcome:
-    """Run a program until it gives a label or no remedy is left.
+    corrections: Sequence[Correction],
+) -> ProgramResult:
+    """Run a program until it gives a label or no correction is left.
 
     Parameters
     ----------
     command
-        Words.
+        Command that runs the program.
     folder
-        Where it runs; its output goes to `output.txt`, numbered after the first attempt.
+        Working folder; the output goes to `output.txt`, numbered after the first run.
     prepare
-        Writes the input, with changes to the settings.
+        Function that writes the input, with changes of the settings.
     read
-        Reads the result.
-    remedies
-        Each is tried once, the first whose sign shows.
+        Function that reads the result.
+    corrections
+        Known failures; each correction is tried once, the first whose message occurs.
 
     Returns
     -------
-    What was read at last, and every attempt.
+    Content of the last output, and all runs.
 
     Raises
     ------
@@ -87,26 +92,34 @@ def run_with_remedies(
     if shutil.which(command[0]) is None:
         raise ConfigError(
             f"There is no program {command[0]}.",
-            fix="name it under `machine` in the YAML, with its full path or after loading its module",
+            fix="set machine: {vasp: [/full/path/vasp_std]} or {espresso: [/full/path/pw.x]}, or load its module first",
         )
     changes: dict[str, Any] = {}
-    left = list(remedies)
+    remaining = list(corrections)
     attempts: list[Attempt] = []
     while True:
         prepare(changes)
         text = _run(command, folder, len(attempts))
         content = read()
-        reason = None if content.frames else "; ".join(one.reason for one in content.refused) or "no output"
+        reasons = "; ".join(refusal.reason for refusal in content.refused)
+        reason = None if content.frames else reasons or "no output"
         attempts.append(Attempt(dict(changes), reason))
-        remedy = next((one for one in left if reason is not None and one.sign in text + reason), None)
-        if remedy is None:
-            return Outcome(content, attempts)
-        left.remove(remedy)
-        changes |= remedy.changes
+        correction = next(
+            (
+                candidate
+                for candidate in remaining
+                if reason is not None and candidate.message in text + reason
+            ),
+            None,
+        )
+        if correction is None:
+            return ProgramResult(content, attempts)
+        remaining.remove(correction)
+        changes |= correction.changes
 
 
 def _run(command: Sequence[str], folder: Path, number: int) -> str:
-    """Run the program, which ends with this process, however that ends: a second run must not find it in its folder."""
+    """Run the program so that it ends with this process: it must not be running when the next run uses its folder."""
     path = folder / ("output.txt" if number == 0 else f"output-{number}.txt")
     with path.open("wb") as stream:
         subprocess.run(
@@ -121,5 +134,5 @@ def _run(command: Sequence[str], folder: Path, number: int) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent is gone (prctl, Linux); `mpirun` and `srun` pass it on to their ranks."""
+    """Request SIGTERM when the parent process ends (prctl, Linux); `mpirun` and `srun` forward it to their ranks."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,16 +1,17 @@
-"""Labels by a job array: submitted, left alone, collected later."""
+"""Labels by a job array: submitted without a driver that waits, and collected later."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from flatforce.core.execution.array_jobs import is_queued, submit_array
-from flatforce.core.execution.config import chosen
+from flatforce.core.execution.config import select_executor
 from flatforce.core.files import write_text
-from flatforce.reference.label import DFT_POOL, Campaign, Labelled
+from flatforce.core.outcome import Outcome
+from flatforce.reference.campaign import DFT_POOL, Campaign, LabelResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,53 +22,80 @@ if TYPE_CHECKING:
     from flatforce.reference.config import LabelConfig
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """What is known and what has been handed to the queue."""
+@dataclass(frozen=True, repr=False)
+class Submission(Outcome):
+    """Labels that earlier jobs have computed, and the new job."""
 
-    labelled: Labelled
-    """What earlier jobs have left in the cache."""
+    kind: ClassVar[str] = "label"
+
+    result: LabelResult
+    """Labels and failures of earlier jobs."""
     job: str | None
     """Number of the new job; None if nothing was left to submit."""
-    submitted: int
-    """Frames of that job."""
-    pending: int
-    """Frames of earlier jobs that still wait or run."""
-    hindered: list[tuple[str, str]]
-    """Name and reason of frames that the machine kept from a label before; they are in the new job."""
+    n_submitted: int
+    """Number of frames of the new job."""
+    n_pending: int
+    """Number of frames of earlier jobs that still wait or run."""
+    retried: list[tuple[str, str]]
+    """Name and reason of structures for which the machine failed in an earlier job; they are in the new job."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers of frames."""
+        return {
+            "n_labelled": float(len(self.result.frames)),
+            "n_failed": float(len(self.result.failures)),
+            "n_submitted": float(self.n_submitted),
+            "n_pending": float(self.n_pending),
+        }
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each metric."""
+        return dict.fromkeys(self.metrics, "frames")
+
+    @property
+    def problems(self) -> list[str]:
+        """Structures without labels, each with its reason."""
+        return self.result.problems
+
+    @property
+    def notes(self) -> list[str]:
+        """Forces that break the symmetry of their frame."""
+        return self.result.notes
 
 
 def submit_labels(
     structures: Sequence[Atoms], config: LabelConfig, *, cache: Path, retry_failed: bool = False
-) -> Submitted:
-    """Hand every frame that is neither labelled nor queued to the queue as one job array.
+) -> Submission:
+    """Submit every frame that is neither labelled nor queued, as one job array.
 
     Parameters
     ----------
     structures
-        What to label.
+        Structures to label.
     config
         Settings, with an executor of kind slurm or pbs.
     cache
-        Folder of outcomes, on a file system that the nodes share.
+        Folder of results, on a file system that all nodes share.
     retry_failed
-        Whether frames that failed before are tried again.
+        Whether frames that failed before are computed again.
 
     Returns
     -------
-    What is known, and the job.
+    What earlier jobs have computed, and the new job.
     """
-    executor = chosen(config.executors, DFT_POOL)
-    campaign = Campaign.of(structures, config, cache=cache, retry_failed=retry_failed)
+    executor = select_executor(config.executors, DFT_POOL)
+    campaign = Campaign.from_cache(structures, config, cache=cache, retry_failed=retry_failed)
     record = campaign.cache / "queued.json"
     jobs = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    alive = {job for job in set(jobs.values()) if is_queued(job, executor)}
-    pending = [key for key in campaign.todo if jobs.get(key) in alive]
-    new = [key for key in campaign.todo if key not in pending]
+    queued_jobs = {job for job in set(jobs.values()) if is_queued(job, executor)}
+    pending = [key for key in campaign.missing if jobs.get(key) in queued_jobs]
+    unqueued = [key for key in campaign.missing if key not in pending]
     job = None
-    if new:
-        tasks = [campaign.task(key) for key in new]
+    if unqueued:
+        tasks = [campaign.write_task(key) for key in unqueued]
         command = [sys.executable, "-m", "flatforce.reference.tasks"]
         job = submit_array(tasks, command, executor, folder=campaign.cache / "jobs")
-        write_text(record, json.dumps({key: jobs[key] for key in pending} | dict.fromkeys(new, job)))
-    return Submitted(campaign.collect(), job, len(new), len(pending), campaign.hindered)
+        write_text(record, json.dumps({key: jobs[key] for key in pending} | dict.fromkeys(unqueued, job)))
+    return Submission(campaign.collect(), job, len(unqueued), len(pending), campaign.retried)

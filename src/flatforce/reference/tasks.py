@@ -1,6 +1,6 @@
-"""One frame as a task: a file that any worker on the shared file system can take up.
+"""One frame as a task: a file that any worker on a shared file system can run.
 
-`python -m flatforce.reference.tasks TASK.json` does what a worker does; job arrays call it.
+Job arrays call `python -m flatforce.reference.tasks TASK.json`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from ase.io.jsonio import encode
 
-from flatforce.core.execution.locks import held
+from flatforce.core.execution.locks import hold_lock
 from flatforce.core.files import write_text
-from flatforce.reference.config import spins
-from flatforce.reference.worker import RANKS, UNWRITTEN
+from flatforce.reference.keys import is_spin_polarised
+from flatforce.reference.worker import RANK_VARIABLES, WRITE_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from flatforce.reference.config import LabelConfig
 
-OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
+KILL_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
 
-ENDED_FROM_OUTSIDE = tuple(status for one in OUTSIDE for status in (-one, 128 + one))
-"""Statuses of a process at the end of a job's wall time, or out of memory: the frame is not to blame and is tried again."""
+KILLED_STATUSES = tuple(status for number in KILL_SIGNALS for status in (-number, 128 + number))
+"""Exit statuses of a process killed at the wall time of its job, or for lack of memory: its frame is computed again."""
 
 _stopping = threading.Event()
 _processes: set[subprocess.Popen[bytes]] = set()
@@ -40,28 +40,31 @@ _guard = threading.Lock()
 
 
 def write_task(key: str, atoms: Atoms, config: LabelConfig, *, cache: Path) -> Path:
-    """Write all that a worker has to know.
+    """Write the file from which a worker computes a frame.
 
     Parameters
     ----------
     key
-        Names the task, its outcome and its logs.
+        Key of the frame, which names the files of the task, its result and its logs.
     atoms
-        The frame; only species, positions, cell and periodicity are kept, and initial magnetic moments if spins count.
+        The frame. Only species, positions, cell and periodicity are written, and initial magnetic moments of a spin-polarised
+        calculation.
     config
         Settings.
     cache
-        Folder of outcomes; tasks and logs stand below it.
+        Folder of results; tasks and logs are in its subfolders.
 
     Returns
     -------
-    The file of the task.
+    File of the task.
     """
     bare = atoms.copy()
     bare.info, bare.calc = {}, None
     bare.set_constraint()
-    kept = {"numbers", "positions", *(["initial_magmoms"] if spins(config.settings) else [])}
-    for name in set(bare.arrays) - kept:
+    array_names = {"numbers", "positions"}
+    if is_spin_polarised(config.settings):
+        array_names.add("initial_magmoms")
+    for name in set(bare.arrays) - array_names:
         del bare.arrays[name]
     task = cache / "tasks" / f"{key}.json"
     (cache / "logs").mkdir(exist_ok=True)
@@ -72,39 +75,38 @@ def write_task(key: str, atoms: Atoms, config: LabelConfig, *, cache: Path) -> P
         "launcher": config.launcher,
         "threads": config.threads,
         "timeout": config.timeout,
-        "outcome": str(cache / f"{key}.json"),
+        "result": str(cache / f"{key}.json"),
         "log": str(cache / "logs" / f"{key}.txt"),
     }
     write_text(task, json.dumps(content))
     return task
 
 
-def read_outcome(path: Path) -> dict[str, Any] | None:
-    """Read what became of a task.
+def read_task_result(path: Path) -> dict[str, Any] | None:
+    """Read the result of a task.
 
     Parameters
     ----------
     path
-        File of the outcome.
+        File of the result.
 
     Returns
     -------
-    Its content; None if absent or damaged.
+    Its content; None if the file is missing or damaged.
     """
     if not path.is_file():
         return None
     try:
-        outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError:
         return None
-    return outcome if "status" in outcome else None
+    return result if "status" in result else None
 
 
 def run_task(task: str) -> str:
-    """Compute a task's frame in a process of its own, unless that has been done.
+    """Compute the frame of a task in a process of its own, unless that has been done.
 
-    A lock keeps two workers, such as one left over by a driver that died and one of the next driver, from
-    computing the same frame.
+    A lock prevents that two workers, such as one of a driver that died and one of the next driver, compute the same frame.
 
     Parameters
     ----------
@@ -113,57 +115,57 @@ def run_task(task: str) -> str:
 
     Returns
     -------
-    Name of the file.
+    Name of the file of the task.
     """
     path = Path(task)
     lock = path.with_suffix(".lock")
-    with held(lock, give_up=_stopping.is_set) as mine:
-        if mine is not None and path.is_file():
-            _run(json.loads(path.read_text(encoding="utf-8")), path, lock=mine)
-        if mine is not None and not path.is_file():
-            lock.unlink(missing_ok=True)  # who waits for it finds no task
+    with hold_lock(lock, give_up=_stopping.is_set) as descriptor:
+        if descriptor is not None and path.is_file():
+            _compute_if_missing(json.loads(path.read_text(encoding="utf-8")), path, lock=descriptor)
+        if descriptor is not None and not path.is_file():
+            lock.unlink(missing_ok=True)  # a process that waits for the lock finds no task then
     return path.name
 
 
-def stands(outcome: dict[str, Any], *, timeout: float) -> bool:
-    """Tell whether an outcome is the last word on its frame.
+def is_final(result: dict[str, Any], *, timeout: float) -> bool:
+    """Return whether a result is final, so that its frame is not computed again.
 
     Parameters
     ----------
-    outcome
-        What a worker left.
+    result
+        Result of a task.
     timeout
-        s that a frame may take now.
+        Present time limit of a frame, in s.
 
     Returns
     -------
-    True for labels and for failures of the code; False for those of the machine, and where there was less time.
+    True for labels and for failures of the code; False for failures of the machine, and for a frame that exceeded a shorter
+    time limit.
     """
-    if outcome["status"] == "done":
+    if result["status"] == "done":
         return True
-    return bool(outcome.get("lasting", True)) and float(outcome.get("timeout", timeout)) >= timeout
+    return bool(result.get("permanent", True)) and float(result.get("timeout", timeout)) >= timeout
 
 
-def _run(content: dict[str, Any], task: Path, *, lock: int) -> None:
-    outcome = Path(content["outcome"])
-    if read_outcome(outcome) is None:
-        outcome.unlink(missing_ok=True)  # a damaged one
-        failed = {"status": "failed"} | _wait(content, task, lock)
-        if read_outcome(outcome) is None and not _stopping.is_set():
-            write_text(outcome, json.dumps(failed))
+def _compute_if_missing(content: dict[str, Any], task: Path, *, lock: int) -> None:
+    result = Path(content["result"])
+    if read_task_result(result) is None:
+        result.unlink(missing_ok=True)  # it may be damaged
+        failure = {"status": "failed"} | _run_worker(content, task, lock)
+        if read_task_result(result) is None and not _stopping.is_set():
+            write_text(result, json.dumps(failure))
     if not _stopping.is_set():
         task.unlink(missing_ok=True)
 
 
-def _wait(content: dict[str, Any], task: Path, lock: int) -> dict[str, Any]:
-    """Run the worker; what to write where it leaves no outcome."""
+def _run_worker(content: dict[str, Any], task: Path, lock: int) -> dict[str, Any]:
+    """Run the worker, and return the failure to record in case it writes no result."""
     command = [*content["launcher"], sys.executable, "-m", "flatforce.reference.worker", str(task)]
-    environment = {
-        name: value for name, value in os.environ.items() if name not in RANKS
-    }  # of this process, not its own
+    # the worker must not take the rank of this process for its own
+    environment = {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
     environment["OMP_NUM_THREADS"] = str(content["threads"])
     if content["launcher"]:
-        environment["GPAW_MPI_BACKEND"] = "cgpaw"  # GPAW under plain python computes on one rank otherwise
+        environment["GPAW_MPI_BACKEND"] = "cgpaw"  # otherwise GPAW under plain python uses one rank only
     errors = Path(content["log"]).with_suffix(".err")
     with errors.open("wb") as stream:
         with _guard:
@@ -175,7 +177,7 @@ def _wait(content: dict[str, Any], task: Path, lock: int) -> dict[str, Any]:
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=stream,
-                pass_fds=[lock],  # outlives this process as long as the worker does
+                pass_fds=[lock],  # the worker holds the lock even if this process dies
             )
             _processes.add(process)
         try:
@@ -189,16 +191,16 @@ def _wait(content: dict[str, Any], task: Path, lock: int) -> dict[str, Any]:
                 _processes.discard(process)
             if process.stdin:
                 process.stdin.close()
-    if code in ENDED_FROM_OUTSIDE:
-        raise InterruptedError(f"ended from outside with status {code}")
-    if code == UNWRITTEN:
-        raise OSError(f"the worker could not write its result beside {task}: the disk may be full")
+    if code in KILLED_STATUSES:
+        raise InterruptedError(f"the worker was killed, with status {code}")
+    if code == WRITE_FAILED:
+        raise OSError(f"the worker could not write its result to {content['result']}: the disk may be full")
     return {"reason": f"the worker ended with status {code}; see {errors}"}
 
 
 @contextmanager
-def stopped_on_error() -> Iterator[None]:
-    """End the processes that threads of this process wait for, and start no more, when the block fails."""
+def kill_on_error() -> Iterator[None]:
+    """Kill the processes that threads of this process wait for, and start no more, when the block fails."""
     try:
         yield
     except BaseException:
@@ -210,7 +212,7 @@ def stopped_on_error() -> Iterator[None]:
 
 
 def allow_tasks() -> None:
-    """Let threads start processes again, once those of a failed block are over."""
+    """Allow threads to start processes again, after those of a failed block have ended."""
     _stopping.clear()
 
 

@@ -1,4 +1,4 @@
-"""VASP: its four input files, its known failures, its labels in the order of the frame."""
+"""VASP: input files, known failures, and labels in the order of the atoms of the frame."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ase.io import write
 from flatforce.core.errors import ConfigError
 from flatforce.data.frames import Labels, get_labels
 from flatforce.data.readers.content import UNCONVERGED, FileContent, Refusal
+from flatforce.data.readers.vasp_settings import XC_NAMES
 from flatforce.data.readers.vasprun import read_vasprun
-from flatforce.reference.program import Remedy, run_with_remedies
+from flatforce.reference.program import Correction, run_with_corrections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,18 +25,22 @@ if TYPE_CHECKING:
     from flatforce.reference.config import Machine, VaspSettings
 
 IVDW: Final = {"none": None, "D3": 11, "D3(BJ)": 12, "D4": 13}
+"""Dispersion correction → tag IVDW."""
 
-REMEDIES: Final = (
-    Remedy(UNCONVERGED, {"ALGO": "All"}),
-    Remedy("Error EDDDAV: Call to ZHEGV failed", {"ALGO": "All"}),
-    Remedy("BRMIX: very serious problems", {"IMIX": 1, "AMIX": 0.1}),
-    Remedy("WARNING: Sub-Space-Matrix is not hermitian", {"ALGO": "Normal"}),
-    Remedy("Routine TETIRR needs special values", {"ISMEAR": 0}),
-    Remedy("REAL_OPTLAY: internal error", {"LREAL": False}),
-    Remedy("inverse of rotation matrix was not found", {"SYMPREC": 1e-8, "ISYM": 0}),
-    Remedy("PRICEL", {"SYMPREC": 1e-8, "ISYM": 0}),
+GGA_TAGS: Final = {name: tag for tag, name in XC_NAMES.items()}
+"""Name of the functional → tag GGA."""
+
+CORRECTIONS: Final = (
+    Correction(UNCONVERGED, {"ALGO": "All"}),
+    Correction("Error EDDDAV: Call to ZHEGV failed", {"ALGO": "All"}),
+    Correction("BRMIX: very serious problems", {"IMIX": 1, "AMIX": 0.1}),
+    Correction("WARNING: Sub-Space-Matrix is not hermitian", {"ALGO": "Normal"}),
+    Correction("Routine TETIRR needs special values", {"ISMEAR": 0}),
+    Correction("REAL_OPTLAY: internal error", {"LREAL": False}),
+    Correction("inverse of rotation matrix was not found", {"SYMPREC": 1e-8, "ISYM": 0}),
+    Correction("PRICEL", {"SYMPREC": 1e-8, "ISYM": 0}),
 )
-"""Failures of static runs and what the VASP wiki and custodian's error handlers advise."""
+"""Failures of static calculations, and the corrections of the VASP wiki and of custodian's error handlers."""
 
 
 def compute_vasp(atoms: Atoms, settings: VaspSettings, machine: Machine, folder: Path) -> Labels:
@@ -46,54 +51,53 @@ def compute_vasp(atoms: Atoms, settings: VaspSettings, machine: Machine, folder:
     atoms
         A structure.
     settings
-        What decides the numbers.
+        Code and settings that determine the labels.
     machine
-        Program and POTCARs.
+        Command that runs VASP, and folder of the POTCARs.
     folder
-        Where it runs.
+        Working folder.
 
     Returns
     -------
-    The labels, in the order of `atoms`.
+    Labels, in the order of `atoms`.
 
     Raises
     ------
     ArithmeticError
-        If it did not converge, whatever was tried.
+        If it did not converge in spite of all corrections.
     """
     folder.mkdir(parents=True, exist_ok=True)
     order = np.argsort(atoms.get_chemical_symbols(), kind="stable")
-    done = run_with_remedies(
+    run = run_with_corrections(
         machine.vasp,
         folder,
         prepare=partial(write_input, atoms[order], settings, machine, folder),
-        read=partial(_read, folder),
-        remedies=REMEDIES,
+        read=partial(_read_output, folder),
+        corrections=CORRECTIONS,
     )
-    if not done.content.frames:
-        tried = "; ".join(f"{one.changes or 'as given'}: {one.reason}" for one in done.attempts)
-        raise ArithmeticError(f"VASP gave no label ({tried})")
-    return in_order(get_labels(done.content.frames[-1]), order)
+    if not run.content.frames:
+        raise ArithmeticError(f"VASP gave no label ({run.describe_attempts()})")
+    return restore_order(get_labels(run.content.frames[-1]), order)
 
 
-def _read(folder: Path) -> FileContent:
+def _read_output(folder: Path) -> FileContent:
     path = folder / "vasprun.xml"
     return read_vasprun(path) if path.is_file() else FileContent([], [Refusal("VASP wrote no vasprun.xml")])
 
 
-def in_order(labels: Labels, order: IntArray) -> Labels:
-    """Give each atom its own force back.
+def restore_order(labels: Labels, order: IntArray) -> Labels:
+    """Reorder forces from the order of VASP to that of the frame.
 
     Parameters
     ----------
     labels
-        Of the sorted structure.
+        Labels of the sorted structure.
     order
-        Which atom each sorted one was.
+        (N,) int, index in the frame of each atom of the sorted structure.
 
     Returns
     -------
-    Labels of the structure as given.
+    Labels in the order of the frame.
     """
     forces = np.empty_like(labels.forces)
     forces[order] = labels.forces
@@ -108,20 +112,20 @@ def write_input(
     Parameters
     ----------
     atoms
-        A structure, species together.
+        A structure, sorted by species.
     settings
-        What decides the numbers.
+        Code and settings that determine the labels.
     machine
-        Where the POTCARs stand.
+        Folder of the POTCARs.
     folder
-        Where the files go; an old `vasprun.xml` is removed.
+        Working folder; an old `vasprun.xml` is removed.
     changes
-        Tags that a remedy asks for.
+        Tags that a correction changes.
 
     Raises
     ------
     ConfigError
-        If a POTCAR is not found.
+        If a POTCAR is missing.
     """
     (folder / "vasprun.xml").unlink(missing_ok=True)
     tags = incar(settings) | _moments(atoms, settings) | dict(changes)
@@ -138,21 +142,21 @@ def write_input(
 
 
 def incar(settings: VaspSettings) -> dict[str, Any]:
-    """Turn settings into INCAR tags.
+    """Convert settings to INCAR tags.
 
     Parameters
     ----------
     settings
-        What decides the numbers.
+        Code and settings that determine the labels.
 
     Returns
     -------
-    Tag → value.
+    Name of each tag → its value.
     """
     tags: dict[str, Any] = {
         "SYSTEM": "flatforce",
         "PREC": "Accurate",
-        "GGA": settings.functional,
+        "GGA": GGA_TAGS[settings.xc],
         "ENCUT": settings.cutoff,
         "EDIFF": settings.energy_convergence,
         "NELM": settings.max_iterations,
@@ -178,16 +182,19 @@ def _moments(atoms: Atoms, settings: VaspSettings) -> dict[str, str]:
     moments = atoms.get_initial_magnetic_moments()
     if not settings.spin or "MAGMOM" in settings.tags or not moments.any():
         return {}
-    return {"MAGMOM": " ".join(f"{one:g}" for one in moments)}
+    return {"MAGMOM": " ".join(f"{moment:g}" for moment in moments)}
 
 
 def _potcar(name: str, machine: Machine) -> Path:
     if machine.potcars is None:
-        raise ConfigError("No POTCARs are named.", fix="give their folder as machine: {potcars: /path}")
+        raise ConfigError(
+            "The folder of POTCARs is not set.", fix="set machine: {potcars: /path/to/potpaw_PBE}"
+        )
     path = Path(machine.potcars).expanduser() / name / "POTCAR"
     if not path.is_file():
         raise ConfigError(
-            f"There is no {path}.", fix="name another under `setups`, or correct machine.potcars"
+            f"There is no {path}.",
+            fix="set another folder name in settings: {setups: {W: W_sv}}, or correct machine.potcars",
         )
     return path
 

@@ -1,7 +1,6 @@
 """The process that labels one frame: `python -m flatforce.reference.worker TASK.json`.
 
-A process of its own for each frame survives a crash of the code, works under `mpirun`,
-and leaves the driver with nothing but files.
+With a process for each frame, a crash of the code does not affect the driver, and the process can run under `mpirun`.
 """
 
 from __future__ import annotations
@@ -23,68 +22,72 @@ from flatforce.core.results import versions
 from flatforce.reference.config import Machine, Settings
 from flatforce.reference.engines import compute
 
-OF_THE_MACHINE = (OSError, ImportError, MemoryError, ConfigError, MissingDependencyError)
-"""Errors that the frame is not to blame for: it is tried again by the next run."""
+MACHINE_ERRORS = (OSError, ImportError, MemoryError, ConfigError, MissingDependencyError)
+"""Errors that the frame does not cause: the next run computes it again."""
 
-UNWRITTEN = os.EX_IOERR
-"""Status of a worker on a full disk."""
+WRITE_FAILED = os.EX_IOERR
+"""Exit status of a worker that could not write its result."""
 
-RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
-"""Variables that tell a process under a launcher its number."""
+RANK_VARIABLES = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
+"""Environment variables that hold the rank of a process under a launcher."""
 
 
 def main(task_file: str) -> int:
-    """Label the frame of a task file and write the outcome beside it.
+    """Label the frame of a task file, and write the result.
 
     Parameters
     ----------
     task_file
-        JSON with `structure`, `settings`, `outcome` (path) and `log` (path).
+        JSON with `structure`, `settings`, `machine`, `result` (path) and `log` (path).
 
     Returns
     -------
-    0; a failure of the calculation is an outcome too. `UNWRITTEN` if the outcome could not be written.
+    Exit status: 0, also if the calculation failed; `WRITE_FAILED` if the result could not be written.
     """
-    _die_with_parent()
+    _exit_with_parent()
     task = json.loads(Path(task_file).read_text(encoding="utf-8"))
     settings = TypeAdapter(Settings).validate_python(task["settings"])
     atoms = decode(json.dumps(task["structure"]))
     start = time.perf_counter()
-    outcome: dict[str, Any]
+    result: dict[str, Any]
     try:
-        done = compute(atoms, settings, log=task["log"], machine=Machine.parse(task["machine"]))
-    except Exception as error:  # noqa: BLE001  # whatever the code raises is the reason recorded
+        calculation = compute(atoms, settings, log=task["log"], machine=Machine.parse(task["machine"]))
+    except Exception as error:  # noqa: BLE001  # any exception of the code is recorded as the reason
         reason = f"{type(error).__name__}: {error}".strip()
-        outcome = {"status": "failed", "reason": reason, "lasting": not isinstance(error, OF_THE_MACHINE)}
-    else:
-        stress = done.labels.stress
-        outcome = {
-            "status": "done",
-            "energy": done.labels.energy,
-            "forces": done.labels.forces.tolist(),
-            "stress": None if stress is None else stress.tolist(),
-            "pulay_stress": done.pulay_stress,
+        result = {
+            "status": "failed",
+            "reason": reason,
+            "permanent": not isinstance(error, MACHINE_ERRORS),
         }
-    outcome |= {"wall_time": time.perf_counter() - start, "versions": versions()}
+    else:
+        stress = calculation.labels.stress
+        result = {
+            "status": "done",
+            "energy": calculation.labels.energy,
+            "forces": calculation.labels.forces.tolist(),
+            "stress": None if stress is None else stress.tolist(),
+            "pulay_stress": calculation.pulay_stress,
+        }
+    result |= {"wall_time": time.perf_counter() - start, "versions": versions()}
     if _is_first_rank():
         try:
-            write_text(Path(task["outcome"]), json.dumps(outcome))
+            write_text(Path(task["result"]), json.dumps(result))
         except ResultError:
-            return UNWRITTEN
+            return WRITE_FAILED
     return 0
 
 
 def _is_first_rank() -> bool:
-    return all(os.environ.get(name, "0") == "0" for name in RANKS)
+    return all(os.environ.get(name, "0") == "0" for name in RANK_VARIABLES)
 
 
-def _die_with_parent() -> None:
-    """Leave when the driver is gone: its end of standard input closes with it."""
+def _exit_with_parent() -> None:
+    """Exit when the driver ends: its end of the standard input closes then."""
     if not _is_first_rank():
         return
 
     def watch() -> None:
-        while os.read(0, 4096):  # not sys.stdin: its lock, held at the end, would abort the interpreter
+        while os.read(0, 4096):  # not sys.stdin, whose lock would abort the interpreter at its end
             pass
         os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Figures for the page: plotly, with hover."""
+"""Interactive figures of the page, drawing by plotly."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from flatforce.report.figures.figure import Figure, Panel, Series
 
 PIXELS_PER_INCH = 120
+"""Height of a figure on the page for each inch of its height in print."""
 
 
 def to_html(figure: Figure) -> str:
-    """Turn a figure into a `div`; plotly's script must stand in the page once.
+    """Draw a figure as a `div`; the page must include the script of plotly once.
 
     Parameters
     ----------
     figure
-        What to draw.
+        Figure to draw.
 
     Returns
     -------
-    HTML.
+    HTML of the `div`.
     """
     text: str = to_plotly(figure).to_html(
         full_html=False,
@@ -37,19 +38,19 @@ def to_html(figure: Figure) -> str:
 
 
 def to_plotly(figure: Figure) -> go.Figure:
-    """Turn a figure into plotly's.
+    """Draw a figure with plotly.
 
     Parameters
     ----------
     figure
-        What to draw.
+        Figure to draw.
 
     Returns
     -------
-    The same panels.
+    The figure of plotly.
     """
     widths = [panel.width for panel in figure.panels]
-    drawn = make_subplots(
+    drawing = make_subplots(
         rows=1,
         cols=len(figure.panels),
         shared_yaxes=figure.share_y,
@@ -58,25 +59,25 @@ def to_plotly(figure: Figure) -> go.Figure:
         specs=[[{"secondary_y": bool(panel.second_label)} for panel in figure.panels]],
         horizontal_spacing=_spacing(figure),
     )
-    named: set[str] = set()
+    legend_names: set[str] = set()
     for column, panel in enumerate(figure.panels, start=1):
         for series in panel.series:
             trace = _trace(series)
-            first = bool(series.name) and series.name not in named
-            named.add(series.name)
-            trace.update(showlegend=first, legendgroup=series.name or None)
-            second = series.second_axis if panel.second_label else None
-            drawn.add_trace(trace, row=1, col=column, secondary_y=second)
-        _axes(drawn, panel, column, label=column == 1 or not figure.share_y)
-    drawn.update_layout(
+            in_legend = bool(series.name) and series.name not in legend_names
+            legend_names.add(series.name)
+            trace.update(showlegend=in_legend, legendgroup=series.name or None)
+            on_second_axis = series.second_axis if panel.second_label else None
+            drawing.add_trace(trace, row=1, col=column, secondary_y=on_second_axis)
+        _axes(drawing, panel, column, labelled=column == 1 or not figure.share_y)
+    drawing.update_layout(
         template="simple_white",
         height=round(figure.height * PIXELS_PER_INCH),
         margin={"l": 60, "r": 20, "t": 75, "b": 50},
         legend={"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0, "xanchor": "left"},
         font={"size": 13},
     )
-    drawn.update_annotations(font_size=12)
-    return drawn
+    drawing.update_annotations(font_size=12)
+    return drawing
 
 
 def _spacing(figure: Figure) -> float:
@@ -85,7 +86,7 @@ def _spacing(figure: Figure) -> float:
     return 0.15 if any(panel.second_label for panel in figure.panels) else 0.09
 
 
-def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
+def _axes(drawing: go.Figure, panel: Panel, column: int, *, labelled: bool) -> None:
     x: dict[str, Any] = {"title_text": panel.x_label, "mirror": True}
     if panel.x_ticks:
         x |= _ticks(panel.x_ticks) | {"showgrid": True, "gridcolor": GREY}
@@ -95,9 +96,9 @@ def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
         x |= {"visible": False}
     if panel.x_range:
         x["range"] = panel.x_range
-    drawn.update_xaxes(row=1, col=column, **x)
+    drawing.update_xaxes(row=1, col=column, **x)
     y: dict[str, Any] = {"mirror": not panel.second_label}
-    if label:
+    if labelled:
         y["title_text"] = panel.y_label
     if panel.log_y:
         y["type"] = "log"
@@ -107,11 +108,11 @@ def _axes(drawn: go.Figure, panel: Panel, column: int, *, label: bool) -> None:
         y["range"] = panel.y_range
     y |= _ticks(panel.y_ticks or ())
     if not panel.second_label:
-        drawn.update_yaxes(row=1, col=column, **y)
+        drawing.update_yaxes(row=1, col=column, **y)
         return
-    drawn.update_yaxes(row=1, col=column, secondary_y=False, **y)
+    drawing.update_yaxes(row=1, col=column, secondary_y=False, **y)
     right = {"title_text": panel.second_label, "range": (0, 1.02), "tickvals": (0, 0.25, 0.5, 0.75, 1)}
-    drawn.update_yaxes(row=1, col=column, secondary_y=True, showgrid=False, **right)
+    drawing.update_yaxes(row=1, col=column, secondary_y=True, showgrid=False, **right)
 
 
 def _ticks(ticks: tuple[tuple[float, str], ...]) -> dict[str, Any]:

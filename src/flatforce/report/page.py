@@ -1,11 +1,12 @@
-"""One HTML page of a tree of result folders: self-contained, opened from disk."""
+"""One HTML page about a tree of result folders; it needs no network and opens from disk."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
@@ -22,8 +23,8 @@ from flatforce.report.static import write_static
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WHOLE = {"alloy comparison", "learning round"}
-"""Kinds of records whose folders hold trainings that have no section of their own."""
+KINDS_WITH_PARTS: Final = frozenset({"alloy comparison", "learning round"})
+"""Kinds of results whose folders hold further results, such as trainings, that get no section of their own."""
 
 
 def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Path:
@@ -34,88 +35,110 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
     root
         A result folder, or a folder of them at any depth.
     target
-        Where `index.html` and `figures/` go; what stands there is replaced.
+        Folder of `index.html` and `figures/`, which are overwritten.
     progress
-        Told after each section.
+        Called after each section.
 
     Returns
     -------
-    The page.
+    Path of the page.
 
     Raises
     ------
     ResultError
         If there is no finished result.
     """
-    found = find_results(root)
-    if not found:
+    results = find_results(root)
+    if not results:
         raise ResultError(
             f"There is no finished result in {root}.", fix="give the folder that a command wrote"
         )
     sections = []
-    for k, (folder, result) in enumerate(found):
-        section = _named_apart(section_of(folder, result, str(folder.relative_to(root))))
+    for k, (folder, result) in enumerate(results):
+        section = _prefix_figures(section_of(folder, result, str(folder.relative_to(root))))
         for figure in section.figures:
             write_static(figure, target / "figures")
         sections.append(section)
-        progress(k + 1, len(found), section.title)
+        progress(k + 1, len(results), section.title)
     page = target / "index.html"
-    write_text(page, render(root.resolve().name, sections))
+    write_text(page, render(root.resolve().name, distinguish_titles(sections)))
     return page
 
 
 def find_results(root: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Find finished result folders, in the order of the page, but for the trainings inside a comparison or a round.
+    """Find finished result folders in the order of the page, without the parts of a comparison or of a learning round.
 
     Parameters
     ----------
     root
-        Where to look.
+        Folder to search.
 
     Returns
     -------
-    Folder and content of `result.json` of each.
+    Each folder and the content of its `result.json`.
     """
-    order = {kind: k for k, kind in enumerate(MAKERS)}
-    every = [(path.parent, read_record(path.parent)) for path in sorted(root.rglob("result.json"))]
-    whole = {folder for folder, result in every if result["kind"] in WHOLE}
-    found = [(folder, result) for folder, result in every if not whole & set(folder.parents)]
+    rank = {kind: k for k, kind in enumerate(MAKERS)}
+    results = [(path.parent, read_record(path.parent)) for path in sorted(root.rglob("result.json"))]
+    with_parts = {folder for folder, result in results if result["kind"] in KINDS_WITH_PARTS}
+    shown = [(folder, result) for folder, result in results if not with_parts & set(folder.parents)]
 
-    def place(item: tuple[Path, dict[str, Any]]) -> tuple[int, float, str]:
+    def sort_key(item: tuple[Path, dict[str, Any]]) -> tuple[int, float, str]:
         folder, result = item
-        return (order.get(result["kind"], len(order)), result["metrics"].get("n_atoms", 0.0), str(folder))
+        return (rank.get(result["kind"], len(rank)), result["metrics"].get("n_atoms", 0.0), str(folder))
 
-    return sorted(found, key=place)
+    return sorted(shown, key=sort_key)
 
 
-def _named_apart(section: Section) -> Section:
-    """Give figures names that hold in the whole page: the folder comes first where it is not the root."""
+def _prefix_figures(section: Section) -> Section:
+    """Make the names of figures unique in the page: the folder comes first, unless it is the root."""
     prefix = section.folder.replace("/", "-").strip(".")
     if not prefix:
         return section
-    return replace(section, figures=[replace(one, name=f"{prefix}-{one.name}") for one in section.figures])
+    figures = [replace(figure, name=f"{prefix}-{figure.name}") for figure in section.figures]
+    return replace(section, figures=figures)
+
+
+def distinguish_titles(sections: Sequence[Section]) -> list[Section]:
+    """Make the titles of sections unique: those that several sections share are followed by the folder.
+
+    Parameters
+    ----------
+    sections
+        Sections of a page.
+
+    Returns
+    -------
+    The sections, in the same order.
+    """
+    counts = Counter(section.title for section in sections)
+    return [
+        replace(section, title=f"{section.title} ({section.folder})")
+        if counts[section.title] > 1
+        else section
+        for section in sections
+    ]
 
 
 def render(title: str, sections: Sequence[Section]) -> str:
-    """Fill the page.
+    """Fill the template of the page.
 
     Parameters
     ----------
     title
         Heading.
     sections
-        In order.
+        Sections in order.
 
     Returns
     -------
-    HTML that needs nothing from the network.
+    HTML that loads nothing from the network.
     """
     environment = Environment(loader=PackageLoader("flatforce.report"), autoescape=True)
     scenes = {f"view-{k}": section.scene for k, section in enumerate(sections) if section.scene}
     return environment.get_template("page.html").render(
         title=title,
         sections=sections,
-        drawn={figure.name: to_html(figure) for section in sections for figure in section.figures},
+        figures={figure.name: to_html(figure) for section in sections for figure in section.figures},
         plotly=get_plotlyjs(),
         scenes=json.dumps(scenes).replace("</", "<\\/"),
         versions=versions(),

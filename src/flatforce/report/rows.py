@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from flatforce.core.units import THZ_IN_INVERSE_CM
+
 BENCHMARK_COLUMNS: Final = {
     "energy_mae": "energy MAE (meV/atom)",
     "energy_median_ae": "energy median AE",
@@ -15,21 +17,41 @@ BENCHMARK_COLUMNS: Final = {
 }
 """Metric of a relaxation benchmark → heading of its column."""
 
-SCORES: Final = {
+SCORE_COLUMNS: Final = {
     "mae": "MAE",
     "rmse": "RMSE",
-    "max": "largest",
-    "mae_atom": "MAE (meV/atom)",
-    "spearman": "Spearman",
+    "max_error": "max error",
+    "mae_per_atom": "MAE (meV/atom)",
+    "spearman": "Spearman ρ",
     "hull_mae": "hull MAE",
-    "ground_state_recall": "ground states found",
-    "ground_state_precision": "of those named",
+    "ground_state_recall": "ground-state recall",
+    "ground_state_precision": "ground-state precision",
     "regret": "regret",
 }
-"""Score → heading of its column; in meV/site where the heading names no unit."""
+"""Score → heading of its column, in meV/site where the heading names no unit and the score is an energy."""
 
-KINDS: Final = {"folds": "", "size": "larger cells", "window": "window of x"}
-"""Kind of split → heading of the column of its mean absolute error."""
+EXTRAPOLATION_COLUMNS: Final = {"size": "MAE, larger cells", "window": "MAE, held-out concentrations"}
+"""Kind of split other than cross-validation → heading of the column of its mean absolute error."""
+
+SUMMARY_COLUMNS: Final = (
+    "model",
+    "MAE",
+    "95 % interval of the MAE",
+    "p value",
+    *EXTRAPOLATION_COLUMNS.values(),
+)
+"""Columns of a model comparison that a terminal has room for."""
+
+MODE_COLUMNS: Final = (
+    "THz",
+    "cm⁻¹",
+    "degeneracy",
+    "irrep",
+    "participation number",
+    "projection onto shells",
+    "class",
+)
+"""Columns of a table of modes."""
 
 
 def comparison_rows(result: dict[str, Any]) -> list[list[str]]:
@@ -46,40 +68,40 @@ def comparison_rows(result: dict[str, Any]) -> list[list[str]]:
     """
     header = [
         "model",
-        "sees",
-        *SCORES.values(),
-        "95 %",
-        "p",
-        *list(KINDS.values())[1:],
-        "CPU s",
-        "DFT labels",
-        "an answer",
+        "input structures",
+        *SCORE_COLUMNS.values(),
+        "95 % interval of the MAE",
+        "p value",
+        *EXTRAPOLATION_COLUMNS.values(),
+        "CPU time (s)",
+        "training labels",
+        "labels per prediction",
     ]
     rows = [header]
     for name, model in result["details"]["models"].items():
         folds = model["scores"].get("folds", {})
-        low, high = model["interval"]
+        low, high = model["mae_interval"]
         rows.append(
             [
                 name,
-                model["sees"],
-                *(_text(folds.get(key)) for key in SCORES),
+                model["model_input"],
+                *(_text(folds.get(key)) for key in SCORE_COLUMNS),
                 f"{_text(low)} – {_text(high)}",
                 _text(model["p_value"]),
-                *(_text(model["scores"].get(kind, {}).get("mae")) for kind in list(KINDS)[1:]),
-                f"{model['seconds']:.1f}",
-                f"{model['labels']:.0f}",
-                f"{model['labels_an_answer']:.1f}",
+                *(_text(model["scores"].get(kind, {}).get("mae")) for kind in EXTRAPOLATION_COLUMNS),
+                f"{model['cpu_seconds']:.1f}",
+                f"{model['training_labels']:.0f}",
+                f"{model['labels_per_prediction']:.1f}",
             ]
         )
-    inside = result["details"]["in_sample"]
+    in_sample = result["details"]["in_sample"]
     empty = [""] * (len(header) - 4)
     rows.append(
         [
             "cluster expansion, in-sample (not comparable)",
-            "the answers",
-            _text(inside["mae"]),
-            _text(inside["rmse"]),
+            "training set",
+            _text(in_sample["mae"]),
+            _text(in_sample["rmse"]),
             *empty,
         ]
     )
@@ -109,8 +131,31 @@ def benchmark_rows(result: dict[str, Any]) -> list[list[str]]:
     return [["model", *BENCHMARK_COLUMNS.values()], *rows]
 
 
+def mode_row(mode: dict[str, Any]) -> list[str]:
+    """Describe a mode of a defect cell.
+
+    Parameters
+    ----------
+    mode
+        As `result.json` holds it.
+
+    Returns
+    -------
+    Texts, one for each of `MODE_COLUMNS`.
+    """
+    return [
+        f"{mode['frequency']:.3f}",
+        f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",
+        str(mode["degeneracy"]),
+        mode["irrep"],
+        f"{mode['participation_number']:.1f}",
+        " · ".join(f"{projection:.2f}" for projection in mode["shells"]),
+        describe_mode(mode),
+    ]
+
+
 def describe_mode(mode: dict[str, Any]) -> str:
-    """Classify a mode.
+    """Name the class of a mode.
 
     Parameters
     ----------

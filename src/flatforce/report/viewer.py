@@ -1,4 +1,4 @@
-"""Data of the page's 3D view: atoms, bonds and the modes that it moves."""
+"""Data of the 3D view on the page: atoms, bonds and the modes that it animates."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
-BOND = 1.15
-"""Bonds reach this many times the sum of the covalent radii, as in ASE's and Avogadro's pictures."""
+BOND_FACTOR = 1.15
+"""A bond is drawn up to this multiple of the sum of the covalent radii, as ASE and Avogadro do."""
 
 
 def scene(arrays: dict[str, NDArray[Any]], modes: list[dict[str, Any]]) -> dict[str, Any]:
-    """Collect what the viewer draws, the defect in the middle of the cell.
+    """Collect the data that the viewer draws, with the defect in the middle of the cell.
 
     Parameters
     ----------
     arrays
-        Of a `defect phonons` folder.
+        Arrays of a `defect phonons` folder.
     modes
-        Its localised modes, in the order of `mode_vectors`.
+        Its defect modes, in the order of `mode_vectors`.
 
     Returns
     -------
-    Plain values: positions (Å, about the centre), species, bonds, displacements of each mode, largest 1.
+    Plain values: positions (Å, relative to the centre), symbols, colours, radii (Å), bonds, and the displacements of each mode,
+    scaled so that the largest is 1.
     """
     numbers = arrays["numbers"]
     atoms = Atoms(numbers=numbers, positions=arrays["positions"], cell=arrays["lattice"], pbc=(1, 1, 0))
@@ -55,14 +56,14 @@ def scene(arrays: dict[str, NDArray[Any]], modes: list[dict[str, Any]]) -> dict[
 
 
 def _bonds(atoms: Atoms) -> list[list[int]]:
-    """Pairs within the cell; those through its border would cross the picture."""
-    cutoffs = natural_cutoffs(atoms, mult=BOND)
+    """List the bonds inside the cell; those across its border would cross the whole picture."""
+    cutoffs = natural_cutoffs(atoms, mult=BOND_FACTOR)
     i, j, shift = neighbor_list("ijS", atoms, cutoffs)
     inside = (shift == 0).all(axis=1) & (i < j)
     symbols = np.array(atoms.get_chemical_symbols())
     unlike = symbols[i] != symbols[j]
-    keep = inside & unlike if unlike.any() else inside
-    return [[int(a), int(b)] for a, b in zip(i[keep], j[keep], strict=True)]
+    bonded = inside & unlike if unlike.any() else inside
+    return [[int(a), int(b)] for a, b in zip(i[bonded], j[bonded], strict=True)]
 
 
 def _rounded(values: FloatArray, digits: int) -> list[Any]:
@@ -71,4 +72,4 @@ def _rounded(values: FloatArray, digits: int) -> list[Any]:
 
 
 def _hex(rgb: FloatArray) -> str:
-    return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in rgb)

@@ -125,7 +125,7 @@ def as_slab(atoms: Atoms, *, gap: float) -> Atoms:
 
     Returns
     -------
-    A copy without calculator and constraints; its `info` and arrays are kept.
+    A copy without calculator and constraints; its `info` and arrays are copied.
     """
     check_sheet(atoms)
     slab = atoms.copy()

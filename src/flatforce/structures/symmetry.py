@@ -207,6 +207,6 @@ def symmetrise(atoms: Atoms, symmetry: Symmetry) -> Atoms:
 
 def _cell_from_metric(metric: FloatArray, old: FloatArray) -> FloatArray:
     new = np.linalg.cholesky(metric)
-    left, _, right = np.linalg.svd(new.T @ old)
-    rotated: FloatArray = new @ (left @ right)
+    left_vectors, _, right_vectors = np.linalg.svd(new.T @ old)
+    rotated: FloatArray = new @ (left_vectors @ right_vectors)
     return rotated

@@ -95,5 +95,5 @@ class BenchmarkComparisonStage(Stage):
         from flatforce.properties.benchmark.comparison import StoredBenchmark, compare_benchmarks
 
         del context
-        folders = zip(self.names, self.folders, strict=True)
-        return compare_benchmarks({name: StoredBenchmark.read(path) for name, path in folders})
+        stored = zip(self.names, map(StoredBenchmark.read, self.folders), strict=True)
+        return compare_benchmarks(dict(stored))

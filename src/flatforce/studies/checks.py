@@ -135,10 +135,12 @@ def check_supercell(
     -------
     What is wrong.
     """
-    from flatforce.properties.phonons.force_constants.finite_displacements import check_size
+    from flatforce.properties.phonons.force_constants.finite_displacements import (
+        check_supercell as check_in_circle,
+    )
 
     checks: list[Callable[[], object]] = [
-        lambda: check_size(primitive.repeat((*supercell, 1)), cutoff),
+        lambda: check_in_circle(primitive.repeat((*supercell, 1)), cutoff),
     ]
     if defect is not None:
         checks.append(lambda: _with_defect(primitive, supercell, defect))

@@ -61,15 +61,16 @@ class CommitteeStage(Stage):
     def compute(self, context: Context) -> Outcome:
         """Follow the modes of the first member through the others."""
         from flatforce.properties.phonons.defects.committee_uncertainty import compare_members
+        from flatforce.properties.phonons.defects.member_spectra import member_from_arrays
 
         scale = 1.0 if self.calibrated_on is None else calibration_scale(context, self.calibrated_on)
         size = f"{self.supercell[0]}x{self.supercell[1]}"
         folders = [self.parent / name for name in self.keys if name.endswith(f"/{size}")]
-        return compare_members(
-            [read_arrays(folder) for folder in folders],
-            modes=read_record(folders[0])["details"]["modes"],
-            calibration=scale,
-        )
+        members = [
+            member_from_arrays(read_arrays(folder), read_record(folder)["details"]["modes"])
+            for folder in folders
+        ]
+        return compare_members(members, calibration_factor=scale)
 
 
 def defect_committee(
@@ -147,7 +148,7 @@ def calibration_scale(context: Context, frames: str) -> float:
     import numpy as np
 
     from flatforce.data.frames import FORCES, read_labelled
-    from flatforce.properties.phonons.defects.committee_uncertainty import calibration_of
+    from flatforce.properties.phonons.defects.committee_uncertainty import force_calibration_factor
 
     labelled = without_training_frames(context.session.spec, read_labelled(dataset_path(frames)))
     predictions = context.potential.evaluate(labelled, stress=False, progress=context.progress)
@@ -158,7 +159,7 @@ def calibration_scale(context: Context, frames: str) -> float:
         ]
     )
     deviations = [one.forces_std for one in predictions if one.forces_std is not None]
-    return calibration_of(errors, np.concatenate(deviations))
+    return force_calibration_factor(errors, np.concatenate(deviations))
 
 
 def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:

@@ -83,13 +83,13 @@ class FiniteSizeStage(Stage):
     def compute(self, context: Context) -> FiniteSize:
         """Compare each size with the next."""
         from flatforce.core.results import read_arrays, read_record
-        from flatforce.properties.phonons.defects.finite_size import compare_sizes
+        from flatforce.properties.phonons.defects.finite_size import compare_stored_sizes
 
         del context
         stored = {
             name: (read_record(self.parent / name), read_arrays(self.parent / name)) for name in self.keys
         }
-        return compare_sizes(stored)
+        return compare_stored_sizes(stored)
 
 
 @dataclass(frozen=True)

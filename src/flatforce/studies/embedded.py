@@ -121,11 +121,11 @@ class DiluteStage(Stage):
     def compute(self, context: Context) -> Outcome:
         """Solve for the Green function of the infinite sheet."""
         from flatforce.properties.phonons.defects.dilute_limit import dilute_limit
-        from flatforce.properties.phonons.defects.embedded_spectra import load_embedding
+        from flatforce.properties.phonons.defects.stored_embedding import load_embedding
 
         shared = self.settings()
         return dilute_limit(
-            *load_embedding(self.embedded, self.record["config"]),
+            *load_embedding(self.embedded),
             self.config,
             radii=shared["shells"],
             broadening=shared["broadening"],
@@ -154,11 +154,10 @@ class UnfoldStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Project the spectrum onto plane waves of the primitive cell."""
-        from flatforce.properties.phonons.defects.embedded_spectra import load_embedding
+        from flatforce.properties.phonons.defects.stored_embedding import load_embedding
         from flatforce.properties.phonons.spectra.unfolding import unfold_bands
 
-        stored = load_embedding(self.embedded, read_embedding(self.embedded)["config"])
-        return unfold_bands(*stored, self.config, progress=context.progress)
+        return unfold_bands(*load_embedding(self.embedded), self.config, progress=context.progress)
 
 
 @dataclass(frozen=True)

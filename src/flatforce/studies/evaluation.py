@@ -56,7 +56,7 @@ class StatisticsStage(Stage):
 
     frames: str
     """File of labelled frames, or name of a bundled dataset."""
-    mapped: bool = True
+    with_map: bool = True
     """Whether the map of environments is computed; it needs dscribe."""
 
     def inputs(self) -> dict[str, Source | str | None]:
@@ -65,7 +65,7 @@ class StatisticsStage(Stage):
 
     def settings(self) -> dict[str, Any]:
         """Return the name of the frames, and whether the map was computed."""
-        return {"frames": dataset_path(self.frames).name, "mapped": self.mapped}
+        return {"frames": dataset_path(self.frames).name, "with_map": self.with_map}
 
     def compute(self, context: Context) -> Outcome:
         """Count elements, space groups, labels and environments."""
@@ -73,4 +73,4 @@ class StatisticsStage(Stage):
         from flatforce.data.statistics import statistics
 
         labelled = read_labelled(dataset_path(self.frames))
-        return statistics(labelled, mapped=self.mapped, progress=context.progress)
+        return statistics(labelled, with_map=self.with_map, progress=context.progress)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import material_of
-from flatforce.data.splits import held_out_hashes
+from flatforce.data.splits import read_test_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
     DataError
         If none was.
     """
-    hashes = held_out_hashes(split)
+    hashes = read_test_hashes(split)
     inside = [hash_structure(frame) in hashes for frame in frames]
     if whole:
         learnt = {material_of(frame) for frame, out in zip(frames, inside, strict=True) if not out}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.core.hashing import hash_file
@@ -15,7 +15,6 @@ from flatforce.studies.checks import collected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TypeAlias
 
     from ase import Atoms
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from flatforce.models.potential import Potential
     from flatforce.studies.session import Session
 
-    Source: TypeAlias = Path | Atoms
-    """A structure: its file, or itself."""
+Source: TypeAlias = "Path | Atoms"
+"""A structure: its file, or itself."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ class Stage:
         -------
         False if something is left to do; a folder that holds another result raises an error.
         """
-        if not (folder / "result.json").is_file():
+        if not folder.is_dir() or not (folder / "result.json").is_file():
             return False
         return not claim(folder, self.identity(session), extends=self.extends)
 

@@ -82,7 +82,7 @@ def evaluate(
 
 
 def statistics(
-    frames: str, folder: Path, *, mapped: bool = True, report: Reporter = unreported
+    frames: str, folder: Path, *, with_map: bool = True, report: Reporter = unreported
 ) -> dict[str, Any]:
     """Count what a dataset holds.
 
@@ -92,7 +92,7 @@ def statistics(
         File of labelled frames, or name of a bundled dataset.
     folder
         Result folder.
-    mapped
+    with_map
         Whether the map of environments is made; needs dscribe.
     report
         Opens the progress display.
@@ -104,11 +104,11 @@ def statistics(
     from flatforce.data.statistics import statistics as run
 
     path = dataset_path(frames)
-    settings, inputs = {"frames": path.name, "mapped": mapped}, input_hashes(None, path)
+    settings, inputs = {"frames": path.name, "with_map": with_map}, input_hashes(None, path)
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
         with report("statistics") as progress:
-            found = run(read_labelled(path), mapped=mapped, progress=progress)
+            found = run(read_labelled(path), with_map=with_map, progress=progress)
         details = {
             "elements": dict(found.elements),
             "space_groups": {str(number): count for number, count in found.space_groups.items()},

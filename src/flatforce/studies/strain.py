@@ -57,15 +57,18 @@ class StrainSeriesStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Match the modes at each strain with those at the smallest one."""
+        import numpy as np
+
+        from flatforce.properties.phonons.defects.member_spectra import member_from_arrays
         from flatforce.properties.phonons.defects.strain_series import compare_strains
 
         del context
         folders = [self.parent / name for name in self.keys if name.endswith("/defect")]
-        return compare_strains(
-            list(self.strains),
-            [read_arrays(folder) for folder in folders],
-            modes=[read_record(folder)["details"]["modes"] for folder in folders],
-        )
+        members = [
+            member_from_arrays(read_arrays(folder), read_record(folder)["details"]["modes"])
+            for folder in folders
+        ]
+        return compare_strains(np.array(self.strains), members)
 
 
 def strain_series(

@@ -1,1 +1,1 @@
-"""A test kit for force fields: small sheets, laws they must obey, named tolerances."""
+"""Test kit for force fields: small sheets, exact laws, named tolerances."""

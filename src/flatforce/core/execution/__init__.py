@@ -1,1 +1,1 @@
-"""Where work runs: here, or in Parsl pools on this machine, Slurm or PBS."""
+"""Where work runs: on this machine, in Parsl pools, or in job arrays of Slurm and PBS."""

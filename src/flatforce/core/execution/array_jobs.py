@@ -1,4 +1,4 @@
-"""Tasks handed to a queue as one job array, with no driver left behind."""
+"""Tasks submitted to a queue as one job array, without a driver that waits for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flatforce.core.errors import ConfigError
-from flatforce.core.execution.config import hours
+from flatforce.core.execution.config import format_walltime
 from flatforce.core.files import write_text
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Queue:
-    """How a queue is spoken to."""
+    """Commands of a queue."""
 
     submit: str
-    """Program that takes a job script and prints the number of the job."""
-    ask: tuple[str, ...]
-    """Words that list a job; nothing, or an error, for one that is over."""
+    """Program that submits a job script and prints the number of the job."""
+    list_job: tuple[str, ...]
+    """Command that lists a job; it prints nothing, or fails, for a job that has ended."""
     index: str
-    """Variable with the number of an element of the array."""
+    """Environment variable with the number of an element of the array."""
 
 
 QUEUES = {
@@ -39,18 +39,18 @@ QUEUES = {
 
 
 def submit_array(tasks: Sequence[Path], command: Sequence[str], executor: Executor, *, folder: Path) -> str:
-    """Submit one job array with a task an element.
+    """Submit one job array with one task in each element.
 
     Parameters
     ----------
     tasks
-        Files of tasks; a list of them is written beside the script.
+        Files of the tasks; a list of them is written next to the script.
     command
-        Words before the name of a task.
+        Command that runs a task; the file of the task is its last argument.
     executor
-        The queue and what to ask of it; `blocks` elements run at the same time.
+        Queue and resources; `blocks` elements run at the same time.
     folder
-        For the script and the jobs' output.
+        Folder of the script and of the output of the jobs.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def submit_array(tasks: Sequence[Path], command: Sequence[str], executor: Execut
     Raises
     ------
     ConfigError
-        If the executor is no queue, or the queue does not take the job.
+        If the executor is not a queue, or the queue refuses the job.
     """
     queue = _queue(executor)
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,17 +68,21 @@ def submit_array(tasks: Sequence[Path], command: Sequence[str], executor: Execut
     write_text(names, "".join(f"{task}\n" for task in tasks))
     write_text(script, _script(len(tasks), names, command, executor, folder=folder))
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [queue.submit, str(script)], capture_output=True, text=True, check=True, cwd=folder
         )
     except subprocess.CalledProcessError as error:
         raise ConfigError(
-            f"{queue.submit} did not take {script}.", why=error.stderr.strip(), fix="mend `executors`"
+            f"{queue.submit} refused {script}.",
+            why=error.stderr.strip(),
+            fix="correct `executors` in the settings: `flatforce settings label` lists its keys",
         ) from error
-    found = re.search(r"\d+(\[\])?[\w.-]*", done.stdout)
-    if found is None:
-        raise ConfigError(f"{queue.submit} named no job.", why=done.stdout.strip() or "it printed nothing")
-    return found.group()
+    job_number = re.search(r"\d+(\[\])?[\w.-]*", process.stdout)
+    if job_number is None:
+        raise ConfigError(
+            f"{queue.submit} printed no job number.", why=process.stdout.strip() or "it printed nothing"
+        )
+    return job_number.group()
 
 
 def is_queued(job: str, executor: Executor) -> bool:
@@ -87,16 +91,16 @@ def is_queued(job: str, executor: Executor) -> bool:
     Parameters
     ----------
     job
-        Its number.
+        Number of the job.
     executor
-        The queue.
+        Settings of the queue.
 
     Returns
     -------
-    False once it is over or unknown.
+    False once the job has ended or is unknown.
     """
-    answer = subprocess.run([*_queue(executor).ask, job], capture_output=True, text=True, check=False)
-    return answer.returncode == 0 and bool(answer.stdout.strip())
+    process = subprocess.run([*_queue(executor).list_job, job], capture_output=True, text=True, check=False)
+    return process.returncode == 0 and bool(process.stdout.strip())
 
 
 def _queue(executor: Executor) -> Queue:
@@ -104,12 +108,13 @@ def _queue(executor: Executor) -> Queue:
         raise ConfigError(
             "A job array needs a queue.",
             why=f"the executor is `{executor.kind}`",
-            fix="give `executors` one of kind slurm or pbs",
+            fix="set executors: {dft: {kind: slurm}} or {kind: pbs}",
         )
     queue = QUEUES[executor.kind]
     if shutil.which(queue.submit) is None:
         raise ConfigError(
-            f"There is no program {queue.submit} here.", fix="submit from a node that knows the queue"
+            f"There is no program {queue.submit} here.",
+            fix="run the same command on a login node of the cluster",
         )
     return queue
 
@@ -131,18 +136,18 @@ def _script(count: int, names: Path, command: Sequence[str], executor: Executor,
 
 
 def _slurm(count: int, executor: Executor, folder: Path) -> list[str]:
-    asked = {
+    options = {
         "job-name": "flatforce",
         "array": f"0-{count - 1}%{executor.blocks}",
         "output": f"{folder}/%A-%a.out",
         "nodes": executor.nodes,
-        "time": hours(executor.walltime),
+        "time": format_walltime(executor.walltime),
         "ntasks-per-node": executor.cores_per_node,
         "gpus-per-node": executor.gpus_per_node or None,
         "partition": executor.queue,
         "account": executor.account,
     }
-    return [f"#SBATCH --{name}={value}" for name, value in asked.items() if value is not None]
+    return [f"#SBATCH --{name}={value}" for name, value in options.items() if value is not None]
 
 
 def _pbs(count: int, executor: Executor, folder: Path) -> list[str]:
@@ -155,9 +160,9 @@ def _pbs(count: int, executor: Executor, folder: Path) -> list[str]:
         "-j oe",
         f"-o {folder}/",
         f"-l {select}",
-        f"-l walltime={hours(executor.walltime)}",
+        f"-l walltime={format_walltime(executor.walltime)}",
     ]
-    if count > 1:  # PBS refuses an array of one
+    if count > 1:  # PBS refuses an array of one element
         lines.append(f"-J 0-{count - 1}%{executor.blocks}")
     if executor.queue:
         lines.append(f"-q {executor.queue}")

@@ -14,53 +14,53 @@ if TYPE_CHECKING:
 
 
 class Executor(Config):
-    """A pool of Parsl workers; `templates/` holds one for a laptop, for Slurm and for PBS."""
+    """A pool of Parsl workers; `flatforce label --template laptop | slurm | pbs` prints examples."""
 
     kind: Literal["local", "slurm", "pbs"] = "local"
-    """Who starts the blocks: this machine, or a queue."""
+    """What starts the blocks (jobs): this machine, or a queue."""
     blocks: PositiveInt = 1
-    """Jobs in the queue at most; a lost one is replaced while work is left."""
+    """Largest number of blocks (jobs) in the queue; a lost block is replaced while work is left."""
     nodes: PositiveInt = 1
-    """Nodes of a block."""
+    """Number of nodes of a block."""
     workers: PositiveInt = 1
-    """Tasks at the same time on each node."""
+    """Number of tasks at the same time on each node."""
     cores_per_node: PositiveInt | None = None
-    """Cores asked for on each node."""
+    """Number of cores requested on each node."""
     gpus_per_node: NonNegativeInt = 0
-    """GPUs asked for on each node; each worker sees its own."""
+    """Number of GPUs requested on each node; each worker uses one of its own."""
     walltime: str = Field("24:00:00", pattern=r"^(\d+-)?\d+:\d\d:\d\d$")
-    """[D-]HH:MM:SS of a block."""
+    """Time limit of a block, as [D-]HH:MM:SS."""
     drain: NonNegativeInt = 0
-    """Minutes before the end of a block in which it takes no new task; 0 for none."""
+    """Time before the end of a block during which it starts no new task, in minutes; 0 for none."""
     retries: NonNegativeInt = 2
-    """How often a task is given out again after its worker died."""
+    """Number of times that a task is restarted after its worker died."""
     queue: str | None = None
-    """Partition of Slurm, queue of PBS."""
+    """Name of the partition (Slurm) or queue (PBS)."""
     account: str | None = None
-    """Who pays."""
+    """Account that is charged for the jobs."""
     options: str = ""
     """Further lines of the job script, `#SBATCH …` or `#PBS …`."""
     setup: str = ""
-    """Shell lines run in the job before the workers start: modules, the environment."""
+    """Shell commands that run in the job before the workers start, such as loading modules and an environment."""
     address: str | None = None
-    """Name or IP of this host as the nodes see it; found by Parsl if not given."""
+    """Name or IP address of this host as the nodes see it; Parsl finds it if null."""
     heartbeat: PositiveInt = 120
-    """s without a sign of life after which a node is given up."""
+    """Time without a sign of life after which a node counts as lost, in s."""
 
 
-def chosen(executors: Mapping[str, Executor], name: str) -> Executor:
-    """Choose a pool.
+def select_executor(executors: Mapping[str, Executor], name: str) -> Executor:
+    """Select a pool by name.
 
     Parameters
     ----------
     executors
         Pools by name.
     name
-        The one wanted; where only one is given, that one is taken.
+        Name of the pool; if only one pool is given, that one is selected whatever its name.
 
     Returns
     -------
-    Its settings.
+    Settings of the pool.
 
     Raises
     ------
@@ -74,38 +74,38 @@ def chosen(executors: Mapping[str, Executor], name: str) -> Executor:
     raise ConfigError(
         f"There is no executor `{name}`.",
         why=f"the settings name {', '.join(executors) or 'none'}",
-        fix=f"name one `{name}`, or leave only one; `flatforce label --template slurm` prints an example",
+        fix=f"name one `{name}`, or give only one; `flatforce label --template slurm` prints an example",
     )
 
 
-def hours(walltime: str) -> str:
-    """Write a wall time without days, as every queue and Parsl read it.
+def format_walltime(walltime: str) -> str:
+    """Write a wall time without days, as every queue and Parsl accept it.
 
     Parameters
     ----------
     walltime
-        [D-]HH:MM:SS.
+        Wall time as [D-]HH:MM:SS.
 
     Returns
     -------
-    HH:MM:SS.
+    Wall time as HH:MM:SS.
     """
-    minutes, rest = divmod(seconds(walltime), 60)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
+    minutes, seconds = divmod(walltime_seconds(walltime), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
-def seconds(walltime: str) -> int:
-    """Turn a wall time into seconds.
+def walltime_seconds(walltime: str) -> int:
+    """Convert a wall time to seconds.
 
     Parameters
     ----------
     walltime
-        [D-]HH:MM:SS.
+        Wall time as [D-]HH:MM:SS.
 
     Returns
     -------
-    Seconds.
+    Wall time in s.
     """
     days, _, clock = walltime.rpartition("-")
-    hour, minute, second = (int(part) for part in clock.split(":"))
+    hour, minute, second = (int(number) for number in clock.split(":"))
     return 86400 * int(days or 0) + 3600 * hour + 60 * minute + second

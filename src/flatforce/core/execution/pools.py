@@ -1,4 +1,4 @@
-"""Pools that take tasks and give futures."""
+"""Pools of workers that run tasks and return futures."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flatforce.core.errors import MissingDependencyError
-from flatforce.core.execution.config import Executor, chosen, hours, seconds
+from flatforce.core.execution.config import Executor, format_walltime, select_executor, walltime_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
 HEARTBEATS = 4
-"""Signs of life that a node may miss before it is given up; Parsl's own default."""
+"""Number of signs of life that a node may miss before it counts as lost; Parsl's own default."""
 
 
 PROGRAMS: Final = Path(sys.executable).parent
-"""Where Parsl's own programs stand, on the path or not."""
+"""Folder of Parsl's own programs, whether it is on the path or not."""
 
 
 class Submit(Protocol):
-    """Gives a task to a pool."""
+    """Function that submits a task to a pool."""
 
     def __call__(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Run `function(*args)` somewhere; both must be importable and picklable there."""
@@ -36,16 +36,16 @@ class Submit(Protocol):
 
 @contextmanager
 def thread_pool(workers: int) -> Iterator[Submit]:
-    """Open a pool in this process, for tasks that wait for processes of their own.
+    """Open a pool of threads, for tasks that wait for processes of their own.
 
     Parameters
     ----------
     workers
-        Tasks at the same time.
+        Number of tasks at the same time.
 
     Yields
     ------
-    What takes tasks. Those that have not begun are dropped when the block is left by an error.
+    Function that submits a task. Tasks that have not started are dropped when an error ends the block.
     """
     pool = ThreadPoolExecutor(workers)
     try:
@@ -63,20 +63,20 @@ def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) ->
     executors
         Pools by name.
     name
-        The one wanted; where only one is given, that one is taken.
+        Name of the pool; if only one pool is given, that one is used whatever its name.
     folder
-        For Parsl's logs and job scripts.
+        Folder of Parsl's logs and job scripts.
 
     Yields
     ------
-    What takes tasks.
+    Function that submits a task.
 
     Raises
     ------
     MissingDependencyError
-        Without Parsl.
+        If Parsl is not installed.
     """
-    executor = chosen(executors, name)
+    executor = select_executor(executors, name)
     try:
         import parsl
         from parsl.app.python import PythonApp
@@ -88,11 +88,11 @@ def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) ->
         executors=[high_throughput(name, executor, folder=folder)],
         retries=executor.retries,
         run_dir=str(folder),
-        initialize_logging=False,  # Parsl's own leaves its file open
+        initialize_logging=False,  # Parsl's own logging leaves its file open
         strategy_period=1 if executor.kind == "local" else 5,
         usage_tracking=0,
     )
-    with _logged(folder):
+    with _write_log(folder):
         kernel = parsl.DataFlowKernel(config)
         try:
             yield lambda function, /, *args: PythonApp(function, data_flow_kernel=kernel, executors=[name])(
@@ -103,32 +103,32 @@ def parsl_pool(executors: Mapping[str, Executor], name: str, *, folder: Path) ->
 
 
 @contextmanager
-def _logged(folder: Path) -> Iterator[None]:
+def _write_log(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     logger, handler = logging.getLogger("parsl"), logging.FileHandler(folder / "parsl.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    before = logger.level
+    old_level = logger.level
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before)
+        logger.setLevel(old_level)
         handler.close()
 
 
 def high_throughput(name: str, executor: Executor, *, folder: Path) -> Any:
-    """Make Parsl's executor.
+    """Create Parsl's executor.
 
     Parameters
     ----------
     name
-        Its label.
+        Name of the pool.
     executor
-        Settings.
+        Settings of the pool.
     folder
-        For the logs of its workers.
+        Folder of the logs of its workers.
 
     Returns
     -------
@@ -136,27 +136,27 @@ def high_throughput(name: str, executor: Executor, *, folder: Path) -> Any:
     """
     from parsl.executors import HighThroughputExecutor
 
-    drain = max(60, seconds(executor.walltime) - 60 * executor.drain) if executor.drain else None
+    drain = max(60, walltime_seconds(executor.walltime) - 60 * executor.drain) if executor.drain else None
     return HighThroughputExecutor(
         label=name,
         provider=_provider(executor),
         address="127.0.0.1" if executor.kind == "local" else executor.address,
-        cores_per_worker=1e-6,  # `max_workers_per_node` alone decides
+        cores_per_worker=1e-6,  # so that `max_workers_per_node` alone limits the workers
         max_workers_per_node=executor.workers,
         available_accelerators=executor.gpus_per_node,
         heartbeat_threshold=executor.heartbeat,
         heartbeat_period=max(1, executor.heartbeat // HEARTBEATS),
         drain_period=drain,
         worker_logdir_root=str(folder),
-        interchange_launch_cmd=_interchange(),
+        interchange_launch_cmd=_interchange_command(),
     )
 
 
-def _interchange() -> list[str]:
-    """Let Parsl's go-between die with the driver; by itself it lives on, and with it every block."""
-    ends = shutil.which("setpriv")
+def _interchange_command() -> list[str]:
+    """Return a command whose process ends with the driver; otherwise Parsl's interchange keeps running, and with it all blocks."""
+    setpriv = shutil.which("setpriv")
     program = str(PROGRAMS / "interchange.py")
-    return [ends, "--pdeathsig", "KILL", program] if ends else [program]
+    return [setpriv, "--pdeathsig", "KILL", program] if setpriv else [program]
 
 
 def _provider(executor: Executor) -> Any:
@@ -172,7 +172,7 @@ def _provider(executor: Executor) -> Any:
     }
     if executor.kind == "local":
         return LocalProvider(**common | {"init_blocks": executor.blocks, "nodes_per_block": 1})
-    common |= {"account": executor.account, "walltime": hours(executor.walltime)}
+    common |= {"account": executor.account, "walltime": format_walltime(executor.walltime)}
     common |= {"scheduler_options": executor.options}
     if executor.kind == "slurm":
         return SlurmProvider(
@@ -181,7 +181,7 @@ def _provider(executor: Executor) -> Any:
             cores_per_node=executor.cores_per_node,
             gpus_per_node=executor.gpus_per_node or None,
             exclusive=False,
-            launcher=SrunLauncher(overrides="--overlap") if executor.nodes > 1 else _single(),
+            launcher=SrunLauncher(overrides="--overlap") if executor.nodes > 1 else _single_node(),
         )
     gpus = f"ngpus={executor.gpus_per_node}" if executor.gpus_per_node else ""
     return PBSProProvider(
@@ -189,11 +189,11 @@ def _provider(executor: Executor) -> Any:
         queue=executor.queue,
         cpus_per_node=executor.cores_per_node or 1,
         select_options=gpus,
-        launcher=MpiExecLauncher() if executor.nodes > 1 else _single(),
+        launcher=MpiExecLauncher() if executor.nodes > 1 else _single_node(),
     )
 
 
-def _single() -> Any:
+def _single_node() -> Any:
     from parsl.launchers import SingleNodeLauncher
 
     return SingleNodeLauncher()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ase.constraints import FixAtoms
 from ase.io import iread
 
-from flatforce.data.stress_labels import stress_matrix
 from flatforce.data.readers.content import (
     NO_FORCES,
     TRUNCATED,
@@ -17,6 +16,7 @@ from flatforce.data.readers.content import (
     Refusal,
     build_frame,
 )
+from flatforce.data.stress_labels import stress_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from ase.io.extxyz import read_xyz
 
 from flatforce.core.errors import DataError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from ase import Atoms
 
-from flatforce.data.readers.content import TRUNCATED, FileContent, Refusal, from_kbar, build_frame
+from flatforce.data.readers.content import TRUNCATED, FileContent, Refusal, build_frame, from_kbar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,9 +21,9 @@ from flatforce.data.readers.content import (
     UNCONVERGED,
     FileContent,
     Refusal,
-    from_kbar,
     build_frame,
     drop_repeated_steps,
+    from_kbar,
 )
 from flatforce.data.readers.vasp_settings import UNNAMED, dft_settings
 
@@ -111,7 +111,7 @@ class _Run:
         if line.startswith(" POTCAR:"):
             self.potentials.append(line.split(":")[1].strip())
         elif "ions per type" in line:
-            self.counts = [int(field) for field in line.split("=")[1].split()]
+            self.counts = [int(count) for count in line.split("=")[1].split()]
         elif match := GRID.search(line):
             self.kpoints = "x".join(match.groups())
         elif match := SIGMA.search(line):
@@ -169,7 +169,7 @@ class _Run:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(field) for field in text.split()]
+    return [float(number) for number in text.split()]
 
 
 def _stress(kbar: list[float]) -> FloatArray:

@@ -18,9 +18,9 @@ from flatforce.data.readers.content import (
     UNCONVERGED,
     FileContent,
     Refusal,
-    from_kbar,
     build_frame,
     drop_repeated_steps,
+    from_kbar,
 )
 from flatforce.data.readers.vasp_settings import dft_settings
 

@@ -11,7 +11,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
-from flatforce.data.frames import calculated_stress
+from flatforce.data.stress_labels import calculated_stress
 from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Shapes of the models that can be trained."""
+"""Architectures of the models that can be trained."""
 
 from __future__ import annotations
 
@@ -9,79 +9,79 @@ from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Positi
 from flatforce.core.config import Config
 
 IRREPS = r"^\s*\d+x\d+[eo](\s*\+\s*\d+x\d+[eo])*\s*$"
-"""As 32x0e + 32x1o."""
+"""Pattern of irreducible representations in the notation of e3nn, such as 32x0e + 32x1o."""
 
 
 class MaceArchitecture(Config):
-    """Shape of a MACE model."""
+    """Architecture of a MACE model."""
 
     kind: Literal["mace"] = "mace"
-    """Which model."""
+    """Kind of model."""
     hidden_irreps: str = Field("32x0e + 32x1o", pattern=IRREPS)
-    """Features of a node, in e3nn's notation."""
+    """Irreducible representations of the node features in the notation of e3nn, such as 32x0e + 32x1o."""
     r_max: PositiveFloat = 5.0
-    """Å. Cutoff of an edge."""
+    """Cutoff of the neighbour graph in Å."""
     num_interactions: PositiveInt = 2
-    """Message-passing layers."""
+    """Number of message-passing layers."""
     correlation: PositiveInt = 3
-    """Body order of a message less one."""
+    """Body order of a message minus one."""
     max_ell: PositiveInt = Field(3, le=11)
-    """Highest spherical harmonic of an edge."""
+    """Largest degree of the spherical harmonics of an edge."""
     num_radial_basis: PositiveInt = 8
-    """Bessel functions."""
+    """Number of Bessel functions that expand an edge length."""
     num_cutoff_basis: PositiveInt = 5
-    """Order of the polynomial cutoff."""
+    """Order of the polynomial cutoff function."""
     readout_irreps: str = Field("16x0e", pattern=IRREPS)
-    """Hidden layer of the last readout."""
+    """Irreducible representations of the hidden layer of the last readout."""
 
 
 class M3GNetArchitecture(Config):
-    """Shape of MatGL's M3GNet."""
+    """Architecture of an M3GNet model of MatGL."""
 
     kind: Literal["m3gnet"]
-    """Which model."""
+    """Kind of model."""
     r_max: PositiveFloat = 5.0
-    """Å. Cutoff of an edge."""
+    """Cutoff of the neighbour graph in Å."""
     threebody_cutoff: PositiveFloat = 4.0
-    """Å. Cutoff of the bonds of an angle."""
+    """Cutoff in Å of the two bonds that form an angle."""
     units: PositiveInt = 64
-    """Features of a node and an edge."""
+    """Number of features of a node and of an edge."""
     num_interactions: PositiveInt = 3
-    """Message-passing layers."""
+    """Number of message-passing layers."""
 
 
 class TensorNetArchitecture(Config):
-    """Shape of MatGL's TensorNet."""
+    """Architecture of a TensorNet model of MatGL."""
 
     kind: Literal["tensornet"]
-    """Which model."""
+    """Kind of model."""
     r_max: PositiveFloat = 5.0
-    """Å. Cutoff of an edge."""
+    """Cutoff of the neighbour graph in Å."""
     units: PositiveInt = 64
-    """Features of a node."""
+    """Number of features of a node."""
     num_interactions: PositiveInt = 2
-    """Message-passing layers."""
+    """Number of message-passing layers."""
     num_radial_basis: PositiveInt = 32
-    """Gaussians of a bond length."""
+    """Number of Gaussians that expand an edge length."""
 
 
 class NequIPArchitecture(Config):
-    """Shape of a NequIP model."""
+    """Architecture of a NequIP model."""
 
     kind: Literal["nequip"]
-    """Which model."""
+    """Kind of model."""
     r_max: PositiveFloat = 5.0
-    """Å. Cutoff of an edge."""
+    """Cutoff of the neighbour graph in Å."""
     num_features: PositiveInt = 32
-    """Features of a node for each order and parity."""
+    """Number of node features for each degree and parity."""
     l_max: NonNegativeInt = 1
-    """Highest order of a feature and of a spherical harmonic."""
+    """Largest degree of the node features and of the spherical harmonics."""
     parity: bool = True
-    """Whether features of odd parity take part; without them a model does not know a mirror."""
+    """Whether the model has features of odd parity; without them it breaks the mirror symmetry of a sheet."""
     num_interactions: PositiveInt = 3
-    """Message-passing layers."""
+    """Number of message-passing layers."""
     num_radial_basis: PositiveInt = 8
-    """Bessel functions."""
+    """Number of Bessel functions that expand an edge length."""
 
 
 def _kind(value: Any) -> str:
@@ -95,4 +95,4 @@ Architecture = Annotated[
     | Annotated[NequIPArchitecture, Tag("nequip")],
     Discriminator(_kind),
 ]
-"""MACE where no `kind` is given."""
+"""Architecture of a new model, distinguished by `kind`; MACE if no `kind` is given."""

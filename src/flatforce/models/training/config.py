@@ -10,19 +10,20 @@ from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
 from flatforce.models.training.architectures import Architecture, MaceArchitecture
 
-FURTHER: Final = 3e-4
-"""First step of a model that is trained further."""
+FINE_TUNING_LEARNING_RATE: Final = 3e-4
+"""Initial learning rate of fine-tuning where none is given: the default of a new model would erase what the model knows."""
 
 
 class Weights(Config):
-    """Weights of the loss; each term is a mean of squares (see `huber_delta`)."""
+    """Weights of the terms of the loss; each term is a mean of squared errors (see `huber_delta`)."""
 
     energy: NonNegativeFloat = 1.0
-    """Of the energy per atom, (eV/atom)²."""
+    """Weight of the squared error of the energy per atom in (eV/atom)²."""
     forces: NonNegativeFloat = 100.0
-    """Of each force component, (eV/Å)²."""
+    """Weight of the squared error of a force component in (eV/Å)²; 0 leaves forces out."""
     stress: NonNegativeFloat = 10.0
-    """Of each in-plane component of the membrane stress, (eV/Å²)²; out-of-plane components never enter."""
+    """Weight of the squared error of an in-plane component of the membrane stress in (eV/Å²)²; 0 leaves the stress out.
+    Out-of-plane components never enter the loss."""
 
     @property
     def energy_only(self) -> bool:
@@ -31,126 +32,134 @@ class Weights(Config):
 
 
 class StageTwo(Config):
-    """The last part of a run, with more weight on energies and a small step."""
+    """The last part of a run, with larger weight on the energies and a small learning rate."""
 
     start: PositiveFloat = Field(0.75, lt=1.0)
-    """Fraction of the epochs after which it begins."""
+    """Fraction of the epochs after which stage two starts."""
     weights: Weights = Weights(energy=1000.0, forces=100.0, stress=10.0)
-    """Weights from then on."""
+    """Weights of the loss in stage two."""
     learning_rate: PositiveFloat | None = None
-    """First step of this part; falls along a half cosine to a hundredth of it. A tenth of the run's if not given."""
+    """Initial learning rate of stage two, which decays along a half cosine to a hundredth of it; null for a tenth of
+    the learning rate of stage one."""
 
 
 class Replay(Config):
-    """Frames that remind a model of what it knew before."""
+    """Frames from earlier training data, which keep a fine-tuned model from forgetting them."""
 
     data: list[str]
-    """Files of frames, or names of bundled datasets; those that are held out stay out."""
+    """Files of frames, or names of bundled datasets. Validation and test frames of the run are left out."""
     count: PositiveInt = 100
-    """Frames taken, at random by `seed`; all if there are fewer."""
+    """Number of frames, drawn at random with `seed`; all of them if there are fewer."""
     labels: Literal["model", "own"] = "model"
-    """Whether they carry what the model said of them before it was trained further, or their own labels."""
+    """Whether the frames are labelled with the predictions of the model before fine-tuning (`model`) or keep their own labels
+    (`own`)."""
 
 
 class TrainConfig(Config):
     """A training run of one model or a committee."""
 
     name: str = Field("model", pattern=r"^[\w.-]+$")
-    """Name of the model's file."""
+    """Name of the model file, without its suffix."""
 
     data: list[str] = []
-    """Files of labelled frames, or names of bundled datasets: a training needs one at least."""
+    """Files of labelled frames, or names of bundled datasets; at least one is needed."""
     test_fraction: float = Field(0.12, ge=0.0, lt=1.0)
-    """Share held out for good; see `hold_out`."""
+    """Fraction of the frames that is held out as test set; see `hold_out`."""
     hold_out: Literal["config_type", "material"] = "config_type"
-    """Whether that share of each config type is held out, at least one frame of each with three or more, or that share of
-    the materials, each with all its frames; validation frames are chosen likewise."""
+    """Whether the test set takes its fraction of each config type (`config_type`; at least one frame of every type that has
+    three), or of the materials, each with all its frames (`material`). Validation frames are chosen in the same way."""
     split: str | None = None
-    """JSON of `flatforce data split`, or `split.json` of another run: what it holds out is held out here too, in place of
-    `test_fraction`."""
+    """JSON file of `flatforce data split`, or `split.json` of another run, whose test set is held out instead of
+    `test_fraction`; null draws a new test set."""
     split_seed: int = 0
-    """Seed of that choice; kept apart from `seed` so that a committee shares one test set."""
+    """Seed of the test set. It is separate from `seed` so that all members of a committee share one test set."""
     valid_fraction: float = Field(0.1, gt=0.0, lt=1.0)
-    """Share of the rest that judges the epochs."""
+    """Fraction of the other frames that is the validation set, by which the best epoch is chosen."""
     valid_file: str | None = None
-    """Frames that judge the epochs instead."""
+    """File of labelled frames, or name of a bundled dataset, that is the validation set instead; null for `valid_fraction`."""
     min_energy_step: float | None = None
-    """eV/atom. Steps of a relaxation (frames of one `material` with `step` in their info) that are learnt: those after
-    which the energy falls by more than this, the first and the last; null for all."""
+    """Energy difference in eV/atom to the next step of its relaxation above which a frame is trained on, the first and the
+    last step always; null trains on all steps. Steps are frames of one `material` with `step` in their info. The literature
+    writes e_cut."""
     n_frames: PositiveInt | None = None
-    """Training frames used, chosen by `seed`, for learning curves; null for all."""
+    """Number of training frames, drawn with `seed`, for learning curves; null for all."""
     e0s: dict[str, float] | Literal["isolated", "least_squares"] = "least_squares"
-    """Energies of single atoms (eV): given, from `IsolatedAtom` frames, or fitted."""
+    """Reference energies of the elements in eV: given as a mapping, taken from `IsolatedAtom` frames (`isolated`), or fitted to
+    the data (`least_squares`)."""
     model: Architecture = MaceArchitecture()
-    """Shape of the model; not read when one is trained further."""
+    """Architecture of a new model; it has no effect in fine-tuning."""
     start_from: str | None = None
-    """Model that is trained further, such as chgnet:0.3.0; null for random weights."""
+    """Force field that is fine-tuned, such as chgnet:0.3.0; null trains a new model from random weights."""
     refit_e0s: bool = True
-    """Whether its reference energies are first moved, by least squares over the species, to those of the frames."""
+    """Whether fine-tuning first shifts the reference energies of the model to those of the data, by least squares over the
+    elements."""
     freeze: list[str] = []
-    """Weights that stay as they are, by name; * stands for anything, as in `interactions.0.*`."""
+    """Names of weights that fine-tuning leaves unchanged; * matches anything, as in `interactions.0.*`."""
     replay: Replay | None = None
-    """Frames of what the model knew before, learnt beside the new ones; null for none."""
+    """Frames of earlier training data that fine-tuning adds to the training set; null for none."""
     batch_size: PositiveInt = 4
-    """Frames a step."""
+    """Batch size: number of frames in one step of the optimiser."""
     epochs: PositiveInt = 300
-    """Passes over the data."""
+    """Number of epochs, that is, of passes over the training set."""
     learning_rate: PositiveFloat = 0.01
-    """First step; falls along a half cosine to a hundredth of it at the end of stage one. 3e-4 if not given where a model
-    is trained further: the other would wipe out what it knows."""
+    """Initial learning rate, which decays along a half cosine to a hundredth of it at the end of stage one. If it is not given
+    in fine-tuning, it is 3e-4, since the default would erase what the model knows."""
     weight_decay: NonNegativeFloat = 5e-7
-    """Decoupled decay of the weights."""
+    """Decoupled weight decay of the AdamW optimiser."""
     amsgrad: bool = True
-    """Whether Adam keeps the largest second moment."""
+    """Whether AdamW uses the maximum of past second moments (AMSGrad)."""
     clip_grad: PositiveFloat = 10.0
-    """Norm at which gradients are clipped."""
+    """Largest norm of the gradient; larger gradients are scaled down to it."""
     ema_decay: float | None = Field(0.99, gt=0.0, lt=1.0)
-    """Decay of the running mean of the weights that is judged and kept; null for none."""
+    """Decay of the exponential moving average (EMA) of the weights, which is validated and saved; null for the weights
+    themselves."""
     weights: Weights = Weights()
-    """Weights of the loss."""
+    """Weights of the terms of the loss."""
     config_type_weights: dict[str, NonNegativeFloat] = {}
-    """Factors of the loss by config type, 1 where not given: more than 1 for what is hard to learn."""
+    """Factors of the loss by config type, 1 for a type that is not listed; more than 1 for frames that are hard to fit."""
     huber_delta: PositiveFloat | None = None
-    """Error (eV/Å of a force, eV/atom, eV/Å²) beyond which the loss grows linearly instead of as the square, so
-    that strongly displaced frames do not outweigh those about a minimum; null for squares alone."""
+    """Error (in eV/Å for forces, eV/atom for energies, eV/Å² for stress) beyond which the loss is linear instead of quadratic
+    (Huber loss), so that strongly displaced frames do not outweigh those near a minimum; null for the squared error."""
     stage_two: StageTwo | None = StageTwo()
     """The last part of the run; null for none."""
     patience: PositiveInt | None = None
-    """Epochs without a better validation loss after which a stage ends; null for never."""
+    """Number of epochs without a lower validation loss after which a stage ends early; null for never."""
     seed: int = 1
-    """Of weights, batches and the validation frames."""
+    """Seed of the initial weights, the batches and the validation set."""
     device: str = "auto"
-    """`cpu`, `cuda`, or `auto`."""
+    """Device that trains: `cpu`, `cuda`, or `auto` for a GPU if there is one."""
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of the training."""
     n_models: PositiveInt = 1
-    """Members of a committee; each has the next seed."""
+    """Number of members of a committee; the seed of each is one higher than that of the one before."""
     monitor: list[Literal["tensorboard", "wandb"]] = []
-    """Live monitors beside the CSV; nothing leaves the machine unless `wandb` is asked for."""
+    """Live monitors in addition to `metrics.csv`; data leave the machine only if `wandb` is listed."""
     checkpoint_seconds: NonNegativeFloat = 20.0
-    """s between checkpoints."""
+    """Time between two checkpoints in seconds."""
     executors: dict[str, Executor] = Field({}, exclude=True)
-    """Parsl pools by name; members are trained side by side on `gpu`. No part of what makes a run the same."""
+    """Parsl pools by name; the members of a committee are trained in parallel on the pool `gpu`. A run may be continued with
+    other pools."""
 
     @model_validator(mode="before")
     @classmethod
-    def _energies_alone(cls, values: Any) -> Any:
-        """Leave out stage two, which would bring forces back, where only energies are fitted and none is given."""
+    def _omit_stage_two(cls, values: Any) -> Any:
+        """Leave out stage two, whose default weights would fit forces, if only energies are fitted and none is given."""
         weights = values.get("weights") if isinstance(values, dict) else None
-        plain = weights.model_dump() if isinstance(weights, Weights) else weights or {}
-        alone = plain.get("forces") == 0 and plain.get("stress") == 0
-        return {"stage_two": None} | values if alone else values
+        weight_values = weights.model_dump() if isinstance(weights, Weights) else weights or {}
+        energy_only = weight_values.get("forces") == 0 and weight_values.get("stress") == 0
+        return {"stage_two": None} | values if energy_only else values
 
     @model_validator(mode="before")
     @classmethod
-    def _gently_further(cls, values: Any) -> Any:
-        further = isinstance(values, dict) and values.get("start_from") is not None
-        return {"learning_rate": FURTHER} | values if further else values
+    def _reduce_learning_rate(cls, values: Any) -> Any:
+        """Lower the default of the learning rate in fine-tuning."""
+        fine_tuning = isinstance(values, dict) and values.get("start_from") is not None
+        return {"learning_rate": FINE_TUNING_LEARNING_RATE} | values if fine_tuning else values
 
     @model_validator(mode="after")
-    def _consistent(self) -> TrainConfig:
+    def _check_fine_tuning(self) -> TrainConfig:
         if self.start_from is None and (self.freeze or self.replay is not None):
-            raise ValueError("freeze and replay need start_from: random weights know nothing to keep")
+            raise ValueError("freeze and replay need start_from, since random weights hold nothing to preserve")
         return self
 
     @property

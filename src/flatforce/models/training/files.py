@@ -1,4 +1,4 @@
-"""Weights on disk."""
+"""Files of torch, written atomically."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ if TYPE_CHECKING:
 
 
 def save_torch(path: Path, content: Any) -> None:
-    """Write what torch pickles, whole or not at all.
+    """Write an object with torch; after an interruption the file is either complete or unchanged.
 
     Parameters
     ----------
     path
-        Where.
+        Path of the file.
     content
-        A module, or states.
+        A module, or states of modules.
     """
     import torch
 
-    held = (
-        io.BytesIO()
-    )  # torch's own writer meets a full disk with a RuntimeError that names neither file nor disk
-    torch.save(content, held)
-    write_atomically(path, lambda part: _write(part, held))
+    # in memory first: on a full disk torch's own writer raises a RuntimeError that names neither file nor disk
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, lambda part: _write_buffer(part, buffer))
 
 
-def _write(path: Path, held: io.BytesIO) -> None:
-    path.write_bytes(held.getbuffer())
+def _write_buffer(path: Path, buffer: io.BytesIO) -> None:
+    path.write_bytes(buffer.getbuffer())

@@ -1,4 +1,4 @@
-"""Where the numbers of each epoch go: a CSV always, TensorBoard or W&B when asked for."""
+"""Output of the errors of each epoch: a CSV file always, TensorBoard or Weights & Biases on request."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """The history of a run.
+    """Writes the errors of a run after each epoch.
 
     Parameters
     ----------
     folder
-        Where `metrics.csv` stands.
+        Folder of `metrics.csv`.
     kinds
-        `tensorboard`, `wandb`.
+        Live monitors: `tensorboard`, `wandb`.
     config
-        Settings, for W&B.
+        Settings of the training, which Weights & Biases shows.
     """
 
     def __init__(self, folder: Path, kinds: Sequence[str], config: dict[str, Any]) -> None:
@@ -33,12 +33,12 @@ class Monitor:
         self.wandb = _wandb(folder, config) if "wandb" in kinds else None
 
     def write(self, history: Sequence[dict[str, float]]) -> None:
-        """Record the history so far; the last row is new.
+        """Write the errors of all epochs so far; the last row is new.
 
         Parameters
         ----------
         history
-            One flat row an epoch.
+            One row of losses and errors for each epoch.
         """
         buffer = io.StringIO()
         table = csv.DictWriter(buffer, fieldnames=list(history[-1]))
@@ -54,11 +54,27 @@ class Monitor:
             self.wandb.log(row, step=int(row["epoch"]))
 
     def close(self) -> None:
-        """End the live monitors."""
+        """Close the live monitors."""
         if self.board is not None:
             self.board.close()
         if self.wandb is not None:
             self.wandb.finish()
+
+
+def describe_errors(row: dict[str, float]) -> str:
+    """Describe the validation errors of an epoch for a progress line.
+
+    Parameters
+    ----------
+    row
+        Losses and errors of the epoch.
+
+    Returns
+    -------
+    Mean absolute errors of forces, if they are fitted, and energies.
+    """
+    forces = f"force MAE {row['valid_force_mae']:.1f} meV/Å, " if "valid_force_mae" in row else ""
+    return f"{forces}energy MAE {row['valid_energy_mae']:.2f} meV/atom"
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -13,7 +13,7 @@ from flatforce.core.execution.pools import parsl_pool
 from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import Record, claim_folder, read_record, stage_key, versions, write_record
-from flatforce.data.splits import cut_trajectories
+from flatforce.data.splits import split_trajectory_warnings
 from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.potential import Potential
@@ -95,7 +95,7 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
         + [f"no frame that was learnt holds {', '.join(c['unlearnt'])}" for c in cards[:1] if c["unlearnt"]]
         + [f"{card['file']}: {NO_GAIN}" for card in cards if card["best_epoch"] < 0]
         + ([] if data.test else [NO_TEST])
-        + cut_trajectories(data.fit, data.test),
+        + split_trajectory_warnings(data.fit, data.test),
         details={"cards": cards},
         seed=config.seed,
         wall_time=time.perf_counter() - start,

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from typing_extensions import override
 
 from flatforce.core.errors import DataError
-from flatforce.core.outcome import Outcome
-from flatforce.properties.alloys.csv_files import write_csv
-from flatforce.properties.alloys.design import Design, make_designs
 from flatforce.properties.alloys.regression import SINGULAR_TOLERANCE, fit_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.alloys.config import ClusterExpansionConfig, RegressionMethod
-    from flatforce.properties.alloys.table import AlloyTable
-    from flatforce.structures.alloys import AlloyLattice
+    from flatforce.properties.alloys.design import Design
 
 
 @dataclass(frozen=True)
@@ -179,91 +173,3 @@ def to_icet(expansion: Expansion) -> Any:
     from icet import ClusterExpansion
 
     return ClusterExpansion(expansion.design.space, 1e-3 * expansion.parameters)
-
-
-@dataclass(frozen=True, repr=False)
-class ClusterExpansionFit(Outcome):
-    """A cluster expansion fitted to a whole table."""
-
-    kind: ClassVar[str] = "cluster expansion"
-    units: ClassVar[dict[str, str]] = {
-        "cv_rmse": "meV/site",
-        "rmse": "meV/site",
-        "n_parameters": "",
-        "n_orderings": "",
-    }
-
-    table: AlloyTable
-    """The table."""
-    expansion: Expansion
-    """The fit; its design holds the cluster vectors of the rows."""
-    interactions: list[dict[str, Any]]
-    """Order, radius (Å), multiplicity and eci (meV per site) of each orbit."""
-
-    @property
-    def predictions(self) -> FloatArray:
-        """(n,) fitted formation energies of the rows in meV per site; they are in-sample."""
-        return self.expansion.predict(self.expansion.design.vectors)
-
-    @property
-    @override
-    def metrics(self) -> dict[str, float]:
-        errors = self.predictions - self.table.formation_energies
-        return {
-            "cv_rmse": self.expansion.cv_rmse,
-            "rmse": float(np.sqrt(np.mean(errors**2))),
-            "n_parameters": float(np.count_nonzero(np.abs(self.expansion.parameters) > 0)),
-            "n_orderings": float(len(self.table.mixed_rows)),
-        }
-
-    @property
-    @override
-    def details(self) -> dict[str, Any]:
-        return {
-            "system": self.table.system,
-            "cutoffs": list(self.expansion.design.cutoffs),
-            "method": self.expansion.method,
-        }
-
-    @override
-    def arrays(self) -> dict[str, FloatArray]:
-        orbits = self.interactions
-        return {
-            "predictions": self.predictions,
-            "formation_energies": self.table.formation_energies,
-            "concentrations": self.table.concentrations,
-            "parameters": self.expansion.parameters,
-            "cluster_vectors": self.expansion.design.vectors,
-            "orbit_order": np.array([orbit["order"] for orbit in orbits]),
-            "orbit_radius": np.array([orbit["radius"] for orbit in orbits]),
-            "orbit_interaction": np.array([orbit["eci"] * orbit["multiplicity"] for orbit in orbits]),
-        }
-
-    @override
-    def files(self, folder: Path) -> None:
-        to_icet(self.expansion).write(str(folder / "expansion.ce"))
-        write_csv(folder / "interactions.csv", list(self.interactions[0]), self.interactions)
-
-
-def fit_cluster_expansion(
-    lattice: AlloyLattice, table: AlloyTable, config: ClusterExpansionConfig
-) -> ClusterExpansionFit:
-    """Fit a cluster expansion to a whole table.
-
-    Parameters
-    ----------
-    lattice
-        The alloy.
-    table
-        The table.
-    config
-        Settings.
-
-    Returns
-    -------
-    The fit with the cutoffs and the regression method that cross-validation selects.
-    """
-    designs = make_designs(lattice, table.orderings, config)
-    rows = np.arange(len(table.rows))
-    expansion = select_and_fit(designs, rows, table.formation_energies, config)
-    return ClusterExpansionFit(table, expansion, interactions(expansion))

@@ -12,9 +12,9 @@ from typing_extensions import override
 from flatforce.core.files import write_text
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
-from flatforce.core.statistics import paired_test
+from flatforce.core.statistics import paired_permutation_test
 from flatforce.properties.alloys.csv_files import write_csv
-from flatforce.properties.alloys.evaluation import evaluate_model
+from flatforce.properties.alloys.evaluation import evaluate_model, finite_or_none
 from flatforce.properties.alloys.scores import SCORE_UNITS
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ def compare_models(
     if baseline is None:
         return evaluations
     return [
-        _test_against(
-            baseline, evaluation, group_of_row, seed=seed, first_repeat_only=model.expensive
-        )
+        _test_against(baseline, evaluation, group_of_row, seed=seed, first_repeat_only=model.expensive)
         for evaluation, model in zip(evaluations, models, strict=True)
     ]
 
@@ -95,7 +93,7 @@ def _test_against(
     shared = np.isfinite(errors) & np.isfinite(baseline_errors)
     if len(np.unique(groups[shared])) < 2:
         return evaluation
-    p_value = paired_test(errors[shared], baseline_errors[shared], groups=groups[shared], seed=seed)
+    p_value = paired_permutation_test(errors[shared], baseline_errors[shared], groups=groups[shared], seed=seed)
     return replace(evaluation, p_value=p_value)
 
 
@@ -143,8 +141,6 @@ class ModelComparison(Outcome):
     @property
     @override
     def details(self) -> dict[str, Any]:
-        in_sample = self.in_sample
-        fitted = bool(np.isfinite(in_sample.mae))
         return {
             "system": self.table.system,
             "species": list(self.table.species),
@@ -158,9 +154,9 @@ class ModelComparison(Outcome):
                 for evaluation in self.evaluations
             },
             "in_sample": {
-                "mae": in_sample.mae if fitted else None,
-                "rmse": in_sample.rmse if fitted else None,
-                "method": in_sample.method,
+                "mae": finite_or_none(self.in_sample.mae),
+                "rmse": finite_or_none(self.in_sample.rmse),
+                "method": self.in_sample.method,
             },
         }
 

@@ -10,7 +10,7 @@ from flatforce.core.config import Config
 from flatforce.models.training.architectures import Architecture, MaceArchitecture
 from flatforce.models.training.config import Weights
 
-Relaxation = Literal["cell", "positions", "none"]
+RelaxationMode = Literal["cell", "positions", "none"]
 """What relaxes: the in-plane cell and the positions, the positions in the cell of the lattice, or nothing."""
 
 RegressionMethod = Literal["ridge", "ardr", "rfe", "lasso", "bayesian-ridge", "least-squares"]
@@ -19,7 +19,7 @@ RegressionMethod = Literal["ridge", "ardr", "rfe", "lasso", "bayesian-ridge", "l
 class AlloyEnergyConfig(Config):
     """How the formation energies of orderings are computed."""
 
-    relax: Relaxation = "cell"
+    relax: RelaxationMode = "cell"
     """What relaxes in mixed orderings. End members always relax in their own cells."""
     max_force: PositiveFloat = 0.01
     """Convergence criterion of relaxations by a force field: the largest force on any atom, in eV/Å."""

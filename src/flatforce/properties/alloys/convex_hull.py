@@ -45,7 +45,7 @@ class ConvexHull(Outcome):
     """Orderings, their formation energies by a cluster expansion, and their convex hull."""
 
     kind: ClassVar[str] = "alloy hull"
-    units: ClassVar[dict[str, str]] = {
+    units = {
         "n_candidates": "",
         "n_ground_states": "",
         "min_formation_energy": "meV/site",
@@ -70,9 +70,7 @@ class ConvexHull(Outcome):
     def ground_states(self) -> list[int]:
         """Indices of the mixed orderings on the hull."""
         return [
-            int(index)
-            for index in self._on_hull
-            if self.concentrations[index].max() < 1 - HULL_TOLERANCE
+            int(index) for index in self._on_hull if self.concentrations[index].max() < 1 - HULL_TOLERANCE
         ]
 
     @property
@@ -126,7 +124,7 @@ class ConvexHull(Outcome):
 
 
 def find_ground_states(
-    lattice: AlloyLattice, fitted: FittedExpansion, orderings: Sequence[Atoms], config: HullConfig
+    lattice: AlloyLattice, fit: FittedExpansion, orderings: Sequence[Atoms], config: HullConfig
 ) -> ConvexHull:
     """Search orderings for ground states; refit the expansion to bootstrap samples of the table for their probability.
 
@@ -134,7 +132,7 @@ def find_ground_states(
     ----------
     lattice
         The alloy.
-    fitted
+    fit
         The expansion, and the table that it was fitted to.
     orderings
         Candidates, undistorted, such as all orderings up to a size.
@@ -145,15 +143,15 @@ def find_ground_states(
     -------
     The hull.
     """
-    vectors = compute_cluster_vectors(fitted.expansion.design.space, lattice, orderings)
+    vectors = compute_cluster_vectors(fit.expansion.design.space, lattice, orderings)
     concentrations = np.array([list(lattice.composition(ordering).values()) for ordering in orderings])
-    energies = fitted.expansion.predict(vectors)
-    n_rows = len(fitted.targets)
+    energies = fit.expansion.predict(vectors)
+    n_rows = len(fit.targets)
     rng = np.random.default_rng(config.seed)
     sampled_energies, on_hull = [], []
     for _ in range(config.samples):
         rows = rng.integers(0, n_rows, size=n_rows)
-        sampled = vectors @ refit(fitted.expansion, fitted.vectors[rows], fitted.targets[rows])
+        sampled = vectors @ refit(fit.expansion, fit.vectors[rows], fit.targets[rows])
         sampled_energies.append(sampled)
         on_hull.append(lower_hull(concentrations, sampled) < HULL_TOLERANCE)
     return ConvexHull(

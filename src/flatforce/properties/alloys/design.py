@@ -69,9 +69,7 @@ def make_designs(
     One design for each candidate.
     """
     nearest = neighbour_distance(lattice)
-    candidates = config.cutoffs or [
-        [nearest * factor for factor in factors] for factors in NEIGHBOUR_CUTOFFS
-    ]
+    candidates = config.cutoffs or [[nearest * factor for factor in factors] for factors in NEIGHBOUR_CUTOFFS]
     return [make_design(lattice, orderings, cutoffs, pinned=config.pin_end_members) for cutoffs in candidates]
 
 

@@ -14,11 +14,11 @@ from flatforce.properties.alloys.table import OrderingEnergy
 from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.properties.relaxation import FailedRelaxation
-from flatforce.reference.config import GpawSettings
-from flatforce.reference.relaxation import LabelRelaxation, relax_by_labels
+from flatforce.reference.config import GpawSettings, LabelRelaxation
+from flatforce.reference.relaxation import relax_by_labels
 from flatforce.structures.alloys import HEIGHT
 from flatforce.structures.sheet import as_slab, thickness
-from flatforce.structures.symmetry import centred
+from flatforce.structures.symmetry import centre_on_symmetric_site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.potential import Potential
-    from flatforce.properties.alloys.config import AlloyEnergyConfig, Relaxation
+    from flatforce.properties.alloys.config import AlloyEnergyConfig, RelaxationMode
     from flatforce.reference.config import LabelConfig, Settings
     from flatforce.structures.alloys import AlloyLattice
 
@@ -78,7 +78,7 @@ def _relax_group(
     sheets: Sequence[Atoms],
     potential: Potential,
     config: AlloyEnergyConfig,
-    relaxation: Relaxation,
+    relaxation: RelaxationMode,
     progress: Progress,
 ) -> list[OrderingEnergy]:
     settings = RelaxConfig(
@@ -141,7 +141,7 @@ def energies_by_labels(
             max_steps=config.max_labels,
             relax_cell=relaxation == "cell",
         )
-        starts, curvatures = [centred(slab(orderings[index])) for index in indices], None
+        starts, curvatures = [centre_on_symmetric_site(slab(orderings[index])) for index in indices], None
         if guide is not None and relaxation != "none":
             guided = [relax_initially(start, guide, target, folder=cache) for start in starts]
             starts = [sheet for sheet, _ in guided]
@@ -160,11 +160,11 @@ def energies_by_labels(
 
 def _group_by_relaxation(
     lattice: AlloyLattice, orderings: Sequence[Atoms], config: AlloyEnergyConfig
-) -> dict[Relaxation, list[int]]:
+) -> dict[RelaxationMode, list[int]]:
     """Group the indices of orderings by what is relaxed: end members always relax in their own cells."""
-    groups: dict[Relaxation, list[int]] = {}
+    groups: dict[RelaxationMode, list[int]] = {}
     for index, atoms in enumerate(orderings):
-        relaxation: Relaxation = "cell" if is_end_member(lattice, atoms) else config.relax
+        relaxation: RelaxationMode = "cell" if is_end_member(lattice, atoms) else config.relax
         groups.setdefault(relaxation, []).append(index)
     return groups
 
@@ -210,7 +210,7 @@ def slab(sheet: Atoms) -> Atoms:
 
 
 def _energy_of_path(
-    ordering: Atoms, frames: Sequence[Atoms], relaxation: Relaxation, failure: str
+    ordering: Atoms, frames: Sequence[Atoms], relaxation: RelaxationMode, failure: str
 ) -> OrderingEnergy:
     if not frames:
         return OrderingEnergy(ordering, ordering, np.nan, relaxation, failure or "no label")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.errors import FlatforceError
-from flatforce.core.statistics import bootstrap
+from flatforce.core.statistics import bootstrap_interval
 from flatforce.properties.alloys.scores import mean_scores, score_predictions
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class ModelEvaluation:
         return {
             "model_input": self.model_input,
             "scores": {
-                kind: {name: _finite_or_none(value) for name, value in scores.items()}
+                kind: {name: finite_or_none(value) for name, value in scores.items()}
                 for kind, scores in self.scores.items()
             },
-            "mae_interval": [_finite_or_none(bound) for bound in self.mae_interval],
-            "p_value": _finite_or_none(self.p_value),
+            "mae_interval": [finite_or_none(bound) for bound in self.mae_interval],
+            "p_value": finite_or_none(self.p_value),
             "learning_curve": {str(size): errors for size, errors in self.learning_curve.items()},
             "cpu_seconds": self.cpu_seconds,
             "training_labels": self.training_labels,
@@ -229,12 +229,10 @@ def _confidence_interval(errors: FloatArray, groups: IntArray, *, seed: int) -> 
     tested = np.isfinite(errors)
     if len(np.unique(groups[tested])) < 2:
         return (np.nan, np.nan)
-    return bootstrap(errors[tested], groups=groups[tested], seed=seed)
+    return bootstrap_interval(errors[tested], groups=groups[tested], seed=seed)
 
 
-def _count_labels(
-    table: AlloyTable, predictor: Predictor, splits: Sequence[Split]
-) -> tuple[float, float]:
+def _count_labels(table: AlloyTable, predictor: Predictor, splits: Sequence[Split]) -> tuple[float, float]:
     """Count the DFT labels that a model is trained on, and those that each prediction needs; means over the folds."""
     labels = np.array([row.n_labels for row in table.rows], dtype=float)
     folds = [split for split in splits if split.kind == "folds"]
@@ -243,6 +241,16 @@ def _count_labels(
     return training if predictor.needs_training else 0.0, prediction if predictor.needs_dft else 0.0
 
 
-def _finite_or_none(value: float) -> float | None:
-    """Replace what is not finite by None: JSON has no NaN."""
+def finite_or_none(value: float) -> float | None:
+    """Replace what is not finite by None: JSON has no NaN.
+
+    Parameters
+    ----------
+    value
+        A number.
+
+    Returns
+    -------
+    The number, or None.
+    """
     return float(value) if np.isfinite(value) else None

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.properties.alloys.config import AlloyEnergyConfig, Relaxation
+    from flatforce.properties.alloys.config import AlloyEnergyConfig, RelaxationMode
     from flatforce.structures.alloys import AlloyLattice
 
 END_MEMBER_TOLERANCE = 1e-9
@@ -111,8 +110,8 @@ def _map_all(
             dropped.append((result.name, error.what))
             continue
         if result.failure or mapped.max_distance > max_distance:
-            left = f"left its lattice: an atom is {mapped.max_distance:.2f} Å from its site"
-            dropped.append((result.name, result.failure or left))
+            displacement = f"left its lattice: an atom is {mapped.max_distance:.2f} Å from its site"
+            dropped.append((result.name, result.failure or displacement))
             continue
         accepted.append(_Accepted(result, _make_row(lattice, result, mapped), mapped.ideal))
     return accepted, dropped
@@ -152,7 +151,7 @@ def _drop_duplicates(
     return [accepted[index] for index in sorted(lowest.values())], duplicates
 
 
-def _common_relaxation(lattice: AlloyLattice, results: Sequence[OrderingEnergy]) -> Relaxation:
+def _common_relaxation(lattice: AlloyLattice, results: Sequence[OrderingEnergy]) -> RelaxationMode:
     relaxations = sorted({result.relaxation for result in results})
     if len(relaxations) > 1:
         raise DataError(
@@ -167,9 +166,7 @@ def _end_member_energies(
     lattice: AlloyLattice, rows: Sequence[Row], dropped: Sequence[tuple[str, str]]
 ) -> Mapping[int, float]:
     """Return the index of each species → energy of its end member, eV per site."""
-    pure = {
-        row.concentrations.index(max(row.concentrations)): row.energy for row in rows if row.end_member
-    }
+    pure = {row.concentrations.index(max(row.concentrations)): row.energy for row in rows if row.end_member}
     missing = [symbol for species, symbol in enumerate(lattice.species) if species not in pure]
     if missing:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped)
@@ -188,7 +185,9 @@ def _check_mismatch(lattice: AlloyLattice, accepted: Sequence[_Accepted], max_mi
     pure = {
         row.concentrations.index(max(row.concentrations)): area[row.name] for row in rows if row.end_member
     }
-    vegard = {row.name: sum(x * pure[species] for species, x in enumerate(row.concentrations)) for row in rows}
+    vegard = {
+        row.name: sum(x * pure[species] for species, x in enumerate(row.concentrations)) for row in rows
+    }
     strain = {row.name: abs(np.sqrt(area[row.name] / vegard[row.name]) - 1) for row in rows}
     mismatch = float(np.sqrt(max(pure.values()) / min(pure.values()))) - 1
     if max(mismatch, *strain.values()) > max_mismatch:
@@ -198,92 +197,3 @@ def _check_mismatch(lattice: AlloyLattice, accepted: Sequence[_Accepted], max_mi
             why=f"at such a strain the sign of the formation energy can be wrong; max_mismatch is {max_mismatch:.2g}",
             fix="set energies.relax: cell, or set alloy.a to the lattice constant of the end members",
         )
-
-
-def energies_on_lattice(
-    lattice: AlloyLattice, results: Sequence[OrderingEnergy], *, max_distance: float
-) -> FloatArray:
-    """Return total energies, with NaN where a sheet is not relaxed or has left the lattice.
-
-    Parameters
-    ----------
-    lattice
-        The alloy.
-    results
-        Energies of orderings.
-    max_distance
-        Largest distance of an atom from its site, in Å.
-
-    Returns
-    -------
-    (n,) total energies of the cells, in eV.
-    """
-    return np.array(
-        [
-            result.energy if _is_on_lattice(lattice, result, max_distance=max_distance) else np.nan
-            for result in results
-        ]
-    )
-
-
-def _is_on_lattice(lattice: AlloyLattice, result: OrderingEnergy, *, max_distance: float) -> bool:
-    if result.failure:
-        return False
-    try:
-        return map_to_lattice(lattice, result.relaxed).max_distance <= max_distance
-    except FlatforceError:
-        return False
-
-
-def relative_to_end_members(table: AlloyTable, energies: FloatArray) -> FloatArray:
-    """Turn total energies of all rows into formation energies, relative to the end members among them.
-
-    Parameters
-    ----------
-    table
-        The table.
-    energies
-        (n,) total energies of the cells, in eV.
-
-    Returns
-    -------
-    (n,) formation energies in meV per site.
-    """
-    per_site = np.array([energy / row.n_sites for energy, row in zip(energies, table.rows, strict=True)])
-    pure = np.zeros(len(table.species))
-    for energy, row in zip(per_site, table.rows, strict=True):
-        if row.end_member:
-            pure[int(np.argmax(row.concentrations))] = energy
-    return np.asarray(1e3 * (per_site - table.concentrations @ pure))
-
-
-def relative_to_own_end_members(
-    table: AlloyTable, end_rows: Sequence[int], test: IntArray, energies: Sequence[float]
-) -> FloatArray:
-    """Turn total energies of end members and test rows by one model into formation energies of the test rows.
-
-    Parameters
-    ----------
-    table
-        The table.
-    end_rows
-        (m,) indices of the rows that are end members.
-    test
-        (k,) indices of the test rows.
-    energies
-        (m + k,) total energies of the cells in eV, the end members first.
-
-    Returns
-    -------
-    (k,) formation energies of the test rows in meV per site.
-    """
-    rows = [*end_rows, *(int(row) for row in test)]
-    per_site = [energy / table.rows[row].n_sites for energy, row in zip(energies, rows, strict=True)]
-    pure = {
-        int(np.argmax(table.rows[row].concentrations)): energy
-        for row, energy in zip(end_rows, per_site[: len(end_rows)], strict=True)
-    }
-    mixtures = [
-        sum(x * pure[species] for species, x in enumerate(table.rows[row].concentrations)) for row in test
-    ]
-    return np.asarray(1e3 * (np.array(per_site[len(end_rows) :]) - np.array(mixtures)))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
     from flatforce.models.potential import Potential
-    from flatforce.reference.relaxation import LabelRelaxation
+    from flatforce.reference.config import LabelRelaxation
 
 MIN_CURVATURE = 6.0
 """Least curvature along any direction, in eV/Å². Softer directions, such as rigid shifts and unstable modes, are treated as

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.properties.alloys.config import AlloyEnergyConfig, Relaxation
+    from flatforce.properties.alloys.config import AlloyEnergyConfig, RelaxationMode
     from flatforce.structures.alloys import AlloyLattice
 
 FILE_ROUNDING = 1 + 1e-6
@@ -60,7 +60,8 @@ def energies_from_frames(
             paths.setdefault(str(name), []).append(frame)
     if not paths:
         raise DataError(
-            f"No frame holds {lattice.name}.", fix=f"give --frames a file with frames of {', '.join(sorted(symbols))} alone"
+            f"No frame holds {lattice.name}.",
+            fix=f"give --frames a file with frames of {', '.join(sorted(symbols))} alone",
         )
     return [_energy_of_path(name, path, config) for name, path in paths.items()]
 
@@ -76,7 +77,7 @@ def _energy_of_path(name: str, path: list[Atoms], config: AlloyEnergyConfig) -> 
     return OrderingEnergy(sheet, sheet, get_labels(last).energy, relaxation, failure, len(path))
 
 
-def _find_residual(frame: Atoms, relaxation: Relaxation, config: AlloyEnergyConfig) -> str:
+def _find_residual(frame: Atoms, relaxation: RelaxationMode, config: AlloyEnergyConfig) -> str:
     """Describe the residual force or stress that exceeds its limit; empty if the frame is relaxed."""
     labels = get_labels(frame)
     force = float(np.linalg.norm(labels.forces, axis=1).max())
@@ -89,14 +90,18 @@ def _find_residual(frame: Atoms, relaxation: Relaxation, config: AlloyEnergyConf
         return "" if documented else "has neither a stress nor info that shows whether its cell is relaxed"
     stress = float(np.abs(membrane_stress(labels.stress, height=float(frame.cell[2, 2]))).max())
     max_stress = config.dft_stress or config.max_stress
-    return f"has a residual membrane stress of {stress:.3g} N/m" if stress > max_stress * FILE_ROUNDING else ""
+    return (
+        f"has a residual membrane stress of {stress:.3g} N/m" if stress > max_stress * FILE_ROUNDING else ""
+    )
 
 
-def _parse_relaxation(name: str, text: str) -> Relaxation:
+def _parse_relaxation(name: str, text: str) -> RelaxationMode:
     if text == "cell":
         return "cell"
     if text == "positions":
         return "positions"
     if text == "none":
         return "none"
-    raise DataError(f"{name}: relaxation is {text!r}.", fix="set relaxation in info to cell, positions or none")
+    raise DataError(
+        f"{name}: relaxation is {text!r}.", fix="set relaxation in info to cell, positions or none"
+    )

@@ -132,7 +132,9 @@ def compute_cluster_vectors(space: Any, lattice: AlloyLattice, orderings: Sequen
     (n, p) cluster vectors, dimensionless; the empty cluster is first.
     """
     third = space.primitive_structure.cell.array[2]
-    return np.array([space.get_cluster_vector(_with_vacuum(ordering, lattice, third)) for ordering in orderings])
+    return np.array(
+        [space.get_cluster_vector(_with_vacuum(ordering, lattice, third)) for ordering in orderings]
+    )
 
 
 def _with_vacuum(ordering: Atoms, lattice: AlloyLattice, third: FloatArray) -> Atoms:
@@ -167,7 +169,9 @@ def ordering_groups(lattice: AlloyLattice, orderings: Sequence[Atoms]) -> list[i
     nearest = neighbour_distance(lattice)
     space = cluster_space(lattice, [factor * nearest for factor in IDENTITY_CUTOFFS])
     vectors = compute_cluster_vectors(space, lattice, orderings)
-    equivalence = SymmetryEquivalenceCheck(to_primitive=True)  # equal vectors are no proof: 8-site cells collide
+    equivalence = SymmetryEquivalenceCheck(
+        to_primitive=True
+    )  # equal vectors are no proof: 8-site cells collide
     groups: list[int] = []
     for index, vector in enumerate(vectors):
         close = np.flatnonzero(np.abs(vectors[:index] - vector).max(axis=1, initial=0.0) < VECTOR_TOLERANCE)

@@ -218,9 +218,7 @@ def _finite_mean(column: Any) -> float:
     return float(finite.mean()) if len(finite) else float("nan")
 
 
-def _random_species(
-    config: MonteCarloConfig, species: tuple[str, ...], n_sites: int, seed: int
-) -> list[str]:
+def _random_species(config: MonteCarloConfig, species: tuple[str, ...], n_sites: int, seed: int) -> list[str]:
     """Distribute species at random; half and half where the composition is free."""
     free = config.ensemble == "semi-grand" or config.concentration is None
     concentration = 0.5 if free or config.concentration is None else config.concentration

@@ -41,7 +41,7 @@ class MonteCarloSampling(Outcome):
     """Averages of all Monte Carlo runs, and the transition temperature."""
 
     kind: ClassVar[str] = "alloy monte carlo"
-    units: ClassVar[dict[str, str]] = {
+    units = {
         "transition_temperature": "K",
         "transition_temperature_error": "K",
     }
@@ -66,24 +66,17 @@ class MonteCarloSampling(Outcome):
     @property
     @override
     def notes(self) -> list[str]:
-        notes = []
         temperature, error = self.transition.temperature, self.transition.error
         if self.transition.unresolved:
-            notes.append(
-                f"order vanishes within one temperature step, at {temperature:g} ± {error:g} K: "
-                "add temperatures there to monte_carlo.temperatures"
-            )
+            where = f"order vanishes within one temperature step, at {temperature:g} ± {error:g} K"
+            return [f"{where}: add temperatures there to monte_carlo.temperatures"]
         if np.isfinite(temperature):
-            return notes
+            return []
         if len(self.config.sizes) < 2 or len(self.config.temperatures) < 2:
-            return [
-                *notes,
-                "no transition temperature was computed: it takes at least two monte_carlo.sizes and two "
-                "monte_carlo.temperatures",
-            ]
+            needed = "at least two monte_carlo.sizes and two monte_carlo.temperatures"
+            return [f"no transition temperature was computed: it takes {needed}"]
         return [
-            *notes,
-            "no transition was found: the Binder cumulants of the two largest sizes do not cross at these temperatures",
+            "no transition was found: the Binder cumulants of the two largest sizes do not cross at these temperatures"
         ]
 
     @property
@@ -96,7 +89,9 @@ class MonteCarloSampling(Outcome):
         for point in self.points:
             row = asdict(point) | {"binder_cumulant": point.binder_cumulant}
             shells = row.pop("warren_cowley")
-            rows.append(row | {f"warren_cowley_{shell}": value for shell, value in enumerate(shells, start=1)})
+            rows.append(
+                row | {f"warren_cowley_{shell}": value for shell, value in enumerate(shells, start=1)}
+            )
         return rows
 
     @override

@@ -111,7 +111,9 @@ def score_predictions(table: AlloyTable, rows: IntArray, predictions: FloatArray
         "spearman": _rank_correlation(concentrations, truth, predictions),
         "hull_mae": float(np.abs(above - predicted_above).mean()),
         "ground_state_recall": float(predicted_stable[stable].mean()) if stable.any() else np.nan,
-        "ground_state_precision": float(stable[predicted_stable].mean()) if predicted_stable.any() else np.nan,
+        "ground_state_precision": float(stable[predicted_stable].mean())
+        if predicted_stable.any()
+        else np.nan,
         "regret": float(above[lowest].mean()) if lowest.any() else 0.0,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.alloys.config import Relaxation
+    from flatforce.properties.alloys.config import RelaxationMode
 
 N_LISTED = 5
 """Number of dropped orderings that the notes name."""
@@ -42,7 +42,7 @@ class OrderingEnergy:
     """The relaxed sheet."""
     energy: float
     """Total energy of the cell, in eV; NaN where it could not be computed."""
-    relaxation: Relaxation
+    relaxation: RelaxationMode
     """What was relaxed."""
     failure: str = ""
     """Why the energy cannot be used; empty if it can."""
@@ -96,7 +96,7 @@ class AlloyTable(Outcome):
     """Formation energies of the orderings of an alloy."""
 
     kind: ClassVar[str] = "alloy energies"
-    units: ClassVar[dict[str, str]] = {
+    units = {
         "n_orderings": "",
         "n_dropped": "",
         "min_formation_energy": "meV/site",
@@ -109,7 +109,7 @@ class AlloyTable(Outcome):
     """Name of the alloy."""
     species: tuple[str, ...]
     """Species that mix."""
-    relaxation: Relaxation
+    relaxation: RelaxationMode
     """What was relaxed in the mixed orderings."""
     rows: tuple[Row, ...]
     """Orderings, sorted by composition."""
@@ -207,9 +207,7 @@ class AlloyTable(Outcome):
         for row in self.rows:
             values = asdict(row)
             concentrations = values.pop("concentrations")
-            rows.append(
-                values | dict(zip(concentration_columns(self.species), concentrations, strict=True))
-            )
+            rows.append(values | dict(zip(concentration_columns(self.species), concentrations, strict=True)))
         write_csv(folder / "table.csv", columns, rows)
         write_frames(folder / "orderings.extxyz", self.orderings)
         write_frames(folder / "relaxed.extxyz", self.relaxed)
@@ -230,25 +228,3 @@ def concentration_columns(species: Sequence[str]) -> list[str]:
     One name for each species, such as `concentration_W`.
     """
     return [f"concentration_{symbol}" for symbol in species]
-
-
-def select_rows(table: AlloyTable, rows: Sequence[int]) -> AlloyTable:
-    """Select rows of a table.
-
-    Parameters
-    ----------
-    table
-        The table.
-    rows
-        (m,) indices of the rows that are selected.
-
-    Returns
-    -------
-    A table with these rows.
-    """
-    return replace(
-        table,
-        rows=tuple(table.rows[index] for index in rows),
-        orderings=tuple(table.orderings[index] for index in rows),
-        relaxed=tuple(table.relaxed[index] for index in rows),
-    )

@@ -11,8 +11,8 @@ from typing_extensions import override
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import ENERGY
 from flatforce.properties.alloys.energies import energies_by_model
-from flatforce.properties.alloys.formation import energies_on_lattice, relative_to_own_end_members
 from flatforce.properties.alloys.predictors import RELAXED_BY_DFT, Predictor
+from flatforce.properties.alloys.relative_energies import energies_on_lattice, relative_to_own_end_members
 from flatforce.properties.alloys.training import TrainingFrames, train_best_candidate, validation_rows
 
 if TYPE_CHECKING:

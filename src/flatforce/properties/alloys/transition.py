@@ -107,9 +107,7 @@ def _standard_error(crossings: FloatArray, n_runs: int) -> float:
     return float("nan")
 
 
-def _binder_cumulants(
-    moments: Mapping[int, list[FloatArray]], rng: np.random.Generator | None
-) -> FloatArray:
+def _binder_cumulants(moments: Mapping[int, list[FloatArray]], rng: np.random.Generator | None) -> FloatArray:
     """Return (2, n_temperatures) cumulants of both sizes, of the runs or of a bootstrap sample of them."""
     cumulants = []
     for runs_by_temperature in moments.values():
@@ -123,9 +121,7 @@ def _binder_cumulants(
     return np.array(cumulants)
 
 
-def _find_crossing(
-    temperatures: FloatArray, cumulants: FloatArray, disordered: float
-) -> tuple[float, int]:
+def _find_crossing(temperatures: FloatArray, cumulants: FloatArray, disordered: float) -> tuple[float, int]:
     """Return the highest crossing that is not noise, and the temperature step it lies in; NaN and 0 for none."""
     gap = cumulants[1] - cumulants[0]  # larger cell minus smaller cell: positive in the ordered phase
     min_cumulant = disordered + NOISE_FRACTION * (ORDERED_CUMULANT - disordered)

@@ -123,7 +123,10 @@ def _compute_spectra(
     distance = np.concatenate(band.distances)
     ticks = np.array([0.0, *(segment[-1] for segment in band.distances)])
     mesh = phonon.run_mesh(
-        [*_mesh_points(cell, config.mesh), 1], with_eigenvectors=True, is_mesh_symmetry=False, is_gamma_center=True
+        [*_mesh_points(cell, config.mesh), 1],
+        with_eigenvectors=True,
+        is_mesh_symmetry=False,
+        is_gamma_center=True,
     )
     lowest, highest = float(mesh.frequencies.min()), float(mesh.frequencies.max())
     grid: dict[str, Any] = {
@@ -160,7 +163,7 @@ def _compute_spectra(
 
 
 def _mesh_points(cell: FloatArray, count: int) -> list[int]:
-    """Number of q points along both reciprocal lattice vectors; fewer where the zone of a long cell is folded."""
+    """Choose the number of q points along both reciprocal vectors; fewer where the zone of a long cell is folded."""
     lengths = np.linalg.norm(cell[:2], axis=1)
     return [int(np.ceil(count * min(1.0, MAX_PRIMITIVE_LENGTH / length))) for length in lengths]
 

@@ -34,6 +34,9 @@ MAX_LISTED_MODES: Final = 36
 RESIDUAL_UNITS: Final = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
 """Unit of the residual of each sum rule."""
 
+ENFORCED_RULES: Final = ("translation", "rotation")
+"""Sum rules that are enforced on cells with a defect, whose residuals are their metrics."""
+
 
 @dataclass(frozen=True, repr=False)
 class PristinePhonons(Outcome):
@@ -121,10 +124,8 @@ class PristinePhonons(Outcome):
         """A membrane stress, for which the Huang conditions do not hold."""
         if self.membrane_stress < STRESS_TOLERANCE:
             return []
-        return [
-            f"the membrane stress of the sheet is {self.membrane_stress:.2f} N/m: the Huang conditions do not hold and "
-            "were not enforced"
-        ]
+        stress = f"the membrane stress of the sheet is {self.membrane_stress:.2f} N/m"
+        return [f"{stress}: the Huang conditions do not hold and were not enforced"]
 
     @property
     def details(self) -> dict[str, Any]:
@@ -195,7 +196,9 @@ def residual_units(rules: tuple[str, ...]) -> dict[str, str]:
     -------
     Name of the metric → unit.
     """
-    return {f"{rule}_residual_{stage}": RESIDUAL_UNITS[rule] for rule in rules for stage in ("before", "after")}
+    return {
+        f"{rule}_residual_{stage}": RESIDUAL_UNITS[rule] for rule in rules for stage in ("before", "after")
+    }
 
 
 def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""Figures of alloys: formation energies, cluster interactions, model comparison, ground states, Monte Carlo."""
+"""Figures of alloys: formation energies, cluster interactions, ground states, Monte Carlo."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,9 +18,6 @@ ENERGY_LABEL: Final = "formation energy (meV/site)"
 
 HULL_TOLERANCE: Final = 1e-6
 """meV/site. An ordering closer to the convex hull lies on it; round-off is smaller."""
-
-N_PARITY_MODELS: Final = 3
-"""Number of models whose held-out predictions are drawn: those with the smallest errors."""
 
 
 def formation(arrays: dict[str, FloatArray], species: Sequence[str]) -> list[Figure]:
@@ -39,17 +36,19 @@ def formation(arrays: dict[str, FloatArray], species: Sequence[str]) -> list[Fig
     """
     if len(species) != 2:
         return []
-    x, y = arrays["shares"][:, 1], arrays["formation"]
+    x, y = arrays["concentrations"][:, 1], arrays["formation_energies"]
     points = Series(
         x,
         y,
         style="points",
         width=4,
-        value=arrays["distance"],
+        value=arrays["site_distances"],
         value_name="largest distance from the site (Å)",
     )
     panel = Panel(
-        (_hull_line(x, y, arrays["above"]), points), f"concentration of {species[-1]}", ENERGY_LABEL
+        (_hull_line(x, y, arrays["energies_above_hull"]), points),
+        f"concentration of {species[-1]}",
+        ENERGY_LABEL,
     )
     return [
         Figure("formation", "Formation energies of the orderings; the line is the convex hull.", (panel,))
@@ -80,22 +79,22 @@ def expansion(arrays: dict[str, FloatArray], metrics: Mapping[str, float | None]
     Interactions against the radius of the cluster, and a parity plot.
     """
     series = []
-    for number, order in enumerate(sorted(set(arrays["order"].astype(int)))):
+    for number, order in enumerate(sorted(set(arrays["orbit_order"].astype(int)))):
         if order < 1:
             continue
-        of_order = arrays["order"] == order
+        of_order = arrays["orbit_order"] == order
         name = {1: "points", 2: "pairs", 3: "triplets", 4: "quadruplets"}.get(order, f"{order} sites")
         series.append(
             Series(
-                arrays["radius"][of_order],
-                arrays["eci"][of_order],
+                arrays["orbit_radius"][of_order],
+                arrays["orbit_interaction"][of_order],
                 name=name,
                 style="points",
                 width=5,
                 colour=COLOURS[number % len(COLOURS)],
             )
         )
-    labels, predictions = arrays["truth"], arrays["predicted"]
+    labels, predictions = arrays["formation_energies"], arrays["predictions"]
     limits = np.array([min(labels.min(), predictions.min()), max(labels.max(), predictions.max())])
     parity = (
         Series(limits, limits, colour=GREY, width=0.8),
@@ -115,79 +114,6 @@ def expansion(arrays: dict[str, FloatArray], metrics: Mapping[str, float | None]
     ]
 
 
-def model_comparison(arrays: dict[str, FloatArray], models: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
-    """Draw the errors of several models on the same held-out orderings.
-
-    Parameters
-    ----------
-    arrays
-        Arrays of an `alloy comparison` folder.
-    models
-        Name of each model → its scores, confidence interval and learning curve.
-
-    Returns
-    -------
-    Errors with confidence intervals; parity plot and learning curves of the best models.
-    """
-    names = [name for name in models if models[name]["scores"].get("folds")]
-    rows = np.arange(len(names), dtype=float)[::-1]
-    bars = []
-    for row, name in zip(rows, names, strict=True):
-        low, high = models[name]["interval"]
-        if low is not None:
-            bars.append(Series(np.array([low, high]), np.array([row, row]), colour=GREY))
-    errors = np.array([models[name]["scores"]["folds"]["mae"] for name in names], dtype=float)
-    bars.append(Series(errors, rows, style="points", width=5))
-    ticks = tuple((float(row), name) for row, name in zip(rows, names, strict=True))
-    error_panel = Panel(
-        tuple(bars),
-        "MAE (meV/site)",
-        y_ticks=ticks,
-        y_range=(-0.6, len(names) - 0.4),
-        log_x=bool((errors > 0).all()),
-    )
-    figures = [
-        Figure(
-            "model-comparison",
-            "Mean absolute error on held-out orderings; bars are 95 % confidence intervals over the orderings.",
-            (error_panel,),
-            height=1.2 + 0.24 * len(names),
-        )
-    ]
-    order = list(models)
-    best = [names[k] for k in np.argsort(errors)[:N_PARITY_MODELS]]
-    labels = arrays["truth"]
-    limits = np.array([labels.min(), labels.max()])
-    series = [Series(limits, limits, colour=GREY)]
-    series += [
-        Series(
-            labels,
-            arrays["predictions"][order.index(name)],
-            name=name,
-            style="points",
-            width=4,
-            colour=colour,
-        )
-        for name, colour in zip(best, COLOURS, strict=False)
-    ]
-    curves = [
-        Series(
-            np.array([float(size) for size in models[name]["curve"]]),
-            np.array([np.mean(values) for values in models[name]["curve"].values()]),
-            name=name,
-            colour=colour,
-        )
-        for name, colour in zip(best, COLOURS, strict=False)
-        if models[name]["curve"]
-    ]
-    panels = [Panel(tuple(series), ENERGY_LABEL, "held-out prediction (meV/site)")]
-    if curves:
-        panels.append(Panel(tuple(curves), "training orderings", "MAE (meV/site)", log_y=True))
-    caption = "Models with the smallest errors. Left: held-out predictions. Right: learning curves."
-    figures.append(Figure("held-out", caption, tuple(panels)))
-    return figures
-
-
 def hull(arrays: dict[str, FloatArray]) -> list[Figure]:
     """Draw the predicted formation energies and ground states.
 
@@ -200,13 +126,18 @@ def hull(arrays: dict[str, FloatArray]) -> list[Figure]:
     -------
     One figure for a binary, none for more species.
     """
-    if arrays["shares"].shape[1] != 2:
+    if arrays["concentrations"].shape[1] != 2:
         return []
-    x, y = arrays["shares"][:, 1], arrays["energies"]
+    x, y = arrays["concentrations"][:, 1], arrays["formation_energies"]
     points = Series(
-        x, y, style="points", width=4, value=arrays["probability"], value_name="probability of a ground state"
+        x,
+        y,
+        style="points",
+        width=4,
+        value=arrays["probabilities"],
+        value_name="probability of a ground state",
     )
-    panel = Panel((_hull_line(x, y, arrays["above"]), points), "concentration", ENERGY_LABEL)
+    panel = Panel((_hull_line(x, y, arrays["energies_above_hull"]), points), "concentration", ENERGY_LABEL)
     caption = (
         "Formation energies by the cluster expansion and their convex hull; colour: fraction of the resampled expansions "
         "that put the ordering on the hull."
@@ -229,10 +160,10 @@ def monte_carlo(arrays: dict[str, FloatArray], metrics: Mapping[str, float | Non
     Order parameter, Binder cumulant and heat capacity of each supercell.
     """
     panels = []
-    transition = metrics.get("transition")
+    transition = metrics.get("transition_temperature")
     for key, label in (
-        ("second", "squared order parameter ⟨ψ²⟩"),
-        ("binder", "Binder cumulant"),
+        ("psi2", "squared order parameter ⟨ψ²⟩"),
+        ("binder_cumulant", "Binder cumulant"),
         ("heat_capacity", "heat capacity (k/site)"),
     ):
         series = []
@@ -247,7 +178,7 @@ def monte_carlo(arrays: dict[str, FloatArray], metrics: Mapping[str, float | Non
             )
             name = f"{int(size)} × {int(size)}"
             series.append(Series(temperatures, means, name=name, colour=COLOURS[number % len(COLOURS)]))
-        title = "" if transition is None or key != "binder" else f"crossing at {transition:.0f} K"
+        title = "" if transition is None or key != "binder_cumulant" else f"crossing at {transition:.0f} K"
         panels.append(Panel(tuple(series), "temperature (K)", label, title=title))
     return [
         Figure(

@@ -33,7 +33,7 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
     frequency, ldos = arrays["frequency"], arrays["ldos"]
     difference = ldos - ldos[-1]
     relative_l1 = np.abs(difference).sum(axis=1) * (frequency[1] - frequency[0]) / 3
-    largest = str(arrays["names"][-1]).replace("_", " ")
+    names = [_readable_name(str(name)) for name in arrays["names"]]
 
     def lines(values: FloatArray, texts: list[str]) -> tuple[Series, ...]:
         return tuple(
@@ -41,20 +41,24 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
             for k, (curve, text) in enumerate(zip(values, texts, strict=True))
         )
 
-    names = [
-        f"{str(name).replace('_', ' ')}: {100 * x:.2g} %"
-        for name, x in zip(arrays["names"][:-1], relative_l1, strict=False)
+    legend = [
+        f"{name}: {100 * value:.2g} %" for name, value in zip(names[:-1], relative_l1[:-1], strict=True)
     ]
     return Figure(
         "finite-size",
         "Left: site-averaged local density of states (LDOS) of the innermost shell in each supercell. Right: the same minus "
-        f"that of {largest}; the legend gives the relative L1 difference ∫|Δ| / 3.",
+        f"that of {names[-1]}; the legend gives the relative L1 difference ∫|Δ| / 3.",
         (
-            Panel(lines(ldos, [""] * len(ldos)), THZ, "LDOS (1/THz)"),
-            Panel(lines(difference[:-1], names), THZ, "ΔLDOS (1/THz)"),
+            Panel(lines(ldos, [""] * (len(ldos) - 1) + names[-1:]), THZ, "LDOS (1/THz)"),
+            Panel(lines(difference[:-1], legend), THZ, "ΔLDOS (1/THz)"),
         ),
         height=2.8,
     )
+
+
+def _readable_name(name: str) -> str:
+    """Write the name of a folder, such as `embedded_60x60`, as text."""
+    return "the dilute limit" if name == "dilute" else name.replace("_", " ").replace("x", " × ")
 
 
 def strain(arrays: dict[str, NDArray[Any]]) -> Figure:

@@ -53,22 +53,22 @@ class DefectPhononResult(BandStructure):
     @property
     def dos(self) -> FloatArray:
         """(G) states/THz, density of states of the defect cell; its integral is 3 N."""
-        return self._array("dos")[1]
+        return self._array("dos", 1)
 
     @property
     def pristine_dos(self) -> FloatArray:
         """(G) states/THz, density of states of the pristine supercell."""
-        return self._array("dos")[0]
+        return self._array("dos", 0)
 
     @property
     def ldos(self) -> FloatArray:
         """(G) 1/THz, site-averaged local density of states of the innermost shell around the defect; its integral is 3."""
-        return self._array("shell_ldos")[1, 0] / self._array("shell_sites")[1, 0]
+        return np.asarray(self._array("shell_ldos", 1, 0) / self._array("shell_sites", 1, 0))
 
     @property
     def pristine_ldos(self) -> FloatArray:
         """(G) 1/THz, the same average over the same shell of the pristine supercell."""
-        return self._array("shell_ldos")[0, 0] / self._array("shell_sites")[0, 0]
+        return np.asarray(self._array("shell_ldos", 0, 0) / self._array("shell_sites", 0, 0))
 
     def to_phonopy(self) -> Phonopy:
         """Load the force constants into phonopy, for everything that phonopy computes.
@@ -100,7 +100,7 @@ class EmbeddedResult(Result):
     @property
     def ldos(self) -> FloatArray:
         """(G) 1/THz, site-averaged local density of states of the innermost shell around the defect; its integral is 3."""
-        return self._array("shell_ldos")[0]
+        return self._array("shell_ldos", 0)
 
     @property
     def shell_ldos(self) -> FloatArray:
@@ -122,12 +122,12 @@ class DiluteResult(Result):
     @property
     def ldos(self) -> FloatArray:
         """(G) 1/THz, site-averaged local density of states of the innermost shell around the defect; its integral is 3."""
-        return self._array("shell_ldos")[1, 0]
+        return self._array("shell_ldos", 1, 0)
 
     @property
     def pristine_ldos(self) -> FloatArray:
         """(G) 1/THz, the same average over the same shell of the pristine sheet."""
-        return self._array("shell_ldos")[0, 0]
+        return self._array("shell_ldos", 0, 0)
 
     @property
     def dos_change(self) -> FloatArray:
@@ -181,12 +181,12 @@ class CommitteePhononResult(Result):
     @property
     def ldos(self) -> FloatArray:
         """(G) 1/THz, local density of states of the innermost shell around the defect, mean over the committee."""
-        return self._array("ldos")[1, 0]
+        return self._array("ldos", 1, 0)
 
     @property
     def ldos_std(self) -> FloatArray:
         """(G) 1/THz, its calibrated standard deviation over the committee."""
-        return self._array("ldos")[1, 1]
+        return self._array("ldos", 1, 1)
 
     @property
     def modes(self) -> list[dict[str, Any]]:

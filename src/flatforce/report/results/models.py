@@ -135,7 +135,7 @@ class LearningRoundResult(Result):
     @property
     def stop_reason(self) -> str:
         """Why active learning ended with this round; empty if it went on."""
-        return str(self.details["stop"])
+        return str(self.details["stop_reason"])
 
 
 class RelaxationBenchmarkResult(Result):

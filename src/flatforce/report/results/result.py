@@ -101,15 +101,17 @@ class Result(View):
             ) from error
         return float("nan") if value is None else float(value)
 
-    def _array(self, name: str) -> NDArray[Any]:
+    def _array(self, name: str, *index: int) -> NDArray[Any]:
+        """Return an array, or the part of it at the first indices."""
         try:
-            return self.arrays[name]
+            part: NDArray[Any] = self.arrays[name][index]
         except KeyError as error:
             raise ResultError(
                 f"{self.folder} has no array {name}.",
                 why="another version of flatforce wrote it",
                 fix="compute it again in a new folder",
             ) from error
+        return part
 
     def _file(self, name: str) -> Path:
         path = self.folder / name
@@ -120,7 +122,14 @@ class Result(View):
     def _make_figures(self) -> dict[str, Figure]:
         from flatforce.report.sections.registry import section_of
 
-        section = section_of(self.folder, self._record, self.folder.name)
+        try:
+            section = section_of(self.folder, self._record, self.folder.name)
+        except KeyError as error:
+            raise ResultError(
+                f"The figures of {self.folder} cannot be drawn.",
+                why=f"another version of flatforce wrote it, without {error}",
+                fix="compute it again in a new folder",
+            ) from error
         return {figure.name: figure for figure in section.figures}
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from flatforce.report.results.defects import (
 )
 from flatforce.report.results.models import LearningRoundResult
 from flatforce.report.results.result import Result
-from flatforce.report.results.view import View, flat, html_table
+from flatforce.report.results.view import View, flatten, html_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,15 +102,15 @@ class ResultTree(View, Mapping[str, "Result | ResultTree"]):
     @property
     def metrics(self) -> dict[str, float | None]:
         """`name/metric` → number, for all results."""
-        return flat({name: child.metrics for name, child in self.items()})
+        return flatten({name: child.metrics for name, child in self.items()})
 
     @property
     def units(self) -> dict[str, str]:
         """`name/metric` → unit, for all results."""
-        return flat({name: child.units for name, child in self.items()})
+        return flatten({name: child.units for name, child in self.items()})
 
     def _make_figures(self) -> dict[str, Figure]:
-        return flat({name: child._figures for name, child in self.items()})  # noqa: SLF001  # views of the same kind
+        return flatten({name: child._figures for name, child in self.items()})  # noqa: SLF001  # views of the same kind
 
     def _lines(self) -> list[tuple[str, str, str]]:
         """Return name, kind and state of each sub-folder."""

@@ -168,7 +168,7 @@ def number_text(value: float | None) -> str:
     return "–" if value is None else f"{value:.6g}"
 
 
-def flat(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def flatten(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Join nested mappings, names separated by a slash.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Rounds of active learning as sections of a page: what was chosen, why, what it cost, what improved."""
+"""Sections of the page about active learning: selected frames, calibration, labels, course of the errors."""
 
 from __future__ import annotations
 
@@ -14,89 +14,110 @@ from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
 
-def _met(error: float | None) -> str:
+def _error_text(error: float | None) -> str:
     return "no label" if error is None else f"{error:.3f}"
 
 
 def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
     details = result["details"]
     tables = [metrics_table(result)]
-    if details["chosen"]:
+    if details["selected"]:
         rows = [
-            [one["name"], one["from"], f"{one['doubt']:.3f}", _met(one.get("error")), one["reason"]]
-            for one in details["chosen"]
+            [
+                frame["name"],
+                frame["source"],
+                f"{frame['force_uncertainty']:.3f}",
+                _error_text(frame.get("force_error")),
+                frame["reason"],
+            ]
+            for frame in details["selected"]
         ]
-        head = ["frame", "from", "doubt (eV/Å)", "largest error met (eV/Å)", "why"]
-        tables.append(Table(head, rows, title="chosen"))
-    rows = [[kind, f"{error:.1f}"] for kind, error in details.get("by_kind", {}).items()]
-    tables.append(Table(["test frames", "force MAE (meV/Å)"], rows))
-    if "margins" in details:
-        tables.append(_doubt(details))
+        columns = ["frame", "source", "uncertainty (eV/Å)", "largest force error (eV/Å)", "reason"]
+        tables.append(Table(columns, rows, title="Selected frames"))
+    rows = [[kind, f"{error:.1f}"] for kind, error in details.get("force_mae_by_config_type", {}).items()]
+    tables.append(Table(["config type", "force MAE (meV/Å)"], rows, title="Errors on the test set"))
+    if "coverage_tolerance" in details:
+        tables.append(_calibration_table(details))
     if details["failures"]:
         tables.append(
-            Table(["frame", "has no label because"], [list(map(str, one)) for one in details["failures"]])
+            Table(
+                ["frame", "reason"],
+                [list(map(str, pair)) for pair in details["failures"]],
+                title="Frames without a label",
+            )
         )
-    if moved := details.get("dynamics"):
-        rows = [[one["sheet"], f"{one['temperature']:g}", f"{one['time']:g}", one["ended"]] for one in moved]
-        tables.append(Table(["sheet", "K", "fs", "ended because"], rows, title="trajectories"))
-    if details["stop"]:
-        tables.append(Table(["ended because"], [[details["stop"]]]))
+    if trajectories := details.get("trajectories"):
+        rows = [
+            [run["formula"], f"{run['temperature']:g}", f"{run['time']:g}", run["status"]]
+            for run in trajectories
+        ]
+        columns = ["sheet", "temperature (K)", "time (fs)", "ended because"]
+        tables.append(Table(columns, rows, title="Molecular dynamics"))
+    if details["stop_reason"]:
+        tables.append(Table(["reason to stop"], [[details["stop_reason"]]]))
     number = int(folder.name.rpartition("-")[2])
     return make_section(
-        f"Round {number} of active learning", result, name, tables=tables, figures=[_progress(details)]
+        f"Round {number} of active learning", result, name, tables=tables, figures=[_learning_figure(details)]
     )
 
 
-def _doubt(details: dict[str, Any]) -> Table:
-    keys = ("levels", "factors", "covered", "margins")
+def _calibration_table(details: dict[str, Any]) -> Table:
+    keys = ("levels", "scale_factors", "coverage", "coverage_tolerance")
     rows = [
-        [f"{100 * level:g} %", f"{factor:.2f}", f"{100 * held:.0f} %", _points(margin)]
-        for level, factor, held, margin in zip(*(details[key] for key in keys), strict=True)
+        [f"{100 * level:g} %", f"{factor:.2f}", f"{100 * coverage:.0f} %", _tolerance_text(tolerance)]
+        for level, factor, coverage, tolerance in zip(*(details[key] for key in keys), strict=True)
     ]
-    head = ["level", "error below spread times", "held on the test frames", "fixed to (points, 95 %)"]
-    return Table(head, rows, title=f"doubt, calibrated on {details['n_calibrating']} frames")
+    columns = [
+        "nominal coverage",
+        "conformal scale factor",
+        "empirical coverage",
+        "coverage tolerance (points)",
+    ]
+    return Table(columns, rows, title=f"Calibration of the uncertainty on {details['n_calibration']} frames")
 
 
-def _points(margin: float | None) -> str:
-    return "unknown" if margin is None else f"± {100 * margin:.0f}"
+def _tolerance_text(tolerance: float | None) -> str:
+    return "unknown" if tolerance is None else f"± {100 * tolerance:.0f}"
 
 
 def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, objective = read_arrays(folder), result["details"]["objective"]
     strains, energies = 100 * arrays["strains"], arrays["energies"]
-    map_ = Series(
+    predicted_energies = Series(
         100 * arrays["grid"][:, 0],
         100 * arrays["grid"][:, 1],
         style="points",
         width=5,
         value=arrays["mean"],
-        value_name="eV",
+        value_name="formation energy (eV)",
     )
-    tried = Series(strains[:, 0], strains[:, 1], name="evaluated", style="points", width=4, colour=COLOURS[6])
+    evaluated_strains = Series(
+        strains[:, 0], strains[:, 1], name="evaluated", style="points", width=4, colour=COLOURS[6]
+    )
     best = np.fmax.accumulate(energies) if objective == "maximise" else np.fmin.accumulate(energies)
-    order = np.arange(1.0, len(energies) + 1)
-    course = (
-        Series(order, energies, name="evaluated", style="points", width=4, colour=GREY),
-        Series(order, best, name="best so far", style="steps"),
+    evaluation = np.arange(1.0, len(energies) + 1)
+    history = (
+        Series(evaluation, energies, name="evaluated", style="points", width=4, colour=GREY),
+        Series(evaluation, best, name="best so far", style="steps"),
     )
     figure = Figure(
         "optimum",
-        "Formation energy against the unstrained sheet: mean of the Gaussian process, and the course of the search.",
+        "Formation energy relative to the unstrained sheet. Left: mean of the Gaussian process; right: course of the search.",
         (
-            Panel((map_, tried), "strain along x (%)", "strain along y (%)"),
-            Panel(course, "evaluation", "formation energy (eV)"),
+            Panel((predicted_energies, evaluated_strains), "strain along x (%)", "strain along y (%)"),
+            Panel(history, "evaluation", "formation energy (eV)"),
         ),
     )
     title = f"{result['details']['defect']}: optimal strain ({objective})"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=[figure])
 
 
-def _progress(details: dict[str, Any]) -> Figure:
-    labels = np.array([one["n_labels"] for one in details["history"]], dtype=float)
+def _learning_figure(details: dict[str, Any]) -> Figure:
+    n_labels = np.array([round_["n_labels"] for round_ in details["history"]], dtype=float)
     series = [
         Series(
-            labels,
-            np.array([one[key] for one in details["history"]], dtype=float),
+            n_labels,
+            np.array([round_[key] for round_ in details["history"]], dtype=float),
             name=text,
             style="line",
             colour=colour,
@@ -109,18 +130,19 @@ def _progress(details: dict[str, Any]) -> Figure:
         )
     ]
     series.append(replace(series[0], name="", style="points", width=4))  # a first round has no line yet
-    levels, covered = np.array(details["levels"]), np.array(details["covered"])
-    ends = np.array([levels.min(), 1.0])
-    honest = (
-        Series(ends, ends, colour=GREY, width=0.8),
-        Series(levels, covered, style="points", width=5),
+    levels, coverages = np.array(details["levels"]), np.array(details["coverage"])
+    limits = np.array([levels.min(), 1.0])
+    reliability = (
+        Series(limits, limits, colour=GREY, width=0.8),
+        Series(levels, coverages, style="points", width=5),
     )
     return Figure(
         "learning",
-        "Force error on frames that are never learnt; how often calibrated intervals hold there.",
+        "Left: learning curve on the test set. Right: reliability diagram of the calibrated uncertainty of the test forces; on the "
+        "grey line, the coverage is as stated.",
         (
-            Panel(tuple(series), "labels", "force MAE (meV/Å)"),
-            Panel(honest, "level of the interval", "share of test forces inside"),
+            Panel(tuple(series), "number of labels", "force MAE (meV/Å)"),
+            Panel(reliability, "nominal coverage", "empirical coverage"),
         ),
     )
 
@@ -129,4 +151,4 @@ LEARNING_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]
     "learning round": _round,
     "strain optimum": _optimum,
 }
-"""Kind of result → its section."""
+"""Kind of result → function that makes its section."""

@@ -1,4 +1,4 @@
-"""Data, force fields and what they are worth as sections of a page."""
+"""Sections of the page about datasets, training, errors and relaxations."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ from flatforce.report.sections.section import Section, Table, make_section, metr
 
 def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
     cards = result["details"]["cards"]
-    facts = [
+    properties = [
         ["elements", *(", ".join(card["elements"]) for card in cards)],
-        ["reference energies (eV)", *(_named(card["e0s"], ".4f") for card in cards)],
-        ["cutoff × layers", *(f"{card['cutoff']:g} Å × {card['layers']}" for card in cards)],
-        ["shape", *(_shape(card) for card in cards)],
-        ["frames: training, validation, test", *(_counts(card) for card in cards)],
-        ["data", *(_named(card["data"], "") for card in cards)],
+        ["reference energies (eV)", *(_join_values(card["e0s"], ".4f") for card in cards)],
+        ["cutoff × number of layers", *(f"{card['cutoff']:g} Å × {card['layers']}" for card in cards)],
+        ["architecture", *(_architecture(card) for card in cards)],
+        ["frames in training, validation and test set", *(_counts(card) for card in cards)],
+        ["training data", *(_join_values(card["data"], "") for card in cards)],
         ["best epoch", *(f"{card['best_epoch'] + 1} of {card['epochs']}" for card in cards)],
         ["wall time (min)", *(f"{card['wall_time'] / 60:.1f}" for card in cards)],
-        ["versions", *(_named(card["versions"], "") for card in cards)],
+        ["versions", *(_join_values(card["versions"], "") for card in cards)],
     ]
     figures = []
     for k, card in enumerate(cards):
         label = f"learning-curve-{k}" if len(cards) > 1 else "learning-curve"
-        several = f"{Path(card['file']).stem}/metrics.csv" if len(cards) > 1 else "metrics.csv"
-        history = folder / card.get("history", several)  # cards of 0.1.0.dev did not tell
+        history = folder / card["history"]
         if history.is_file():
             table = np.genfromtxt(history, delimiter=",", names=True)
             figures.append(model_figures.learning_curve(table, name=label))
-    tables = [Table(["model", *(card["file"] for card in cards)], facts, "Model card")]
+    tables = [Table(["model", *(card["file"] for card in cards)], properties, "Model card")]
     tables += [_errors_table(card["test"]["config_type"], f"Test errors of {card['file']}") for card in cards]
     return make_section("Force field", result, name, tables=tables, figures=figures)
 
@@ -51,7 +50,7 @@ def _sweep(folder: Path, result: dict[str, Any], name: str) -> Section:
     texts = [[_cell(row.get(key, "")) for key in columns] for row in rows]
     rows = [row for row in rows if row.get(objective) is not None]
     figures = [model_figures.sweep(rows, list(result["config"]["vary"]), objective)]
-    tables = [Table(columns, texts, "Runs, the best first")]
+    tables = [Table(columns, texts, "Training runs, the best first")]
     return make_section("Sweep", result, name, tables=tables, figures=figures)
 
 
@@ -63,24 +62,30 @@ def _counts(card: dict[str, Any]) -> str:
     return f"{card['n_train']}, {card['n_valid']}, {card['n_test']}"
 
 
-def _shape(card: dict[str, Any]) -> str:
+def _architecture(card: dict[str, Any]) -> str:
     settings = card["settings"]
     if settings.get("start_from"):
-        return f"trained further from {settings['start_from']}"
-    shape = settings["model"]
-    size = shape.get("hidden_irreps") or f"{shape.get('units') or shape.get('num_features')} features"
-    return f"{shape.get('kind', 'mace')}, {size}"
+        return f"fine-tuned from {settings['start_from']}"
+    model = settings["model"]
+    size = model.get("hidden_irreps") or f"{model.get('units') or model.get('num_features')} features"
+    return f"{model.get('kind', 'mace')}, {size}"
 
 
-def _named(values: dict[str, Any], style: str) -> str:
+def _join_values(values: dict[str, Any], style: str) -> str:
     return ", ".join(f"{key} {value:{style}}" for key, value in values.items())
 
 
 def _errors_table(groups: dict[str, dict[str, float]], title: str) -> Table:
     columns = ["config type", "energy MAE (meV/atom)", "force MAE (meV/Å)", "stress MAE (N/m)"]
     rows = [
-        [group, *(f"{e[key]:.3g}" if key in e else "–" for key in ("energy_mae", "force_mae", "stress_mae"))]
-        for group, e in groups.items()
+        [
+            group,
+            *(
+                f"{errors[key]:.3g}" if key in errors else "–"
+                for key in ("energy_mae", "force_mae", "stress_mae")
+            ),
+        ]
+        for group, errors in groups.items()
     ]
     return Table(columns, rows, title)
 
@@ -89,8 +94,8 @@ def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, details = read_arrays(folder), result["details"]
     elements = [[symbol, f"{error:.3g}"] for symbol, error in details["element_force_mae"].items()]
     tables = [
-        _errors_table(details["config_type"], "By config type"),
-        Table(["element", "force MAE (meV/Å)"], elements, "By element"),
+        _errors_table(details["config_type"], "Errors by config type"),
+        Table(["element", "force MAE (meV/Å)"], elements, "Errors by element"),
     ]
     figures = [
         model_figures.parity(arrays, result["metrics"], result["units"]),
@@ -100,7 +105,8 @@ def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 
 def _relax(folder: Path, result: dict[str, Any], name: str) -> Section:
-    trajectory = read(folder / "trajectory.extxyz", index=":")
+    path = folder / "trajectory.extxyz"
+    trajectory = read(path, index=":") if path.is_file() else []
     figures = [phonons_figures.relaxation(trajectory)] if len(trajectory) > 1 else []
     return make_section("Relaxation", result, name, tables=[metrics_table(result)], figures=figures)
 
@@ -127,19 +133,21 @@ def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Se
     details = result["details"]
     columns = ["", "materials", "failed", "energy MAE (meV/atom)", "area MAE (Å²/atom)"]
     tables = [metrics_table(result)]
-    for key, title in (("space_group", "By space group"), ("element", "By element")):
+    for key, title in (("space_group", "Errors by space group"), ("element", "Errors by element")):
         rows = [
             [
-                one,
+                label,
                 f"{row['n']:.0f}",
                 f"{row['n_failed']:.0f}",
-                *(f"{row[what]:.3g}" if what in row else "–" for what in ("energy_mae", "area_mae")),
+                *(f"{row[metric]:.3g}" if metric in row else "–" for metric in ("energy_mae", "area_mae")),
             ]
-            for one, row in details[key].items()
+            for label, row in details[key].items()
         ]
         tables.append(Table(columns, rows, title))
     figures = benchmark_figures.relaxations(read_arrays(folder), result["metrics"], details["element"])
-    return make_section(f"Relaxations by {details['model']}", result, name, tables=tables, figures=figures)
+    return make_section(
+        f"Relaxation benchmark of {details['model']}", result, name, tables=tables, figures=figures
+    )
 
 
 def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -147,7 +155,7 @@ def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
     header, *rows = benchmark_rows(result)
     figures = [benchmark_figures.force_field_comparison(result["details"]["models"])]
     table = Table(header, rows)
-    return make_section("Force fields side by side", result, name, tables=[table], figures=figures)
+    return make_section("Comparison of force fields", result, name, tables=[table], figures=figures)
 
 
 MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
@@ -159,4 +167,4 @@ MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] =
     "relaxation benchmark": _relaxation_benchmark,
     "benchmark comparison": _comparison,
 }
-"""Kind of result → its section."""
+"""Kind of result → function that makes its section."""

@@ -1,4 +1,4 @@
-"""Phonons of sheets and of their defects as sections of a page."""
+"""Sections of the page about phonons of sheets and of their defects."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from flatforce.core.results import read_arrays
-from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.report.figures import defect as defect_figures
 from flatforce.report.figures import embedded as embedded_figures
 from flatforce.report.figures import phonons as phonons_figures
 from flatforce.report.figures import series as series_figures
-from flatforce.report.rows import describe_mode
+from flatforce.report.rows import MODE_COLUMNS, describe_mode, mode_row
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 from flatforce.report.viewer import scene
-
-MODE_COLUMNS: Final = ["THz", "cm⁻¹", "degeneracy", "irrep", "atoms taking part", "weight by shell", ""]
 
 
 def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -31,46 +28,40 @@ def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, modes = read_arrays(folder), result["details"]["modes"]
-    rows = [
-        [
-            f"{mode['frequency']:.3f}",
-            f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",
-            str(mode["degeneracy"]),
-            mode.get("irrep", ""),  # results of 0.1.0.dev had none
-            f"{mode['participation_number']:.1f}",
-            " · ".join(f"{weight:.2f}" for weight in mode["shells"]),
-            describe_mode(mode),
-        ]
-        for mode in modes
-    ]
-    tables = [metrics_table(result), Table(MODE_COLUMNS, rows, "Modes at Γ near the defect", modes=True)]
+    mode_table = Table(
+        list(MODE_COLUMNS), [mode_row(mode) for mode in modes], "Defect modes at Γ", modes=True
+    )
+    tables = [metrics_table(result), mode_table]
     figures = [defect_figures.coloured_bands(arrays)] if len(arrays["distance"]) > 1 else []
     figures += [
         defect_figures.difference(arrays),
         defect_figures.radial(arrays, result["config"]["shells"]),
+        defect_figures.thermal(arrays, result["config"]["shells"]),
     ]
-    if "free_energy" in arrays:  # results of 0.1.0.dev had none
-        figures.append(defect_figures.thermal(arrays, result["config"]["shells"]))
-    title = f"{result['config']['defect']} in {'×'.join(str(n) for n in result['config']['supercell'])}"
+    supercell = " × ".join(str(n) for n in result["config"]["supercell"])
+    title = f"{result['config']['defect']} in a {supercell} supercell"
     view = scene(arrays, modes) if modes else None
     return make_section(title, result, name, tables=tables, figures=figures, scene=view)
 
 
 def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [series_figures.sizes(read_arrays(folder))]
-    title = f"{result['config']['defect']}: supercell size"
+    title = f"{result['config']['defect']}: convergence with supercell size"
     rows = [
         [
             f"{mode['frequency']:.3f}",
             mode["irrep"],
-            " → ".join("–" if one is None else f"{one:.1f}" for one in mode["participation_number"]),
+            " → ".join("–" if number is None else f"{number:.1f}" for number in mode["participation_number"]),
             "–" if mode["growth"] is None else f"{mode['growth']:.2f}",
             mode["verdict"],
         ]
         for mode in result["details"].get("modes", [])
     ]
-    columns = ["THz", "irrep", "atoms taking part, by size", "growth with N", "verdict"]
-    tables = [metrics_table(result), Table(columns, rows, "Modes of the largest cell, through the sizes")]
+    columns = ["THz", "irrep", "participation number, by size", "growth with N", "classification"]
+    tables = [
+        metrics_table(result),
+        Table(columns, rows, "Defect modes of the largest supercell, matched with those of the smaller ones"),
+    ]
     return make_section(title, result, name, tables=tables, figures=figures)
 
 
@@ -87,7 +78,7 @@ def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     tables = [
         metrics_table(result),
-        Table(["THz", "irrep", "THz per %", "least overlap"], rows, "Modes near the defect"),
+        Table(["THz", "irrep", "slope (THz per %)", "smallest overlap"], rows, "Defect modes at Γ"),
     ]
     title = f"{result['config']['defect']} under {result['config']['kind']} strain"
     return make_section(title, result, name, tables=tables, figures=figures)
@@ -95,8 +86,8 @@ def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [embedded_figures.embedding(read_arrays(folder), result["config"]["shells"])]
-    size = result["config"]["size"]
-    title = f"{result['config']['defect']} embedded in {size}×{size}"
+    supercell = " × ".join(str(n) for n in result["config"]["supercell"])
+    title = f"{result['config']['defect']} embedded in a {supercell} supercell"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
@@ -113,20 +104,20 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
         ]
         for mode in result["details"]["modes"]
     ]
-    columns = ["THz", "± THz", "irrep", "degeneracy", "atoms taking part", "members that know it", ""]
-    tables = [metrics_table(result), Table(columns, rows, "Modes at Γ near the defect")]
+    columns = ["THz", "± THz", "irrep", "degeneracy", "participation number", "members", "class"]
+    tables = [metrics_table(result), Table(columns, rows, "Defect modes at Γ")]
     figures = [series_figures.committee(read_arrays(folder))]
-    title = f"{result['config']['defect']}: error bars"
+    title = f"{result['config']['defect']}: uncertainty over the committee"
     return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [embedded_figures.dilute(read_arrays(folder), result["config"]["shells"])]
-    title = f"{result['config']['defect']} in an infinite sheet"
+    title = f"{result['config']['defect']} in the dilute limit"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
-def _unfolded(folder: Path, result: dict[str, Any], name: str) -> Section:
+def _unfolded_bands(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [embedded_figures.unfolded_bands(read_arrays(folder))]
     title = f"{result['config']['defect']}: unfolded bands"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
@@ -134,7 +125,7 @@ def _unfolded(folder: Path, result: dict[str, Any], name: str) -> Section:
 
 def _line_shape(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [embedded_figures.line_shape(read_arrays(folder))]
-    title = f"Line shape at {result['config']['temperature']:g} K"
+    title = f"Emission line shape at {result['config']['temperature']:g} K"
     return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
 
 
@@ -143,10 +134,10 @@ PHONON_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] 
     "defect phonons": _defect,
     "embedded defect": _embedded,
     "dilute limit": _dilute,
-    "unfolded bands": _unfolded,
+    "unfolded bands": _unfolded_bands,
     "committee": _committee,
     "strain series": _strain,
     "finite size": _sizes,
     "line shape": _line_shape,
 }
-"""Kind of result → its section."""
+"""Kind of result → function that makes its section."""

@@ -1,4 +1,4 @@
-"""Result folders as sections of a page: title, tables, figures, 3D views."""
+"""Sections of the page by kind of result."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from flatforce.report.sections.section import Section, make_section, metrics_tab
 
 
 def section_of(folder: Path, result: dict[str, Any], name: str) -> Section:
-    """Turn a result folder into a section.
+    """Make the section of a result folder.
 
     Parameters
     ----------
     folder
-        The result folder.
+        Result folder.
     result
-        Its `result.json`.
+        Content of its `result.json`.
     name
-        The folder, relative to the page's subject.
+        Folder, relative to the one that the page is about.
 
     Returns
     -------
-    The section; a kind that has no figures shows its numbers.
+    The section; a kind without figures shows its metrics alone.
     """
-    make = MAKERS.get(result["kind"], _numbers)
+    make = MAKERS.get(result["kind"], _metrics_section)
     return make(folder, result, name)
 
 
-def _numbers(folder: Path, result: dict[str, Any], name: str) -> Section:
+def _metrics_section(folder: Path, result: dict[str, Any], name: str) -> Section:
     del folder
-    return make_section(result["kind"], result, name, tables=[metrics_table(result)])
+    return make_section(result["kind"].capitalize(), result, name, tables=[metrics_table(result)])
 
 
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
@@ -44,4 +44,4 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     **ALLOY_MAKERS,
     **LEARNING_MAKERS,
 }
-"""Kind of result → its section; the page shows them in this order."""
+"""Kind of result → function that makes its section; the page shows the kinds in this order."""

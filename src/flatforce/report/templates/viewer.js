@@ -1,4 +1,4 @@
-// A sheet in three dimensions: painter's algorithm on a 2D canvas; the chosen mode moves the atoms.
+// A sheet in three dimensions: painter's algorithm on a 2D canvas; the selected mode animates the atoms.
 class Viewer {
   constructor(root, scene) {
     this.scene = scene;
@@ -9,8 +9,8 @@ class Viewer {
     this.slider = root.querySelector("input");
     this.rows = [...document.querySelectorAll(`table[data-view="${root.id}"] tr[data-mode]`)];
     this.tilt = 1.05; this.turn = 0.35; this.phase = 0; this.playing = true; this.last = null;
-    const reach = Math.max(...scene.positions.map(p => Math.hypot(p[0], p[1])));
-    this.zoom = 0.47 * this.canvas.width / reach;
+    const radius = Math.max(...scene.positions.map(p => Math.hypot(p[0], p[1])));
+    this.zoom = 0.47 * this.canvas.width / radius;
     this.listen(root);
     this.choose(0);
     requestAnimationFrame(now => this.tick(now));

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_file
-from flatforce.core.results import Record, claim_folder, read_record, write_record
+from flatforce.core.results import claim_folder, read_record
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_frames, read_labelled, write_frames
+from flatforce.data.frames import read_frames, read_labelled
 from flatforce.models import load
-from flatforce.properties.alloys.cluster_expansion import choose_and_fit, interactions, make_designs, to_icet
-from flatforce.properties.alloys.energies import (
-    energies_by_labels,
-    energies_by_model,
-    is_end_member,
-)
+from flatforce.properties.alloys.energies import energies_by_labels, energies_by_model
+from flatforce.properties.alloys.expansion_fit import fit_cluster_expansion
+from flatforce.properties.alloys.formation import is_end_member, make_table
 from flatforce.properties.alloys.labelled import energies_from_frames
-from flatforce.properties.alloys.scores import ON_HULL, lower_hull
-from flatforce.properties.alloys.table import make_table
 from flatforce.structures.alloys import ORDERING, alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings
-from flatforce.studies.alloy.files import (
-    AlloyStudy,
-    check_table,
-    parent_hash,
-    read_table,
-    write_rows,
-    write_table,
-)
+from flatforce.studies.alloy.files import check_table, parent_hash, read_table, write_outcome
 from flatforce.studies.inputs import Reporter, input_hashes, unreported
 
 if TYPE_CHECKING:
@@ -39,23 +26,12 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.core.progress import Progress
+    from flatforce.models.potential import Potential
     from flatforce.properties.alloys.table import AlloyTable
     from flatforce.reference.config import LabelConfig
-
-SHOWN = 5
-"""Orderings left out that are named in the warnings."""
-
-UNJUDGED = (
-    "these energies are a force field's: universal ones disagree even on the sign for some alloys; "
-    "judge it against DFT by `flatforce alloy compare`"
-)
-
-EXPANSION_UNITS = {
-    "cv_rmse": "meV/site",
-    "rmse": "meV/site",
-    "n_parameters": "1",
-    "n_orderings": "1",
-}
+    from flatforce.structures.alloys import AlloyLattice
+    from flatforce.studies.alloy.config import AlloyStudy
 
 
 def alloy_energies(
@@ -69,7 +45,7 @@ def alloy_energies(
     device: str = "auto",
     report: Reporter = unreported,
 ) -> dict[str, Any]:
-    """Find formation energies by a force field, by DFT, or from frames labelled before.
+    """Compute formation energies by a force field, by DFT, or from frames that are labelled already.
 
     Parameters
     ----------
@@ -80,7 +56,7 @@ def alloy_energies(
     orderings
         File of orderings; all distinct ones up to `max_cells` if None. End members are added.
     model
-        Force field; beside `labels` it only guides the first steps.
+        Force field; with `labels` it only guides the first steps.
     labels
         How frames are labelled.
     frames
@@ -101,7 +77,7 @@ def alloy_energies(
     """
     if (frames is None) == (model is None and labels is None):
         raise ConfigError(
-            "Energies come from one source.",
+            "Formation energies need exactly one source.",
             fix="give --model, --labels (with --model as a guide), or --frames",
         )
     lattice = alloy_lattice(study.alloy)
@@ -120,101 +96,106 @@ def alloy_energies(
     start = time.perf_counter()
     with report("alloy energies") as progress:
         if frames is not None:
-            solved = energies_from_frames(lattice, read_labelled(dataset_path(frames)), study.energies)
+            table = _table_from_frames(lattice, study, frames)
         else:
-            chosen = _with_ends(study, orderings)
-            guide = None if model is None else load(model, device=device)
+            sheets = read_orderings(lattice, study, orderings)
+            potential = None if model is None else load(model, device=device)
             if labels is not None:
-                solved, path = energies_by_labels(
+                table = _table_by_labels(
                     lattice,
-                    chosen,
+                    study,
+                    sheets,
                     labels,
-                    study.energies,
+                    guide=potential,
                     cache=folder / "labels",
-                    guide=guide,
                     progress=progress,
                 )
-                write_frames(folder / "frames.extxyz", path)
             else:
-                assert guide is not None  # noqa: S101  # one source is given
-                solved = energies_by_model(lattice, chosen, guide, study.energies, progress=progress)
-    table = make_table(
-        lattice, solved, max_distance=study.energies.max_distance, max_mismatch=study.energies.max_mismatch
-    )
-    write_table(folder, table)
-    record = _energy_record(table, settings, inputs, None if labels is not None else model)
-    arrays = {
-        "shares": table.shares,
-        "formation": table.formation,
-        "above": lower_hull(table.shares, table.formation),
-        "distance": np.array([row.distance for row in table.rows]),
-    }
-    write_record(folder, record.taking(time.perf_counter() - start), arrays)
+                assert potential is not None  # noqa: S101  # one source is given
+                table = _table_by_model(lattice, study, sheets, potential, progress=progress)
+    write_outcome(folder, table, settings, inputs, start=start)
     return read_record(folder)
 
 
-def _with_ends(study: AlloyStudy, orderings: Path | None) -> list[Atoms]:
-    """Read orderings, end members added where they are missing."""
-    lattice = alloy_lattice(study.alloy)
-    if orderings is None:
+def _table_from_frames(lattice: AlloyLattice, study: AlloyStudy, frames: str) -> AlloyTable:
+    results = energies_from_frames(lattice, read_labelled(dataset_path(frames)), study.energies)
+    return make_table(lattice, results, study.energies)
+
+
+def _table_by_labels(
+    lattice: AlloyLattice,
+    study: AlloyStudy,
+    orderings: list[Atoms],
+    labels: LabelConfig,
+    *,
+    guide: Potential | None,
+    cache: Path,
+    progress: Progress,
+) -> AlloyTable:
+    results, frames = energies_by_labels(
+        lattice, orderings, labels, study.energies, cache=cache, guide=guide, progress=progress
+    )
+    return replace(make_table(lattice, results, study.energies), labelled_frames=tuple(frames))
+
+
+def _table_by_model(
+    lattice: AlloyLattice,
+    study: AlloyStudy,
+    orderings: list[Atoms],
+    potential: Potential,
+    *,
+    progress: Progress,
+) -> AlloyTable:
+    results = energies_by_model(lattice, orderings, potential, study.energies, progress=progress)
+    return replace(make_table(lattice, results, study.energies), model=potential.spec)
+
+
+def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) -> list[Atoms]:
+    """Read orderings, and add the end members that are missing.
+
+    Parameters
+    ----------
+    lattice
+        Lattice of the study.
+    study
+        The study.
+    path
+        File of orderings; all distinct ones up to `max_cells` if None.
+
+    Returns
+    -------
+    Orderings, each with its name in `info`.
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    """
+    if path is None:
         return enumerate_orderings(lattice, max_cells=study.max_cells)
-    if not orderings.is_file():
-        raise DataError(f"There is no file {orderings}.", fix="check the path of the orderings")
-    found = read_frames(orderings)
-    for number, one in enumerate(found):
-        one.info.setdefault(ORDERING, f"{lattice.name}-given-{number:03d}")
-        one.info.setdefault("name", one.info[ORDERING])
-    ends = [one for one in enumerate_orderings(lattice, max_cells=1) if is_end_member(lattice, one)]
-    held = {one.get_chemical_formula() for one in found if len(one) == len(lattice.parent)}
-    return [one for one in ends if one.get_chemical_formula() not in held] + found
-
-
-def _energy_record(
-    table: AlloyTable, settings: dict[str, Any], inputs: dict[str, str], model: str | None
-) -> Record:
-    mixed = table.mixed
-    above = lower_hull(table.shares, table.formation)
-    metrics = {
-        "n_orderings": float(len(mixed)),
-        "n_dropped": float(len(table.dropped)),
-        "lowest": min((table.rows[k].formation for k in mixed), default=float("nan")),
-        "highest": max((table.rows[k].formation for k in mixed), default=float("nan")),
-        "n_stable": float(sum(above[k] < ON_HULL for k in mixed)),
-        "largest_distance": max(row.distance for row in table.rows),
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", fix="give --orderings an existing file")
+    orderings = read_frames(path)
+    for number, ordering in enumerate(orderings):
+        ordering.info.setdefault(ORDERING, f"{lattice.name}-given-{number:03d}")
+        ordering.info.setdefault("name", ordering.info[ORDERING])
+    distinct = enumerate_orderings(lattice, max_cells=1)
+    end_members = [ordering for ordering in distinct if is_end_member(lattice, ordering)]
+    formulas = {
+        ordering.get_chemical_formula() for ordering in orderings if len(ordering) == len(lattice.parent)
     }
-    units = {
-        "n_orderings": "1",
-        "n_dropped": "1",
-        "lowest": "meV/site",
-        "highest": "meV/site",
-        "n_stable": "1",
-        "largest_distance": "Å",
-    }
-    said = [f"{name} {reason}" for name, reason in table.dropped[:SHOWN]]
-    if len(table.dropped) > SHOWN:
-        said.append(f"and {len(table.dropped) - SHOWN} more were left out")
-    if model is not None:
-        said.append(UNJUDGED)
-    details = {
-        "system": table.system,
-        "species": list(table.species),
-        "state": table.state,
-        "dropped": [list(one) for one in table.dropped],
-        "stable": [table.rows[k].name for k in mixed if above[k] < ON_HULL],
-        "model": model,
-    }
-    return Record("alloy energies", settings, metrics, units, inputs, bool(mixed), said, details)
+    return [sheet for sheet in end_members if sheet.get_chemical_formula() not in formulas] + orderings
 
 
 def alloy_fit(study: AlloyStudy, table_folder: Path, folder: Path) -> dict[str, Any]:
-    """Fit a cluster expansion to a whole table, cutoffs and regulariser chosen by cross-validation.
+    """Fit a cluster expansion to a whole table; cross-validation selects cutoffs and regression method.
 
     Parameters
     ----------
     study
         The alloy.
     table_folder
-        Of `alloy_energies`.
+        Result folder of `alloy_energies`.
     folder
         Result folder: `expansion.ce` (icet, eV per site), `interactions.csv`.
 
@@ -228,35 +209,6 @@ def alloy_fit(study: AlloyStudy, table_folder: Path, folder: Path) -> dict[str, 
     inputs = {"table": hash_file(table_folder / "table.csv")} | parent_hash(study)
     if claim_folder(folder, settings, inputs):
         start = time.perf_counter()
-        designs = make_designs(lattice, table.orderings, study.expansion)
-        rows = np.arange(len(table.rows))
-        fitted = choose_and_fit(designs, rows, table.formation, study.expansion)
-        predicted = fitted.predict(fitted.design.vectors)
-        to_icet(fitted).write(str(folder / "expansion.ce"))
-        found = interactions(fitted)
-        write_rows(folder / "interactions.csv", list(found[0]), found)
-        metrics = {
-            "cv_rmse": fitted.cv_rmse,
-            "rmse": float(np.sqrt(np.mean((predicted - table.formation) ** 2))),
-            "n_parameters": float(np.count_nonzero(np.abs(fitted.parameters) > 0)),
-            "n_orderings": float(len(table.mixed)),
-        }
-        details = {
-            "system": table.system,
-            "cutoffs": list(fitted.design.cutoffs),
-            "method": fitted.method,
-            "table": str(table_folder),
-        }
-        arrays = {
-            "predicted": predicted,
-            "truth": table.formation,
-            "shares": table.shares,
-            "parameters": fitted.parameters,
-            "vectors": fitted.design.vectors,
-            "order": np.array([one["order"] for one in found]),
-            "radius": np.array([one["radius"] for one in found]),
-            "eci": np.array([one["eci"] * one["multiplicity"] for one in found]),
-        }
-        record = Record("cluster expansion", settings, metrics, EXPANSION_UNITS, inputs, details=details)
-        write_record(folder, record.taking(time.perf_counter() - start), arrays)
+        fit = fit_cluster_expansion(lattice, table, study.expansion)
+        write_outcome(folder, fit, settings, inputs, start=start)
     return read_record(folder)

@@ -1,107 +1,35 @@
-"""The settings of an alloy study, and its table on disk."""
+"""Result folders of an alloy study: how they are written, and read by later stages."""
 
 from __future__ import annotations
 
 import csv
-import io
-from dataclasses import asdict
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ase.io import read
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from flatforce.core.config import Config
 from flatforce.core.errors import ResultError
-from flatforce.core.files import write_text
-from flatforce.core.hashing import hash_file
-from flatforce.core.results import read_record
-from flatforce.data.frames import write_frames
-from flatforce.properties.alloys.cluster_expansion import ClusterExpansionConfig
-from flatforce.properties.alloys.energies import AlloyEnergies
-from flatforce.properties.alloys.monte_carlo import MonteCarlo
-from flatforce.properties.alloys.roost import RoostConfig
-from flatforce.properties.alloys.splits import AlloySplits
-from flatforce.properties.alloys.table import AlloyTable, Row
-from flatforce.properties.alloys.training import Further, Network
-from flatforce.structures.alloys import Alloy
+from flatforce.core.hashing import hash_file, hash_value
+from flatforce.core.results import Record, read_arrays, read_record, write_record
+from flatforce.properties.alloys.cluster_expansion import Expansion
+from flatforce.properties.alloys.convex_hull import FittedExpansion
+from flatforce.properties.alloys.design import make_design
+from flatforce.properties.alloys.table import AlloyTable, Row, concentration_columns
 from flatforce.structures.sheet import area
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
+    from flatforce.core.outcome import Outcome
     from flatforce.structures.alloys import AlloyLattice
+    from flatforce.studies.alloy.config import AlloyStudy
 
+MIN_MIXED = 3
+"""Least number of mixed orderings of a table that anything is fitted to."""
 
-FEWEST = 3
-"""Mixed orderings of a table that anything is fitted to."""
-
-SAME_CELL = 1e-4
-"""Relative difference of areas per site: round-off of a file."""
-
-
-class Contest(Config):
-    """Which models are compared beside those that need no force field."""
-
-    force_fields: dict[str, str] = {}
-    """Label → force field: as it is, brought into line by a straight line, and under a cluster expansion."""
-    further: dict[str, Further] = {}
-    """Label → force field that is trained further on the frames of the training orderings; needs `frames`."""
-    network: Network | None = None
-    """A network of energies alone, on sheets relaxed by DFT and by each of the force fields."""
-    roost: RoostConfig | None = RoostConfig()
-    """Roost, where its environment is there (`flatforce env create roost`)."""
-    terms: list[PositiveInt] = [1, 3]
-    """Of the Redlich–Kister polynomials."""
-
-
-class HullSearch(Config):
-    """Which orderings are searched for ground states."""
-
-    max_cells: PositiveInt = 8
-    """Primitive cells of the largest."""
-    draws: PositiveInt = 100
-    """Resampled expansions behind the probabilities."""
-    seed: int = 0
-    """Of the resampling."""
-
-
-class Quasirandom(Config):
-    """A special quasirandom structure."""
-
-    size: tuple[PositiveInt, PositiveInt] = (4, 4)
-    """Primitive cells along both vectors."""
-    shares: dict[str, float]
-    """Species → share of the sites."""
-    cutoffs: list[PositiveFloat] = Field([8.0, 5.0], min_length=1)
-    """Å, of pairs, triplets, … that are to look random."""
-    steps: PositiveInt = 10000
-    """Of the annealing."""
-    seed: int = 1
-    """Of the annealing."""
-
-
-class AlloyStudy(Config):
-    """One alloy, and what is asked of it."""
-
-    alloy: Alloy
-    """The lattice and who mixes on it."""
-    max_cells: PositiveInt = 4
-    """Primitive cells of the largest ordering that is enumerated."""
-    energies: AlloyEnergies = AlloyEnergies()
-    """How formation energies are found."""
-    expansion: ClusterExpansionConfig = ClusterExpansionConfig()
-    """Which cluster expansions are tried."""
-    splits: AlloySplits = AlloySplits()
-    """How models are judged."""
-    compare: Contest = Contest()
-    """Which models are compared."""
-    hull: HullSearch = HullSearch()
-    """Where ground states are searched."""
-    monte_carlo: MonteCarlo | None = None
-    """What is sampled."""
-    quasirandom: Quasirandom | None = None
-    """What a random alloy is represented by."""
+AREA_TOLERANCE = 1e-4
+"""Relative difference of areas per site that is round-off of a file."""
 
 
 def parent_hash(study: AlloyStudy) -> dict[str, str]:
@@ -114,10 +42,52 @@ def parent_hash(study: AlloyStudy) -> dict[str, str]:
 
     Returns
     -------
-    Name → hash; empty for a prototype.
+    `parent` → hash; empty for a prototype.
     """
     name = study.alloy.file
     return {"parent": hash_file(Path(name))} if name is not None and Path(name).is_file() else {}
+
+
+def write_outcome(
+    folder: Path,
+    outcome: Outcome,
+    settings: dict[str, Any],
+    inputs: dict[str, str],
+    *,
+    start: float,
+    seed: int | None = None,
+) -> None:
+    """Write a result folder.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    outcome
+        The result.
+    settings
+        Resolved settings.
+    inputs
+        Name → hash of each input.
+    start
+        `time.perf_counter()` at the start of the computation, in s.
+    seed
+        Seed of random numbers; None for a result without any.
+    """
+    outcome.files(folder)
+    record = Record(
+        kind=outcome.kind,
+        config=settings,
+        metrics=outcome.metrics,
+        units=dict(outcome.units),
+        inputs=inputs,
+        converged=not outcome.problems,
+        warnings=[*outcome.problems, *outcome.notes],
+        details=outcome.details,
+        seed=seed,
+        wall_time=time.perf_counter() - start,
+    )
+    write_record(folder, record, outcome.arrays())
 
 
 def check_table(lattice: AlloyLattice, table: AlloyTable) -> None:
@@ -126,7 +96,7 @@ def check_table(lattice: AlloyLattice, table: AlloyTable) -> None:
     Parameters
     ----------
     lattice
-        Of the study.
+        Lattice of the study.
     table
         The table.
 
@@ -135,109 +105,120 @@ def check_table(lattice: AlloyLattice, table: AlloyTable) -> None:
     ResultError
         If species, cells or the number of mixed orderings do not fit.
     """
-    cells = (
-        [area(one) / lattice.n_sites(one) for one in table.orderings]
+    areas = (
+        [area(ordering) / lattice.n_sites(ordering) for ordering in table.orderings]
         if table.species == lattice.species
         else []
     )
-    wanted = area(lattice.parent) / lattice.n_sites(lattice.parent)
-    if not cells or max(abs(cell / wanted - 1) for cell in cells) > SAME_CELL:
+    parent_area = area(lattice.parent) / lattice.n_sites(lattice.parent)
+    if not areas or max(abs(value / parent_area - 1) for value in areas) > AREA_TOLERANCE:
         raise ResultError(
             f"The table is not of {lattice.name} as this study describes it.",
             why="its species or its lattice differ",
-            fix="use the study that the table was made with",
+            fix="give -c the study that the table was made with",
         )
-    if len(table.mixed) < FEWEST:
+    if len(table.mixed_rows) < MIN_MIXED:
         raise ResultError(
-            f"The table holds {len(table.mixed)} mixed orderings; {FEWEST} are the least that can be fitted.",
-            fix="raise max_cells",
+            f"The table holds {len(table.mixed_rows)} mixed orderings; a fit needs at least {MIN_MIXED}.",
+            fix="raise max_cells, and run `flatforce alloy energies` again",
         )
-
-
-def write_table(folder: Path, table: AlloyTable) -> None:
-    """Write a table: `table.csv`, `orderings.extxyz`, `relaxed.extxyz`.
-
-    Parameters
-    ----------
-    folder
-        Where.
-    table
-        The table.
-    """
-    columns = ["name", "n_sites", "n_atoms"]
-    columns += [f"share_{symbol}" for symbol in table.species]
-    columns += ["energy", "formation", "distance", "strain", "end_member", "labels"]
-    rows = []
-    for row in table.rows:
-        plain = asdict(row)
-        shares = dict(zip(columns[3:], plain.pop("shares"), strict=False))
-        rows.append(plain | shares)
-    write_rows(folder / "table.csv", columns, rows)
-    write_frames(folder / "orderings.extxyz", table.orderings)
-    write_frames(folder / "relaxed.extxyz", table.relaxed)
-
-
-def write_rows(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    """Write a CSV file.
-
-    Parameters
-    ----------
-    path
-        Where.
-    columns
-        Its header; other keys are left out.
-    rows
-        Its rows.
-    """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
 
 
 def read_table(folder: Path) -> AlloyTable:
-    """Read a table back.
+    """Read a table of formation energies.
 
     Parameters
     ----------
     folder
-        Result folder of `alloy energies`.
+        Result folder of `flatforce alloy energies`.
 
     Returns
     -------
-    The table.
-
-    Raises
-    ------
-    ResultError
-        If the folder holds something else.
+    The table, without the frames of its DFT labels.
     """
-    record = read_record(folder, kind="alloy energies", made_by="alloy energies")
+    record = read_record(folder, kind=AlloyTable.kind, made_by="alloy energies")
     details = record["details"]
     species = tuple(details["species"])
     with (folder / "table.csv").open(encoding="utf-8") as stream:
-        rows = tuple(
-            Row(
-                line["name"],
-                int(line["n_sites"]),
-                int(line["n_atoms"]),
-                tuple(float(line[f"share_{symbol}"]) for symbol in species),
-                float(line["energy"]),
-                float(line["formation"]),
-                float(line["distance"]),
-                float(line["strain"]),
-                line["end_member"] == "True",
-                int(line["labels"]),
-            )
-            for line in csv.DictReader(stream)
-        )
+        rows = tuple(_read_row(line, concentration_columns(species)) for line in csv.DictReader(stream))
     return AlloyTable(
         details["system"],
         species,
-        details["state"],
+        details["relaxation"],
         rows,
         tuple(read(folder / "orderings.extxyz", ":")),
         tuple(read(folder / "relaxed.extxyz", ":")),
         tuple((name, reason) for name, reason in details["dropped"]),
+        details["model"],
     )
+
+
+def _read_row(line: Mapping[str, str], columns: list[str]) -> Row:
+    return Row(
+        name=line["name"],
+        n_sites=int(line["n_sites"]),
+        n_atoms=int(line["n_atoms"]),
+        concentrations=tuple(float(line[column]) for column in columns),
+        energy=float(line["energy"]),
+        formation_energy=float(line["formation_energy"]),
+        max_site_distance=float(line["max_site_distance"]),
+        max_strain=float(line["max_strain"]),
+        end_member=line["end_member"] == "True",
+        n_labels=int(line["n_labels"]),
+    )
+
+
+def read_fit(lattice: AlloyLattice, study: AlloyStudy, folder: Path) -> FittedExpansion:
+    """Read a fitted cluster expansion.
+
+    Parameters
+    ----------
+    lattice
+        Lattice of the study.
+    study
+        The study that the expansion was fitted with.
+    folder
+        Result folder of `flatforce alloy fit`.
+
+    Returns
+    -------
+    The expansion, and the table that it was fitted to.
+    """
+    record, arrays = read_fit_record(folder), read_arrays(folder)
+    pinned = study.expansion.pin_end_members
+    design = make_design(lattice, [], record["details"]["cutoffs"], pinned=pinned)
+    expansion = Expansion(
+        design, record["details"]["method"], arrays["parameters"], record["metrics"]["cv_rmse"]
+    )
+    return FittedExpansion(expansion, arrays["cluster_vectors"], arrays["formation_energies"])
+
+
+def read_fit_record(folder: Path) -> dict[str, Any]:
+    """Read `result.json` of a fitted cluster expansion.
+
+    Parameters
+    ----------
+    folder
+        Result folder of `flatforce alloy fit`.
+
+    Returns
+    -------
+    Its content.
+    """
+    return read_record(folder, kind="cluster expansion", made_by="alloy fit")
+
+
+def fit_hash(folder: Path) -> str:
+    """Hash the numbers of a fit: icet's file differs from one writing to the next.
+
+    Parameters
+    ----------
+    folder
+        Result folder of `flatforce alloy fit`.
+
+    Returns
+    -------
+    Hash of its cutoffs and parameters.
+    """
+    cutoffs = read_fit_record(folder)["details"]["cutoffs"]
+    return hash_value([cutoffs, read_arrays(folder)["parameters"].tolist()])

@@ -1,22 +1,32 @@
-"""Sheets that an alloy study begins with: all orderings, random ones, special quasirandom ones."""
+"""Stages that make the orderings of an alloy study: all distinct ones, random ones, special quasirandom structures."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import ConfigError
-from flatforce.core.results import Record, claim_folder, read_record, write_record
-from flatforce.data.frames import write_frames
+from flatforce.core.results import claim_folder, read_record
+from flatforce.properties.alloys.orderings import Orderings, anneal_sqs
 from flatforce.structures.alloys import alloy_lattice
-from flatforce.structures.orderings import enumerate_orderings, random_orderings, special_quasirandom
-from flatforce.studies.alloy.files import AlloyStudy, parent_hash
+from flatforce.structures.orderings import enumerate_orderings, random_orderings
+from flatforce.studies.alloy.files import parent_hash, write_outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ase import Atoms
+
+    from flatforce.structures.alloys import AlloyLattice
+    from flatforce.studies.alloy.config import AlloyStudy
+
 
 def enumerate_alloy(
-    study: AlloyStudy, folder: Path, *, random: tuple[int, int, int] | None = None, share: float | None = None
+    study: AlloyStudy,
+    folder: Path,
+    *,
+    random: tuple[int, int, int] | None = None,
+    concentration: float | None = None,
 ) -> dict[str, Any]:
     """Write orderings: all symmetry-distinct ones up to a size, or random ones of one size.
 
@@ -25,43 +35,67 @@ def enumerate_alloy(
     study
         The alloy.
     folder
-        Result folder; `orderings.extxyz` stands in it.
+        Result folder, with `orderings.extxyz`.
     random
-        Count and size of random orderings; None for all distinct ones.
-    share
-        Of the last species of a binary in the random ones.
+        Number of random orderings and numbers of primitive cells along both lattice vectors; None for all distinct
+        orderings.
+    concentration
+        Concentration of the last species of a binary in the random orderings.
 
     Returns
     -------
     The content of `result.json`.
+    """
+    lattice = alloy_lattice(study.alloy)
+    settings = study.model_dump(mode="json", include={"alloy", "max_cells"})
+    settings |= {"random": random, "concentration": concentration}
+    inputs = parent_hash(study)
+    if random is not None:
+        check_random(lattice, random, concentration)
+    if claim_folder(folder, settings, inputs):
+        start = time.perf_counter()
+        orderings = (
+            enumerate_orderings(lattice, max_cells=study.max_cells)
+            if random is None
+            else _make_random(lattice, random, concentration or 0.0)
+        )
+        write_outcome(folder, Orderings(lattice, orderings), settings, inputs, start=start)
+    return read_record(folder)
+
+
+def check_random(lattice: AlloyLattice, random: tuple[int, int, int], concentration: float | None) -> None:
+    """Refuse random orderings that are not defined.
+
+    Parameters
+    ----------
+    lattice
+        The alloy.
+    random
+        Number of orderings and numbers of primitive cells along both lattice vectors.
+    concentration
+        Concentration of the last species of a binary.
 
     Raises
     ------
     ConfigError
-        If random orderings are asked for without a share.
+        If their number is not positive, there is no concentration, or the alloy is no binary.
     """
-    lattice = alloy_lattice(study.alloy)
-    settings = study.model_dump(mode="json", include={"alloy", "max_cells"})
-    settings |= {"random": random, "share": share}
-    if random is not None and random[0] < 1:
-        raise ConfigError("No random ordering is asked for.", fix="--random COUNT N M with a positive count")
-    inputs = parent_hash(study)
-    if claim_folder(folder, settings, inputs):
-        if random is None:
-            found = enumerate_orderings(lattice, max_cells=study.max_cells)
-        elif share is None or len(lattice.species) != 2 or not 0 <= share <= 1:
-            raise ConfigError(
-                "Random orderings need a share.", fix="give --share, 0 to 1, of the last of two species"
-            )
-        else:
-            shares = dict(zip(lattice.species, (1 - share, share), strict=True))
-            found = random_orderings(lattice, size=random[1:], shares=shares, count=random[0], seed=0)
-        write_frames(folder / "orderings.extxyz", found)
-        sizes = [lattice.n_sites(one) for one in found]
-        metrics = {"n_orderings": float(len(found)), "largest": float(max(sizes))}
-        units = {"n_orderings": "1", "largest": "sites"}
-        write_record(folder, Record("alloy orderings", settings, metrics, units, inputs))
-    return read_record(folder)
+    if random[0] < 1:
+        raise ConfigError(
+            f"The number of random orderings is {random[0]}.",
+            fix="give --random COUNT N M with a positive COUNT",
+        )
+    if concentration is None or len(lattice.species) != 2 or not 0 <= concentration <= 1:
+        raise ConfigError(
+            "Random orderings need a concentration.",
+            fix="give --concentration X, between 0 and 1, of the last of two species",
+        )
+
+
+def _make_random(lattice: AlloyLattice, random: tuple[int, int, int], concentration: float) -> list[Atoms]:
+    concentrations = dict(zip(lattice.species, (1 - concentration, concentration), strict=True))
+    count, n, m = random
+    return random_orderings(lattice, supercell=(n, m), concentrations=concentrations, count=count, seed=0)
 
 
 def alloy_sqs(study: AlloyStudy, folder: Path) -> dict[str, Any]:
@@ -70,9 +104,9 @@ def alloy_sqs(study: AlloyStudy, folder: Path) -> dict[str, Any]:
     Parameters
     ----------
     study
-        The alloy, with `quasirandom`.
+        The alloy, with `sqs`.
     folder
-        Result folder: `sqs.extxyz`, which `flatforce relax` and `flatforce phonons` take.
+        Result folder, with `sqs.extxyz`, which `flatforce relax` and `flatforce phonons` read.
 
     Returns
     -------
@@ -81,19 +115,14 @@ def alloy_sqs(study: AlloyStudy, folder: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the study says nothing of it.
+        If the study has no `sqs`.
     """
-    wanted = study.quasirandom
-    if wanted is None:
-        raise ConfigError(
-            "The study has no `quasirandom`.", fix="add quasirandom: {shares: {Mo: 0.5, W: 0.5}}"
-        )
+    if study.sqs is None:
+        raise ConfigError("The study has no `sqs`.", fix="add sqs: {concentrations: {Mo: 0.5, W: 0.5}}")
     lattice = alloy_lattice(study.alloy)
-    settings = study.model_dump(mode="json", include={"alloy", "quasirandom"})
+    settings = study.model_dump(mode="json", include={"alloy", "sqs"})
     inputs = parent_hash(study)
     if claim_folder(folder, settings, inputs):
-        found = special_quasirandom(lattice, **wanted.model_dump())
-        write_frames(folder / "sqs.extxyz", [found])
-        metrics = {"n_atoms": float(len(found)), "n_sites": float(lattice.n_sites(found))}
-        write_record(folder, Record("alloy sqs", settings, metrics, {"n_atoms": "1", "n_sites": "1"}, inputs))
+        start = time.perf_counter()
+        write_outcome(folder, anneal_sqs(lattice, study.sqs), settings, inputs, start=start)
     return read_record(folder)

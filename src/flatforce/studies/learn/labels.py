@@ -1,8 +1,9 @@
-"""Labels of the frames that a round has chosen, and what they show."""
+"""Labels of the frames that a round selected, and the errors of the force field that they show."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from flatforce.active.calibration import atom_errors
 from flatforce.core.errors import ResultError
@@ -15,81 +16,105 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.active.config import LearnConfig
+    from flatforce.active.cross_conformal import UncertainModel
     from flatforce.core.progress import Progress
-    from flatforce.studies.learn.selection import Round
+
+LABELLED: Final = "labelled.extxyz"
+"""File of the labelled frames of a round."""
 
 
-def label_chosen(
-    this: Round, chosen: Sequence[Atoms], progress: Progress
-) -> tuple[list[tuple[str, str]], float]:
-    """Write `labelled.extxyz`; labels stand in one cache for all rounds.
+@dataclass(frozen=True)
+class Labelling:
+    """Outcome of the labels of a round, whose frames are on disk."""
+
+    failures: list[tuple[str, str]]
+    """Name of each frame whose label failed, and the reason."""
+    label_time: float
+    """s, sum over all labels."""
+
+
+def label_selected(
+    config: LearnConfig,
+    selected: Sequence[Atoms],
+    folder: Path,
+    *,
+    retry_failed: bool,
+    progress: Progress,
+) -> Labelling:
+    """Label frames and write `labelled.extxyz`; all rounds share one cache of labels.
 
     Parameters
     ----------
-    this
-        The round.
-    chosen
-        Frames; those of a pool bring their labels.
+    config
+        Settings.
+    selected
+        The frames; those of a pool have their labels already.
+    folder
+        Folder of the round.
+    retry_failed
+        Whether labels that failed before are computed again.
     progress
-        Told after each label.
+        Called after each label.
 
     Returns
     -------
-    Names and reasons of frames without a label, and the seconds that the labels took.
+    Failures and times.
 
     Raises
     ------
     ResultError
-        If the machine kept one from its label: the round goes on when that is mended.
+        If the machine, not the frame, made a label fail: the round continues when that is corrected.
     """
-    failures: list[tuple[str, str]] = []
-    frames, seconds = list(chosen), 0.0
-    if not this.config.pool:
-        assert this.config.label is not None  # noqa: S101  # the settings were checked
-        cache = this.folder.parent / "labels"
-        done = label(chosen, this.config.label, cache=cache, retry_failed=this.retry, progress=progress)
-        frames, failures, seconds = done.frames, done.failures, done.seconds
-        if done.hindered:
-            raise ResultError(
-                f"The machine kept {done.hindered} of {len(chosen)} frames of round {this.number} from a label.",
-                why="; ".join(sorted({reason for _, reason in failures})),
-                fix="mend that and run again: nothing is lost, the round goes on with the frames it has chosen",
-            )
-    write_frames(this.folder / "labelled.extxyz", frames)
-    return failures, seconds
+    if config.pool:
+        write_frames(folder / LABELLED, list(selected))
+        return Labelling([], 0.0)
+    assert config.label is not None  # noqa: S101  # the settings were checked
+    cache = folder.parent / "labels"
+    labels = label(selected, config.label, cache=cache, retry_failed=retry_failed, progress=progress)
+    if labels.n_transient:
+        raise ResultError(
+            f"The machine made {labels.n_transient} of {len(selected)} labels fail in {folder.name}.",
+            why="; ".join(sorted({reason for _, reason in labels.failures})),
+            fix="correct that and run the same command again: the round continues with the frames that it selected",
+        )
+    write_frames(folder / LABELLED, labels.frames)
+    return Labelling(labels.failures, labels.wall_time)
 
 
-def errors_met(this: Round) -> dict[str, float]:
-    """Tell what the labels showed: how far off the force field was that asked for them.
+def read_new_labels(folder: Path) -> list[Atoms]:
+    """Read the frames that a round labelled.
 
     Parameters
     ----------
-    this
-        The round, its frames labelled.
-
-    Returns
-    -------
-    Name of each labelled frame → largest error of a force, eV/Å.
-    """
-    frames = newly_labelled(this.folder)
-    said = this.model.potential.evaluate(frames, stress=False)
-    return {
-        str(frame.info["name"]): float(atom_errors([frame], [one]).max())
-        for frame, one in zip(frames, said, strict=True)
-    }
-
-
-def newly_labelled(inside: Path) -> list[Atoms]:
-    """Read what a round has labelled.
-
-    Parameters
-    ----------
-    inside
+    folder
         Folder of a finished round.
 
     Returns
     -------
-    The frames.
+    The labelled frames.
     """
-    path = inside / "labelled.extxyz"
+    path = folder / LABELLED
     return read_labelled(path) if path.stat().st_size else []
+
+
+def errors_on_new_labels(model: UncertainModel, folder: Path) -> dict[str, float]:
+    """Compute the errors that the new labels show of the force field that selected them.
+
+    Parameters
+    ----------
+    model
+        The force field of the round.
+    folder
+        Folder of the round, whose frames are labelled.
+
+    Returns
+    -------
+    Name of each labelled frame → largest error of an atom's force, eV/Å.
+    """
+    frames = read_new_labels(folder)
+    predictions = model.potential.evaluate(frames, stress=False)
+    return {
+        str(frame.info["name"]): float(atom_errors([frame], [prediction]).max())
+        for frame, prediction in zip(frames, predictions, strict=True)
+    }

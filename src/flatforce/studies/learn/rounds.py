@@ -1,199 +1,234 @@
-"""Active learning, round by round, each part on disk before the next begins."""
+"""Active learning, round by round; each part of a round is on disk before the next one begins."""
 
 from __future__ import annotations
 
-import math
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
-from flatforce.active.assess import UNITS, assess, few_to_calibrate, few_to_judge, reason_to_stop
-from flatforce.active.dynamics import EXPLODED
+from flatforce.active.assess import assess, reason_to_stop, warn_small_calibration_set, warn_small_test_set
+from flatforce.active.learning_round import (
+    ALL_LABELS_FAILED,
+    Acquisition,
+    LearningRound,
+    describe_exhaustion,
+)
+from flatforce.active.round_state import RoundState
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
-from flatforce.data.splits import cut_trajectories
-from flatforce.studies.inputs import Reporter, unreported
-from flatforce.studies.learn.labels import errors_met, label_chosen, newly_labelled
-from flatforce.studies.learn.material import gather
-from flatforce.studies.learn.selection import Round, candidates, choose, told_of_dynamics
+from flatforce.core.identity import Identity, claim
+from flatforce.core.results import Record, read_record, write_record
+from flatforce.data.splits import split_trajectory_warnings
+from flatforce.studies.learn.candidates import find_candidates, read_trajectory_summaries
+from flatforce.studies.learn.frames import read_run_frames
+from flatforce.studies.learn.labels import errors_on_new_labels, label_selected, read_new_labels
+from flatforce.studies.learn.selection import select_frames
 from flatforce.studies.learn.training import train_round
+from flatforce.studies.session import Reporter, unreported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from ase import Atoms
 
     from flatforce.active.config import LearnConfig
-    from flatforce.studies.learn.material import Material
+    from flatforce.active.run_frames import RunFrames
 
-WATCHED = {"device", "monitor", "checkpoint_seconds"}
+MACHINE_SETTINGS: Final = {"device", "monitor", "checkpoint_seconds"}
+"""Settings of a training that do not change its result."""
 
-NOT_OF_A_ROUND: Any = {
+EXCLUDED_SETTINGS: Final[Any] = {
     "stop": True,
     "label": {"workers", "machine", "threads", "launcher", "timeout", "executors", "converge"},
-    "train": WATCHED,
-    "further": {"__all__": WATCHED},
+    "train": MACHINE_SETTINGS,
+    "extra_members": {"__all__": MACHINE_SETTINGS},
 }
 """Settings that may change from one call to the next: when a run ends, and how the machine is used."""
 
-NO_LABELS = (
-    "every label of two rounds in a row failed: mend what the reasons name (label.timeout and label.machine may change) "
-    "and run again, which tries them again; other label.settings or samplers want another -o"
-)
-
-SHOWN = ("n_labels", "force_mae", "force_mae_low", "force_mae_high")
-"""Metrics of every round that the next ones repeat."""
-
 
 def learn(config: LearnConfig, folder: Path, *, report: Reporter = unreported) -> list[dict[str, Any]]:
-    """Run active learning until it stops; a killed run goes on where it was, an ended one if `stop` allows more.
+    """Run active learning until a criterion ends it.
+
+    A killed run continues where it was; a run that ended continues if `stop` now allows more rounds.
 
     Parameters
     ----------
     config
         Settings.
     folder
-        `round-00`, `round-01`, …: committee, candidates, chosen, labelled, `result.json`.
+        Result folder. It receives `round-00`, `round-01`, …, each with the committee, the candidates, the selected and the labelled
+        frames and `result.json`.
     report
         Opens the progress display.
 
     Returns
     -------
-    `result.json` of every round; the last one says why it ended.
+    The content of `result.json` of every round; the last one says why the run ended.
     """
-    material = gather(config)
-    batches, labels = [list(material.start)], 0
-    rounds: list[dict[str, Any]] = []
+    run = _Run(config, folder, read_run_frames(config), report)
+    batches, n_labels = [list(run.frames.labelled.initial)], 0
+    records: list[dict[str, Any]] = []
     while True:
-        inside = folder / f"round-{len(rounds):02d}"
-        found = _round(config, material, batches, inside, rounds, labels, report)
-        rounds.append(found)
-        if found["details"]["stop"]:
-            return rounds
-        batches.append(newly_labelled(inside))
-        labels += int(found["metrics"]["n_chosen"])
+        previous = [record["metrics"] for record in records]
+        round_ = _Round(run, run.folder / f"round-{len(records):02d}", batches, previous, n_labels)
+        record = round_.run_or_read()
+        records.append(record)
+        if record["details"]["stop_reason"]:
+            return records
+        batches = [*batches, read_new_labels(round_.folder)]
+        n_labels += int(record["metrics"]["n_selected"])
 
 
-def _round(
-    config: LearnConfig,
-    material: Material,
-    batches: Sequence[list[Atoms]],
-    inside: Path,
-    before: Sequence[dict[str, Any]],
-    labels: int,
-    report: Reporter,
-) -> dict[str, Any]:
-    settings = config.model_dump(mode="json", exclude=NOT_OF_A_ROUND)
-    learnt = [frame for batch in batches for frame in batch]
-    inputs = material.hashes | {"learnt": hash_value(sorted(hash_structure(frame) for frame in learnt))}
-    past, retry = [one["metrics"] for one in before], False
-    if not claim_folder(inside, settings, inputs):
-        found = read_record(inside)
-        over = reason_to_stop([*past, found["metrics"]], config.stop, labels=labels)
-        retry = found["details"]["stop"] == NO_LABELS
-        if over or not (retry or found["details"]["ended_by_settings"]):
-            return found
-    _mark(inside, stage_key(settings, inputs))
-    clock = time.perf_counter()
-    title = f"round {len(before)}"
-    with report(f"{title}: train") as progress:
-        trained = train_round(config, batches, inside, progress)
-    judged = assess(trained.model, trained.folds, material.test, seed=config.seed)
-    said = (
-        trained.warnings
-        + few_to_judge(judged.metrics, config.stop)
-        + few_to_calibrate(judged, folds=config.calibration_folds)
-    )
-    said += cut_trajectories(learnt, material.test)
-    metrics = {"n_learnt": float(len(learnt)), "n_labels": float(labels)} | judged.metrics
-    metrics |= {"n_candidates": 0.0, "n_chosen": 0.0, "n_failed": 0.0}
-    metrics |= {"training_time": trained.seconds, "label_time": 0.0}
-    stop = reason_to_stop([*past, metrics], config.stop, labels=labels)
-    details: dict[str, Any] = {
-        "levels": judged.calibration.levels,
-        "covered": judged.covered,
-        "by_kind": judged.by_kind,
-        "factors": judged.calibration.factors,
-        "margins": [None if math.isnan(one) else float(one) for one in judged.margins],
-        "n_calibrating": judged.n_calibrating,
-        "chosen": [],
-        "failures": [],
-        "ended_by_settings": bool(stop),
-    }
-    if not stop:
-        this = Round(config, material, learnt, len(before), labels, inside, trained.model, judged, retry)
-        stop = _ask(this, metrics, details, title, report)
-        if not stop and past and _without_labels(metrics) and _without_labels(past[-1]):
-            stop = NO_LABELS
-    details["stop"] = stop
-    details["history"] = [{key: one[key] for key in SHOWN} for one in (*past, metrics)]
-    said += [f"{name} has no label: {reason}" for name, reason in details["failures"]]
-    said += _exploded(details)
-    record = Record(
-        "learning round",
-        settings,
-        metrics,
-        {name: UNITS[name] for name in metrics},
-        inputs,
-        stop != NO_LABELS,
-        said,
-        details,
-        seed=config.seed,
-    )
-    write_record(inside, record.taking(time.perf_counter() - clock))
-    return read_record(inside)
+@dataclass(frozen=True)
+class _Run:
+    """What all rounds of a run share."""
+
+    config: LearnConfig
+    folder: Path
+    frames: RunFrames
+    report: Reporter
 
 
-def _mark(inside: Path, key: str) -> None:
-    """Refuse a round that other settings began: what it has on disk is not of this run."""
-    path = inside / "key"
+@dataclass(frozen=True)
+class _Round:
+    """One round of a run."""
+
+    run: _Run
+    folder: Path
+    batches: list[list[Atoms]]
+    """Labelled frames: the initial ones, then those of each earlier round."""
+    previous: list[dict[str, float]]
+    """Metrics of the earlier rounds."""
+    n_labels: int
+    """Number of labels that the earlier rounds requested."""
+
+    @property
+    def number(self) -> int:
+        """Number of the round, from 0."""
+        return len(self.previous)
+
+    @property
+    def labelled_frames(self) -> list[Atoms]:
+        """All labelled frames known in the round."""
+        return [frame for batch in self.batches for frame in batch]
+
+    def identity(self) -> Identity:
+        """Identify the round by the settings of the run and the hashes of its frames."""
+        config = self.run.config
+        train = hash_value(sorted(hash_structure(frame) for frame in self.labelled_frames))
+        return Identity(
+            LearningRound.kind,
+            config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS),
+            {**self.run.frames.hashes, "train": train},
+            non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
+        )
+
+    def run_or_read(self) -> dict[str, Any]:
+        """Run the round, or read its record if it is finished and need not continue."""
+        identity, retry_failed = self.identity(), False
+        if not claim(self.folder, identity):
+            record = read_record(self.folder)
+            details = record["details"]
+            retry_failed = details["stop_reason"] == ALL_LABELS_FAILED
+            may_continue = retry_failed or details["met_criterion"]
+            if not may_continue or self._meets_criterion(record["metrics"]):
+                return record
+        _mark_begun(self.folder, identity.key)
+        start = time.perf_counter()
+        outcome = self.compute(retry_failed=retry_failed)
+        record = Record(
+            kind=outcome.kind,
+            config=identity.settings,
+            metrics=outcome.metrics,
+            units={name: outcome.units[name] for name in outcome.metrics},
+            inputs=identity.inputs,
+            converged=not outcome.problems,
+            warnings=[*outcome.problems, *outcome.notes],
+            details=outcome.details,
+            seed=self.run.config.seed,
+            wall_time=time.perf_counter() - start,
+            key=identity.key,
+        )
+        write_record(self.folder, record)
+        return read_record(self.folder)
+
+    def _meets_criterion(self, metrics: dict[str, float]) -> bool:
+        stop = self.run.config.stop
+        return bool(reason_to_stop([*self.previous, metrics], stop, n_labels=self.n_labels))
+
+    def compute(self, *, retry_failed: bool) -> LearningRound:
+        """Train, assess, and unless a criterion ends the run, select and label frames.
+
+        Parameters
+        ----------
+        retry_failed
+            Whether labels that failed before are computed again.
+
+        Returns
+        -------
+        The result of the round.
+        """
+        config, frames, title = self.run.config, self.run.frames, f"round {self.number}"
+        with self.run.report(f"{title}: train") as progress:
+            training = train_round(config, self.batches, self.folder, progress)
+        assessment = assess(training.model, training.folds, frames.labelled.test, seed=config.seed)
+        training_set = self.labelled_frames
+        outcome = LearningRound(
+            assessment=assessment,
+            n_train=len(training_set),
+            n_labels=self.n_labels,
+            stop=config.stop,
+            training_time=training.training_time,
+            previous=self.previous,
+            warnings=[
+                *training.warnings,
+                *warn_small_test_set(assessment.n_test, config.stop),
+                *warn_small_calibration_set(assessment, folds=config.calibration_folds),
+                *split_trajectory_warnings(training_set, frames.labelled.test),
+            ],
+        )
+        if outcome.met_criterion:
+            return outcome
+        state = RoundState(
+            config, frames, training_set, self.number, self.n_labels, training.model, assessment.calibration
+        )
+        acquisition = self._acquire(state, title, retry_failed=retry_failed)
+        exhaustion = ""
+        if not acquisition.n_candidates:
+            exhaustion = describe_exhaustion(config, acquisition.trajectories or ())
+        return replace(outcome, acquisition=acquisition, exhaustion=exhaustion)
+
+    def _acquire(self, state: RoundState, title: str, *, retry_failed: bool) -> Acquisition:
+        """Select frames and label them."""
+        config, folder = state.config, self.folder
+        with self.run.report(f"{title}: select") as progress:
+            candidates = find_candidates(state, folder, progress)
+        trajectories = read_trajectory_summaries(config, folder)
+        if not candidates:
+            return Acquisition(trajectories=trajectories)
+        selection = select_frames(state, candidates, folder)
+        with self.run.report(f"{title}: label") as progress:
+            labelling = label_selected(
+                config, selection.frames, folder, retry_failed=retry_failed, progress=progress
+            )
+        errors = errors_on_new_labels(state.model, folder)
+        return Acquisition(
+            n_candidates=len(candidates),
+            selected=[replace(frame, force_error=errors.get(frame.name)) for frame in selection.records],
+            failures=labelling.failures,
+            label_time=labelling.label_time,
+            max_force_uncertainty=selection.max_force_uncertainty,
+            trajectories=trajectories,
+        )
+
+
+def _mark_begun(folder: Path, key: str) -> None:
+    """Refuse a round that was begun with other settings: its files belong to another run."""
+    path = folder / "key"
     if path.is_file() and path.read_text(encoding="utf-8") != key:
         raise ResultError(
-            f"{inside} was begun with other settings or frames.",
+            f"{folder} was begun with other settings or frames.",
             fix="choose another folder with -o, or delete that one",
         )
     write_text(path, key)
-
-
-def _ask(
-    this: Round, metrics: dict[str, float], details: dict[str, Any], title: str, report: Reporter
-) -> str:
-    """Choose frames and have them labelled; the reason to stop, if there are none."""
-    with report(f"{title}: choose") as progress:
-        found = candidates(this, progress)
-    metrics["n_candidates"] = float(len(found))
-    details["dynamics"] = told_of_dynamics(this.config, this.folder)
-    if not found:
-        return _nothing_left(this.config, details)
-    chosen, details["chosen"], metrics["largest_doubt"] = choose(this, found)
-    with report(f"{title}: label") as progress:
-        details["failures"], metrics["label_time"] = label_chosen(this, chosen, progress)
-    met = errors_met(this)
-    details["chosen"] = [one | {"error": met.get(one["name"])} for one in details["chosen"]]
-    metrics |= {"n_chosen": float(len(chosen)), "n_failed": float(len(details["failures"]))}
-    return ""
-
-
-def _without_labels(metrics: dict[str, float]) -> bool:
-    return metrics["n_failed"] == metrics["n_chosen"] > 0
-
-
-def _nothing_left(config: LearnConfig, details: dict[str, Any]) -> str:
-    dynamics = config.sampling.dynamics
-    if not config.pool and dynamics is not None and dynamics.go_on:
-        done = sum(one["done"] for one in details["dynamics"])
-        return (
-            f"{done} of {len(details['dynamics'])} trajectories did their steps, "
-            f"no force in doubt by more than {dynamics.stop_above:g} eV/Å"
-        )
-    return "no candidate is left"
-
-
-def _exploded(details: dict[str, Any]) -> list[str]:
-    lost = [one for one in details.get("dynamics", []) if one["ended"].startswith(EXPLODED)]
-    return [
-        f"{one['sheet']} at {one['temperature']:g} K {one['ended']}: lower dynamics.stop_above, temperature or time_step"
-        for one in lost
-    ]

@@ -1,22 +1,16 @@
-"""Candidates of a round, and those chosen among them."""
+"""The frames that a round selects: `selected.extxyz`, and the reasons in `selection.json`."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from ase.io import read
 
-from flatforce.active.property import property_response
-from flatforce.active.samplers import TRAJECTORIES, propose
-from flatforce.active.selection import Pool, select
-from flatforce.active.surrogate import Surrogate
-from flatforce.active.trajectories import read_trajectories, story
+from flatforce.active.learning_round import SelectedFrame
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure
-from flatforce.data.curation.diversity import descriptors
 from flatforce.data.frames import write_frames
 
 if TYPE_CHECKING:
@@ -25,190 +19,82 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.active.assess import Assessment
-    from flatforce.active.config import LearnConfig
-    from flatforce.active.cross_conformal import Model
-    from flatforce.core.arrays import FloatArray
-    from flatforce.core.progress import Progress
-    from flatforce.models.prediction import Prediction
-    from flatforce.studies.learn.material import Material
+    from flatforce.active.round_state import RoundState
 
-TRUSTED = 0.9
-"""Level of the interval that is called doubt: a force is off by less in nine cases of ten."""
+SELECTED: Final = "selected.extxyz"
+"""File of the frames to be labelled."""
 
-CHOSEN = "chosen.extxyz"
-
-WHY = "chosen.json"
+SELECTION: Final = "selection.json"
+"""File of the reasons."""
 
 
 @dataclass(frozen=True)
-class Round:
-    """What a round knows when it chooses."""
+class StoredSelection:
+    """Frames that a round selected; they are on disk."""
 
-    config: LearnConfig
-    material: Material
-    learnt: Sequence[Atoms]
-    """Labelled frames, those of earlier rounds included."""
-    number: int
-    labels: int
-    """Asked for so far."""
-    folder: Path
-    model: Model
-    """The force field and its doubt."""
-    judged: Assessment
-    retry: bool = False
-    """Whether frames whose labels failed are tried again."""
-
-    def doubt(self, frame: Atoms, said: Prediction) -> float:
-        """Tell the largest error that a force may have.
-
-        Parameters
-        ----------
-        frame
-            A structure.
-        said
-            What the force field says of it.
-
-        Returns
-        -------
-        eV/Å.
-        """
-        (spread,) = self.model.spread([frame], [said])
-        return float(self.judged.calibration.interval(spread, TRUSTED).max())
+    frames: list[Atoms]
+    """The frames, each with a name in `info`."""
+    records: list[SelectedFrame]
+    """Source, uncertainty and reason of each frame."""
+    max_force_uncertainty: float
+    """eV/Å, largest force uncertainty among all candidates."""
 
 
-def candidates(this: Round, progress: Progress) -> list[Atoms]:
-    """Ask the pool or the samplers; what they say is kept, so that a killed round goes on with the same frames.
+def select_frames(state: RoundState, candidates: Sequence[Atoms], folder: Path) -> StoredSelection:
+    """Select the frames to be labelled, or read the selection of a run that was killed after it.
 
     Parameters
     ----------
-    this
+    state
         The round.
-    progress
-        Told by the dynamics.
+    candidates
+        Distinct frames without a label.
+    folder
+        Folder of the round; it receives `selected.extxyz` and `selection.json`.
 
     Returns
     -------
-    Distinct frames without a label.
+    The selection.
     """
-    known = {hash_structure(frame) for frame in this.learnt}
-    if this.material.pool:
-        return [frame for frame in this.material.pool if hash_structure(frame) not in known]
-    path = this.folder / "candidates.extxyz"
-    if not path.is_file():
-        earlier = [this.folder.parent / f"round-{k:02d}" for k in range(this.number)]
-        asked = {hash_structure(frame) for one in earlier for frame in read(one / CHOSEN, ":")}
-        found = propose(
-            this.model.potential,
-            this.material.sheets,
-            this.config.sampling,
-            seed=this.config.seed + 1000 * this.number,
-            folder=this.folder,
-            before=earlier[-1] / TRAJECTORIES if earlier else None,
-            learnt=known,
-            failed=asked - known,
-            primitive=this.material.primitive,
-            doubt=this.doubt,
-            progress=progress,
-        )
-        write_frames(path, found)
-    found = read(path, ":") if path.stat().st_size else []
-    distinct = {hash_structure(frame): frame for frame in found}
-    return [frame for key, frame in distinct.items() if key not in known]
-
-
-def told_of_dynamics(config: LearnConfig, inside: Path) -> list[dict[str, Any]]:
-    """Tell how far the trajectories of a round came.
-
-    Parameters
-    ----------
-    config
-        Settings.
-    inside
-        Folder of the round.
-
-    Returns
-    -------
-    Plain values; empty without dynamics.
-    """
-    path, dynamics = inside / TRAJECTORIES, config.sampling.dynamics
-    if dynamics is None or not path.is_file():
-        return []
-    return story(read_trajectories(path, seed=config.seed), time_step=dynamics.time_step)
-
-
-def choose(this: Round, among: list[Atoms]) -> tuple[list[Atoms], list[dict[str, Any]], float]:
-    """Choose frames to be labelled and write them to `chosen.extxyz`, why to `chosen.json`.
-
-    Parameters
-    ----------
-    this
-        The round.
-    among
-        The candidates.
-
-    Returns
-    -------
-    The frames, each with a name; what was chosen from where and why; the largest doubt of all candidates, eV/Å.
-    """
-    config, potential = this.config, this.model.potential
-    count = config.per_round
-    if config.stop.budget is not None:
-        count = min(count, config.stop.budget - this.labels)
-    before = _chosen_before(this.folder, among, count)
-    if before is not None:
-        return before
-    said = potential.evaluate(among, stress=False)
-    doubt = np.array([this.doubt(frame, one) for frame, one in zip(among, said, strict=True)])
-    plain = config.strategy in {"random", "uncertainty", "property"}
-    points = np.zeros((len(among) + 1, 1)) if plain else descriptors([*among, *this.learnt])
-    pool = Pool(
-        doubt,
-        points[: len(among)],
-        points[len(among) :],
-        *_for_target(this, among),
-    )
-    rng = np.random.default_rng([config.seed, this.number])
-    choice = select(pool, count, config.strategy, rng=rng)
-    chosen: list[Atoms] = []
-    told: list[dict[str, Any]] = []
-    for k, reason in zip(choice.places, choice.reasons, strict=True):
-        frame = among[k]
-        name = str(frame.info.get("name") or f"round{this.number:02d}-{len(chosen):02d}")
+    count = min(state.n_requested, len(candidates))
+    stored = _read_selection(folder, candidates, count)
+    if stored is not None:
+        return stored
+    selection, uncertainty = state.select(candidates)
+    frames: list[Atoms] = []
+    records: list[SelectedFrame] = []
+    for k, reason in zip(selection.indices, selection.reasons, strict=True):
+        frame = candidates[k]
+        name = str(frame.info.get("name") or f"round{state.number:02d}-{len(frames):02d}")
         frame.info["name"] = name
-        chosen.append(frame)
-        come_from = str(frame.info.get("sampler", frame.info.get("config_type", "")))
-        told.append({"name": name, "from": come_from, "doubt": float(doubt[k]), "reason": reason})
-    largest = float(doubt.max())
-    write_frames(this.folder / CHOSEN, chosen)
-    write_text(this.folder / WHY, json.dumps({"largest_doubt": largest, "frames": told}, indent=1))
-    return chosen, told, largest
+        source = str(frame.info.get("sampler", frame.info.get("config_type", "")))
+        frames.append(frame)
+        records.append(SelectedFrame(name, source, float(uncertainty[k]), reason))
+    stored = StoredSelection(frames, records, float(uncertainty.max()))
+    _write_selection(folder, stored)
+    return stored
 
 
-def _for_target(this: Round, among: Sequence[Atoms]) -> tuple[list[FloatArray], FloatArray | None]:
-    """Return what is not known of forces and property, `forces` and `target` of a pool."""
-    config, sheet = this.config, this.material.target
-    if config.strategy != "property" or config.target is None or sheet is None:
-        return [], None
-    surrogate = Surrogate(this.learnt)
-    response = property_response(
-        this.model.potential, surrogate, sheet, config.target, this.material.pristine
-    )
-    return [surrogate.forces(frame) / surrogate.noise for frame in among], response
+def _write_selection(folder: Path, selection: StoredSelection) -> None:
+    write_frames(folder / SELECTED, selection.frames)
+    content = {
+        "max_force_uncertainty": selection.max_force_uncertainty,
+        "frames": [asdict(record) for record in selection.records],
+    }
+    write_text(folder / SELECTION, json.dumps(content, indent=1))
 
 
-def _chosen_before(
-    folder: Path, among: Sequence[Atoms], count: int
-) -> tuple[list[Atoms], list[dict[str, Any]], float] | None:
-    """Take up the choice of a run that was killed: on another machine the last digits might choose others."""
-    if not (folder / CHOSEN).is_file() or not (folder / WHY).is_file():
+def _read_selection(folder: Path, candidates: Sequence[Atoms], count: int) -> StoredSelection | None:
+    """Read the selection of a killed run: on another machine, rounding might lead to another one."""
+    if not (folder / SELECTED).is_file() or not (folder / SELECTION).is_file():
         return None
-    why = json.loads((folder / WHY).read_text(encoding="utf-8"))
-    known = {hash_structure(frame): frame for frame in among}
-    keys = [hash_structure(frame) for frame in read(folder / CHOSEN, ":")]
-    if len(keys) != min(count, len(among)) or not known.keys() >= set(keys):
+    content = json.loads((folder / SELECTION).read_text(encoding="utf-8"))
+    by_hash = {hash_structure(frame): frame for frame in candidates}
+    hashes = [hash_structure(frame) for frame in read(folder / SELECTED, ":")]
+    if len(hashes) != count or not by_hash.keys() >= set(hashes):
         return None
-    chosen = [known[key] for key in keys]
-    for frame, told in zip(chosen, why["frames"], strict=True):
-        frame.info["name"] = told["name"]
-    return chosen, why["frames"], why["largest_doubt"]
+    frames = [by_hash[key] for key in hashes]
+    records = [SelectedFrame(**values) for values in content["frames"]]
+    for frame, record in zip(frames, records, strict=True):
+        frame.info["name"] = record.name
+    return StoredSelection(frames, records, content["max_force_uncertainty"])

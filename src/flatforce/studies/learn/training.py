@@ -1,13 +1,13 @@
-"""The force field of a round: one committee, or several that each judge the frames which they have not fitted."""
+"""Training of a round's force field: one committee, or one for each calibration fold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from flatforce.active.calibration_folds import part
-from flatforce.active.cross_conformal import Fold, Model
-from flatforce.active.uncertainty import DescriptorDistance, committee_spread
+from flatforce.active.calibration_folds import split_folds
+from flatforce.active.cross_conformal import Fold, UncertainModel
+from flatforce.active.uncertainty import DescriptorDistance, committee_uncertainty
 from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
@@ -19,96 +19,119 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.active.calibration_split import CalibrationSplit
     from flatforce.active.config import LearnConfig
     from flatforce.core.progress import Progress
 
+TRAIN: Final = "train.extxyz"
+"""File of the training set of a committee."""
+
+CALIBRATION: Final = "calibration.extxyz"
+"""File of its calibration set, which is also its validation set."""
+
 
 @dataclass(frozen=True)
-class Trained:
-    """What the training of a round left."""
+class TrainedRound:
+    """The force field of a round."""
 
-    model: Model
-    """The force field: all members."""
+    model: UncertainModel
+    """All members together."""
     folds: list[Fold]
-    """Its parts."""
+    """The committees of the calibration folds; a single one is the whole force field."""
     warnings: list[str]
-    seconds: float
-    """Of all members."""
+    """Warnings of the trainings."""
+    training_time: float
+    """s, sum over all members."""
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Members of one committee."""
+
+    specs: list[str]
+    """Name of each model, such as mace:committee/m-0.model."""
+    warnings: list[str]
+    training_time: float
+    """s."""
 
 
 def train_round(
-    config: LearnConfig, batches: Sequence[list[Atoms]], inside: Path, progress: Progress
-) -> Trained:
-    """Train on what is known so far; what is trained already is read.
+    config: LearnConfig, batches: Sequence[list[Atoms]], folder: Path, progress: Progress
+) -> TrainedRound:
+    """Train on all labelled frames; members that are trained already are read.
 
     Parameters
     ----------
     config
         Settings.
     batches
-        Labelled frames to begin with, then those of each round.
-    inside
-        Folder of the round: `fitted.extxyz`, `held_out.extxyz` and `committee`; `fold-1`, `fold-2`, … with those of further
-        folds.
+        Labelled frames: the initial ones, then those of each round.
+    folder
+        Folder of the round. It receives `train.extxyz`, `calibration.extxyz` and `committee`; `fold-1`, `fold-2`, … hold those of
+        the further folds. A round without new labels reads the folder of the round before.
     progress
-        Told by the training.
+        Called by the training.
 
     Returns
     -------
-    The force field, its parts, and what their training had to say.
+    The force field, its folds, and the warnings of their training.
 
     Raises
     ------
     DataError
-        If too few frames can be held out to calibrate the doubt.
+        If too few frames can be held out to calibrate the uncertainty.
     """
-    while len(batches) > 1 and not batches[-1]:  # nothing was learnt since
-        batches, inside = batches[:-1], inside.parent / f"round-{len(batches) - 2:02d}"
+    while len(batches) > 1 and not batches[-1]:  # no new labels
+        batches, folder = batches[:-1], folder.parent / f"round-{len(batches) - 2:02d}"
     folds: list[Fold] = []
-    members: list[str] = []
-    said: list[str] = []
-    seconds = 0.0
-    for number, (fitted, held_out) in enumerate(part(config, batches)):
-        folder = inside if number == 0 else inside / f"fold-{number}"
-        names, warnings, took = _committee(config, number, (fitted, held_out), folder, progress)
-        one = _model(config, names, fitted)
-        folds.append(Fold(one.potential, one.spread, held_out, fitted))
-        members += names
-        said += warnings
-        seconds += took
-    whole = folds[0]
-    model = whole if len(folds) == 1 else _model(config, members, [*whole.fitted, *whole.held_out])
-    return Trained(model, folds, list(dict.fromkeys(said)), seconds)
+    committees: list[_Members] = []
+    for number, split in enumerate(split_folds(config, batches)):
+        fold_folder = folder if number == 0 else folder / f"fold-{number}"
+        members = _train_committee(config, number, split, fold_folder, progress)
+        model = _load_model(config, members.specs, split.training_set)
+        folds.append(Fold(model.potential, model.uncertainty, split.calibration_set, split.training_set))
+        committees.append(members)
+    model = folds[0]
+    if len(folds) > 1:
+        specs = [spec for members in committees for spec in members.specs]
+        model = _load_model(config, specs, [*folds[0].training_set, *folds[0].calibration_set])
+    warnings = [text for members in committees for text in members.warnings]
+    training_time = sum((members.training_time for members in committees), 0.0)
+    return TrainedRound(model, folds, list(dict.fromkeys(warnings)), training_time)
 
 
-def _model(config: LearnConfig, names: Sequence[str], fitted: Sequence[Atoms]) -> Model:
-    potential = load(names[0] if len(names) == 1 else f"committee:{','.join(names)}")
-    return Model(potential, committee_spread if config.doubt == "committee" else DescriptorDistance(fitted))
+def _load_model(config: LearnConfig, specs: Sequence[str], training_set: Sequence[Atoms]) -> UncertainModel:
+    potential = load(specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}")
+    if config.uncertainty == "committee":
+        return UncertainModel(potential, committee_uncertainty)
+    return UncertainModel(potential, DescriptorDistance(training_set))
 
 
-def _committee(
-    config: LearnConfig, number: int, sides: tuple[list[Atoms], list[Atoms]], folder: Path, progress: Progress
-) -> tuple[list[str], list[str], float]:
-    """Train the members of one fold: their specs, what there is to say, and the seconds it took."""
+def _train_committee(
+    config: LearnConfig, number: int, split: CalibrationSplit, folder: Path, progress: Progress
+) -> _Members:
+    """Train the members of one fold; `number` is that of the fold."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, frames in zip(("fitted", "held_out"), sides, strict=True):
-        if not (folder / f"{name}.extxyz").is_file():
-            write_frames(folder / f"{name}.extxyz", frames)
-    files = {"data": [str(folder / "fitted.extxyz")], "valid_file": str(folder / "held_out.extxyz")}
-    names: list[str] = []
-    said: list[str] = []
-    seconds = 0.0
-    kinds = (config.train, *config.further)
-    later = number * sum(one.n_models for one in kinds)  # no member of a fold has the seed of another
-    for place, one in enumerate(kinds):
-        values = one.model_dump(mode="json") | files | {"test_fraction": 0.0, "seed": one.seed + later}
-        settings = TrainConfig.parse(values).model_copy(update={"executors": one.executors})
-        inside = folder / ("committee" if place == 0 else f"committee-{place}")
-        result = train(settings, inside, progress=progress)
+    for name, frames in ((TRAIN, split.training_set), (CALIBRATION, split.calibration_set)):
+        if not (folder / name).is_file():
+            write_frames(folder / name, frames)
+    files = {"data": [str(folder / TRAIN)], "valid_file": str(folder / CALIBRATION)}
+    specs: list[str] = []
+    warnings: list[str] = []
+    training_time = 0.0
+    seed_offset = number * config.n_members  # no two members of all folds have the same seed
+    for k, training in enumerate(config.trainings):
+        values = training.model_dump(mode="json") | files
+        values |= {"test_fraction": 0.0, "seed": training.seed + seed_offset}
+        settings = TrainConfig.parse(values).model_copy(update={"executors": training.executors})
+        committee = folder / ("committee" if k == 0 else f"committee-{k}")
+        result = train(settings, committee, progress=progress)
         cards = result["details"]["cards"]
-        names += [f"{card['kind']}:{inside / card['file']}" for card in cards]
-        seconds += sum(card["wall_time"] for card in cards)
-        said += [f"training: {warning}" for warning in result["warnings"] if warning != NO_TEST]
+        specs += [f"{card['kind']}:{committee / card['file']}" for card in cards]
+        training_time += sum(card["wall_time"] for card in cards)
+        warnings += [f"training: {text}" for text in result["warnings"] if text != NO_TEST]
         if not result["converged"]:
-            said.append("training of a member diverged: lower learning_rate, or look for broken labels")
-    return names, said, seconds
+            warnings.append(
+                "The training of a member diverged: lower `learning_rate`, or check the labels with `flatforce data audit`."
+            )
+    return _Members(specs, warnings, training_time)

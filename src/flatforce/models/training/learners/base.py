@@ -1,4 +1,4 @@
-"""What a kind of model has to offer so that it can be trained: the thin seam between backends."""
+"""Interface that a kind of model implements so that it can be trained."""
 
 from __future__ import annotations
 
@@ -28,57 +28,57 @@ KINDS: Final[dict[str, str]] = {
     "chgnet": "flatforce.models.training.learners.chgnet",
     "nequip": "flatforce.models.training.learners.nequip",
 }
-"""Kind of model → module with `build(…)` and `pretrained(…)`, imported when first asked for."""
+"""Kind of model → module with `build(…)` and `pretrained(…)`, imported when a model of that kind is trained."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What an untrained model is scaled to."""
+    """Scales of the data, with which a new model is initialised."""
 
     e0s: dict[str, float]
-    """Species → eV."""
+    """Element → reference energy in eV."""
     shift: float
-    """eV, mean energy of an atom beyond these."""
+    """eV/atom, mean difference between the labelled energies and the sums of the reference energies."""
     force: float
-    """eV/Å, root mean square of the force components; where there are none, the spread of the energies (eV/atom)."""
+    """eV/Å, root mean square of the force components; in energy-only training the standard deviation of the energies in eV/atom."""
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What a model in training says of a batch; torch tensors."""
+class PredictionBatch:
+    """Predictions of a model in training for a batch of F frames with N atoms in total, as torch tensors."""
 
     energy: Any
     """(F,) eV."""
     forces: Any
-    """(N, 3) eV/Å; None if not asked for."""
+    """(N, 3) eV/Å; None if they are not computed."""
     stress: Any
-    """(F, 3, 3) eV/Å³, tension positive; None if not asked for."""
+    """(F, 3, 3) eV/Å³, tension positive; None if it is not computed."""
 
 
 class Learner(ABC):
     """A model in training."""
 
     module: Any
-    """The torch module with the weights."""
+    """Torch module with the weights."""
     cutoff: float
-    """Å."""
+    """Cutoff of the neighbour graph in Å."""
     layers: int
-    """Message-passing layers."""
+    """Number of message-passing layers."""
     elements: frozenset[str]
-    """Species the model knows."""
+    """Chemical symbols of the elements that the model can evaluate."""
     suffix: str
-    """How the name of its file ends."""
+    """Suffix of the model file."""
     loads_as: str
-    """Kind under which `models.load` takes the file."""
+    """Kind of force field in the spec of the model file."""
 
     @abstractmethod
     def graph(self, slab: Atoms) -> Any:
-        """Turn a fully periodic cell into what the model takes.
+        """Build the graph of a fully periodic cell.
 
         Parameters
         ----------
         slab
-            The cell.
+            A fully periodic cell.
 
         Returns
         -------
@@ -86,48 +86,48 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
-        """Evaluate a batch so that it can be differentiated.
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> PredictionBatch:
+        """Evaluate a batch of graphs in a way that the loss can be differentiated.
 
         Parameters
         ----------
         graphs
-            Of the cells.
+            Graphs of the cells.
         device
-            Where the module is.
+            Device of the module.
         forces
-            Whether forces are wanted.
+            Whether forces are computed.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        Tensors.
+        Energies, forces and stresses as tensors.
         """
 
     @abstractmethod
     def shift(self, energies: dict[str, float]) -> None:
-        """Move the reference energies.
+        """Shift the reference energies.
 
         Parameters
         ----------
         energies
-            Species → eV, to be added for each atom.
+            Element → energy in eV that is added for each of its atoms.
         """
 
     @abstractmethod
     def save(self, path: Path) -> None:
-        """Write the model.
+        """Write the model file.
 
         Parameters
         ----------
         path
-            Where; replaced as a whole.
+            Path of the file, which is replaced as a whole.
         """
 
     @abstractmethod
     def backend(self) -> Backend:
-        """Make a backend of the weights as they are.
+        """Make a backend of the current weights.
 
         Returns
         -------
@@ -138,18 +138,18 @@ class Learner(ABC):
 def untrained(
     shape: Architecture, scale: Scale, *, neighbours: Callable[[float], float], dtype: str
 ) -> Learner:
-    """Make a model with random weights.
+    """Build a model with random weights.
 
     Parameters
     ----------
     shape
-        Of the model.
+        Architecture of the model.
     scale
-        What it is scaled to.
+        Scales of the data.
     neighbours
-        Counts neighbours of an atom within a cutoff, the mean over the training frames.
+        Function from a cutoff in Å to the mean number of neighbours of an atom in the training set.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
@@ -162,14 +162,14 @@ def untrained(
 
 
 def pretrained(spec: str, *, dtype: str) -> Learner:
-    """Load a model to be trained further.
+    """Load a model for fine-tuning.
 
     Parameters
     ----------
     spec
-        `mace:a.model`, `matgl:folder`, `chgnet:0.3.0`, `nequip:a.nequip.pt`.
+        Name of the force field: `mace:a.model`, `matgl:folder`, `chgnet:0.3.0`, `nequip:a.nequip.pt`.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
@@ -180,35 +180,37 @@ def pretrained(spec: str, *, dtype: str) -> Learner:
     ModelError
         If models of this kind cannot be trained.
     """
-    from flatforce.models.spec import split_spec
+    from flatforce.models.spec import BACKENDS, split_spec
 
     kind, name = split_spec(spec)
     if kind not in KINDS:
         raise ModelError(
-            f"{spec} cannot be trained further.", why=f"models that can: {', '.join(sorted(set(KINDS)))}"
+            f"{spec} cannot be fine-tuned.",
+            fix=f"start from a model of one of these kinds: {', '.join(kind for kind in KINDS if kind in BACKENDS)}"
         )
     learner: Learner = import_module(KINDS[kind]).pretrained(name, dtype=dtype)
     return learner
 
 
 def mean_neighbours(slabs: Sequence[Atoms], cutoff: float) -> float:
-    """Count neighbours.
+    """Count the neighbours of an atom.
 
     Parameters
     ----------
     slabs
         Fully periodic cells.
     cutoff
-        Å.
+        Å, cutoff of the neighbour graph.
 
     Returns
     -------
-    Mean number of neighbours of an atom.
+    Mean over the atoms of all cells of the number of neighbours within the cutoff.
     """
     from vesin import NeighborList
 
     search = NeighborList(cutoff=cutoff, full_list=True)
     pairs: list[FloatArray] = [
-        search.compute(points=s.positions, box=s.cell.array, periodic=True, quantities="i")[0] for s in slabs
+        search.compute(points=slab.positions, box=slab.cell.array, periodic=True, quantities="i")[0]
+        for slab in slabs
     ]
-    return sum(len(one) for one in pairs) / sum(len(slab) for slab in slabs)
+    return sum(len(indices) for indices in pairs) / sum(len(slab) for slab in slabs)

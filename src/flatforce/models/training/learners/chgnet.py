@@ -1,4 +1,4 @@
-"""CHGNet in training: from the weights that come with its package, or from a file."""
+"""Fine-tuning of CHGNet, from the weights of its package or from a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flatforce.core.errors import ConfigError
 from flatforce.core.units import EV_PER_A3_IN_GPA
 from flatforce.models.backends.chgnet import ChgnetBackend, load, make_graph, precision
 from flatforce.models.training.files import save_torch
-from flatforce.models.training.learners.base import Learner, Predicted
+from flatforce.models.training.learners.base import Learner, PredictionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def pretrained(name: str, *, dtype: str) -> ChgnetLearner:
-    """Load a model to be trained further.
+    """Load a model for fine-tuning.
 
     Parameters
     ----------
     name
-        `0.3.0`, `0.2.0`, `r2scan`, or path of a file.
+        `0.3.0`, `0.2.0`, `r2scan`, or path of a model file.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
-    The model.
+    The model in training.
     """
     return ChgnetLearner(load(name, device="cpu", dtype=dtype).model, dtype)
 
@@ -43,9 +43,9 @@ class ChgnetLearner(Learner):
     Parameters
     ----------
     module
-        The torch module.
+        Torch module of the model.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
     """
 
     suffix, loads_as = ".pth.tar", "chgnet"
@@ -61,27 +61,26 @@ class ChgnetLearner(Learner):
             return make_graph(slab, self.module)
 
     @override
-    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> PredictionBatch:
         import torch
 
         task = "efs" if stress else "ef" if forces else "e"
         with precision(self.dtype):
-            found = self.module([graph.to(device) for graph in graphs], task=task)
+            outputs = self.module([graph.to(device) for graph in graphs], task=task)
         sizes = torch.tensor([len(graph.atomic_number) for graph in graphs], device=device)
-        tension = torch.stack(found["s"]) / EV_PER_A3_IN_GPA if stress else None
-        return Predicted(found["e"] * sizes, torch.cat(found["f"]) if forces else None, tension)
+        tension = torch.stack(outputs["s"]) / EV_PER_A3_IN_GPA if stress else None
+        return PredictionBatch(outputs["e"] * sizes, torch.cat(outputs["f"]) if forces else None, tension)
 
     @override
     def shift(self, energies: dict[str, float]) -> None:
         composition = getattr(self.module.composition_model, "fc", None)
         if composition is None:
-            raise ConfigError("This CHGNet has no reference energies to move.", fix="set refit_e0s: false")
+            raise ConfigError("This CHGNet model has no reference energies that could be refitted.", fix="set refit_e0s: false")
         for symbol, energy in energies.items():
             composition.weight.data[0, atomic_numbers[symbol] - 1] += energy
 
     @override
     def save(self, path: Path) -> None:
-
         content = {"model": self.module.cpu().as_dict()}
         save_torch(path, content)
 

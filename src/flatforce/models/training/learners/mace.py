@@ -1,4 +1,4 @@
-"""MACE in training."""
+"""Training and fine-tuning of MACE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from flatforce.models.backends.mace import MaceBackend, import_mace, load_module, make_graph
 from flatforce.models.training.files import save_torch
-from flatforce.models.training.learners.base import Learner, Predicted
+from flatforce.models.training.learners.base import Learner, PredictionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 def pretrained(name: str, *, dtype: str) -> MaceLearner:
-    """Load a model to be trained further.
+    """Load a model for fine-tuning.
 
     Parameters
     ----------
     name
-        Path of a `.model` file, or a bundled model.
+        Path of a `.model` file, or name of a bundled or published model.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
-    The model.
+    The model in training.
     """
     torch = import_mace()
     module = load_module(name, device="cpu").to(getattr(torch, dtype))
@@ -45,22 +45,22 @@ def pretrained(name: str, *, dtype: str) -> MaceLearner:
 
 
 def build(shape: MaceArchitecture, scale: Scale, *, neighbours: float, dtype: str) -> MaceLearner:
-    """Make an untrained model.
+    """Build a model with random weights.
 
     Parameters
     ----------
     shape
-        Of the model.
+        Architecture of the model.
     scale
-        What it is scaled to.
+        Scales of the data.
     neighbours
-        Mean number of neighbours of an atom.
+        Mean number of neighbours of an atom in the training set.
     dtype
-        Arithmetic; torch's default is set to it.
+        Arithmetic of the model, to which the default dtype of torch is set.
 
     Returns
     -------
-    The model.
+    The model in training.
     """
     torch = import_mace()
     from e3nn import o3
@@ -69,7 +69,7 @@ def build(shape: MaceArchitecture, scale: Scale, *, neighbours: float, dtype: st
     by_number = {atomic_numbers[symbol]: energy for symbol, energy in scale.e0s.items()}
     numbers = sorted(by_number)
     block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
-    with warnings.catch_warnings():  # e3nn 0.4.4 compiles by a TorchScript that warns of itself
+    with warnings.catch_warnings():  # e3nn 0.4.4 compiles with TorchScript, which is deprecated
         warnings.simplefilter("ignore")
         module = modules.ScaleShiftMACE(
             r_max=shape.r_max,
@@ -101,7 +101,7 @@ class MaceLearner(Learner):
     Parameters
     ----------
     module
-        The torch module.
+        Torch module of the model.
     """
 
     suffix, loads_as = ".model", "mace"
@@ -118,14 +118,14 @@ class MaceLearner(Learner):
         return make_graph(slab, numbers=self.numbers, cutoff=self.cutoff, heads=self.heads)
 
     @override
-    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> PredictionBatch:
         from mace.tools import torch_geometric
 
         batch = torch_geometric.Batch.from_data_list(list(graphs)).to(device)
         out = self.module(
             batch.to_dict(), training=self.module.training, compute_force=forces, compute_stress=stress
         )
-        return Predicted(out["energy"], out["forces"] if forces else None, out["stress"] if stress else None)
+        return PredictionBatch(out["energy"], out["forces"] if forces else None, out["stress"] if stress else None)
 
     @override
     def shift(self, energies: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""M3GNet, TensorNet and the other models of MatGL in training."""
+"""Training and fine-tuning of M3GNet, TensorNet and the other models of MatGL."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing_extensions import override
 
 from flatforce.models.backends.matgl import (
     MatglBackend,
-    blocks,
+    count_blocks,
     evaluate,
     import_matgl,
     load_module,
     make_graph,
     precision,
 )
-from flatforce.models.training.learners.base import Learner, Predicted
+from flatforce.models.training.learners.base import Learner, PredictionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 def pretrained(name: str, *, dtype: str) -> MatglLearner:
-    """Load a model to be trained further.
+    """Load a model for fine-tuning.
 
     Parameters
     ----------
     name
         Folder of a model, or a name on MatGL's hub.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
-    The model.
+    The model in training.
     """
     return MatglLearner(load_module(name), dtype)
 
@@ -48,22 +48,22 @@ def pretrained(name: str, *, dtype: str) -> MatglLearner:
 def build(
     shape: M3GNetArchitecture | TensorNetArchitecture, scale: Scale, *, neighbours: float, dtype: str
 ) -> MatglLearner:
-    """Make an untrained model.
+    """Build a model with random weights.
 
     Parameters
     ----------
     shape
-        Of the model.
+        Architecture of the model.
     scale
-        What it is scaled to; the shift is added to the energies of the species.
+        Scales of the data; the shift is added to the reference energies.
     neighbours
-        Not used: these models do not normalise by it.
+        Without effect, since these models are not normalised by it.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
-    The model.
+    The model in training.
     """
     del neighbours
     import_matgl()
@@ -106,7 +106,7 @@ class MatglLearner(Learner):
     module
         MatGL's `Potential`.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
     """
 
     suffix, loads_as = ".matgl", "matgl"
@@ -114,7 +114,7 @@ class MatglLearner(Learner):
     def __init__(self, module: Any, dtype: str) -> None:
         torch = import_matgl()
         self.module, self.dtype = module.to(getattr(torch, dtype)), dtype
-        self.cutoff, self.layers = float(module.model.cutoff), blocks(module.model)
+        self.cutoff, self.layers = float(module.model.cutoff), count_blocks(module.model)
         self.elements = frozenset(module.model.element_types)
 
     @override
@@ -123,19 +123,19 @@ class MatglLearner(Learner):
             return make_graph(slab, self.module)
 
     @override
-    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> PredictionBatch:
         with precision(self.dtype):
-            energy, found, tension = evaluate(
+            energy, force, tension = evaluate(
                 self.module, graphs, device=device, forces=forces, stress=stress
             )
-        return Predicted(energy, found if forces else None, tension)
+        return PredictionBatch(energy, force if forces else None, tension)
 
     @override
     def shift(self, energies: dict[str, float]) -> None:
         table = self.module.element_refs.property_offset
         for symbol, energy in energies.items():
             table[..., self.module.model.element_types.index(symbol)] += energy
-        self.module._init_args["element_refs"] = table.tolist()  # noqa: SLF001  # MatGL writes them twice
+        self.module._init_args["element_refs"] = table.tolist()  # noqa: SLF001  # MatGL saves them in two places
 
     @override
     def save(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""NequIP in training."""
+"""Training and fine-tuning of NequIP."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flatforce.models.backends.nequip import (
     NequipBackend,
     build_module,
     evaluate,
-    layers,
+    count_layers,
     load_module,
     make_graph,
 )
 from flatforce.models.training.files import save_torch
-from flatforce.models.training.learners.base import Learner, Predicted
+from flatforce.models.training.learners.base import Learner, PredictionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,51 +29,51 @@ if TYPE_CHECKING:
 
 
 def pretrained(name: str, *, dtype: str) -> NequipLearner:
-    """Load a model to be trained further.
+    """Load a model for fine-tuning.
 
     Parameters
     ----------
     name
-        File that `flatforce train` wrote.
+        Path of a file written by `flatforce train`.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
-    The model.
+    The model in training.
 
     Raises
     ------
     ModelError
-        If it is a package of NequIP's own.
+        If the file is a package of NequIP itself.
     """
     module, shape = load_module(name, dtype=dtype)
     if not shape:
         raise ModelError(
-            f"{name} cannot be trained further here.",
-            why="a package of NequIP does not say how it was built",
-            fix="use nequip-train for it, or start from a model that flatforce train wrote",
+            f"{name} cannot be fine-tuned by flatforce.",
+            why="a package of NequIP does not hold the architecture of its model",
+            fix="use nequip-train, or start from a .nequip.pt file written by `flatforce train`",
         )
     return NequipLearner(module, shape)
 
 
 def build(shape: NequIPArchitecture, scale: Scale, *, neighbours: float, dtype: str) -> NequipLearner:
-    """Make an untrained model.
+    """Build a model with random weights.
 
     Parameters
     ----------
     shape
-        Of the model.
+        Architecture of the model.
     scale
-        What it is scaled to; the shift is added to the energies of the species.
+        Scales of the data; the shift is added to the reference energies.
     neighbours
-        Mean number of neighbours of an atom.
+        Mean number of neighbours of an atom in the training set.
     dtype
-        Arithmetic.
+        Arithmetic of the model, `float32` or `float64`.
 
     Returns
     -------
-    The model; its weights come from torch's random state.
+    The model in training; its weights are drawn from the random state of torch.
     """
     import torch
 
@@ -101,7 +101,7 @@ class NequipLearner(Learner):
     module
         NequIP's `GraphModel`.
     shape
-        Arguments that it was built from.
+        Arguments with which NequIP built the model.
     """
 
     suffix, loads_as = ".nequip.pt", "nequip"
@@ -110,38 +110,39 @@ class NequipLearner(Learner):
         self.module, self.shape = module, shape
         self.type_names = list(shape["type_names"])
         self.elements = frozenset(self.type_names)
-        self.cutoff, self.layers = float(shape["r_max"]), layers(module)
+        self.cutoff, self.layers = float(shape["r_max"]), count_layers(module)
 
     @override
     def graph(self, slab: Atoms) -> Any:
         return make_graph(slab, self.type_names, self.cutoff)
 
     @override
-    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> Predicted:
-        for one in self.module.modules():
-            if hasattr(one, "do_derivatives"):
-                one.do_derivatives = forces or stress
-        found = evaluate(self.module, graphs, device=device)
-        return Predicted(
-            found["total_energy"].reshape(-1),
-            found["forces"] if forces else None,
-            found["stress"] if stress else None,
+    def predict(self, graphs: Sequence[Any], *, device: str, forces: bool, stress: bool) -> PredictionBatch:
+        for submodule in self.module.modules():
+            if hasattr(submodule, "do_derivatives"):
+                submodule.do_derivatives = forces or stress
+        outputs = evaluate(self.module, graphs, device=device)
+        return PredictionBatch(
+            outputs["total_energy"].reshape(-1),
+            outputs["forces"] if forces else None,
+            outputs["stress"] if stress else None,
         )
 
     @override
     def shift(self, energies: dict[str, float]) -> None:
-        tables = [one.shifts for one in self.module.modules() if hasattr(one, "has_shifts")]
+        tables = [
+            submodule.shifts for submodule in self.module.modules() if hasattr(submodule, "has_shifts")
+        ]
         for symbol, energy in energies.items():
             tables[0].data[self.type_names.index(symbol)] += energy
 
     @override
     def save(self, path: Path) -> None:
-
         content = {"shape": self.shape, "weights": self.module.cpu().state_dict()}
         save_torch(path, content)
 
     @override
     def backend(self) -> NequipBackend:
-        exact = build_module(self.shape, dtype="float64")
-        exact.load_state_dict(self.module.cpu().state_dict())
-        return NequipBackend(exact, device="cpu")
+        double = build_module(self.shape, dtype="float64")
+        double.load_state_dict(self.module.cpu().state_dict())
+        return NequipBackend(double, device="cpu")

@@ -1,94 +1,93 @@
-"""Error bars of a defect's spectra: what the members of a committee say, each about its own relaxed sheet."""
+"""Uncertainty of a defect's spectra: mean and standard deviation over a committee, each member with its own relaxed sheet."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+
+from flatforce.core.outcome import Outcome
+from flatforce.properties.phonons.defects.member_spectra import (
+    MemberSpectra,
+    interpolate_to_common_grid,
+    match_mode_set,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from flatforce.core.arrays import FloatArray, IntArray
-
-SAME_MODE: Final = 0.5
-"""Least overlap of a degenerate set with that of another member that counts as the same: no other can have more."""
+    from flatforce.core.arrays import FloatArray
 
 
 @dataclass(frozen=True)
-class MemberSpectra:
-    """What one member says of a defect cell."""
-
-    frequency: FloatArray
-    """(G) THz."""
-    dos: FloatArray
-    """(2, G) states/THz, pristine and defect."""
-    ldos: FloatArray
-    """(2, G) states/THz of an average site of the innermost shell."""
-    bands: FloatArray
-    """(Q, 3N) THz."""
-    set_frequency: FloatArray
-    """(M) THz of the listed degenerate sets."""
-    set_vectors: list[FloatArray]
-    """(d, 3N) of each, orthonormal."""
-
-
-@dataclass(frozen=True)
-class ModeSpread:
-    """One degenerate set, followed through the committee."""
+class ModeUncertainty:
+    """Frequency of one degenerate set, followed through the committee."""
 
     frequency: float
-    """THz, mean."""
-    interval: float
-    """THz, standard deviation over the members times the calibration; NaN if fewer than two know the set."""
+    """THz, mean over the members."""
+    uncertainty: float
+    """THz, standard deviation over the members times the calibration factor; NaN if fewer than two members list the set."""
     n_members: int
-    """Members that list the set."""
+    """Number of members that list the set."""
     min_overlap: float
+    """Smallest overlap of the set of another member with that of the first."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation over the members."""
+@dataclass(frozen=True, repr=False)
+class CommitteeSpectra(Outcome):
+    """Mean and standard deviation of spectra over the members of a committee."""
+
+    kind: ClassVar[str] = "committee"
 
     frequency: FloatArray
-    """(G) THz."""
+    """(G) THz, grid of the densities of states."""
     dos: FloatArray
-    """(2, 2, G) states/THz: mean and deviation, of pristine and defect."""
+    """(2, 2, G) states/THz: for the pristine and the defect cell, mean and uncertainty of the DOS."""
     ldos: FloatArray
-    """(2, 2, G) states/THz: the same of an average site near the defect."""
-    each: FloatArray
-    """(members, G) states/THz near the defect."""
+    """(2, 2, G) states/THz: the same of the local DOS of an average site of the innermost shell."""
+    member_ldos: FloatArray
+    """(members, G) states/THz, local DOS near the defect by each member."""
     bands: FloatArray
-    """(2, Q, 3N) THz: mean and deviation of each band."""
-    modes: list[ModeSpread]
-    """As the first member lists them."""
-    calibration: float
-    """Factor on every deviation: RMS error of forces over their RMS deviation; 1 if not known."""
+    """(2, Q, 3N) THz, mean and uncertainty of each band."""
+    modes: list[ModeUncertainty]
+    """Uncertainty of the modes that the first member lists."""
+    calibration_factor: float
+    """Factor on every standard deviation: RMS error of forces over their RMS standard deviation; 1 if not calibrated."""
+    listed_modes: Sequence[dict[str, Any]] = ()
+    """Modes that the first member lists, as its `result.json` holds them."""
+
+    units = {
+        "n_members": "",
+        "calibration_factor": "",
+        "ldos_uncertainty": "",
+        "band_uncertainty": "THz",
+        "mode_uncertainty": "THz",
+    }
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
+        """Number of members, calibration, and uncertainty of local DOS, bands and modes."""
         step = float(self.frequency[1] - self.frequency[0])
-        intervals = [mode.interval for mode in self.modes if np.isfinite(mode.interval)]
+        uncertainties = [mode.uncertainty for mode in self.modes if np.isfinite(mode.uncertainty)]
         return {
-            "n_members": float(len(self.each)),
-            "calibration": self.calibration,
+            "n_members": float(len(self.member_ldos)),
+            "calibration_factor": self.calibration_factor,
             "ldos_uncertainty": float(self.ldos[1, 1].sum() * step / 3),
             "band_uncertainty": float(self.bands[1].mean()),
-            "mode_uncertainty": float(np.median(intervals)) if intervals else float("nan"),
+            "mode_uncertainty": float(np.median(uncertainties)) if uncertainties else float("nan"),
         }
 
     @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        thz = {"band_uncertainty", "mode_uncertainty"}
-        return {name: "THz" if name in thz else "1" for name in self.metrics}
+    def details(self) -> dict[str, Any]:
+        """Listed modes with their uncertainties."""
+        first_member = self.listed_modes or [{}] * len(self.modes)
+        return {"modes": [mode | values for mode, values in zip(first_member, self.plain(), strict=True)]}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+        """Return the arrays that the figures need.
 
         Returns
         -------
@@ -98,160 +97,87 @@ class Spread:
             "frequency": self.frequency,
             "dos": self.dos,
             "ldos": self.ldos,
-            "each": self.each,
+            "member_ldos": self.member_ldos,
             "bands": self.bands,
         }
 
     def plain(self) -> list[dict[str, Any]]:
-        """Return the modes as plain values.
+        """Convert the uncertainties of the modes to plain values.
 
         Returns
         -------
-        What goes into `result.json`.
+        One mapping for each mode; an unknown uncertainty is None.
         """
         return [
-            asdict(mode) | {"interval": mode.interval if np.isfinite(mode.interval) else None}
+            asdict(mode) | {"uncertainty": mode.uncertainty if np.isfinite(mode.uncertainty) else None}
             for mode in self.modes
         ]
 
 
-def member_from_arrays(arrays: dict[str, NDArray[Any]]) -> MemberSpectra:
-    """Take what is compared from the arrays of a `defect phonons` folder.
-
-    Parameters
-    ----------
-    arrays
-        Name → array.
-
-    Returns
-    -------
-    One member's word.
-    """
-    owner = arrays["set_index"]
-    vectors = arrays["set_vectors"].reshape(len(owner), -1)
-    return MemberSpectra(
-        arrays["frequency"],
-        arrays["dos"],
-        arrays["shell_ldos"][:, 0] / arrays["shell_sites"][:, :1],
-        arrays["bands"],
-        arrays["mode_frequencies"],
-        [vectors[owner == k] for k in range(len(arrays["mode_frequencies"]))],
-    )
-
-
-def spread(members: Sequence[MemberSpectra], *, calibration: float = 1.0) -> Spread:
-    """Compare the members of a committee.
+def compare_members(members: Sequence[MemberSpectra], *, calibration_factor: float = 1.0) -> CommitteeSpectra:
+    """Compute mean and standard deviation of spectra over a committee.
 
     Parameters
     ----------
     members
-        Two or more, of the same defect cell with its atoms in the same order.
-    calibration
-        Factor on every deviation.
+        Two or more members, with the same defect cell and its atoms in the same order.
+    calibration_factor
+        Factor on every standard deviation.
 
     Returns
     -------
-    Mean and deviation of everything.
+    Mean and uncertainty of DOS, local DOS, bands and modes.
     """
-    grid, near = interpolate_to_common_grid(members, [one.ldos for one in members])
-    _, dos = interpolate_to_common_grid(members, [one.dos for one in members])
-    bands = np.array([one.bands for one in members])
-    return Spread(
-        grid,
-        _mean_and_deviation(dos, calibration),
-        _mean_and_deviation(near, calibration),
-        near[:, 1],
-        _mean_and_deviation(bands, calibration),
-        [_followed(k, members, calibration) for k in range(len(members[0].set_frequency))],
-        calibration,
+    grid, ldos = interpolate_to_common_grid(members, [member.ldos for member in members])
+    _, dos = interpolate_to_common_grid(members, [member.dos for member in members])
+    bands = np.array([member.bands for member in members])
+    return CommitteeSpectra(
+        frequency=grid,
+        dos=_mean_and_uncertainty(dos, calibration_factor),
+        ldos=_mean_and_uncertainty(ldos, calibration_factor),
+        member_ldos=ldos[:, 1],
+        bands=_mean_and_uncertainty(bands, calibration_factor),
+        modes=[
+            _mode_uncertainty(k, members, calibration_factor) for k in range(len(members[0].set_frequency))
+        ],
+        calibration_factor=calibration_factor,
+        listed_modes=members[0].modes,
     )
 
 
-def _mean_and_deviation(each: FloatArray, calibration: float) -> FloatArray:
-    return np.array([each.mean(axis=0), calibration * each.std(axis=0, ddof=1)])
+def _mean_and_uncertainty(values: FloatArray, calibration_factor: float) -> FloatArray:
+    """Mean over the first axis, and standard deviation times the calibration factor."""
+    return np.array([values.mean(axis=0), calibration_factor * values.std(axis=0, ddof=1)])
 
 
-def interpolate_to_common_grid(members: Sequence[MemberSpectra], values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Bring spectra on one grid.
-
-    Parameters
-    ----------
-    members
-        Whose grids they are on.
-    values
-        (K, G) of each member.
-
-    Returns
-    -------
-    (G) THz, and (members, K, G).
-    """
-    step = min(float(one.frequency[1] - one.frequency[0]) for one in members)
-    low = min(float(one.frequency[0]) for one in members)
-    grid = np.arange(low, max(float(one.frequency[-1]) for one in members) + step, step)
-    found = [
-        [np.interp(grid, one.frequency, row, left=0.0, right=0.0) for row in rows]
-        for one, rows in zip(members, values, strict=True)
-    ]
-    return grid, np.array(found)
-
-
-def match_mode_set(vectors: FloatArray, member: MemberSpectra) -> tuple[int | None, float]:
-    """Find a degenerate set again.
-
-    Parameters
-    ----------
-    vectors
-        (d, 3N) orthonormal.
-    member
-        Where it is looked for.
-
-    Returns
-    -------
-    Which of its sets, None if none overlaps enough; and the largest overlap.
-    """
-    shares = [float(((vectors @ other.T) ** 2).sum()) / len(vectors) for other in member.set_vectors]
-    best = int(np.argmax(shares))
-    return (best if shares[best] > SAME_MODE else None), shares[best]
-
-
-def _followed(k: int, members: Sequence[MemberSpectra], calibration: float) -> ModeSpread:
-    frequencies, least = [float(members[0].set_frequency[k])], 1.0
-    for one in members[1:]:
-        place, share = match_mode_set(members[0].set_vectors[k], one)
-        least = min(least, share)
-        if place is not None:
-            frequencies.append(float(one.set_frequency[place]))
+def _mode_uncertainty(
+    index: int, members: Sequence[MemberSpectra], calibration_factor: float
+) -> ModeUncertainty:
+    """Follow one set of the first member through the others."""
+    frequencies, min_overlap = [float(members[0].set_frequency[index])], 1.0
+    for member in members[1:]:
+        set_index, overlap = match_mode_set(members[0].set_vectors[index], member)
+        min_overlap = min(min_overlap, overlap)
+        if set_index is not None:
+            frequencies.append(float(member.set_frequency[set_index]))
     deviation = float(np.std(frequencies, ddof=1)) if len(frequencies) > 1 else float("nan")
-    return ModeSpread(float(np.mean(frequencies)), calibration * deviation, len(frequencies), least)
+    return ModeUncertainty(
+        float(np.mean(frequencies)), calibration_factor * deviation, len(frequencies), min_overlap
+    )
 
 
 def force_calibration_factor(errors: FloatArray, deviations: FloatArray) -> float:
-    """Ask how much larger errors are than a committee's deviations say.
+    """Compute by how much the errors of forces exceed the standard deviations of a committee.
 
     Parameters
     ----------
     errors
-        (...) eV/Å, of force components against DFT.
+        (...) eV/Å, errors of force components against DFT.
     deviations
-        (...) eV/Å, of the committee.
+        (...) eV/Å, standard deviations over the committee.
 
     Returns
     -------
-    RMS of the errors over RMS of the deviations.
+    RMS error over RMS standard deviation.
     """
     return float(np.sqrt((errors**2).mean() / (deviations**2).mean()))
-
-
-def set_owner(groups: Sequence[IntArray]) -> IntArray:
-    """Tell which degenerate set each vector belongs to.
-
-    Parameters
-    ----------
-    groups
-        Modes of each set.
-
-    Returns
-    -------
-    (Σd,) set of each mode, in their order.
-    """
-    return np.repeat(np.arange(len(groups)), [len(group) for group in groups])

@@ -1,12 +1,12 @@
-"""The isolated defect in the infinite sheet, by Dyson's equation.
+"""The dilute limit: one isolated defect in the infinite sheet, by Dyson's equation.
 
-G = (1 − g₀V)⁻¹ g₀ on the sites that the defect changes, g₀ being the pristine lattice's and V = M^-1/2 ΔΦ M^-1/2 with
-changed masses taken in. A vacant site is cut loose and moved out of the spectrum; an added atom is a loose site that V
-couples in.
+G = (1 − g₀V)⁻¹ g₀ on the sites that the defect changes, with the Green function g₀ of the pristine lattice and the
+perturbation V = M^-1/2 ΔΦ M^-1/2, which includes changed masses. A vacant site is decoupled and its frequency is moved
+above the spectrum; an added atom is a decoupled site that V couples to the lattice.
 
-Everything is computed on a line above the real axis, where it is smooth, and brought back as a spectrum with Gaussian
-broadening: for f analytic above the axis, ∫ f(x + i0) g(ω − x) dx = ∫ f(x + iη) g(ω − x − iη) dx exactly. The spectra
-are thus broadened like those of supercells, and mesh and grid converge exponentially.
+Everything is computed on a line above the real axis, where the functions are smooth, and continued to a spectrum with
+Gaussian broadening: for f analytic above the axis, ∫ f(x + i0) g(ω − x) dx = ∫ f(x + iη) g(ω − x − iη) dx exactly. The
+spectra thus have the same broadening as those of supercells, and converge exponentially with mesh and grid.
 Source of the method: A. A. Maradudin et al., Theory of Lattice Dynamics in the Harmonic Approximation (1971), ch. 8.
 """
 
@@ -17,104 +17,78 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lu_factor, lu_solve
 
-from flatforce.core.config import Config
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.properties.phonons.defects.dilute_result import DiluteLimit
 from flatforce.properties.phonons.defects.perturbation import lattice_coordinates, perturbation, site_indices
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.spectra.green_function import LatticeGreenFunction, broaden, log_det
 from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lowest_frequency
-from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from flatforce.core.arrays import ComplexArray, FloatArray, IntArray
+    from flatforce.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
+    from flatforce.properties.phonons.config import DiluteConfig
     from flatforce.properties.phonons.force_constants.pristine_host import Host
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.structures.defects import DefectCell
 
-HEIGHT: Final = 2.0
-"""Height of the line over the broadening: the kernel grows by exp(2) and the mesh error falls by the same power twice."""
+LINE_HEIGHT: Final = 2.0
+"""Height of the line above the real axis, relative to the broadening: the kernel grows by exp(2), and the error of the mesh
+decreases by twice that power."""
 
-STEP: Final = 1 / 3
-"""Grid step over the height: the trapezoid rule then errs by exp(−2π · 3) ≈ 1e-8."""
+LINE_STEP: Final = 1 / 3
+"""Step along the line, relative to its height: the error of the trapezoidal rule is then exp(−2π · 3) ≈ 1e-8."""
 
-WIDTHS: Final = 8.0
-"""Standard deviations of the kernel that are summed over."""
+KERNEL_WIDTHS: Final = 8.0
+"""Standard deviations of the kernel that are integrated over."""
 
-MARGIN: Final = 5.0
-"""Standard deviations by which the spectrum's grid goes beyond the highest frequency."""
+GRID_MARGIN: Final = 5.0
+"""Standard deviations by which the frequency grid extends beyond the highest frequency."""
 
-STATES: Final = 0.02
-"""Largest error of the three states of an atom; 2e-5 is usual."""
-
-PARKED: Final = 3.0
-"""Frequency of a loose site over the highest one of the bands."""
-
-
-class DiluteConfig(Config):
-    """Settings of the dilute limit."""
-
-    mesh: PositiveInt = 128
-    """q points along a reciprocal vector; for V_Se in WSe2 at 0.08 THz the local DOS of 96 and 192 agree to 3e-6."""
-    tolerance: PositiveFloat = 1e-3
-    """eV/Å²; a site belongs to the defect where a force constant has changed by more. For V_Se in WSe2 the local DOS
-    differs by 3e-4 from that of a tenth of it."""
+DECOUPLED_RATIO: Final = 3.0
+"""Frequency of a decoupled site, relative to the highest frequency of the bands."""
 
 
 @dataclass(frozen=True)
-class DiluteLimit:
-    """Spectra of one defect in an infinite sheet."""
+class _Region:
+    """Sites near the defect, in the order of the rows of the perturbation."""
 
-    frequency: FloatArray
-    """(G) THz, from zero."""
-    shell_ldos: FloatArray
-    """(2, S, G) states/THz of one site of each shell, pristine and defect, mean over the shell; integral 3."""
-    difference: FloatArray
-    """(G) states/THz, what the defect adds to the whole spectrum."""
-    n_sites: int
-    """Sites at which the defect changes force constants."""
-    lowest: float
-    """THz, lowest mode near the defect, imaginary as negative."""
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
-        return {
-            "n_sites": float(self.n_sites),
-            "lowest_frequency": self.lowest,
-            "removed_states": float(np.trapezoid(self.difference, self.frequency)),
-        }
+    perturbation: FloatArray
+    """(3S, 3S) eV/Å²/amu, V."""
+    on_lattice: BoolArray
+    """(S) whether the site belongs to the pristine lattice; added atoms do not, and come last."""
+    coordinates: IntArray
+    """(S', 3) indices of cell and sublattice of the sites of the lattice."""
+    shells: list[IntArray]
+    """For each shell, the positions of its sites among the S."""
+    decoupled_frequency: float
+    """THz, of the sites that are decoupled from the lattice."""
 
     @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return {"n_sites": "1", "lowest_frequency": "THz", "removed_states": "states"}
+    def observed(self) -> IntArray:
+        """(K) positions of the sites of all shells, one shell after the other."""
+        return np.concatenate(self.shells)
 
-    @property
-    def problems(self) -> list[str]:
-        """What is wrong with the physics."""
-        states = np.trapezoid(self.shell_ldos, self.frequency, axis=2)
-        worst = float(states.ravel()[np.abs(states - 3).argmax()])
-        said = [] if abs(worst - 3) < STATES else [f"a local DOS integrates to {worst:.3f} states, not 3"]
-        if self.lowest < IMAGINARY:
-            said.append(f"the defect has imaginary modes, {self.lowest:.3f} THz: its spectrum means nothing")
-        return said
 
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+@dataclass(frozen=True)
+class _Line:
+    """Line above the real axis."""
 
-        Returns
-        -------
-        Name → array.
-        """
-        return {"frequency": self.frequency, "shell_ldos": self.shell_ldos, "difference": self.difference}
+    height: float
+    """THz, imaginary part."""
+    frequencies: FloatArray
+    """(L) THz, real parts."""
+
+    @classmethod
+    def above(cls, highest: float, broadening: float) -> _Line:
+        """Cover all frequencies up to the highest one, and the width of the kernel."""
+        height = LINE_HEIGHT * broadening
+        end = (highest + (GRID_MARGIN + KERNEL_WIDTHS) * broadening) / (LINE_STEP * height)
+        return cls(height, np.arange(0.5, end) * LINE_STEP * height)
 
 
 def dilute_limit(
@@ -127,12 +101,12 @@ def dilute_limit(
     broadening: float,
     progress: Progress = silent,
 ) -> DiluteLimit:
-    """Compute the local DOS of each shell, and the change of the whole DOS, without a supercell.
+    """Compute the local DOS of each shell, and the change of the total DOS, without a supercell.
 
     Parameters
     ----------
     constants
-        Of a supercell that holds all that the defect changes.
+        Force constants of a supercell that contains everything that the defect changes.
     cell
         That supercell.
     host
@@ -140,11 +114,11 @@ def dilute_limit(
     config
         Settings.
     radii
-        Å. Shells around the defect; the rest beyond the last is left out.
+        Å, outer radii of the shells around the defect; sites beyond the last are left out.
     broadening
-        THz, standard deviation.
+        THz, standard deviation of the Gaussian.
     progress
-        Told after each frequency.
+        Called after each frequency.
 
     Returns
     -------
@@ -153,49 +127,102 @@ def dilute_limit(
     lattice = LatticeGreenFunction(host, config.mesh)
     matrix = constants.dynamical_matrix()
     highest = max(lattice.top, highest_frequency(matrix))
-    parked = PARKED * highest
     shells = defect_shells(cell, list(radii))
-    place = site_indices(cell)
-    near = place[shells < len(radii)]
-    sites, change = perturbation(constants, cell, host, near, parked=parked, tolerance=config.tolerance)
+    region = _perturbed_region(
+        constants,
+        cell,
+        host,
+        shells=[np.flatnonzero(shells == shell) for shell in range(len(radii))],
+        decoupled_frequency=DECOUPLED_RATIO * highest,
+        tolerance=config.tolerance,
+    )
+    line = _Line.above(highest, broadening)
+    traces, log_dets = _solve_along_line(lattice, region, line, progress)
+    grid = np.arange(0.0, highest + GRID_MARGIN * broadening, broadening / 5)
+    traces *= 2 * (line.frequencies + 1j * line.height)[:, None] / FREQUENCY_FACTOR**2
+    spectra = [
+        -broaden(trace, line.frequencies, line.height, grid, broadening).imag / np.pi for trace in traces
+    ]
+    slope = broaden(log_dets[:, None], line.frequencies, line.height, grid, broadening, slope=True).imag[:, 0]
+    return DiluteLimit(
+        frequency=grid,
+        shell_ldos=np.array(_average_over_shells(spectra, region)),
+        difference=-slope / np.pi,
+        n_sites=len(region.on_lattice),
+        lowest_frequency=lowest_frequency(matrix, np.flatnonzero(shells < len(radii))),
+    )
+
+
+def _perturbed_region(
+    constants: SparseForceConstants,
+    cell: DefectCell,
+    host: Host,
+    *,
+    shells: list[IntArray],
+    decoupled_frequency: float,
+    tolerance: float,
+) -> _Region:
+    """Find the sites that the defect changes; those of the shells are always among them."""
+    site_of = site_indices(cell)
+    in_shells = np.zeros(len(site_of), dtype=bool)
+    in_shells[np.concatenate(shells)] = True
+    sites, matrix = perturbation(
+        constants,
+        cell,
+        host,
+        site_of[in_shells],
+        decoupled_frequency=decoupled_frequency,
+        tolerance=tolerance,
+    )
     on_lattice = sites < len(cell.pristine)
-    places = lattice_coordinates(sites[on_lattice], cell, host)
-    wanted = [np.flatnonzero(np.isin(sites, place[shells == s])) for s in range(len(radii))]
-    watched = np.concatenate(wanted)
+    return _Region(
+        perturbation=matrix,
+        on_lattice=on_lattice,
+        coordinates=lattice_coordinates(sites[on_lattice], cell, host),
+        shells=[np.flatnonzero(np.isin(sites, site_of[shell])) for shell in shells],
+        decoupled_frequency=decoupled_frequency,
+    )
 
-    height = HEIGHT * broadening
-    line = np.arange(0.5, (highest + (MARGIN + WIDTHS) * broadening) / (STEP * height)) * STEP * height
-    local = np.empty((2, len(line), len(watched)), dtype=complex)
-    phase = np.empty(len(line), dtype=complex)
-    for k, frequency in enumerate(line):
-        z = (frequency + 1j * height) ** 2 / FREQUENCY_FACTOR**2
-        loose = np.where(np.repeat(on_lattice, 3), 0.0, 1 / (z - parked**2 / FREQUENCY_FACTOR**2))
-        green = np.diag(loose)
-        inner = 3 * len(places)
-        green[:inner, :inner] = lattice.between_sites(z, places)
-        local[:, k], phase[k] = _dyson(green, change, watched)
-        progress(k + 1, len(line), "frequencies of the dilute limit")
-    phase = phase.real + 1j * np.unwrap(phase.imag)
-    phase -= 2j * np.pi * np.round(phase.imag[0] / (2 * np.pi))
 
-    grid = np.arange(0.0, highest + MARGIN * broadening, broadening / 5)
-    local *= 2 * (line + 1j * height)[:, None] / FREQUENCY_FACTOR**2
-    spectra = [-broaden(one, line, height, grid, broadening).imag / np.pi for one in local]
-    slope = broaden(phase[:, None], line, height, grid, broadening, slope=True).imag[:, 0]
-    starts = np.cumsum([0, *(len(part) for part in wanted)])
-    pristine = [a + np.flatnonzero(on_lattice[watched[a:b]]) for a, b in pairwise(starts)]
-    dos = [
-        [spectra[0][:, part].mean(axis=1) for part in pristine],
+def _solve_along_line(
+    lattice: LatticeGreenFunction, region: _Region, line: _Line, progress: Progress
+) -> tuple[ComplexArray, ComplexArray]:
+    """Solve Dyson's equation along the line.
+
+    Returns (2, L, K) traces of the pristine and of the perturbed Green function at the sites of the shells, and (L)
+    ln det(1 − g₀V), made continuous.
+    """
+    observed = region.observed
+    traces = np.empty((2, len(line.frequencies), len(observed)), dtype=complex)
+    log_dets = np.empty(len(line.frequencies), dtype=complex)
+    for k, frequency in enumerate(line.frequencies):
+        z = (frequency + 1j * line.height) ** 2 / FREQUENCY_FACTOR**2
+        decoupled = 1 / (z - region.decoupled_frequency**2 / FREQUENCY_FACTOR**2)
+        green = np.diag(np.where(np.repeat(region.on_lattice, 3), 0.0, decoupled))
+        size = 3 * len(region.coordinates)
+        green[:size, :size] = lattice.between_sites(z, region.coordinates)
+        traces[:, k], log_dets[k] = _dyson(green, region.perturbation, observed)
+        progress(k + 1, len(line.frequencies), "frequencies of the dilute limit")
+    log_dets = log_dets.real + 1j * np.unwrap(log_dets.imag)
+    log_dets -= 2j * np.pi * np.round(log_dets.imag[0] / (2 * np.pi))
+    return traces, log_dets
+
+
+def _dyson(green: ComplexArray, matrix: FloatArray, observed: IntArray) -> tuple[list[ComplexArray], complex]:
+    """Traces over the axes of g₀ and of (1 − g₀V)⁻¹ g₀ at some sites, and ln det(1 − g₀V)."""
+    columns = (3 * observed[:, None] + np.arange(3)).ravel()
+    factors = lu_factor(np.eye(len(matrix)) - green @ matrix, check_finite=False)
+    perturbed = lu_solve(factors, green[:, columns], check_finite=False)
+    diagonals = (green[columns, columns], perturbed[columns, np.arange(len(columns))])
+    return [diagonal.reshape(-1, 3).sum(axis=1) for diagonal in diagonals], log_det(factors)
+
+
+def _average_over_shells(spectra: list[FloatArray], region: _Region) -> list[list[FloatArray]]:
+    """Average the spectra over the sites of each shell; of the pristine lattice, over its own sites only."""
+    starts = np.cumsum([0, *(len(shell) for shell in region.shells)])
+    observed = region.observed
+    on_lattice = [a + np.flatnonzero(region.on_lattice[observed[a:b]]) for a, b in pairwise(starts)]
+    return [
+        [spectra[0][:, sites].mean(axis=1) for sites in on_lattice],
         [spectra[1][:, a:b].mean(axis=1) for a, b in pairwise(starts)],
     ]
-    lowest = lowest_frequency(matrix, np.flatnonzero(shells < len(radii)))
-    return DiluteLimit(grid, np.array(dos), -slope / np.pi, len(sites), lowest)
-
-
-def _dyson(green: ComplexArray, change: FloatArray, watched: IntArray) -> tuple[list[ComplexArray], complex]:
-    """Traces over the axes of g₀ and of (1 − g₀V)⁻¹ g₀ at some sites, and ln det(1 − g₀V)."""
-    columns = (3 * watched[:, None] + np.arange(3)).ravel()
-    factors = lu_factor(np.eye(len(change)) - green @ change, check_finite=False)
-    found = lu_solve(factors, green[:, columns], check_finite=False)
-    both = (green[columns, columns], found[columns, np.arange(len(columns))])
-    return [one.reshape(-1, 3).sum(axis=1) for one in both], log_det(factors)

@@ -1,184 +1,149 @@
-"""Local spectra of a defect in a supercell too large to diagonalise."""
+"""Local spectra of a defect in a supercell that is too large to be diagonalised."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from flatforce.core.progress import Progress, silent
 from flatforce.models.sparse_products import torch_product
-from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
+from flatforce.properties.phonons.defects.embedded_result import EmbeddedSpectra
+from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, set_masses
+from flatforce.properties.phonons.force_constants.embedding import embed
 from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lanczos, required_steps
-from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from numpy.typing import NDArray
+    from ase import Atoms
 
-    from flatforce.core.arrays import BoolArray, FloatArray, IntArray
+    from flatforce.core.arrays import BoolArray, FloatArray
+    from flatforce.models.potential import Potential
+    from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
     from flatforce.properties.phonons.force_constants.embedding import Embedding
+    from flatforce.structures.defects import DefectCell
+
+N_RANDOM_VECTORS: Final = 6
+"""Number of random vectors for each species: the standard error of the mean falls as 1 / √(6 N)."""
 
 
-UNCONVERGED: Final = 0.01
-"""Largest change of a spectrum over the last quarter of the chains that counts as converged."""
-
-RULES: Final = 1e-8
-"""eV/Å² and eV/Å, largest residual of a rule that counts as none."""
-
-RANDOM: Final = 6
-"""Random vectors a species: the error of the mean falls like 1 / √(6 N)."""
-
-
-@dataclass(frozen=True)
-class EmbeddedSpectra:
-    """Spectra of the shells around an embedded defect."""
-
-    frequency: FloatArray
-    """(G) THz."""
-    shell_ldos: FloatArray
-    """(S, G) states/THz of one site of each shell, mean over the shell; integral 3."""
-    shell_ldos_out_of_plane: FloatArray
-    """(S, G) states/THz of the motion along the normal alone; integral 1."""
-    shell_sites: IntArray
-    """(S) atoms in each shell."""
-    element_dos: dict[str, FloatArray]
-    """Species → (2, G) states/THz of one of its atoms, mean over the whole cell, and its standard error: random vectors
-    instead of all atoms."""
-    steps: int
-    """Of the Lanczos chains."""
-    lowest: float
-    """THz, lowest mode that the shells see, imaginary as negative."""
-    unconverged: float
-    """L1 change of a spectrum over the last quarter of the steps, relative to its integral."""
-    embedded: Embedding
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
-        return {
-            "n_atoms": float(len(self.embedded.cell.atoms)),
-            "n_exact_rows": float(len(self.embedded.distance)),
-            "truncation_error": self.embedded.truncation_error,
-            "border_shift": self.embedded.border_shift,
-            "raw_translation": self.embedded.residuals_before.translation,
-            "raw_rotation": self.embedded.residuals_before.rotation,
-            "left_translation": self.embedded.residuals_after.translation,
-            "left_rotation": self.embedded.residuals_after.rotation,
-            "lanczos_steps": float(self.steps),
-            "lowest_frequency": self.lowest,
-            "unconverged": self.unconverged,
-        }
-
-    @property
-    def problems(self) -> list[str]:
-        """What is wrong with the physics, or with its numbers."""
-        said = []
-        if self.lowest < IMAGINARY:
-            said.append(f"imaginary modes down to {self.lowest:.3f} THz")
-        if self.unconverged > UNCONVERGED:
-            said.append(
-                f"the Lanczos chains are too short: the spectrum still changes by {self.unconverged:.1%}"
-            )
-        left = self.embedded.residuals_after
-        if self.embedded.ruled and max(left.translation, left.rotation) > RULES:
-            said.append(f"the sum rules are left at {max(left.translation, left.rotation):.1e}")
-        return said
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        named = {"truncation_error": "eV/Å²", "border_shift": "Å", "lowest_frequency": "THz"}
-        rules = {"translation": "eV/Å²", "rotation": "eV/Å"}
-        return {name: named.get(name) or rules.get(name.partition("_")[2], "1") for name in self.metrics}
-
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
-
-        Returns
-        -------
-        Name → array.
-        """
-        return {
-            "frequency": self.frequency,
-            "shell_ldos": self.shell_ldos,
-            "shell_ldos_out_of_plane": self.shell_ldos_out_of_plane,
-            "shell_sites": self.shell_sites,
-            **{f"dos_{symbol}": pair for symbol, pair in self.element_dos.items()},
-            "row_distance": self.embedded.distance,
-            "row_change": self.embedded.change,
-            "small_atom": self.embedded.small_atom,
-        }
-
-
-def embedded_spectra(
-    embedded: Embedding,
+def embedded_phonons(
+    potential: Potential,
+    primitive: Atoms,
+    small: DefectCell,
+    relaxed: Atoms,
+    config: EmbedConfig,
     *,
-    radii: Sequence[float],
-    broadening: float,
+    spectra: DefectPhononConfig,
+    scratch: Path,
     progress: Progress = silent,
 ) -> EmbeddedSpectra:
-    """Compute the local DOS of each shell by Lanczos chains, one a distinct atom and axis.
+    """Embed the relaxed defect of a smaller cell into a large one, and compute the spectra of the shells around it.
 
     Parameters
     ----------
-    embedded
-        Force constants of the large cell.
-    radii
-        Å. Shells around the defect; the rest beyond the last is left out.
-    broadening
-        THz, standard deviation of the Gaussian on each node.
+    potential
+        A force field with a known interaction range.
+    primitive
+        The relaxed primitive cell, padded with vacuum; its masses are changed to those of the settings.
+    small
+        The defect in the smaller cell, not relaxed.
+    relaxed
+        The relaxed smaller cell.
+    config
+        Settings of the embedding.
+    spectra
+        Settings of the smaller cell; its shells, broadening and masses are used.
+    scratch
+        Folder of the rows computed so far; an interrupted run continues from it.
     progress
-        Told after each step.
+        Called after each step.
 
     Returns
     -------
     The spectra.
     """
-    matrix = embedded.force_constants.dynamical_matrix()
-    shells = defect_shells(embedded.cell, list(radii))
-    inner = np.flatnonzero(shells < len(radii))
-    distinct, which = np.unique(embedded.orbit[inner], return_inverse=True)
-    vectors = np.zeros((matrix.shape[0], 3 * len(distinct)))
-    vectors[(3 * distinct[:, None] + np.arange(3)).ravel(), np.arange(vectors.shape[1])] = 1.0
-    symbols = np.array(embedded.cell.atoms.get_chemical_symbols())
-    elements = sorted(set(symbols.tolist()))
-    random = [_random_vectors(symbols == symbol) for symbol in elements]
-    top = highest_frequency(matrix)
-    steps = required_steps(broadening, top=top)
-    product = torch_product(matrix)
-    both = np.concatenate([vectors, *random], axis=1)
-    chains = lanczos(matrix, both, steps, threads=os.cpu_count() or 1, product=product, progress=progress)
-    grid = np.arange(-5 * broadening, top + 5 * broadening, broadening / 5)
-    of_chain = chains.dos(grid, broadening)
-    of_axis = of_chain[: vectors.shape[1]].reshape(len(distinct), 3, -1)[which]
-    of_atom = of_axis.sum(axis=1)
-    counts = np.array([int((shells == s).sum()) for s in range(len(radii))])
-    members = [shells[inner] == s for s in range(len(radii))]
-    found = of_chain[vectors.shape[1] :].reshape(len(elements), RANDOM, -1)
-    errors = found.std(axis=1, ddof=1) / np.sqrt(RANDOM)
-    return EmbeddedSpectra(
-        frequency=grid,
-        shell_ldos=np.array([of_atom[some].mean(axis=0) for some in members]),
-        shell_ldos_out_of_plane=np.array([of_axis[some, 2].mean(axis=0) for some in members]),
-        shell_sites=counts,
-        element_dos={
-            symbol: np.array([mean, error])
-            for symbol, mean, error in zip(elements, found.mean(axis=1), errors, strict=True)
-        },
-        steps=steps,
-        lowest=min(float(chains.nodes(k)[0].min()) for k in range(vectors.shape[1])),
-        unconverged=chains.convergence_error(grid, broadening),
-        embedded=embedded,
+    embedding = embed(potential, primitive, small, relaxed, config, scratch=scratch, progress=progress)
+    for cell in (embedding.cell.atoms, embedding.host.primitive):
+        set_masses(cell, spectra.masses)
+    return embedded_spectra(
+        embedding, radii=spectra.shells, broadening=spectra.broadening, progress=progress
     )
 
 
-def _random_vectors(chosen: BoolArray) -> FloatArray:
-    """(3N, RANDOM) of random signs on some atoms, ⟨v|v⟩ = 3 as of one atom's three axes."""
-    rng = np.random.default_rng(int(chosen.sum()))
-    signs = rng.choice([-1.0, 1.0], size=(3 * len(chosen), RANDOM))
-    vectors: FloatArray = signs * np.repeat(chosen, 3)[:, None] / np.sqrt(chosen.sum())
+def embedded_spectra(
+    embedding: Embedding,
+    *,
+    radii: Sequence[float],
+    broadening: float,
+    progress: Progress = silent,
+) -> EmbeddedSpectra:
+    """Compute the local DOS of each shell by Lanczos chains, one for each inequivalent atom and axis.
+
+    Parameters
+    ----------
+    embedding
+        Force constants of the large cell.
+    radii
+        Å, outer radii of the shells around the defect; atoms beyond the last are left out.
+    broadening
+        THz, standard deviation of the Gaussian on each Lanczos node.
+    progress
+        Called after each step.
+
+    Returns
+    -------
+    The spectra.
+    """
+    matrix = embedding.force_constants.dynamical_matrix()
+    shells = defect_shells(embedding.cell, list(radii))
+    inner = np.flatnonzero(shells < len(radii))
+    irreducible, orbit_index = np.unique(embedding.orbit[inner], return_inverse=True)
+    unit_vectors = np.zeros((matrix.shape[0], 3 * len(irreducible)))
+    n_unit = unit_vectors.shape[1]
+    unit_vectors[(3 * irreducible[:, None] + np.arange(3)).ravel(), np.arange(n_unit)] = 1.0
+    symbols = np.array(embedding.cell.atoms.get_chemical_symbols())
+    elements = sorted(set(symbols.tolist()))
+    random_vectors = [_random_vectors(symbols == symbol) for symbol in elements]
+    highest = highest_frequency(matrix)
+    steps = required_steps(broadening, top=highest)
+    product = torch_product(matrix)
+    vectors = np.concatenate([unit_vectors, *random_vectors], axis=1)
+    chains = lanczos(matrix, vectors, steps, threads=os.cpu_count() or 1, product=product, progress=progress)
+    grid = np.arange(-5 * broadening, highest + 5 * broadening, broadening / 5)
+    by_chain = chains.dos(grid, broadening)
+    by_axis = by_chain[:n_unit].reshape(len(irreducible), 3, -1)[orbit_index]
+    by_atom = by_axis.sum(axis=1)
+    members = [shells[inner] == shell for shell in range(len(radii))]
+    return EmbeddedSpectra(
+        frequency=grid,
+        shell_ldos=np.array([by_atom[atoms].mean(axis=0) for atoms in members]),
+        shell_ldos_out_of_plane=np.array([by_axis[atoms, 2].mean(axis=0) for atoms in members]),
+        shell_sites=np.array([int((shells == shell).sum()) for shell in range(len(radii))]),
+        element_dos=_element_dos(elements, by_chain[n_unit:]),
+        steps=steps,
+        lowest_frequency=min(float(chains.nodes(k)[0].min()) for k in range(n_unit)),
+        convergence_error=chains.convergence_error(grid, broadening),
+        embedding=embedding,
+    )
+
+
+def _element_dos(elements: list[str], by_chain: FloatArray) -> dict[str, FloatArray]:
+    """Mean and standard error over the random vectors of each species."""
+    by_vector = by_chain.reshape(len(elements), N_RANDOM_VECTORS, -1)
+    errors = by_vector.std(axis=1, ddof=1) / np.sqrt(N_RANDOM_VECTORS)
+    return {
+        symbol: np.array([mean, error])
+        for symbol, mean, error in zip(elements, by_vector.mean(axis=1), errors, strict=True)
+    }
+
+
+def _random_vectors(selected: BoolArray) -> FloatArray:
+    """(3N, N_RANDOM_VECTORS) random signs on some atoms, with ⟨v|v⟩ = 3 as for the three axes of one atom."""
+    rng = np.random.default_rng(int(selected.sum()))
+    signs = rng.choice([-1.0, 1.0], size=(3 * len(selected), N_RANDOM_VECTORS))
+    vectors: FloatArray = signs * np.repeat(selected, 3)[:, None] / np.sqrt(selected.sum())
     return vectors

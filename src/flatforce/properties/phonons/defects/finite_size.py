@@ -1,73 +1,170 @@
-"""Whether a defect's spectrum still changes with the supercell."""
+"""Whether the spectrum of a defect still changes with the size of the supercell."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from flatforce.core.errors import DataError
+from flatforce.core.outcome import Outcome
+from flatforce.properties.phonons.defects.mode_classes import ModeTrend, classify_modes
+from flatforce.properties.phonons.spectra.localisation import Mode
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.spectra.localisation import Mode
 
-
-SAME = 0.15
-"""THz. A set of another size with the same representation within this counts as the same mode: twice the broadening."""
-
-LEAK = 0.4
-"""THz, five times the usual broadening: a DOS further below zero is that of imaginary modes, and stays there."""
-
-EXTENDED = 0.75
-"""Growth above which a mode counts as extended: an extended one has 1, what is bound for a while has less."""
+MAX_LEAKAGE = 0.4
+"""THz, five times the usual broadening. A DOS further below zero is that of imaginary modes, and is not folded back."""
 
 
 @dataclass(frozen=True)
 class SizeSpectrum:
-    """What one supercell says about the sites near the defect."""
+    """Spectrum of the sites near the defect in one supercell."""
 
     name: str
-    """Such as 6x6."""
+    """Name of the supercell, such as 6x6."""
     n_atoms: float
-    """Infinite for the dilute limit."""
+    """Number of atoms; infinite for the dilute limit."""
     frequency: FloatArray
-    """(G) THz, evenly spaced."""
+    """(G) THz, evenly spaced grid of the local DOS."""
     ldos: FloatArray
-    """(G) states/THz of one site of the innermost shell, mean over the shell; integral 3."""
+    """(G) states/THz, local DOS of an average site of the innermost shell; its integral is 3."""
     gap_modes: FloatArray
-    """(M) THz, localised modes outside the bands."""
+    """(M) THz, frequencies of localised modes outside the pristine bands."""
+    modes: Sequence[Mode] = ()
+    """Listed modes; none where the cell is too large to be diagonalised."""
 
 
-@dataclass(frozen=True)
-class FiniteSize:
-    """Spectra of growing supercells, on one grid."""
+@dataclass(frozen=True, repr=False)
+class FiniteSize(Outcome):
+    """Spectra of growing supercells, on one frequency grid."""
+
+    kind: ClassVar[str] = "finite size"
 
     names: list[str]
+    """Names of the supercells, the smallest first."""
     n_atoms: list[float]
+    """Number of atoms of each supercell; infinite for the dilute limit."""
     frequency: FloatArray
-    """(G) THz."""
+    """(G) THz, grid of the local DOS."""
     ldos: FloatArray
-    """(sizes, G) states/THz of one site."""
-    change: FloatArray
-    """(sizes - 1) ∫|g − g'| / 3 from each size to the next: 0 no change, 2 nothing in common."""
+    """(sizes, G) states/THz, local DOS of an average site of the innermost shell."""
+    ldos_difference: FloatArray
+    """(sizes - 1) ∫|g − g'| / 3 between each size and the next: 0 for equal spectra, 2 for disjoint ones."""
     mode_shift: FloatArray
-    """(sizes - 1) THz, largest shift of a mode outside the bands to the nearest one of the next size; NaN without."""
+    """(sizes - 1) THz, largest distance of a gap mode from the nearest one of the next size; NaN where there is none."""
+    modes: list[ModeTrend] = field(default_factory=list)
+    """Modes of the largest diagonalised cell, and how their participation numbers grow; empty with one such cell only."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
-        pairs = list(zip(self.names, self.names[1:], strict=False))
-        changes = {f"change_{a}_{b}": float(x) for (a, b), x in zip(pairs, self.change, strict=True)}
-        shifts = {f"mode_shift_{a}_{b}": float(x) for (a, b), x in zip(pairs, self.mode_shift, strict=True)}
-        return changes | {name: x for name, x in shifts.items() if np.isfinite(x)}
+        """Difference of the local DOS, and shift of gap modes, between each size and the next."""
+        pairs = [f"{smaller}_{larger}" for smaller, larger in itertools.pairwise(self.names)]
+        differences = {
+            f"ldos_difference_{pair}": float(difference)
+            for pair, difference in zip(pairs, self.ldos_difference, strict=True)
+        }
+        shifts = {
+            f"mode_shift_{pair}": float(shift)
+            for pair, shift in zip(pairs, self.mode_shift, strict=True)
+            if np.isfinite(shift)
+        }
+        return differences | shifts
 
     @property
-    def units(self) -> dict[str, str]:
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # read only
         """Unit of each metric."""
-        return {name: "1" if name.startswith("change") else "THz" for name in self.metrics}
+        return {name: "" if name.startswith("ldos_difference") else "THz" for name in self.metrics}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Modes of the largest diagonalised cell with their classification."""
+        return {"modes": [asdict(mode) for mode in self.modes]}
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays that the figures need.
+
+        Returns
+        -------
+        Name → array.
+        """
+        return {
+            "names": np.array(self.names),
+            "n_atoms": np.array(self.n_atoms),
+            "frequency": self.frequency,
+            "ldos": self.ldos,
+        }
+
+
+def size_spectrum(
+    name: str, kind: str, arrays: Mapping[str, NDArray[Any]], details: Mapping[str, Any]
+) -> SizeSpectrum:
+    """Extract the spectrum near the defect from a stored result, or from an outcome in memory.
+
+    Parameters
+    ----------
+    name
+        Name of the supercell, such as 6x6.
+    kind
+        Kind of the result: `defect phonons`, `embedded defect` or `dilute limit`.
+    arrays
+        Arrays of the result.
+    details
+        Details of the result.
+
+    Returns
+    -------
+    The spectrum.
+
+    Raises
+    ------
+    DataError
+        If the result is of another kind.
+    """
+    frequency = arrays["frequency"]
+    if kind == "defect phonons":
+        modes = [Mode(**mode) for mode in details["modes"]]
+        gap_modes = np.array([mode.frequency for mode in modes if mode.gap_mode])
+        ldos = arrays["shell_ldos"][1, 0] / arrays["shell_sites"][1, 0]
+        return SizeSpectrum(name, len(arrays["numbers"]), frequency, ldos, gap_modes, modes)
+    if kind == "embedded defect":
+        n_atoms = len(arrays["small_atom"])
+        return SizeSpectrum(name, n_atoms, frequency, arrays["shell_ldos"][0], np.empty(0))
+    if kind == "dilute limit":
+        return SizeSpectrum(name, np.inf, frequency, arrays["shell_ldos"][1, 0], np.empty(0))
+    raise DataError(
+        f"A result of kind {kind} has no local DOS near a defect.",
+        fix="take folders of `flatforce defect phonons`",
+    )
+
+
+def compare_stored_sizes(
+    stored: Mapping[str, tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]],
+) -> FiniteSize:
+    """Compare the stored results of one defect in supercells of several sizes.
+
+    Parameters
+    ----------
+    stored
+        Name of each supercell, such as 6x6 → `result.json` and arrays.
+
+    Returns
+    -------
+    The comparison, from the smallest to the largest.
+    """
+    return compare_sizes(
+        [
+            size_spectrum(name, record["kind"], arrays, record["details"])
+            for name, (record, arrays) in stored.items()
+        ]
+    )
 
 
 def compare_sizes(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
@@ -76,89 +173,40 @@ def compare_sizes(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
     Parameters
     ----------
     spectra
-        One a size, at least two, with the same broadening.
+        Spectra of at least two sizes, with the same broadening.
 
     Returns
     -------
     The comparison, from the smallest to the largest.
     """
-    ordered = sorted(spectra, key=lambda one: one.n_atoms)
-    step = min(float(one.frequency[1] - one.frequency[0]) for one in ordered)
-    high = max(float(one.frequency[-1]) for one in ordered)
-    grid = np.arange(0.0, high + step, step)
-    dos = np.array([_folded(one, grid) for one in ordered])
-    change = np.abs(np.diff(dos, axis=0)).sum(axis=1) * step / 3
-    shifts = [
-        float(np.abs(a.gap_modes[:, None] - b.gap_modes).min(axis=1).max())
-        if a.gap_modes.size and b.gap_modes.size
-        else np.nan
-        for a, b in itertools.pairwise(ordered)
-    ]
+    ordered = sorted(spectra, key=lambda spectrum: spectrum.n_atoms)
+    step = min(float(spectrum.frequency[1] - spectrum.frequency[0]) for spectrum in ordered)
+    highest = max(float(spectrum.frequency[-1]) for spectrum in ordered)
+    grid = np.arange(0.0, highest + step, step)
+    ldos = np.array([_fold_leakage(spectrum, grid) for spectrum in ordered])
+    diagonalised = [(int(spectrum.n_atoms), spectrum.modes) for spectrum in ordered if spectrum.modes]
     return FiniteSize(
-        [one.name for one in ordered],
-        [one.n_atoms for one in ordered],
-        grid,
-        dos,
-        change,
-        np.array(shifts),
+        names=[spectrum.name for spectrum in ordered],
+        n_atoms=[spectrum.n_atoms for spectrum in ordered],
+        frequency=grid,
+        ldos=ldos,
+        ldos_difference=np.abs(np.diff(ldos, axis=0)).sum(axis=1) * step / 3,
+        mode_shift=np.array([_mode_shift(*pair) for pair in itertools.pairwise(ordered)]),
+        modes=classify_modes(diagonalised) if len(diagonalised) > 1 else [],
     )
 
 
-@dataclass(frozen=True)
-class Followed:
-    """One degenerate set of the largest cell, found again in the smaller ones."""
-
-    frequency: float
-    """THz."""
-    irrep: str
-    participation_number: list[float | None]
-    """Atoms taking part, by size; None where no such set was found."""
-    growth: float | None
-    """d ln(atoms taking part) / d ln N: 0 for a bound mode, 1 for an extended one; None if found in one size only."""
-    verdict: str
-    """`local` outside the bands, `resonance` or `extended` within; empty if found in one size only."""
+def _mode_shift(smaller: SizeSpectrum, larger: SizeSpectrum) -> float:
+    """THz, largest distance of a gap mode of the smaller cell from the nearest one of the larger cell."""
+    if not (smaller.gap_modes.size and larger.gap_modes.size):
+        return float("nan")
+    return float(np.abs(smaller.gap_modes[:, None] - larger.gap_modes).min(axis=1).max())
 
 
-def classify_modes(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[Followed]:
-    """Tell local modes from resonances and extended ones, by the bands and by how they grow with the supercell.
-
-    Parameters
-    ----------
-    sizes
-        Atoms and listed modes of each supercell.
-
-    Returns
-    -------
-    One entry a set of the largest cell.
-    """
-    ordered = sorted(sizes, key=lambda size: size[0])
-    return [_judged(mode, ordered) for mode in ordered[-1][1]]
-
-
-def _judged(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> Followed:
-    found: list[float | None] = []
-    for _, modes in sizes[:-1]:
-        same = [
-            one for one in modes if one.irrep == mode.irrep and abs(one.frequency - mode.frequency) < SAME
-        ]
-        near = min(same, key=lambda one: abs(one.frequency - mode.frequency), default=None)
-        found.append(None if near is None else near.participation_number)
-    found.append(mode.participation_number)
-    known = [(count, p) for (count, _), p in zip(sizes, found, strict=True) if p is not None]
-    growth, verdict = None, ""
-    if len(known) > 1:
-        counts, taking_part = np.log(np.array(known)).T
-        growth = float(np.polyfit(counts, taking_part, 1)[0])
-        verdict = "extended" if growth > EXTENDED else "resonance"
-    if mode.gap_mode:  # only there nothing can carry it away
-        verdict = "local"
-    return Followed(mode.frequency, mode.irrep, found, growth, verdict)
-
-
-def _folded(one: SizeSpectrum, grid: FloatArray) -> FloatArray:
-    """Fold what the broadening has put below zero back; the infinite sheet has a DOS there."""
-    found: FloatArray = np.interp(grid, one.frequency, one.ldos, left=0.0, right=0.0)
-    if one.frequency[0] < 0:
-        leaked = np.interp(-grid, one.frequency, one.ldos, left=0.0, right=0.0)
-        found = found + np.where(grid < LEAK, leaked, 0.0)
-    return found
+def _fold_leakage(spectrum: SizeSpectrum, grid: FloatArray) -> FloatArray:
+    """Fold the DOS that the broadening has put below zero back, since the infinite sheet has a DOS there."""
+    ldos: FloatArray = np.interp(grid, spectrum.frequency, spectrum.ldos, left=0.0, right=0.0)
+    if spectrum.frequency[0] < 0:
+        leakage = np.interp(-grid, spectrum.frequency, spectrum.ldos, left=0.0, right=0.0)
+        ldos = ldos + np.where(grid < MAX_LEAKAGE, leakage, 0.0)
+    return ldos

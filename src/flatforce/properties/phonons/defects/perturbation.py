@@ -1,4 +1,4 @@
-"""What a defect changes in the dynamical matrix of a sheet, site by site."""
+"""The perturbation of the dynamical matrix of a sheet by a defect, site by site."""
 
 from __future__ import annotations
 
@@ -20,75 +20,84 @@ def perturbation(
     constants: SparseForceConstants,
     cell: DefectCell,
     host: Host,
-    near: IntArray,
+    required: IntArray,
     *,
-    parked: float,
+    decoupled_frequency: float,
     tolerance: float,
 ) -> tuple[IntArray, FloatArray]:
-    """Take the pristine dynamical matrix from that of the defect.
+    """Subtract the pristine dynamical matrix from that of the defect.
 
     Parameters
     ----------
     constants
-        Of the defect in a large supercell.
+        Force constants of the defect in a large supercell.
     cell
         That supercell.
     host
         The pristine sheet.
-    near
-        (K,) sites that are taken in, changed or not.
-    parked
-        THz, where loose sites are put.
+    required
+        (K,) sites that are included, changed or not.
+    decoupled_frequency
+        THz, frequency of sites that are decoupled from the lattice.
     tolerance
-        eV/Å²; sites that change by less are left out.
+        eV/Å²; pairs of sites whose force constants change by less are neglected.
 
     Returns
     -------
-    (S,) sites of the pristine supercell, added atoms numbered on beyond them, and (3S, 3S) V in eV/Å²/amu.
+    (S,) sites of the pristine supercell, with added atoms numbered on after them, and (3S, 3S) V in eV/Å²/amu.
     """
-    count = len(cell.pristine)
-    place = site_indices(cell)
-    total = max(count, int(place.max()) + 1)
-    size = round(np.sqrt(count / len(host.primitive)))
-    pristine = host.constants(size)
-    masses = np.ones(total)
-    masses[:count] = cell.pristine.get_masses()
-    changed = masses.copy()
-    changed[place] = cell.atoms.get_masses()
-    first, second = constants.pairs
-    before = pristine.pairs
-    plus = constants.blocks / np.sqrt(changed[place[first]] * changed[place[second]])[:, None, None]
-    minus = pristine.blocks / np.sqrt(masses[before[0]] * masses[before[1]])[:, None, None]
-    places = np.concatenate([place[first] * total + place[second], before[0] * total + before[1]])
-    pairs, which = np.unique(places, return_inverse=True)
-    blocks = np.zeros((len(pairs), 3, 3))
-    np.add.at(blocks, which, np.concatenate([plus, -minus]))
-    rows, columns = pairs // total, pairs % total
-    weight = np.sqrt(changed[rows] * changed[columns])
-    kept = np.abs(blocks).max(axis=(1, 2)) * weight > tolerance
-    rows, columns, blocks = rows[kept], columns[kept], blocks[kept]
-    vacant = cell.vacant
-    sites = np.unique(np.concatenate([rows, columns, vacant, near, np.arange(count, total)]))
-    local = np.full(total, -1)
-    local[sites] = np.arange(len(sites))
-    whole = np.zeros((len(sites), 3, len(sites), 3))
-    whole[local[rows], :, local[columns], :] = blocks
-    matrix: FloatArray = whole.reshape(3 * len(sites), 3 * len(sites))
-    square = parked**2 / FREQUENCY_FACTOR**2
-    for site in local[vacant]:
+    rows, columns, blocks = _changed_blocks(constants, cell, host, tolerance)
+    count, total = len(cell.pristine), _number_of_sites(cell)
+    sites = np.unique(np.concatenate([rows, columns, cell.vacant, required, np.arange(count, total)]))
+    index = np.full(total, -1)
+    index[sites] = np.arange(len(sites))
+    by_site = np.zeros((len(sites), 3, len(sites), 3))
+    by_site[index[rows], :, index[columns], :] = blocks
+    matrix: FloatArray = by_site.reshape(3 * len(sites), 3 * len(sites))
+    square = decoupled_frequency**2 / FREQUENCY_FACTOR**2
+    for site in index[cell.vacant]:
         matrix[3 * site : 3 * site + 3, 3 * site : 3 * site + 3] += square * np.eye(3)
-    for site in local[count:total]:
+    for site in index[count:total]:
         matrix[3 * site : 3 * site + 3, 3 * site : 3 * site + 3] -= square * np.eye(3)
     return sites, (matrix + matrix.T) / 2
 
 
+def _changed_blocks(
+    constants: SparseForceConstants, cell: DefectCell, host: Host, tolerance: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pairs of sites whose force constants change by more than the tolerance: rows, columns, and changes in eV/Å²/amu."""
+    count, total = len(cell.pristine), _number_of_sites(cell)
+    site_of = site_indices(cell)
+    pristine = host.constants(_repeats(cell, host))
+    pristine_masses = np.ones(total)
+    pristine_masses[:count] = cell.pristine.get_masses()
+    defect_masses = pristine_masses.copy()
+    defect_masses[site_of] = cell.atoms.get_masses()
+    first, second = (site_of[atoms] for atoms in constants.pairs)
+    defect_root = np.sqrt(defect_masses[first] * defect_masses[second])
+    pristine_first, pristine_second = pristine.pairs
+    pristine_root = np.sqrt(pristine_masses[pristine_first] * pristine_masses[pristine_second])
+    numbers = np.concatenate([first * total + second, pristine_first * total + pristine_second])
+    pairs, index = np.unique(numbers, return_inverse=True)
+    changes = [
+        constants.blocks / defect_root[:, None, None],
+        -(pristine.blocks / pristine_root[:, None, None]),
+    ]
+    blocks = np.zeros((len(pairs), 3, 3))
+    np.add.at(blocks, index, np.concatenate(changes))
+    rows, columns = pairs // total, pairs % total
+    root = np.sqrt(defect_masses[rows] * defect_masses[columns])
+    changed = np.abs(blocks).max(axis=(1, 2)) * root > tolerance
+    return rows[changed], columns[changed], blocks[changed]
+
+
 def lattice_coordinates(sites: IntArray, cell: DefectCell, host: Host) -> IntArray:
-    """Say where sites lie on the lattice.
+    """Find the lattice coordinates of sites, relative to the cell of the defect.
 
     Parameters
     ----------
     sites
-        (S,) of the pristine supercell.
+        (S,) sites of the pristine supercell.
     cell
         The supercell.
     host
@@ -96,29 +105,28 @@ def lattice_coordinates(sites: IntArray, cell: DefectCell, host: Host) -> IntArr
 
     Returns
     -------
-    (S, 3) cell x, cell y and sublattice, cells counted from the defect.
+    (S, 3) indices of the cell along both lattice vectors, counted from the defect, and of the sublattice.
 
     Raises
     ------
     GeometryError
-        If they reach over the border of the supercell.
+        If the sites extend over the border of the supercell.
     """
-    basis = len(host.primitive)
-    size = round(np.sqrt(len(cell.pristine) / basis))
+    basis, repeats = len(host.primitive), _repeats(cell, host)
     cells = sites // basis
     centre = cell.centre @ np.linalg.inv(host.primitive.cell.array)
-    at = np.column_stack([cells // size, cells % size]) - np.floor(centre[:2]).astype(int)
-    at = (at + size // 2) % size - size // 2
-    if len(at) and np.abs(at).max() > (size - 1) // 2 - 1:
+    offsets = np.column_stack([cells // repeats, cells % repeats]) - np.floor(centre[:2]).astype(int)
+    offsets = (offsets + repeats // 2) % repeats - repeats // 2
+    if len(offsets) and np.abs(offsets).max() > (repeats - 1) // 2 - 1:
         raise GeometryError(
-            "What the defect changes reaches over the border of the supercell.",
-            fix="embed in a larger one, or take a smaller radius",
+            "The region that the defect changes extends over the border of the supercell.",
+            fix="embed in a larger one, such as --embed 60, or choose a smaller radius of exact rows",
         )
-    return np.column_stack([at, sites % basis])
+    return np.column_stack([offsets, sites % basis])
 
 
 def site_indices(cell: DefectCell) -> IntArray:
-    """Tell the site of each atom.
+    """Find the site of each atom of a defect cell.
 
     Parameters
     ----------
@@ -127,9 +135,18 @@ def site_indices(cell: DefectCell) -> IntArray:
 
     Returns
     -------
-    (N,) site of each atom, added atoms numbered on beyond the sites.
+    (N,) site of each atom; added atoms are numbered on after the sites of the pristine supercell.
     """
     site_of = cell.site_of.copy()
     added = site_of < 0
     site_of[added] = len(cell.pristine) + np.arange(int(added.sum()))
     return site_of
+
+
+def _number_of_sites(cell: DefectCell) -> int:
+    return max(len(cell.pristine), int(site_indices(cell).max()) + 1)
+
+
+def _repeats(cell: DefectCell, host: Host) -> int:
+    """Return n of the n × n supercell."""
+    return round(np.sqrt(len(cell.pristine) / len(host.primitive)))

@@ -1,16 +1,15 @@
-"""The relaxed cell of a defect: computed once, its site symmetry restored."""
+"""The relaxed cell of a defect: relaxed once, with its site symmetry restored."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from flatforce.core.files import write_arrays
-from flatforce.core.progress import Progress
 from flatforce.properties.phonons.spectra.modes import assign_shells
 from flatforce.properties.relax import relax
-from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.symmetry import RELAXED_SYMPREC, Symmetry, find_symmetry, symmetrise
 
 if TYPE_CHECKING:
@@ -19,23 +18,71 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import IntArray
+    from flatforce.core.progress import Progress
     from flatforce.models.potential import Potential
+    from flatforce.properties.relax_config import RelaxConfig
     from flatforce.structures.defects import DefectCell
 
 TOLERANCES: Final = (RELAXED_SYMPREC, RELAXED_SYMPREC / 3, RELAXED_SYMPREC / 10, RELAXED_SYMPREC / 30)
-"""Å, tried in turn."""
+"""Å, symmetry tolerances that are tried in turn."""
 
-KEPT_STRAIN: Final = 1e-4
-"""A strain of the cell beyond this is meant, and no operation that undoes it is restored."""
+STRAIN_TOLERANCE: Final = 1e-4
+"""A strain of the cell beyond this is intended, and symmetry operations that would undo it are not restored."""
 
-CALM: Final = 5.0
-"""Times the relaxation's own limit that forces may reach when the symmetry is restored."""
+MAX_FORCE_RATIO: Final = 5.0
+"""Largest force after the symmetry was restored, relative to the convergence criterion of the relaxation."""
+
+
+@dataclass(frozen=True)
+class RelaxedDefect:
+    """A defect cell after its relaxation."""
+
+    cell: DefectCell
+    """The defect cell before the relaxation."""
+    atoms: Atoms
+    """The relaxed, symmetrised defect cell."""
+    symmetry: Symmetry
+    """Space group of the relaxed cell."""
+    energy_gain: float
+    """eV, energy before minus energy after the relaxation."""
+    converged: bool
+    """Whether the relaxation has converged."""
+    symmetry_shift: float
+    """Å, largest displacement of an atom when the site symmetry was restored."""
+
+
+def relax_defect(
+    potential: Potential, cell: DefectCell, config: RelaxConfig, stored: Path, progress: Progress
+) -> RelaxedDefect:
+    """Relax a defect cell and restore its site symmetry.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    cell
+        The defect cell.
+    config
+        Settings of the relaxation.
+    stored
+        File of the relaxed cell; if it exists, it is read instead.
+    progress
+        Called after each step.
+
+    Returns
+    -------
+    The relaxed cell.
+    """
+    relaxed, energy_gain, converged = relax_or_resume(potential, cell.atoms, config, stored, progress)
+    atoms, symmetry = restore_symmetry(potential, relaxed, limit=MAX_FORCE_RATIO * config.max_force)
+    shift = float(np.linalg.norm(atoms.positions - relaxed.positions, axis=1).max())
+    return RelaxedDefect(cell, atoms, symmetry, energy_gain, converged, shift)
 
 
 def relax_or_resume(
-    potential: Potential, atoms: Atoms, config: RelaxConfig, kept: Path, progress: Progress
+    potential: Potential, atoms: Atoms, config: RelaxConfig, stored: Path, progress: Progress
 ) -> tuple[Atoms, float, bool]:
-    """Relax, or read back: a run that goes on must displace the very geometry that its forces belong to.
+    """Relax a cell, or read the relaxed cell of an interrupted run, whose forces belong to exactly that geometry.
 
     Parameters
     ----------
@@ -44,35 +91,35 @@ def relax_or_resume(
     atoms
         The defect cell.
     config
-        Settings.
-    kept
+        Settings of the relaxation.
+    stored
         File of the relaxed cell.
     progress
-        Told after each step.
+        Called after each step.
 
     Returns
     -------
-    The relaxed cell, the eV gained, and whether the relaxation converged.
+    The relaxed cell, the energy gained in eV, and whether the relaxation has converged.
     """
-    if not kept.is_file():
-        before = potential.evaluate([atoms], stress=False)[0].energy
-        found = relax(potential, atoms, config, progress=progress)
+    if not stored.is_file():
+        initial_energy = potential.evaluate([atoms], stress=False)[0].energy
+        relaxation = relax(potential, atoms, config, progress=progress)
         content = {
-            "positions": found.atoms.positions,
-            "cell": found.atoms.cell.array,
-            "gain": np.array(before - found.energy),
-            "converged": np.array(found.converged),
+            "positions": relaxation.atoms.positions,
+            "cell": relaxation.atoms.cell.array,
+            "gain": np.array(initial_energy - relaxation.energy),
+            "converged": np.array(relaxation.converged),
         }
-        write_arrays(kept, content)
-    with np.load(kept) as stored:
+        write_arrays(stored, content)
+    with np.load(stored) as arrays:
         relaxed = atoms.copy()
-        relaxed.set_cell(stored["cell"])
-        relaxed.set_positions(stored["positions"])
-        return relaxed, float(stored["gain"]), bool(stored["converged"])
+        relaxed.set_cell(arrays["cell"])
+        relaxed.set_positions(arrays["positions"])
+        return relaxed, float(arrays["gain"]), bool(arrays["converged"])
 
 
 def restore_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> tuple[Atoms, Symmetry]:
-    """Restore the highest symmetry that costs no force: a small distortion that is real is kept.
+    """Restore the highest symmetry that causes no forces, so that a small but real distortion is preserved.
 
     Parameters
     ----------
@@ -81,7 +128,7 @@ def restore_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> t
     relaxed
         A relaxed cell.
     limit
-        eV/Å that forces may reach; twice what they are already, if that is more.
+        eV/Å, largest force allowed; or twice the largest force of the relaxed cell, if that is more.
 
     Returns
     -------
@@ -89,7 +136,7 @@ def restore_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> t
     """
     limit = max(limit, 2 * _largest_force(potential, relaxed))
     for symprec in TOLERANCES:
-        symmetry = find_symmetry(relaxed, symprec=symprec, cell_strain=KEPT_STRAIN)
+        symmetry = find_symmetry(relaxed, symprec=symprec, cell_strain=STRAIN_TOLERANCE)
         restored = symmetrise(relaxed, symmetry)
         if _largest_force(potential, restored) < limit:
             break
@@ -101,21 +148,41 @@ def _largest_force(potential: Potential, atoms: Atoms) -> float:
     return float(np.linalg.norm(forces, axis=1).max())
 
 
-def defect_shells(made: DefectCell, radii: list[float]) -> IntArray:
-    """Sort atoms into shells by their sites in the pristine geometry, an adatom by its own place.
+def defect_shells(cell: DefectCell, radii: list[float]) -> IntArray:
+    """Sort atoms into shells around the defect by their sites in the pristine geometry; an adatom by its own position.
 
     Parameters
     ----------
-    made
+    cell
         The defect cell.
     radii
-        Å, growing.
+        Å, outer radii of the shells, ascending.
 
     Returns
     -------
-    (N,) shell of each atom; the last one is the rest.
+    (N,) shell of each atom; atoms beyond the last radius have shell len(radii).
     """
-    places = made.atoms.positions.copy()
-    on_site = made.site_of >= 0
-    places[on_site] = made.pristine.positions[made.site_of[on_site]]
-    return assign_shells(places, made.centre, made.pristine.cell.array, radii)
+    positions = cell.atoms.positions.copy()
+    on_site = cell.site_of >= 0
+    positions[on_site] = cell.pristine.positions[cell.site_of[on_site]]
+    return assign_shells(positions, cell.centre, cell.pristine.cell.array, radii)
+
+
+def set_masses(atoms: Atoms, masses: dict[str, float]) -> Atoms:
+    """Give species other masses.
+
+    Parameters
+    ----------
+    atoms
+        Atoms, changed in place.
+    masses
+        Species → mass in amu.
+
+    Returns
+    -------
+    The same atoms.
+    """
+    if masses:
+        current = zip(atoms.get_masses(), atoms.get_chemical_symbols(), strict=True)
+        atoms.set_masses([masses.get(symbol, mass) for mass, symbol in current])
+    return atoms

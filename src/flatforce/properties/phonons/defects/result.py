@@ -1,20 +1,28 @@
-"""What the phonons of a defect cell beside the pristine one have to say."""
+"""Result of the phonons of a defect cell, compared with the pristine supercell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from flatforce.properties.phonons.defects.committee_uncertainty import set_owner
+from flatforce.core.outcome import Outcome
+from flatforce.data.frames import write_frames
+from flatforce.properties.phonons.result import ENFORCED_RULES, residual_metrics, residual_units
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
+from flatforce.properties.phonons.spectra.thermal import TEMPERATURES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.core.arrays import FloatArray
+    from flatforce.properties.phonons.defects.cell_modes import SpectraComparison
+    from flatforce.properties.phonons.defects.imaginary_modes import FollowedMode
+    from flatforce.properties.phonons.defects.relaxed_cell import RelaxedDefect
     from flatforce.properties.phonons.force_constants.engines import EngineReport
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
@@ -22,150 +30,180 @@ if TYPE_CHECKING:
     from flatforce.properties.phonons.spectra.modes import ModeSet
     from flatforce.structures.defects import DefectCell
 
-METRIC_UNITS: Final = {
-    "n_atoms": "1",
-    "n_rows": "1",
-    "n_displacements": "1",
-    "relaxation_energy": "eV",
-    "min_frequency": "THz",
-    "max_frequency": "THz",
-    "removed_states": "states",
-    "matched_site_difference": "states",
-    "n_localised_modes": "1",
-    "symmetry_shift": "Å",
-    "residual_force": "eV/Å",
-    "left_translation": "eV/Å²",
-    "left_rotation": "eV/Å",
-    "raw_translation": "eV/Å²",
-    "raw_rotation": "eV/Å",
-}
 
+@dataclass(frozen=True, repr=False)
+class DefectPhonons(Outcome):
+    """Phonons of a defect cell, and spectra of the pristine supercell of the same size."""
 
-@dataclass(frozen=True)
-class DefectPhonons:
-    """A defect cell and the pristine supercell of the same size, spectrum beside spectrum."""
+    kind: ClassVar[str] = "defect phonons"
 
-    cell: DefectCell
-    relaxed: Atoms
-    """The relaxed, symmetrised defect cell."""
-    relaxation_energy: float
-    """eV gained."""
-    relaxation_converged: bool
-    point_group: str
+    relaxed_defect: RelaxedDefect
+    """The defect cell before and after its relaxation."""
     labels: list[str]
+    """(P) names of the special points of the band path."""
     ticks: FloatArray
+    """(P) 1/Å, positions of the special points along the path."""
     distance: FloatArray
+    """(Q) 1/Å, position of each q point along the path."""
     bands: FloatArray
-    """(Q, 3N) THz, defect cell."""
+    """(Q, 3N) THz, frequencies of the defect cell; imaginary ones as negative numbers."""
     shell_projection: FloatArray
-    """(Q, 3N) 0…1, weight of each mode in the innermost shell."""
-    frequency: FloatArray
-    """(G) THz."""
-    dos: FloatArray
-    """(2, G) states/THz per supercell: pristine, defect."""
-    shell_ldos: FloatArray
-    """(2, S, G) states/THz of the sites in each shell."""
-    element_dos: dict[str, FloatArray]
-    """Species → (2, G) states/THz."""
-    site_difference: FloatArray
-    """(G) states/THz, defect less pristine over the sites that both have."""
-    shell_sites: IntArray
-    """(2, S) sites in each shell."""
+    """(Q, 3N) 0…1, projection of each mode onto the innermost shell."""
+    spectra: SpectraComparison
+    """Spectra of the pristine and of the defect cell."""
     modes: list[Mode]
+    """Modes at Γ that are localised, or have the largest weight near the defect."""
     gamma: ModeSet
-    """Modes of the defect cell at Γ."""
+    """All modes of the defect cell at Γ."""
     residuals_before: SumRuleResiduals
+    """Residuals of the sum rules before they were enforced."""
     residuals_after: SumRuleResiduals
-    symmetry_shift: float
-    """Å, largest shift of an atom when the site symmetry was restored."""
-    filled: EngineReport
-    """How its force constants were obtained."""
+    """Residuals of the sum rules after they were enforced."""
+    engine_report: EngineReport
+    """How the force constants of the defect cell were computed."""
     constants: SparseForceConstants
-    """Of the defect cell, rules enforced where asked for."""
-    temperature: FloatArray
-    """(T) K."""
-    free_energy: FloatArray
-    """(2, T) eV per supercell, of the vibrations, zero-point energy included."""
-    displacement: FloatArray
-    """(2, 2, S, T) Å², mean-square displacement of an atom of each shell, in the plane (per axis) and along the normal,
-    over the sites that both cells have."""
+    """Force constants of the defect cell, with the sum rules enforced where the settings ask for it."""
+    lowest_frequency: float
+    """THz, lowest frequency of the defect cell on the mesh and at Γ; imaginary as a negative number."""
+    followed: FollowedMode | None = None
+    """Where the lowest mode leads, if it is imaginary and was followed."""
 
-    lowest: float
-    """THz, lowest mode of the defect on the mesh and at Γ; imaginary as negative."""
+    units = {
+        "n_atoms": "",
+        "n_rows": "",
+        "n_displacements": "",
+        "relaxation_energy": "eV",
+        "min_frequency": "THz",
+        "max_frequency": "THz",
+        "removed_states": "states",
+        "matched_site_difference": "states",
+        "symmetry_shift": "Å",
+        "residual_force": "eV/Å",
+        "n_localised_modes": "",
+        **residual_units(ENFORCED_RULES),
+    }
+
+    @property
+    def cell(self) -> DefectCell:
+        """The defect cell before its relaxation."""
+        return self.relaxed_defect.cell
+
+    @property
+    def relaxed(self) -> Atoms:
+        """The relaxed, symmetrised defect cell."""
+        return self.relaxed_defect.atoms
+
+    @property
+    def point_group(self) -> str:
+        """Point group of the relaxed defect cell."""
+        return self.relaxed_defect.symmetry.point_group
+
+    @property
+    def ldos(self) -> FloatArray:
+        """(2, G) states/THz, local DOS of an average site of the innermost shell, pristine and defect."""
+        ldos: FloatArray = self.spectra.shell_ldos[:, 0] / self.spectra.shell_sites[:, :1]
+        return ldos
 
     @property
     def removed_states(self) -> float:
-        """Integral of the difference of the two DOS; −3 for each atom missing."""
-        return float(np.trapezoid(self.dos[1] - self.dos[0], self.frequency))
+        """Integral of the DOS of the defect cell minus that of the pristine cell; −3 for each atom missing."""
+        return float(np.trapezoid(self.spectra.dos[1] - self.spectra.dos[0], self.spectra.frequency))
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
+        """Size, cost, relaxation energy, extreme frequencies, state counts, residual force, residuals of the sum rules."""
+        difference = np.trapezoid(self.spectra.site_difference, self.spectra.frequency)
         return {
             "n_atoms": float(len(self.relaxed)),
             "n_rows": float(self.engine_report.n_rows),
             "n_displacements": float(self.engine_report.n_displacements),
-            "relaxation_energy": self.relaxation_energy,
-            "min_frequency": min(self.lowest, float(self.bands.min())),
+            "relaxation_energy": self.relaxed_defect.energy_gain,
+            "min_frequency": min(self.lowest_frequency, float(self.bands.min())),
             "max_frequency": float(self.bands.max()),
             "removed_states": self.removed_states,
-            "matched_site_difference": float(np.trapezoid(self.site_difference, self.frequency)),
-            "symmetry_shift": self.symmetry_shift,
+            "matched_site_difference": float(difference),
+            "symmetry_shift": self.relaxed_defect.symmetry_shift,
             "residual_force": self.engine_report.residual_force,
             "n_localised_modes": float(sum(mode.degeneracy for mode in self.modes if mode.localised)),
-            "left_translation": self.residuals_after.translation,
-            "left_rotation": self.residuals_after.rotation,
-            "raw_translation": self.residuals_before.translation,
-            "raw_rotation": self.residuals_before.rotation,
+            **residual_metrics(self.residuals_before, "before", ENFORCED_RULES),
+            **residual_metrics(self.residuals_after, "after", ENFORCED_RULES),
         }
 
     @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return dict(METRIC_UNITS)
+    def problems(self) -> list[str]:
+        """Imaginary modes and where they lead, or a relaxation that has not converged."""
+        min_frequency = self.metrics["min_frequency"]
+        problems = []
+        if min_frequency < IMAGINARY:
+            at_gamma = self.gamma.frequencies.min() < IMAGINARY
+            where = "" if at_gamma else ", none with the period of this cell: follow them in a larger one"
+            problems.append(f"imaginary modes down to {min_frequency:.3f} THz{where}")
+        if not self.relaxed_defect.converged:
+            problems.append("the relaxation did not converge")
+        return problems + ([] if self.followed is None else [self.followed.description])
 
     @property
-    def problems(self) -> list[str]:
-        """What is wrong with the physics."""
-        lowest = self.metrics["min_frequency"]
-        said = []
-        if lowest < IMAGINARY:
-            here = self.gamma.frequencies.min() < IMAGINARY
-            where = "" if here else ", none with the period of this cell: follow them in a larger one"
-            said.append(f"imaginary modes down to {lowest:.3f} THz{where}")
-        return said + ([] if self.relaxation_converged else ["the relaxation did not converge"])
+    def details(self) -> dict[str, Any]:
+        """Listed modes, point group, centre of the defect, and how the force constants were computed."""
+        return {
+            "modes": [mode.plain() for mode in self.modes],
+            "point_group": self.point_group,
+            "centre": self.cell.centre.tolist(),
+            "engine": self.engine_report.engine,
+            "row_check_difference": self.engine_report.row_check_difference,
+        }
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+        """Return the arrays that figures and comparisons need.
 
         Returns
         -------
         Name → array.
         """
-        elements = {f"dos_{name}": pair for name, pair in self.element_dos.items()}
-        chosen = [mode.index for mode in self.modes]
-        groups = [np.arange(mode.index, mode.index + mode.degeneracy) for mode in self.modes]
+        spectra = self.spectra
         return {
             "ticks": self.ticks,
             "labels": np.array(self.labels),
             "distance": self.distance,
             "bands": self.bands,
             "shell_projection": self.shell_projection,
-            "frequency": self.frequency,
-            "dos": self.dos,
-            "shell_ldos": self.shell_ldos,
-            "shell_sites": self.shell_sites,
-            "site_difference": self.site_difference,
+            "frequency": spectra.frequency,
+            "dos": spectra.dos,
+            "shell_ldos": spectra.shell_ldos,
+            "shell_sites": spectra.shell_sites,
+            "site_difference": spectra.site_difference,
             "positions": self.relaxed.positions,
             "numbers": self.relaxed.numbers,
             "lattice": self.relaxed.cell.array,
             "centre": self.cell.centre,
-            "mode_vectors": self.gamma.vectors[0].real.T[chosen].reshape(len(chosen), len(self.relaxed), 3),
-            "temperature": self.temperature,
-            "free_energy": self.free_energy,
-            "displacement": self.displacement,
-            "set_index": set_owner(groups),
-            "set_vectors": self.gamma.vectors[0].real.T[np.concatenate([[], *groups]).astype(int)],
-            "mode_frequencies": self.gamma.frequencies[0][chosen],
-            **elements,
+            "temperature": TEMPERATURES,
+            "free_energy": spectra.free_energy,
+            "mean_square_displacement": spectra.mean_square_displacement,
+            **self._mode_arrays(),
+            **{f"dos_{symbol}": pair for symbol, pair in spectra.element_dos.items()},
         }
+
+    def _mode_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Frequencies and vectors of the listed modes, and of all modes of their degenerate sets."""
+        first = [mode.index for mode in self.modes]
+        groups = [np.arange(mode.index, mode.index + mode.degeneracy) for mode in self.modes]
+        vectors = self.gamma.vectors[0].real.T
+        return {
+            "mode_vectors": vectors[first].reshape(len(first), len(self.relaxed), 3),
+            "set_index": np.repeat(np.arange(len(groups)), [len(group) for group in groups]),
+            "set_vectors": vectors[np.concatenate([[], *groups]).astype(int)],
+            "mode_frequencies": self.gamma.frequencies[0][first],
+        }
+
+    def files(self, folder: Path) -> None:
+        """Write `relaxed.extxyz`, `force_constants.hdf5` and, where a mode was followed, `followed.extxyz`.
+
+        Parameters
+        ----------
+        folder
+            Result folder.
+        """
+        write_frames(folder / "relaxed.extxyz", [self.relaxed])
+        self.constants.save(folder / "force_constants.hdf5")
+        if self.followed is not None:
+            write_frames(folder / "followed.extxyz", [self.followed.relaxed])

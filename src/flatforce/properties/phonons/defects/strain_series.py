@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from flatforce.properties.phonons.defects.committee_uncertainty import (
+from flatforce.core.outcome import Outcome
+from flatforce.properties.phonons.defects.member_spectra import (
+    MemberSpectra,
     interpolate_to_common_grid,
     match_mode_set,
 )
@@ -18,54 +20,62 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.defects.committee_uncertainty import MemberSpectra
 
 
-@dataclass(frozen=True)
-class StrainSeries:
-    """Spectra at several strains."""
+@dataclass(frozen=True, repr=False)
+class StrainSeries(Outcome):
+    """Spectra of a defect at several strains."""
+
+    kind: ClassVar[str] = "strain series"
 
     strain: FloatArray
-    """(S,) 0.01 is one per cent."""
+    """(S,) strains, ascending; 0.01 is one per cent."""
     frequency: FloatArray
-    """(G) THz."""
+    """(G) THz, grid of the local DOS."""
     ldos: FloatArray
-    """(S, G) states/THz of an average site near the defect."""
-    modes: FloatArray
-    """(S, M) THz of the sets that the reference lists; NaN where a strain knows no such set."""
+    """(S, G) states/THz, local DOS of an average site of the innermost shell."""
+    mode_frequencies: FloatArray
+    """(S, M) THz, frequencies of the sets that the reference lists; NaN where no set of that strain matches."""
     overlap: FloatArray
-    """(M,) least overlap with the reference, over the strains that know the set."""
+    """(M,) smallest overlap with the reference over the strains with a matching set."""
     reference: int
-    """Which strain is the smallest."""
+    """Index of the smallest strain."""
+    listed_modes: Sequence[dict[str, Any]] = ()
+    """Modes that the reference lists, as its `result.json` holds them."""
+
+    units = {"n_strains": "", "max_ldos_difference": "", "mean_slope": "THz per %"}
 
     @property
     def slopes(self) -> FloatArray:
-        """(M,) THz per per cent, by least squares; NaN where fewer than two strains know the set."""
-        found = np.full(self.modes.shape[1], np.nan)
-        for k, frequencies in enumerate(self.modes.T):
-            known = np.isfinite(frequencies)
-            if known.sum() > 1:
-                found[k] = np.polyfit(100 * self.strain[known], frequencies[known], 1)[0]
-        return found
+        """(M,) THz per per cent of strain, by least squares; NaN where fewer than two strains have a matching set."""
+        slopes = np.full(self.mode_frequencies.shape[1], np.nan)
+        for k, frequencies in enumerate(self.mode_frequencies.T):
+            matched = np.isfinite(frequencies)
+            if matched.sum() > 1:
+                slopes[k] = np.polyfit(100 * self.strain[matched], frequencies[matched], 1)[0]
+        return slopes
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for the record."""
+        """Number of strains, largest change of the local DOS, mean slope of the modes."""
         step = float(self.frequency[1] - self.frequency[0])
-        change = np.abs(self.ldos - self.ldos[self.reference]).sum(axis=1) * step / 3
+        difference = np.abs(self.ldos - self.ldos[self.reference]).sum(axis=1) * step / 3
         return {
             "n_strains": float(len(self.strain)),
-            "max_ldos_difference": float(change.max()),
+            "max_ldos_difference": float(difference.max()),
             "mean_slope": float(np.nanmean(self.slopes)) if np.isfinite(self.slopes).any() else float("nan"),
         }
 
     @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return {"n_strains": "1", "max_ldos_difference": "1", "mean_slope": "THz per %"}
+    def details(self) -> dict[str, Any]:
+        """Representation, frequency and slope of each listed mode."""
+        reference_modes = [{"irrep": mode["irrep"], "frequency": mode["frequency"]} for mode in self.listed_modes] or [
+            {}
+        ] * len(self.overlap)
+        return {"modes": [mode | values for mode, values in zip(reference_modes, self.plain(), strict=True)]}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return what the figures need.
+        """Return the arrays that the figures need.
 
         Returns
         -------
@@ -75,50 +85,57 @@ class StrainSeries:
             "strain": self.strain,
             "frequency": self.frequency,
             "ldos": self.ldos,
-            "modes": self.modes,
+            "mode_frequencies": self.mode_frequencies,
         }
 
     def plain(self) -> list[dict[str, Any]]:
-        """Return the modes as plain values.
+        """Convert the slopes of the modes to plain values.
 
         Returns
         -------
-        What goes into `result.json`.
+        One mapping for each mode; an unknown slope is None.
         """
+        counts = np.isfinite(self.mode_frequencies).sum(axis=0)
         return [
             {
                 "slope": float(slope) if np.isfinite(slope) else None,
-                "strains": int(known),
-                "min_overlap": float(least),
+                "n_strains": int(count),
+                "min_overlap": float(overlap),
             }
-            for slope, known, least in zip(
-                self.slopes, np.isfinite(self.modes).sum(axis=0), self.overlap, strict=True
-            )
+            for slope, count, overlap in zip(self.slopes, counts, self.overlap, strict=True)
         ]
 
 
-def follow_strain(strains: FloatArray, members: Sequence[MemberSpectra]) -> StrainSeries:
-    """Follow the modes of the least strained cell through the others.
+def compare_strains(strains: FloatArray, members: Sequence[MemberSpectra]) -> StrainSeries:
+    """Follow the modes of the least strained cell through the other strains.
 
     Parameters
     ----------
     strains
-        (S,) growing.
+        (S,) strains, ascending.
     members
-        What each strain has; the same cell with its atoms in the same order.
+        Spectra at each strain, of the same cell with its atoms in the same order.
 
     Returns
     -------
     The series.
     """
     reference = int(np.abs(strains).argmin())
-    grid, near = interpolate_to_common_grid(members, [one.ldos[1:] for one in members])
+    grid, ldos = interpolate_to_common_grid(members, [member.ldos[1:] for member in members])
     sets = members[reference].set_vectors
-    modes, overlap = np.full((len(members), len(sets)), np.nan), np.ones(len(sets))
+    frequencies, min_overlap = np.full((len(members), len(sets)), np.nan), np.ones(len(sets))
     for k, vectors in enumerate(sets):
-        for s, one in enumerate(members):
-            place, share = match_mode_set(vectors, one)
-            if place is not None:
-                modes[s, k] = one.set_frequency[place]
-                overlap[k] = min(overlap[k], share)
-    return StrainSeries(strains, grid, near[:, 0], modes, overlap, reference)
+        for s, member in enumerate(members):
+            set_index, overlap = match_mode_set(vectors, member)
+            if set_index is not None:
+                frequencies[s, k] = member.set_frequency[set_index]
+                min_overlap[k] = min(min_overlap[k], overlap)
+    return StrainSeries(
+        strain=strains,
+        frequency=grid,
+        ldos=ldos[:, 0],
+        mode_frequencies=frequencies,
+        overlap=min_overlap,
+        reference=reference,
+        listed_modes=members[reference].modes,
+    )

@@ -119,10 +119,7 @@ def truncation_error(changes: Sequence[RowChange], inside: IntArray) -> float:
     eV/Å², largest component of the changes of pairs that are not exact; NaN without any row.
     """
     return max(
-        (
-            float(np.abs(change.blocks[~np.isin(change.atoms, inside)]).max())
-            for change in changes
-        ),
+        (float(np.abs(change.blocks[~np.isin(change.atoms, inside)]).max()) for change in changes),
         default=float("nan"),
     )
 

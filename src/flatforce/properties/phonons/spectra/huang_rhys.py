@@ -108,7 +108,7 @@ def huang_rhys_factors(
             "remove_mean: true in the settings",
         )
     start = (forces / np.sqrt(constants.atoms.get_masses())[:, None]).reshape(-1, 1)
-    frequencies, weights = lanczos(constants.dynamical(), start, steps, progress=progress).nodes(0)
+    frequencies, weights = lanczos(constants.dynamical_matrix(), start, steps, progress=progress).nodes(0)
     fast = frequencies > MIN_FREQUENCY
     omega = frequencies / FREQUENCY_FACTOR
     slow = ~fast & (np.abs(omega) > 0)

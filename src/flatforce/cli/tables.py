@@ -1,0 +1,164 @@
+"""Tables on the terminal: names are never cut, and a file or a pipe gets the width that a table needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+MIN_WIDTH = 120
+"""Characters of a line where the output is no terminal."""
+
+MODE_COLUMNS = ("THz", "degeneracy", "irrep", "participation number", "projection by shell", "classification")
+COMPARISON_COLUMNS = ("model", "MAE", "95 %", "p", "larger cells", "window of x")
+
+
+def show_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, names: int = 1
+) -> None:
+    """Print a table that uses the width of the terminal; long texts are folded, not cut.
+
+    Parameters
+    ----------
+    header
+        (n_columns,) headings.
+    rows
+        (n_columns,) texts of each row.
+    title
+        Text above the table.
+    names
+        Number of columns, from the left, whose texts stay on one line.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=None if title is None else escape(title))
+    for number, heading in enumerate(header):
+        table.add_column(escape(heading), overflow="fold", no_wrap=number < names)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        needed = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+        console = Console(width=max(MIN_WIDTH, needed), highlight=False)
+    console.print(table)
+
+
+def show_folder(folder: Path) -> None:
+    """Print where a result was written.
+
+    Parameters
+    ----------
+    folder
+        Result folder or file.
+    """
+    from rich.console import Console
+
+    Console(highlight=False).print(f"written to {folder}", soft_wrap=True, markup=False)
+
+
+def show(title: str, metrics: Mapping[str, float | None], units: Mapping[str, str], folder: Path) -> None:
+    """Print the metrics of a result and its folder.
+
+    Parameters
+    ----------
+    title
+        Text above the table.
+    metrics
+        Name → number; None is printed as –.
+    units
+        Name → unit.
+    folder
+        Result folder.
+    """
+    rows = [
+        (name, "–" if value is None else f"{value:.6g}", units.get(name, ""))
+        for name, value in metrics.items()
+    ]
+    show_table(("quantity", "value", "unit"), rows, title=title)
+    show_folder(folder)
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows; a key that a row does not have stays empty.
+
+    Parameters
+    ----------
+    rows
+        Name of the column → value, for each row.
+    """
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    texts = [
+        [
+            f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+            for cell in (row.get(key, "") for key in columns)
+        ]
+        for row in rows
+    ]
+    show_table(columns, texts)
+
+
+def show_benchmarks(result: dict[str, Any], folder: Path) -> None:
+    """Print the benchmarks of several force fields in one table.
+
+    Parameters
+    ----------
+    result
+        `result.json` of a comparison.
+    folder
+        Result folder.
+    """
+    from flatforce.report.rows import benchmark_rows
+
+    header, *rows = benchmark_rows(result)
+    show_table(header, rows)
+    show_folder(folder)
+
+
+def show_model_comparison(result: dict[str, Any], folder: Path) -> None:
+    """Print the errors of the models of an alloy in one table.
+
+    Parameters
+    ----------
+    result
+        `result.json` of a comparison.
+    folder
+        Result folder.
+    """
+    from flatforce.report.rows import comparison_rows
+
+    header, *rows = comparison_rows(result)
+    columns = [header.index(name) for name in COMPARISON_COLUMNS if name in header]
+    show_table(
+        [header[column] for column in columns],
+        [[row[column] for column in columns] for row in rows],
+        title="mean absolute error on held-out orderings, meV/site",
+    )
+    show_folder(folder)
+
+
+def show_modes(result: dict[str, Any]) -> None:
+    """Print the modes of a defect that are localised or lie in a gap.
+
+    Parameters
+    ----------
+    result
+        `result.json` of defect phonons.
+    """
+    from flatforce.report.rows import describe_mode
+
+    rows = [
+        (
+            f"{mode['frequency']:.3f}",
+            str(mode["degeneracy"]),
+            mode["irrep"],
+            f"{mode['participation_number']:.1f}",
+            " ".join(f"{weight:.2f}" for weight in mode["shells"]),
+            describe_mode(mode),
+        )
+        for mode in result["details"]["modes"]
+    ]
+    show_table(MODE_COLUMNS, rows, title="modes at Γ near the defect")

@@ -1,0 +1,78 @@
+"""Files of an active-learning run: labelled frames, and the structures from which samplers start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatforce.active.run_frames import RunFrames, check_species, divide_frames
+from flatforce.core.errors import DataError
+from flatforce.core.hashing import hash_file, hash_structure
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frames import read_frames, read_labelled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.active.config import LearnConfig
+
+
+def read_run_frames(config: LearnConfig) -> RunFrames:
+    """Read all files that a run names, and divide the labelled frames.
+
+    Parameters
+    ----------
+    config
+        Settings.
+
+    Returns
+    -------
+    Initial training set, test set, pool, and structures.
+
+    Raises
+    ------
+    DataError
+        If a file has no frame, a set has too few frames, or a species occurs in no initial frame.
+    """
+    test = None if config.test is None else list(_read_distinct([config.test]).values())
+    labelled = divide_frames(config, _read_distinct(config.initial), _read_distinct(config.pool), test)
+    defects, target = config.sampling.defects, config.target
+    frames = RunFrames(
+        labelled,
+        sheets=[frame for name in config.structures for frame in _read_structures(name)],
+        primitive=None if defects is None else _read_structures(defects.primitive)[0],
+        target=None if target is None else _read_structures(target.structure)[0],
+        pristine=_read_structures(target.pristine)[0] if target and target.pristine else None,
+        hashes=_hash_files(config),
+    )
+    check_species(frames, config)
+    return frames
+
+
+def _read_distinct(names: Sequence[str]) -> dict[str, Atoms]:
+    """Read labelled frames: content hash → frame, copies once."""
+    return {hash_structure(frame): frame for name in names for frame in read_labelled(dataset_path(name))}
+
+
+def _read_structures(name: str) -> list[Atoms]:
+    path = Path(name)
+    structures = read_frames(path) if path.is_file() else []
+    if not structures:
+        raise DataError(
+            f"There is no structure {name}.",
+            fix="check the paths in `structures`, `sampling.defects` and `target`",
+        )
+    return structures
+
+
+def _hash_files(config: LearnConfig) -> dict[str, str]:
+    labelled = [*config.initial, *config.pool, *([] if config.test is None else [config.test])]
+    structures = list(config.structures)
+    structures += [] if config.sampling.defects is None else [config.sampling.defects.primitive]
+    structures += [] if config.target is None else [config.target.structure]
+    structures += [config.target.pristine] if config.target and config.target.pristine else []
+    return {name: hash_file(dataset_path(name)) for name in labelled} | {
+        name: hash_file(Path(name)) for name in structures
+    }
