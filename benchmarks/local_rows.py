@@ -38,7 +38,8 @@ def main() -> None:
     for _, _, hessian, _ in prepared:
         hessian.rows(0)  # the first calls compile
     times: dict[int, list[float]] = {size: [] for size in options.sizes}
-    for k in range(ROWS):  # alternate between sizes, so that other load on the machine affects all of them equally
+    # alternate between sizes, so that other load on the machine affects all of them equally
+    for k in range(ROWS):
         for size, cell, hessian, _ in prepared:
             centre = int(k * len(cell) / ROWS)
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The command line: called in this process, where a new one would spend its time on imports, or in one that is killed."""
+"""Runs the command line: in this process, where a new one would spend its time on imports, or in one that is killed."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ import pytest
 
 from flatforce.cli import main
 
-PATIENCE = 300.0
-"""s to wait for a sign of life of a run that shall be killed."""
+MAX_WAIT = 300.0
+"""s to wait for the first output of a run that is to be killed."""
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     returncode: int
     stdout: str
     stderr: str
 
 
-def run(folder: Path, *words: str) -> Done:
+def run(folder: Path, *arguments: str) -> CommandResult:
     out, err = io.StringIO(), io.StringIO()
     with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["flatforce", *words])
+        patch.setattr(sys, "argv", ["flatforce", *arguments])
         try:
             main()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
+            status = 0
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+    return CommandResult(status, out.getvalue(), err.getvalue())
 
 
-def start(folder: Path, words: list[str]) -> subprocess.Popen[bytes]:
-    with (folder / "stderr.txt").open("ab") as said:
+def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    with (folder / "stderr.txt").open("ab") as stderr:
         return subprocess.Popen(
-            [sys.executable, "-m", "flatforce", *words],
+            [sys.executable, "-m", "flatforce", *arguments],
             cwd=folder,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
-            stderr=said,
+            stderr=stderr,
         )
 
 
-def kill_when(folder: Path, words: list[str], sign: Callable[[], bool]) -> None:
-    process, begin = start(folder, words), time.monotonic()
-    while not sign():
+def kill_when(folder: Path, arguments: list[str], condition: Callable[[], bool]) -> None:
+    process, begin = start(folder, arguments), time.monotonic()
+    while not condition():
         assert process.poll() is None, f"ended by itself: {(folder / 'stderr.txt').read_text()}"
-        assert time.monotonic() - begin < PATIENCE
+        assert time.monotonic() - begin < MAX_WAIT
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

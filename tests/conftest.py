@@ -58,12 +58,18 @@ def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) ->
     from flatforce.models.precision import default_dtype
     from flatforce.models.training.architectures import MaceArchitecture
     from flatforce.models.training.config import TrainConfig
-    from flatforce.models.training.initial_model import begin
+    from flatforce.models.training.initial_model import MemberFrames, make_initial_model
 
     shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=2, correlation=2)
     config = TrainConfig(model=shape, dtype="float64")
     with default_dtype("float64"):
-        learner, _ = begin(config, frames[:4], [], seed=0, species={"Se", "W"}, e0s={"Se": -5.0, "W": -10.0})
+        learner, _ = make_initial_model(
+            config,
+            MemberFrames(frames[:4], []),
+            seed=0,
+            species={"Se", "W"},
+            e0s={"Se": -5.0, "W": -10.0},
+        )
         learner.module.scale_shift.scale *= 300  # forces of random weights are otherwise a few meV/Å
     path = tmp_path_factory.mktemp("model") / "random.model"
     learner.save(path)

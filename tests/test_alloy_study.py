@@ -29,10 +29,10 @@ from flatforce.properties.alloys.config import (
     RoostConfig,
 )
 from flatforce.properties.alloys.design import make_designs
-from flatforce.properties.alloys.evaluation import ComparedModel
 from flatforce.properties.alloys.expansion_predictors import DeltaExpansion, ForceField, NestedExpansion
 from flatforce.properties.alloys.mapping import cluster_space, exchange_groups
 from flatforce.properties.alloys.monte_carlo import BOLTZMANN, MonteCarloPoint, sample
+from flatforce.properties.alloys.predictors import ComparedModel
 from flatforce.properties.alloys.roost import RoostPredictor
 from flatforce.properties.alloys.scores import mean_scores, score_predictions
 from flatforce.properties.alloys.splits import make_splits
@@ -68,8 +68,8 @@ DISULFIDE = AlloyConfig.parse(
 
 
 def record(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "result.json").read_text())
-    return found
+    content: dict[str, object] = json.loads((folder / "result.json").read_text())
+    return content
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "sqs": {"concentrations": {"Cu": 0.5, "Au": 0.5}, "cutoffs": [4.6], "steps": 500},
     }
     (path / "alloy.yaml").write_text(yaml.safe_dump(study))
-    done = run(path, "alloy", "energies", "-c", "alloy.yaml", "--model", EMT, "-o", "energies")
-    assert done.returncode == 0, done.stderr
+    process = run(path, "alloy", "energies", "-c", "alloy.yaml", "--model", EMT, "-o", "energies")
+    assert process.returncode == 0, process.stderr
     return path
 
 
@@ -121,21 +121,21 @@ def test_the_table_comes_back_as_it_was_written(folder: Path, table: AlloyTable)
     assert metrics["n_orderings"] == len(table.mixed_rows) == 13
     assert metrics["min_formation_energy"] == pytest.approx(table.formation_energies.min())
     assert table.formation_energies.min() < -10.0
-    assert [one.info["name"] for one in table.orderings] == [row.name for row in table.rows]
+    assert [ordering.info["name"] for ordering in table.orderings] == [row.name for row in table.rows]
     assert np.sum(table.concentrations, axis=1) == pytest.approx(1.0)
 
 
 def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
     assert run(folder, "alloy", "enumerate", "-c", "alloy.yaml", "-o", "all").returncode == 0
     assert len(read(folder / "all" / "orderings.extxyz", ":")) == 15
-    words = ("enumerate", "-c", "alloy.yaml", "--random", "3", "3", "3", "-o", "some")
-    done = run(folder, "alloy", *words)
-    assert done.returncode == 2
-    assert "need a concentration" in done.stderr
-    assert run(folder, "alloy", *words, "--concentration", str(1 / 3)).returncode == 0
-    chosen = read(folder / "some" / "orderings.extxyz", ":")
-    assert [one.get_chemical_formula() for one in chosen] == ["Au3Cu6"] * 3
-    done = run(
+    arguments = ("enumerate", "-c", "alloy.yaml", "--random", "3", "3", "3", "-o", "some")
+    process = run(folder, "alloy", *arguments)
+    assert process.returncode == 2
+    assert "need a concentration" in process.stderr
+    assert run(folder, "alloy", *arguments, "--concentration", str(1 / 3)).returncode == 0
+    orderings = read(folder / "some" / "orderings.extxyz", ":")
+    assert [ordering.get_chemical_formula() for ordering in orderings] == ["Au3Cu6"] * 3
+    process = run(
         folder,
         "alloy",
         "energies",
@@ -148,10 +148,10 @@ def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
         "-o",
         "e2",
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     metrics = record(folder / "e2")["metrics"]
     assert isinstance(metrics, dict)
-    assert metrics["n_orderings"] + metrics["n_dropped"] == 3  # end members were added; twins are dropped
+    assert metrics["n_orderings"] + metrics["n_dropped"] == 3  # end members were added; duplicates are dropped
     assert run(folder, "alloy", "sqs", "-c", "alloy.yaml", "-o", "sqs").returncode == 0
     assert read(folder / "sqs" / "sqs.extxyz").get_chemical_formula() == "Au8Cu8"
 
@@ -163,15 +163,15 @@ def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, tabl
     small = folder / "small.yaml"
     study = yaml.safe_load((folder / "alloy.yaml").read_text()) | {"max_cells": 2}
     small.write_text(yaml.safe_dump(study))
-    words = ("energies", "-c", "small.yaml", "--labels", "label.yaml", "--model", EMT, "-o", "dft")
-    done = run(folder, "alloy", *words)
-    assert done.returncode == 0, done.stderr
+    arguments = ("energies", "-c", "small.yaml", "--labels", "label.yaml", "--model", EMT, "-o", "dft")
+    process = run(folder, "alloy", *arguments)
+    assert process.returncode == 0, process.stderr
     by_name = {row.name: row.formation_energy for row in table.rows}
     for row in read_table(folder / "dft").rows:
         assert row.formation_energy == pytest.approx(by_name[row.name], abs=1.0)
     labels = sorted((folder / "dft" / "labels").glob("*.json"))
     (folder / "dft" / "result.json").unlink()  # as after a kill before the end
-    assert run(folder, "alloy", *words).returncode == 0
+    assert run(folder, "alloy", *arguments).returncode == 0
     assert sorted((folder / "dft" / "labels").glob("*.json")) == labels
     again = ("energies", "-c", "small.yaml", "--frames", "dft/frames.extxyz", "-o", "frames")
     assert run(folder, "alloy", *again).returncode == 0
@@ -182,36 +182,38 @@ def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, tabl
 
 
 def test_from_energies_to_a_page(folder: Path) -> None:
-    done = run(folder, "alloy", "compare", "-c", "alloy.yaml", "energies", "-o", "comparison")
-    assert done.returncode == 0, done.stderr
+    process = run(folder, "alloy", "compare", "-c", "alloy.yaml", "energies", "-o", "comparison")
+    assert process.returncode == 0, process.stderr
     with (folder / "comparison" / "scores.csv").open() as stream:
-        found = {(row["model"], row["split"]): row for row in csv.DictReader(stream)}
-    assert float(found["EMT (self), uncalibrated", "folds"]["mae"]) < 0.05  # it is the truth
-    assert float(found["zero", "folds"]["mae"]) > 5.0
-    oracle = float(found["composition oracle", "folds"]["mae"])
-    assert oracle < float(found["Redlich–Kister, degree 0", "folds"]["mae"])
+        scores = {(row["model"], row["split"]): row for row in csv.DictReader(stream)}
+    assert float(scores["EMT (self), uncalibrated", "folds"]["mae"]) < 0.05  # it is the truth
+    assert float(scores["zero", "folds"]["mae"]) > 5.0
+    oracle = float(scores["composition oracle", "folds"]["mae"])
+    assert oracle < float(scores["Redlich–Kister, degree 0", "folds"]["mae"])
     table = read_table(folder / "energies")
-    learnt = float(found["cluster expansion", "folds"]["training_labels"])
-    assert learnt == pytest.approx(2 + 0.75 * len(table.mixed_rows))  # one each by a force field; four folds
-    assert float(found["zero", "folds"]["training_labels"]) == 0.0
-    assert float(found["EMT (self), uncalibrated", "folds"]["training_labels"]) == 0.0
-    assert float(found["EMT (self), linearly recalibrated", "folds"]["training_labels"]) == learnt
-    assert float(found["EMT (dft), uncalibrated", "folds"]["labels_per_prediction"]) == 1.0
-    assert float(found["EMT (self), uncalibrated", "folds"]["labels_per_prediction"]) == 0.0
+    n_labels = float(scores["cluster expansion", "folds"]["training_labels"])
+    assert n_labels == pytest.approx(
+        2 + 0.75 * len(table.mixed_rows)
+    )  # one each by a force field; four folds
+    assert float(scores["zero", "folds"]["training_labels"]) == 0.0
+    assert float(scores["EMT (self), uncalibrated", "folds"]["training_labels"]) == 0.0
+    assert float(scores["EMT (self), linearly recalibrated", "folds"]["training_labels"]) == n_labels
+    assert float(scores["EMT (dft), uncalibrated", "folds"]["labels_per_prediction"]) == 1.0
+    assert float(scores["EMT (self), uncalibrated", "folds"]["labels_per_prediction"]) == 0.0
     splits = json.loads((folder / "comparison" / "splits.json").read_text())
-    assert {one["kind"] for one in splits} == {"folds", "size", "window", "learning_curve"}
+    assert {split["kind"] for split in splits} == {"folds", "size", "window", "learning_curve"}
     assert run(folder, "alloy", "fit", "-c", "alloy.yaml", "energies", "-o", "fit").returncode == 0
-    done = run(folder, "alloy", "hull", "-c", "alloy.yaml", "fit", "-o", "hull")
-    assert done.returncode == 0, done.stderr
-    done = run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc")
-    assert done.returncode == 0, done.stderr
+    process = run(folder, "alloy", "hull", "-c", "alloy.yaml", "fit", "-o", "hull")
+    assert process.returncode == 0, process.stderr
+    process = run(folder, "alloy", "mc", "-c", "alloy.yaml", "fit", "-o", "mc")
+    assert process.returncode == 0, process.stderr
     runs = {path: path.stat().st_mtime_ns for path in (folder / "mc" / "runs").rglob("*.json")}
     assert len(runs) == 8
     study = yaml.safe_load((folder / "alloy.yaml").read_text())
     study["monte_carlo"]["temperatures"].append(650)
     (folder / "more.yaml").write_text(yaml.safe_dump(study))
-    done = run(folder, "alloy", "mc", "-c", "more.yaml", "fit", "-o", "mc")
-    assert done.returncode == 0, done.stderr
+    process = run(folder, "alloy", "mc", "-c", "more.yaml", "fit", "-o", "mc")
+    assert process.returncode == 0, process.stderr
     more = {path: path.stat().st_mtime_ns for path in (folder / "mc" / "runs").rglob("*.json")}
     assert len(more) == 12
     assert runs.items() <= more.items()  # none is sampled again
@@ -235,49 +237,49 @@ def test_from_energies_to_a_page(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (("energies", "-c", "alloy.yaml", "-o", "x"), "exactly one source"),
         (("energies", "-c", "alloy.yaml", "--model", "mace:wse2-pbe", "-o", "x"), "does not know"),
         (("fit", "-c", "alloy.yaml", "all", "-o", "x"), "holds no"),
         (("mc", "-c", "alloy.yaml", "energies", "-o", "x"), "holds no cluster expansion"),
         (("energies", "-c", "alloy.yaml", "--frames", "nothing.extxyz", "-o", "x"), "no frames nothing"),
-        (("energies", "-c", "none.yaml", "--model", EMT, "-o", "x"), "no file none.yaml"),
+        (("energies", "-c", "none.yaml", "--model", EMT, "-o", "x"), "none.yaml does not exist"),
     ],
 )
-def test_misuse_is_answered_with_status_2(folder: Path, words: tuple[str, ...], said: str) -> None:
-    done = run(folder, "alloy", *words)
-    assert done.returncode == 2, done.stdout
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+def test_misuse_ends_with_status_2(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+    process = run(folder, "alloy", *arguments)
+    assert process.returncode == 2, process.stdout
+    assert message in process.stderr
+    assert "Traceback" not in process.stderr
     assert not (folder / "x" / "result.json").exists()
 
 
 def test_splits_share_rows_and_keep_end_members_in_train(table: AlloyTable) -> None:
-    found = make_splits(table, AlloySplitConfig(folds=4, repeats=2))
+    splits = make_splits(table, AlloySplitConfig(folds=4, repeats=2))
     ends = set(range(len(table.rows))) - set(table.mixed_rows)
-    for split in found:
+    for split in splits:
         assert ends <= set(split.train.tolist())
         assert not set(split.train.tolist()) & set(split.test.tolist())
     for repeat in "01":
-        tested = [k for s in found if s.kind == "folds" and s.label.startswith(repeat) for k in s.test]
+        tested = [k for s in splits if s.kind == "folds" and s.label.startswith(repeat) for k in s.test]
         assert sorted(tested) == table.mixed_rows
-    (size,) = [one for one in found if one.kind == "size"]
+    (size,) = [split for split in splits if split.kind == "size"]
     assert {table.rows[k].n_sites for k in size.test} == {4}
 
 
-def test_what_chooses_the_epoch_is_no_end_member(table: AlloyTable) -> None:
-    every = np.arange(len(table.rows))
-    for count in range(3, len(every)):
-        train = np.random.default_rng(count).permutation(every)[:count]
+def test_validation_rows_are_no_end_members(table: AlloyTable) -> None:
+    rows = np.arange(len(table.rows))
+    for count in range(3, len(rows)):
+        train = np.random.default_rng(count).permutation(rows)[:count]
         mixed = {int(k) for k in train if not table.rows[k].end_member}
         if len(mixed) < 2:
             with pytest.raises(DataError, match="too few to train on"):
                 validation_rows(table, train)
             continue
-        aside = set(validation_rows(table, train).tolist())
-        assert aside < mixed
-        assert len(aside) >= (2 if len(mixed) >= 6 else 1)
+        valid = set(validation_rows(table, train).tolist())
+        assert valid < mixed
+        assert len(valid) >= (2 if len(mixed) >= 6 else 1)
 
 
 def test_orderings_that_are_each_other_with_species_exchanged_stay_together(
@@ -293,8 +295,8 @@ def test_orderings_that_are_each_other_with_species_exchanged_stay_together(
     )  # of 13: five pairs and three that are their own image
     for split in make_splits(table, AlloySplitConfig(folds=4, repeats=2), groups=groups):
         if split.kind in {"folds", "learning_curve"}:
-            learnt = {groups[k] for k in split.train if k in table.mixed_rows}
-            assert not learnt & {groups[k] for k in split.test}
+            train_groups = {groups[k] for k in split.train if k in table.mixed_rows}
+            assert not train_groups & {groups[k] for k in split.test}
     twice = np.repeat(np.random.default_rng(0).normal(1.0, 0.5, size=30), 2)
     pairs = np.repeat(np.arange(30), 2)
     narrow, honest = (np.ptp(bootstrap_interval(twice, seed=1, groups=g)) for g in (None, pairs))
@@ -339,20 +341,20 @@ def test_a_wrong_force_field_does_not_spoil_the_expansion_on_it(table: AlloyTabl
     }
     error = {
         name: np.abs(
-            one.predict(split.train, table.formation_energies[split.train], split.test) - truth
+            model.predict(split.train, table.formation_energies[split.train], split.test) - truth
         ).mean()
-        for name, one in models.items()
+        for name, model in models.items()
     }
     assert error["right"] < 0.3 * error["none"]
     assert error["wrong"] < 3 * error["none"]  # fixed at full weight it would be 50 meV
 
 
 def test_scores_of_perfect_and_of_reversed_predictions(table: AlloyTable) -> None:
-    places = np.array(table.mixed_rows)
-    perfect = score_predictions(table, places, table.formation_energies[places])
+    rows = np.array(table.mixed_rows)
+    perfect = score_predictions(table, rows, table.formation_energies[rows])
     assert max(perfect["mae"], perfect["hull_mae"], perfect["regret"]) < 1e-9
     assert perfect["spearman"] == perfect["ground_state_recall"] == 1.0
-    reversed_ = score_predictions(table, places, -table.formation_energies[places])
+    reversed_ = score_predictions(table, rows, -table.formation_energies[rows])
     assert reversed_["spearman"] == -1.0
     assert reversed_["mae"] > 10.0
 
@@ -362,7 +364,7 @@ def test_folds_weigh_by_their_orderings() -> None:
     assert mean_scores(each, [3, 1]) == {"mae": 2.0, "spearman": 0.5}
 
 
-def test_intervals_and_tests_tell_noise_from_difference() -> None:
+def test_intervals_and_tests_distinguish_noise_from_a_difference() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(1.0, 0.5, size=60)
     low, high = bootstrap_interval(values, seed=1)
@@ -374,7 +376,7 @@ def test_intervals_and_tests_tell_noise_from_difference() -> None:
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.02])
-def test_a_network_of_energies_learns_what_it_is_shown(
+def test_energy_only_training_fits_formation_energies(
     table: AlloyTable, tmp_path: Path, scale: float
 ) -> None:
     """Formation energies of a tenth of an electronvolt, and the same of a few meV."""
@@ -388,16 +390,16 @@ def test_a_network_of_energies_learns_what_it_is_shown(
     network = EnergyOnlyModel(table, table.relaxed, config, tmp_path)
     rows = np.arange(len(table.rows))
     truth = scale * table.formation_energies
-    found = network.predict(rows, truth, rows)
+    predictions = network.predict(rows, truth, rows)
     ends = [k for k in rows if table.rows[k].end_member]
-    assert found[ends] == pytest.approx(0.0, abs=1e-9)
-    assert np.abs(found - truth)[table.mixed_rows].mean() < 0.7 * truth[table.mixed_rows].std()
-    before = sorted(tmp_path.rglob("result.json"))
-    assert network.predict(rows, truth, rows) == pytest.approx(found)
-    assert sorted(tmp_path.rglob("result.json")) == before  # taken up, not trained again
+    assert predictions[ends] == pytest.approx(0.0, abs=1e-9)
+    assert np.abs(predictions - truth)[table.mixed_rows].mean() < 0.7 * truth[table.mixed_rows].std()
+    records = sorted(tmp_path.rglob("result.json"))
+    assert network.predict(rows, truth, rows) == pytest.approx(predictions)
+    assert sorted(tmp_path.rglob("result.json")) == records  # taken up, not trained again
 
 
-def test_a_force_field_trained_further_is_judged_on_its_own_relaxations(
+def test_a_fine_tuned_force_field_relaxes_the_test_orderings_itself(
     table: AlloyTable, folder: Path, tmp_path: Path
 ) -> None:
     lattice = alloy_lattice(AlloyStudy.from_yaml(folder / "alloy.yaml").alloy)
@@ -414,13 +416,13 @@ def test_a_force_field_trained_further_is_judged_on_its_own_relaxations(
     small = [k for k in range(len(table.rows)) if table.rows[k].n_sites < 3]
     test = np.array([k for k in small if not table.rows[k].end_member])
     train = np.array([k for k in range(len(table.rows)) if k not in test])
-    found = tuned.predict(train, table.formation_energies[train], test)
-    assert np.isfinite(found).all()
+    predictions = tuned.predict(train, table.formation_energies[train], test)
+    assert np.isfinite(predictions).all()
     assert tuned.selections == ["rate 0.001, 2 epochs"]
 
 
 def test_the_energy_of_a_monte_carlo_cell_is_that_of_its_sites() -> None:
-    """icet's calculator multiplies by all atoms unless told otherwise: three times too much in a disulfide."""
+    """By default icet's calculator multiplies by the number of all atoms: three times too much in a disulfide."""
     lattice = alloy_lattice(DISULFIDE)
     icet = import_icet()
     space = cluster_space(lattice, [3.4])
@@ -464,9 +466,9 @@ def test_the_ising_sheet_orders_where_onsager_says() -> None:
         for temperature in config.temperatures
         for seed in range(config.n_runs)
     ]
-    found = find_transition(points, n_components=1, seed=0)
-    assert found.temperature == pytest.approx(exact, rel=0.02)
-    assert 0 < found.error < 0.03 * exact
+    transition = find_transition(points, n_components=1, seed=0)
+    assert transition.temperature == pytest.approx(exact, rel=0.02)
+    assert 0 < transition.error < 0.03 * exact
 
 
 def _cumulants(size: int, cumulants: dict[float, float]) -> list[MonteCarloPoint]:
@@ -477,18 +479,18 @@ def _cumulants(size: int, cumulants: dict[float, float]) -> list[MonteCarloPoint
     ]
 
 
-def test_cumulants_that_cross_by_chance_without_order_are_not_where_it_is_lost() -> None:
+def test_cumulants_that_cross_by_chance_without_order_give_no_transition_temperature() -> None:
     """√3 order: two components, 1/3 without order; those of 50 and 60 K are noise."""
     small = {30.0: 0.66, 34.0: 0.63, 36.0: 0.585, 38.0: 0.52, 40.0: 0.43, 50.0: 0.30, 60.0: 0.36}
     large = {30.0: 0.666, 34.0: 0.65, 36.0: 0.58, 38.0: 0.45, 40.0: 0.36, 50.0: 0.33, 60.0: 0.33}
-    found = find_transition([*_cumulants(12, small), *_cumulants(18, large)], n_components=2, seed=0)
-    assert found.temperature == pytest.approx(34 + 2 * 0.02 / 0.025, abs=0.01)
-    assert 0 < found.error < 1
-    assert not found.unresolved
+    transition = find_transition([*_cumulants(12, small), *_cumulants(18, large)], n_components=2, seed=0)
+    assert transition.temperature == pytest.approx(34 + 2 * 0.02 / 0.025, abs=0.01)
+    assert 0 < transition.error < 1
+    assert not transition.unresolved
     few = (30.0, 40.0, 50.0, 60.0)
     points = [*_cumulants(12, {t: small[t] for t in few}), *_cumulants(18, {t: large[t] for t in few})]
-    found = find_transition(points, n_components=2, seed=0)
-    assert (found.temperature, found.error, found.unresolved) == (35.0, 5.0, True)
+    transition = find_transition(points, n_components=2, seed=0)
+    assert (transition.temperature, transition.error, transition.unresolved) == (35.0, 5.0, True)
     assert np.isnan(
         find_transition(
             _cumulants(12, {30.0: 0.6}) + _cumulants(18, {30.0: 0.6}), n_components=2, seed=0
@@ -558,7 +560,7 @@ def test_root_three_order_is_seen_whatever_angle_the_parent_is_given_in(angle: i
 
 
 def test_monte_carlo_that_means_nothing_is_refused() -> None:
-    for wrong, said in (
+    for wrong, message in (
         ({"temperatures": [1.0]}, "needs a concentration"),
         ({"temperatures": [1.0], "concentration": 0.5, "wave_vector": "gamma"}, "canonical ensemble keeps"),
         ({"temperatures": [1.0], "concentration": 0.5, "sizes": [8]}, "multiple of 3"),
@@ -566,29 +568,31 @@ def test_monte_carlo_that_means_nothing_is_refused() -> None:
     ):
         with pytest.raises(ConfigError) as error:
             MonteCarloConfig.parse(wrong)
-        assert said in str(error.value)
+        assert message in str(error.value)
 
 
-def test_a_force_field_that_fails_somewhere_is_judged_elsewhere(table: AlloyTable, folder: Path) -> None:
+def test_a_force_field_that_fails_on_one_ordering_is_evaluated_on_the_others(
+    table: AlloyTable, folder: Path
+) -> None:
     study = AlloyStudy.from_yaml(folder / "alloy.yaml")
     designs = make_designs(alloy_lattice(study.alloy), table.orderings, study.expansion)
     energies = 0.9 * table.formation_energies
     energies[table.mixed_rows[3]] = np.nan
     splits = make_splits(table, AlloySplitConfig(folds=4, repeats=1))
-    contestants = [
+    models = [
         ComparedModel(ForceField("f", energies, recalibrated=True)),
         ComparedModel(DeltaExpansion("f", energies, designs, study.expansion)),
         ComparedModel(NestedExpansion(designs, study.expansion)),
     ]
-    found = compare_models(table, contestants, splits)
-    assert found[0].scores["folds"]["mae"] < 1e-6
-    assert np.isnan(found[0].errors[table.mixed_rows[3]])
-    assert any("no prediction for 1 orderings" in text for text in found[0].failures)
-    assert found[1].scores["folds"]["mae"] < 1.0
-    assert found[2].failures == []
+    evaluations = compare_models(table, models, splits)
+    assert evaluations[0].scores["folds"]["mae"] < 1e-6
+    assert np.isnan(evaluations[0].errors[table.mixed_rows[3]])
+    assert any("no prediction for 1 orderings" in text for text in evaluations[0].failures)
+    assert evaluations[1].scores["folds"]["mae"] < 1.0
+    assert evaluations[2].failures == []
 
 
-def test_another_force_field_under_the_same_label_is_asked_anew(folder: Path) -> None:
+def test_another_force_field_under_the_same_label_is_evaluated_again(folder: Path) -> None:
     study = yaml.safe_load((folder / "alloy.yaml").read_text())
     study["splits"] = {"folds": 2, "repeats": 1, "window": None, "train_sizes": [6], "samples": 1}
     study["expansion"]["methods"] = ["least-squares"]
@@ -607,9 +611,9 @@ def test_a_table_of_another_lattice_is_refused(folder: Path) -> None:
     study = yaml.safe_load((folder / "alloy.yaml").read_text())
     study["alloy"]["species"] = ["Cu", "Ag"]
     (folder / "silver.yaml").write_text(yaml.safe_dump(study))
-    done = run(folder, "alloy", "fit", "-c", "silver.yaml", "energies", "-o", "y")
-    assert done.returncode == 2
-    assert "not of CuAu as this study describes it" in done.stderr
+    process = run(folder, "alloy", "fit", "-c", "silver.yaml", "energies", "-o", "y")
+    assert process.returncode == 2
+    assert "not of CuAu as this study describes it" in process.stderr
 
 
 @pytest.mark.skipif(roost_python() is None, reason="Roost has no environment here")
@@ -618,8 +622,10 @@ def test_roost_sees_the_composition_alone(table: AlloyTable) -> None:
     assert python is not None
     roost = RoostPredictor(table.orderings, python, RoostConfig(epochs=150, members=1))
     rows = np.arange(len(table.rows))
-    found = roost.predict(rows, table.formation_energies, rows)
+    predictions = roost.predict(rows, table.formation_energies, rows)
     same = [k for k in rows if table.rows[k].concentrations == (0.5, 0.5)]
     assert len(same) > 2
-    assert np.ptp(found[same]) < 1e-3
-    assert np.abs(found - table.formation_energies).mean() < 0.5 * np.abs(table.formation_energies).mean()
+    assert np.ptp(predictions[same]) < 1e-3
+    assert (
+        np.abs(predictions - table.formation_energies).mean() < 0.5 * np.abs(table.formation_energies).mean()
+    )

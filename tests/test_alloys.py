@@ -83,15 +83,15 @@ def distinct(n_cells: int, turns: list[np.ndarray]) -> int:
     Two decorations are the same if a translation or one of the operations carries one onto the other;
     superperiodic ones belong to smaller cells. Written without icet.
     """
-    found: set[tuple[Any, ...]] = set()
+    decorations: set[tuple[Any, ...]] = set()
     for first in (d for d in range(1, n_cells + 1) if n_cells % d == 0):
         second = n_cells // first
         for shift in range(first):
             cell = np.array([[first, 0], [shift, second]])  # rows: Hermite normal form, transposed
             for colours in product((0, 1), repeat=n_cells):
                 if not _superperiodic(cell, colours, n_cells):
-                    found.add(_canonical(cell, colours, turns, n_cells))
-    return len(found)
+                    decorations.add(_canonical(cell, colours, turns, n_cells))
+    return len(decorations)
 
 
 def _lattice_point_group() -> list[np.ndarray]:
@@ -150,8 +150,8 @@ def _canonical(
         back = np.round(np.linalg.inv(turn)).astype(int)
         for shift in _points(turned):
             laid = tuple(colours[_place(back @ (p + shift), cell)] for p in _points(turned))
-            one = (*turned.ravel().tolist(), *laid)
-            best = one if best is None or one < best else best
+            key = (*turned.ravel().tolist(), *laid)
+            best = key if best is None or key < best else best
     assert best is not None
     assert len(best) == n + 4
     return best
@@ -160,14 +160,14 @@ def _canonical(
 def test_orderings_are_as_many_as_an_independent_count_finds(disulfide: AlloyLattice) -> None:
     """Of the twelve operations of the metals' lattice a 2H sheet keeps those that carry chalcogens onto chalcogens."""
     sulfur = np.array([1, 2])  # thirds of the lattice vectors
-    kept = [turn for turn in _lattice_point_group() if ((turn @ sulfur - sulfur) % 3 == 0).all()]
-    assert len(kept) == 6
-    found = enumerate_orderings(disulfide, max_cells=6)
-    sizes = [disulfide.n_sites(one) for one in found]
-    assert [sizes.count(n) for n in range(1, 7)] == [distinct(n, kept) for n in range(1, 7)]
-    assert len(found) == 53
+    operations = [turn for turn in _lattice_point_group() if ((turn @ sulfur - sulfur) % 3 == 0).all()]
+    assert len(operations) == 6
+    orderings = enumerate_orderings(disulfide, max_cells=6)
+    sizes = [disulfide.n_sites(ordering) for ordering in orderings]
+    assert [sizes.count(n) for n in range(1, 7)] == [distinct(n, operations) for n in range(1, 7)]
+    assert len(orderings) == 53
     assert sum(n <= 4 for n in sizes) == 15
-    assert len(set(ordering_groups(disulfide, found))) == 53
+    assert len(set(ordering_groups(disulfide, orderings))) == 53
 
 
 def test_an_ordering_in_a_larger_cell_is_the_same_ordering(disulfide: AlloyLattice) -> None:
@@ -191,15 +191,15 @@ def test_random_orderings_keep_their_concentrations(disulfide: AlloyLattice) -> 
 
 def test_a_quasirandom_sheet_is_no_needle_and_looks_random(disulfide: AlloyLattice) -> None:
     concentrations = {"Mo": 0.5, "W": 0.5}
-    found = make_sqs(
+    sqs = make_sqs(
         disulfide, supercell=(6, 6), concentrations=concentrations, cutoffs=[6.5], steps=3000, seed=1
     )
-    lengths = found.cell.lengths()[:2]
+    lengths = sqs.cell.lengths()[:2]
     assert lengths.max() / lengths.min() < 1.5
-    assert disulfide.composition(found) == concentrations
+    assert disulfide.composition(sqs) == concentrations
     config = ClusterExpansionConfig(cutoffs=[[6.5]], pin_end_members=False)
     row = enumerate_orderings(disulfide, max_cells=2)[2]
-    (design,) = make_designs(disulfide, [found, row], config)
+    (design,) = make_designs(disulfide, [sqs, row], config)
     pairs = design.vectors[:, 2:]
     assert np.abs(pairs[0]).max() < 0.1  # the random alloy has 0 at x = 1/2
     assert np.abs(pairs[1]).max() > 0.3  # an ordered one has not
@@ -238,7 +238,7 @@ def test_a_common_lattice_is_refused_where_end_members_differ(
 ) -> None:
     orderings = enumerate_orderings(metals, max_cells=4)
     solved = energies_by_model(metals, orderings, load(EMT), AlloyEnergyConfig(relax="positions"))
-    assert {one.relaxation for one in solved} == {"cell", "positions"}
+    assert {result.relaxation for result in solved} == {"cell", "positions"}
     with pytest.raises(DataError, match=r"differ by .* % in their lattice"):
         make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
     allowed = make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.2))
@@ -265,17 +265,20 @@ def test_a_missing_end_member_is_named(metals: AlloyLattice) -> None:
 
 def test_what_left_the_lattice_is_dropped_and_counted(disulfide: AlloyLattice) -> None:
     orderings = enumerate_orderings(disulfide, max_cells=2)
-    solved = [OrderingEnergy(one, slab(one), -20.0 * disulfide.n_sites(one), "cell") for one in orderings]
-    kept = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
-    assert kept.dropped == ()
+    solved = [
+        OrderingEnergy(ordering, slab(ordering), -20.0 * disulfide.n_sites(ordering), "cell")
+        for ordering in orderings
+    ]
+    complete = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
+    assert complete.dropped == ()
     turned = slab(orderings[2])
     upper = [k for k, s in enumerate(turned.symbols) if s == "S" and turned.positions[k, 2] > 7.5]
     turned.positions[upper] += (disulfide.parent.cell[0] - disulfide.parent.cell[1]) / 3  # 2H → 1T
     solved[2] = OrderingEnergy(orderings[2], turned, -40.0, "cell")
-    found = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
-    assert [name for name, _ in found.dropped] == ["MoWS2-002"]
-    assert "left its lattice" in found.dropped[0][1]
-    assert len(found.rows) == 2
+    table_ = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
+    assert [name for name, _ in table_.dropped] == ["MoWS2-002"]
+    assert "left its lattice" in table_.dropped[0][1]
+    assert len(table_.rows) == 2
 
 
 def test_twins_count_once(disulfide: AlloyLattice) -> None:
@@ -283,33 +286,33 @@ def test_twins_count_once(disulfide: AlloyLattice) -> None:
     twin = orderings[2].repeat((1, 2, 1))
     twin.info = orderings[2].info | {"ordering": "twin"}
     solved = [
-        OrderingEnergy(one, slab(one), -20.0 * disulfide.n_sites(one) + extra, "cell")
-        for one, extra in zip([*orderings, twin], (0.0, 0.0, 0.0, -0.1), strict=True)
+        OrderingEnergy(ordering, slab(ordering), -20.0 * disulfide.n_sites(ordering) + extra, "cell")
+        for ordering, extra in zip([*orderings, twin], (0.0, 0.0, 0.0, -0.1), strict=True)
     ]
-    found = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
-    assert found.dropped == (("MoWS2-002", "is the same ordering as twin"),)
+    table_ = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
+    assert table_.dropped == (("MoWS2-002", "is the same ordering as twin"),)
 
 
 def test_energies_per_atom_are_a_third_of_those_per_site_in_a_disulfide(disulfide: AlloyLattice) -> None:
     orderings = enumerate_orderings(disulfide, max_cells=2)
     energies = (-20.0, -22.0, -42.02)
     solved = [OrderingEnergy(o, slab(o), e, "cell") for o, e in zip(orderings, energies, strict=True)]
-    found = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
-    (row,) = [found.rows[k] for k in found.mixed_rows]
+    table_ = make_table(disulfide, solved, AlloyEnergyConfig(max_distance=0.3, max_mismatch=0.005))
+    (row,) = [table_.rows[k] for k in table_.mixed_rows]
     assert row.formation_energy == pytest.approx(-10.0)  # meV per metal
     assert row.formation_energy_per_atom == pytest.approx(-10.0 / 3)
 
 
 def test_mapping_ignores_vacuum_and_orientation(disulfide: AlloyLattice) -> None:
     ordering = enumerate_orderings(disulfide, max_cells=3)[5]
-    moved = ordering.copy()
-    moved.rotate(37.0, "z", rotate_cell=True)
-    moved.cell[2, 2] = 31.0
-    moved.positions[:, 2] += 9.0
-    found = map_to_lattice(disulfide, moved)
-    assert found.max_distance < 1e-6
-    assert found.max_strain < 1e-6
-    assert ordering_groups(disulfide, [ordering, found.ideal]) == [0, 0]
+    rotated = ordering.copy()
+    rotated.rotate(37.0, "z", rotate_cell=True)
+    rotated.cell[2, 2] = 31.0
+    rotated.positions[:, 2] += 9.0
+    mapped = map_to_lattice(disulfide, rotated)
+    assert mapped.max_distance < 1e-6
+    assert mapped.max_strain < 1e-6
+    assert ordering_groups(disulfide, [ordering, mapped.ideal]) == [0, 0]
     alien = ordering.copy()
     alien.symbols[0] = "Nb"
     with pytest.raises(DataError, match="no ordering of MoWS2"):
@@ -323,19 +326,19 @@ def test_labels_and_a_guide_end_where_the_force_field_relaxes(
     labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2)
     config = AlloyEnergyConfig()
     solved, frames = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
-    found = make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
+    labelled = make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
     own = {row.name: row.formation_energy for row in table.rows}
-    for row in found.rows:
+    for row in labelled.rows:
         assert row.formation_energy == pytest.approx(own[row.name], abs=1.0)
     again, same = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
-    assert [one.energy for one in again] == [one.energy for one in solved]
+    assert [result.energy for result in again] == [result.energy for result in solved]
     assert len(same) == len(frames)
-    taken = make_table(
+    reread = make_table(
         metals,
         energies_from_frames(metals, frames, config),
         AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005),
     )
-    assert taken.formation_energies == pytest.approx(found.formation_energies, abs=1e-9)
+    assert reread.formation_energies == pytest.approx(labelled.formation_energies, abs=1e-9)
 
 
 def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
@@ -356,35 +359,37 @@ def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
 def test_frames_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
     orderings = enumerate_orderings(metals, max_cells=2)
     frames = []
-    for number, one in enumerate(orderings):
-        force = np.zeros((len(one), 3))
+    for number, ordering in enumerate(orderings):
+        force = np.zeros((len(ordering), 3))
         force[0, 0] = 0.5 if number == 2 else 0.001
-        frames.append(attach_labels(slab(one), Labels(-3.0 * len(one), force, np.zeros((3, 3)))))
-    found = energies_from_frames(metals, frames, AlloyEnergyConfig())
-    assert [bool(one.failure) for one in found] == [False, False, True]
-    assert "force of 0.5 eV/Å" in found[2].failure
+        frames.append(attach_labels(slab(ordering), Labels(-3.0 * len(ordering), force, np.zeros((3, 3)))))
+    results = energies_from_frames(metals, frames, AlloyEnergyConfig())
+    assert [bool(ordering.failure) for ordering in results] == [False, False, True]
+    assert "force of 0.5 eV/Å" in results[2].failure
 
 
 def test_cells_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:
-    """Forces vanish by symmetry; the stress tells."""
+    """Forces vanish by symmetry; the membrane stress does not."""
     orderings = enumerate_orderings(metals, max_cells=2)
     potential = load(EMT)
     frames = []
-    for one in orderings:
-        said = potential.evaluate([slab(one)])[0]
-        frames.append(attach_labels(slab(one), Labels(said.energy, said.forces, said.stress)))
+    for ordering in orderings:
+        prediction = potential.evaluate([slab(ordering)])[0]
+        frames.append(
+            attach_labels(slab(ordering), Labels(prediction.energy, prediction.forces, prediction.stress))
+        )
     assert max(np.abs(frame.arrays["REF_forces"]).max() for frame in frames) < 0.01
-    found = energies_from_frames(metals, frames, AlloyEnergyConfig())
-    assert all("residual membrane stress" in one.failure for one in found)
+    results = energies_from_frames(metals, frames, AlloyEnergyConfig())
+    assert all("residual membrane stress" in ordering.failure for ordering in results)
     bare = [attach_labels(slab(o), Labels(-1.0, np.zeros((len(o), 3)), None)) for o in orderings]
     assert all(
-        "neither a stress nor info" in one.failure
-        for one in energies_from_frames(metals, bare, AlloyEnergyConfig())
+        "neither a stress nor info" in ordering.failure
+        for ordering in energies_from_frames(metals, bare, AlloyEnergyConfig())
     )
 
 
 def test_a_parent_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
-    """Silver and gold differ little, but a parent strained against both shifts all that keeps its cell."""
+    """Silver and gold differ little, but a parent that is strained relative to both shifts the energies of all orderings that keep its cell."""
     for a, fits in ((2.76, True), (2.88, False)):
         cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
         write(tmp_path / "layer.extxyz", Atoms("Ag", positions=[[0, 0, 7.5]], cell=cell, pbc=True))
@@ -419,7 +424,7 @@ def test_a_worker_that_cannot_start_ends_the_relaxation(metals: AlloyLattice, tm
     orderings = enumerate_orderings(metals, max_cells=1)
     solved, frames = energies_by_labels(metals, orderings, labels, AlloyEnergyConfig(), cache=tmp_path)
     assert frames == []
-    assert all("a-launcher-that-is-not-here" in one.failure for one in solved)
+    assert all("a-launcher-that-is-not-here" in result.failure for result in solved)
 
 
 def test_a_sheet_whose_mean_height_is_not_its_middle(tmp_path: Path) -> None:
@@ -430,23 +435,23 @@ def test_a_sheet_whose_mean_height_is_not_its_middle(tmp_path: Path) -> None:
     write(tmp_path / "janus.extxyz", Atoms("MoSSe", positions=heights, cell=cell, pbc=True))
     values = {"name": "j", "species": ["Mo", "W"], "file": str(tmp_path / "janus.extxyz"), "site": "Mo"}
     lattice = alloy_lattice(AlloyConfig.parse(values))
-    found = enumerate_orderings(lattice, max_cells=3)
-    assert ordering_groups(lattice, found) == list(range(7))
-    assert map_to_lattice(lattice, found[4]).max_distance < 1e-6
+    orderings = enumerate_orderings(lattice, max_cells=3)
+    assert ordering_groups(lattice, orderings) == list(range(7))
+    assert map_to_lattice(lattice, orderings[4]).max_distance < 1e-6
 
 
 @pytest.mark.slow
 def test_orderings_of_eight_sites_that_small_clusters_confuse_stay_apart(disulfide: AlloyLattice) -> None:
-    found = enumerate_orderings(disulfide, max_cells=8, min_cells=8)
-    assert len(set(ordering_groups(disulfide, found))) == len(found) > 100
+    orderings = enumerate_orderings(disulfide, max_cells=8, min_cells=8)
+    assert len(set(ordering_groups(disulfide, orderings))) == len(orderings) > 100
 
 
 def test_no_energy_at_all_is_fitted_by_no_interaction(metals: AlloyLattice, table: AlloyTable) -> None:
     config = ClusterExpansionConfig(cutoffs=[[2.7]], methods=["ridge"])
     (design,) = make_designs(metals, table.orderings, config)
     rows = np.arange(len(table.rows))
-    fitted = select_and_fit([design], rows, np.zeros(len(rows)), config)
-    assert fitted.parameters == pytest.approx(0.0, abs=1e-12)
+    expansion = select_and_fit([design], rows, np.zeros(len(rows)), config)
+    assert expansion.parameters == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_known_hamiltonian_is_recovered(disulfide: AlloyLattice) -> None:
@@ -457,10 +462,10 @@ def test_a_known_hamiltonian_is_recovered(disulfide: AlloyLattice) -> None:
     parameters = design.basis @ rng.normal(size=design.basis.shape[1])
     truth = design.vectors @ parameters
     assert np.ptp(truth) > 0.5
-    learnt = np.sort(rng.permutation(len(orderings))[:30])
-    fitted = select_and_fit([design], learnt, truth[learnt], config)
-    assert fitted.predict(design.vectors) == pytest.approx(truth, abs=1e-6)
-    assert fitted.parameters == pytest.approx(parameters, abs=1e-6)
+    train = np.sort(rng.permutation(len(orderings))[:30])
+    expansion = select_and_fit([design], train, truth[train], config)
+    assert expansion.predict(design.vectors) == pytest.approx(truth, abs=1e-6)
+    assert expansion.parameters == pytest.approx(parameters, abs=1e-6)
     assert truth[:2] == pytest.approx(0.0, abs=1e-9)  # the end members
 
 
@@ -480,9 +485,9 @@ def test_clusters_that_small_cells_cannot_tell_apart_stay_small(disulfide: Alloy
     nearest = design.vectors[rows, 2] - design.vectors[rows, 1] ** 0  # a pure nearest-neighbour interaction
     noise = np.random.default_rng(1).normal(scale=0.01, size=len(rows))
     targets = np.where(np.arange(len(rows)) < 2, 0.0, 10 * nearest + noise)
-    fitted = select_and_fit([design], rows, targets, config)
-    assert np.abs(fitted.parameters).max() < 100.0
-    assert np.abs(fitted.predict(design.vectors[len(small) :])).max() < 30.0
+    expansion = select_and_fit([design], rows, targets, config)
+    assert np.abs(expansion.parameters).max() < 100.0
+    assert np.abs(expansion.predict(design.vectors[len(small) :])).max() < 30.0
 
 
 def test_pinned_end_members_are_exact_and_free_ones_are_not(metals: AlloyLattice, table: AlloyTable) -> None:
@@ -491,24 +496,24 @@ def test_pinned_end_members_are_exact_and_free_ones_are_not(metals: AlloyLattice
     for pinned in (True, False):
         config = ClusterExpansionConfig(cutoffs=[[2.6 * 2.01]], methods=["ridge"], pin_end_members=pinned)
         (design,) = make_designs(metals, table.orderings, config)
-        fitted = select_and_fit([design], rows, table.formation_energies[rows], config)
+        expansion = select_and_fit([design], rows, table.formation_energies[rows], config)
         ends = np.setdiff1d(np.arange(len(table.rows)), rows)
-        missed[pinned] = np.abs(fitted.predict(design.vectors[ends])).max()
+        missed[pinned] = np.abs(expansion.predict(design.vectors[ends])).max()
     assert missed[True] < 1e-8
     assert missed[False] > 0.1
 
 
 def test_feature_elimination_draws_alike_and_leaves_the_generator_alone() -> None:
     rng = np.random.default_rng(3)
-    matrix, found = rng.normal(supercell=(20, 12)), []
+    matrix, fits = rng.normal(size=(20, 12)), []
     targets = matrix[:, :4] @ np.array([3.0, -2.0, 0.5, 0.2]) + rng.normal(scale=0.4, size=20)
     for seed in range(6):
         np.random.seed(seed)  # noqa: NPY002
         following = np.random.rand()  # noqa: NPY002
         np.random.seed(seed)  # noqa: NPY002
-        found.append(fit_parameters(matrix, targets, "rfe"))
+        fits.append(fit_parameters(matrix, targets, "rfe"))
         assert np.random.rand() == following  # noqa: NPY002
-    assert np.ptp(found, axis=0) == pytest.approx(0.0, abs=1e-12)
+    assert np.ptp(fits, axis=0) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_too_few_orderings_for_an_expansion_are_refused(table: AlloyTable, metals: AlloyLattice) -> None:
@@ -540,10 +545,14 @@ def test_both_chalcogen_sites_of_a_sheet_mix(tmp_path: Path) -> None:
             }
         )
     )
-    found = enumerate_orderings(lattice, max_cells=1)
-    assert [lattice.composition(one)["Se"] for one in found] == [0.0, 0.5, 1.0]  # the Janus sheet once
-    assert lattice.n_sites(found[1]) == 2
-    write(tmp_path / "o.extxyz", found)
+    orderings = enumerate_orderings(lattice, max_cells=1)
+    assert [lattice.composition(ordering)["Se"] for ordering in orderings] == [
+        0.0,
+        0.5,
+        1.0,
+    ]  # the Janus sheet once
+    assert lattice.n_sites(orderings[1]) == 2
+    write(tmp_path / "o.extxyz", orderings)
     assert len(read(tmp_path / "o.extxyz", ":")) == 3
 
 
@@ -555,14 +564,14 @@ def test_the_hull_is_the_lowest_mixture() -> None:
         energies = rng.normal(size=20)
         points = np.vstack([np.eye(species), concentrations])
         heights = np.concatenate([np.zeros(species), energies])
-        wanted = [
+        expected = [
             energy - linprog(heights, A_eq=points.T, b_eq=at, bounds=(0, None)).fun
             for at, energy in zip(concentrations, energies, strict=True)
         ]
-        found = lower_hull(concentrations, energies)
-        assert found == pytest.approx(wanted, abs=1e-9)
-        assert (found < 1e-9).any()
-        assert (found > 0.1).any()
+        above = lower_hull(concentrations, energies)
+        assert above == pytest.approx(expected, abs=1e-9)
+        assert (above < 1e-9).any()
+        assert (above > 0.1).any()
         assert lower_hull(concentrations, np.zeros(20)) == pytest.approx(0.0, abs=1e-12)
 
 
@@ -578,17 +587,17 @@ def test_three_species_mix_and_all_three_end_members_are_pinned(tmp_path: Path) 
     }
     lattice = alloy_lattice(AlloyConfig.parse(values))
     orderings = enumerate_orderings(lattice, max_cells=3)
-    small = [one for one in orderings if len(one) < 3]
+    small = [ordering for ordering in orderings if len(ordering) < 3]
     assert len(small) == 3 + 3  # pure sheets, and one row for each pair
     solved = energies_by_model(lattice, orderings, load(EMT), AlloyEnergyConfig())
-    found = make_table(lattice, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
-    assert found.concentrations.shape == (len(orderings), 3)
+    table_ = make_table(lattice, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
+    assert table_.concentrations.shape == (len(orderings), 3)
     config = ClusterExpansionConfig(cutoffs=[[2.7]], methods=["ridge"])
-    (design,) = make_designs(lattice, found.orderings, config)
-    rows = np.arange(len(found.rows))
-    fitted = select_and_fit([design], rows, found.formation_energies, config)
-    predicted = fitted.predict(design.vectors)
-    ends = [k for k in rows if found.rows[k].end_member]
+    (design,) = make_designs(lattice, table_.orderings, config)
+    rows = np.arange(len(table_.rows))
+    expansion = select_and_fit([design], rows, table_.formation_energies, config)
+    predicted = expansion.predict(design.vectors)
+    ends = [k for k in rows if table_.rows[k].end_member]
     assert len(ends) == 3
     assert predicted[ends] == pytest.approx(0.0, abs=1e-9)
-    assert np.corrcoef(predicted[found.mixed_rows], found.formation_energies[found.mixed_rows])[0, 1] > 0.9
+    assert np.corrcoef(predicted[table_.mixed_rows], table_.formation_energies[table_.mixed_rows])[0, 1] > 0.9

@@ -8,7 +8,8 @@ from ase import Atoms
 
 from flatforce.core.errors import ModelError
 from flatforce.models import load
-from flatforce.models.isolated.environments import PLAUSIBLE, SELF_TESTS, environment_for
+from flatforce.models.isolated.build import PLAUSIBLE, SELF_TESTS
+from flatforce.models.isolated.environments import environment_for
 from flatforce.testing.checks import check_potential
 
 KNOWN_FAULTS = {"sevennet": {"invariance: mirror z"}}

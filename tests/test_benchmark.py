@@ -228,7 +228,7 @@ def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: P
     assert metrics["mean_steps"] == 0.0  # it started at the relaxed structure
     page = write_report(tmp_path, tmp_path / "page")
     text = page.read_text()
-    assert "Force fields side by side" in text
+    assert "Comparison of force fields" in text
     assert (tmp_path / "page" / "figures" / "one-elements-area.png").is_file()
 
 

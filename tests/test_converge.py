@@ -17,7 +17,7 @@ from flatforce.structures.strain import rattle_positions
 
 
 @pytest.mark.parametrize(
-    ("errors", "wanted"),
+    ("errors", "expected"),
     [
         ([9.0, 4.0, 2.0, 0.0], 200.0),
         ([4.0, 9.0, 2.0, 0.0], 300.0),  # a chance agreement at the coarse end does not count
@@ -28,16 +28,16 @@ from flatforce.structures.strain import rattle_positions
     ],
 )
 def test_recommends_the_least_value_from_which_on_all_are_good(
-    errors: list[float | None], wanted: float | None
+    errors: list[float | None], expected: float | None
 ) -> None:
-    outcomes = [
+    results = [
         None
         if e is None
         else {"status": "done", "forces": [[0.0, 0.0, e / 1e3]], "energy": e, "wall_time": 1.0}
         for e in errors
     ]
-    scan = module._evaluate_scan("cutoff", [100.0, 200.0, 300.0, 400.0], outcomes, tolerance=5.0)
-    assert scan.recommended == wanted
+    scan = module._evaluate_scan("cutoff", [100.0, 200.0, 300.0, 400.0], results, tolerance=5.0)
+    assert scan.recommended == expected
 
 
 def test_a_calculator_without_cutoff_is_refused(tmp_path: Path, sheet: Atoms) -> None:
@@ -63,6 +63,6 @@ def test_gpaw_converges_on_graphene(tmp_path: Path) -> None:
     assert cutoff.force_errors[0] > 2 * cutoff.force_errors[1] > 0.0
     assert scans["k_length"].force_errors[0] > 50  # two k points are no graphene
     assert scans["vacuum"].force_errors[1] < scans["vacuum"].force_errors[0]
-    before = sorted(path.stat().st_mtime_ns for path in tmp_path.glob("*.json"))
+    times = sorted(path.stat().st_mtime_ns for path in tmp_path.glob("*.json"))
     converge(sheet, config, cache=tmp_path)
-    assert sorted(path.stat().st_mtime_ns for path in tmp_path.glob("*.json")) == before
+    assert sorted(path.stat().st_mtime_ns for path in tmp_path.glob("*.json")) == times

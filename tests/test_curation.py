@@ -36,8 +36,8 @@ def test_an_infinite_cut_keeps_first_middle_last(energies: list[float]) -> None:
 @given(Energies, st.floats(0, 5))
 def test_step_selection_is_the_published_rule(energies: list[float], min_energy_step: float) -> None:
     passing = {i for i in range(len(energies) - 1) if abs(energies[i] - energies[i + 1]) > min_energy_step}
-    wanted = passing | {0, len(energies) - 1} | (set() if passing else {len(energies) // 2})
-    assert select_steps(energies, min_energy_step=min_energy_step).tolist() == sorted(wanted)
+    expected = passing | {0, len(energies) - 1} | (set() if passing else {len(energies) // 2})
+    assert select_steps(energies, min_energy_step=min_energy_step).tolist() == sorted(expected)
 
 
 def sheet(metal: str = "W", chalcogen: str = "Se", *, seed: int | None = None, energy: float = -6.0) -> Atoms:
@@ -99,21 +99,21 @@ def test_curation_says_what_it_removed() -> None:
     bad = sheet("Mo", seed=9)
     bad.arrays["REF_forces"][0] = 50.0
     twin = sheet("Nb", seed=10)
-    done = curate([*frames, bad, twin, twin.copy()], CurationConfig(min_energy_step=0.01))
-    assert {rule: sum(reasons.values()) for rule, reasons in done.removed.items()} == {
+    curation = curate([*frames, bad, twin, twin.copy()], CurationConfig(min_energy_step=0.01))
+    assert {rule: sum(reasons.values()) for rule, reasons in curation.removed.items()} == {
         "outliers": 1,
         "steps": 2,
         "duplicates": 1,
     }
-    assert [f.info.get("step") for f in done.frames] == [0, 1, 2, 5, None]
+    assert [f.info.get("step") for f in curation.frames] == [0, 1, 2, 5, None]
 
 
 def test_descriptors_tell_environments_apart() -> None:
     pytest.importorskip("dscribe")
-    found = descriptors([sheet(seed=1), sheet(seed=1), sheet("Mo", seed=1)])
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
-    assert np.linalg.norm(found[0] - found[1]) < 1e-9
-    assert np.linalg.norm(found[0] - found[2]) > 1e-3
+    vectors = descriptors([sheet(seed=1), sheet(seed=1), sheet("Mo", seed=1)])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert np.linalg.norm(vectors[0] - vectors[1]) < 1e-9
+    assert np.linalg.norm(vectors[0] - vectors[2]) > 1e-3
 
 
 def many() -> list[Atoms]:
@@ -127,38 +127,40 @@ def many() -> list[Atoms]:
 
 
 @pytest.mark.parametrize("settings", [{}, {"ratios": (0.8, 0.1, 0.1)}, {"folds": 5}, {"leave_out": "Te"}])
-def test_no_material_and_no_copy_straddles(settings: dict[str, object]) -> None:
+def test_no_material_and_no_duplicate_is_in_two_subsets(settings: dict[str, object]) -> None:
     frames = many()
     straddler = frames[0].copy()  # the same sheet under another name
     straddler.positions[0, 0] += 0.002
     straddler.info["material"] = "alias"
     frames.append(straddler)
-    found = split_by_material(frames, SplitConfig.model_validate(settings))
-    side = {key: name for name, keys in found["subsets"].items() for key in keys}
+    split = split_by_material(frames, SplitConfig.model_validate(settings))
+    subset = {key: name for name, keys in split["subsets"].items() for key in keys}
     assert len(side) == len(frames)
     seen: dict[str, set[str]] = {}
     for frame in frames:
-        seen.setdefault(frame.info["material"], set()).add(side[hash_structure(frame)])
-    assert all(len(sides) == 1 for sides in seen.values())
+        seen.setdefault(frame.info["material"], set()).add(subset[hash_structure(frame)])
+    assert all(len(subsets) == 1 for subsets in seen.values())
     assert seen["alias"] == seen[frames[0].info["material"]]
     if "leave_out" in settings:
-        assert all(("Te" in name) == (sides == {"test"}) for name, sides in seen.items() if name != "alias")
+        assert all(
+            ("Te" in name) == (subsets == {"test"}) for name, subsets in seen.items() if name != "alias"
+        )
     else:
-        assert len({next(iter(sides)) for sides in seen.values()}) == len(found["subsets"])
+        assert len({next(iter(subsets)) for subsets in seen.values()}) == len(split["subsets"])
 
 
-def test_every_element_is_in_every_part() -> None:
+def test_every_element_is_in_every_subset() -> None:
     frames = many()
-    found = split_by_material(frames, SplitConfig(ratios=(0.6, 0.2, 0.2)))
-    side = {key: name for name, keys in found["subsets"].items() for key in keys}
+    split = split_by_material(frames, SplitConfig(ratios=(0.6, 0.2, 0.2)))
+    subset = {key: name for name, keys in split["subsets"].items() for key in keys}
     for x in ("S", "Se", "Te"):
-        assert {side[hash_structure(f)] for f in frames if x in f.symbols} == set(found["subsets"])
-    shares = {name: len(keys) / len(frames) for name, keys in found["subsets"].items()}
-    assert shares["train"] == pytest.approx(0.6, abs=0.08)
-    assert found == split_by_material(many(), SplitConfig(ratios=(0.6, 0.2, 0.2)))
+        assert {subset[hash_structure(f)] for f in frames if x in f.symbols} == set(split["subsets"])
+    fractions = {name: len(keys) / len(frames) for name, keys in split["subsets"].items()}
+    assert fractions["train"] == pytest.approx(0.6, abs=0.08)
+    assert split == split_by_material(many(), SplitConfig(ratios=(0.6, 0.2, 0.2)))
 
 
-def test_every_formula_is_in_every_part() -> None:
+def test_every_formula_is_in_every_subset() -> None:
     """Six polymorphs of each of four compounds that share their elements pairwise."""
     frames = [
         sheet(m, x, seed=100 * k + n)
@@ -170,12 +172,12 @@ def test_every_formula_is_in_every_part() -> None:
     for i, frame in enumerate(frames):
         frame.info["material"] = f"{frame.get_chemical_formula()}-{i // 16}"
     thirds = (0.5, 0.25, 0.25)
-    found = split_by_material(frames, SplitConfig(ratios=thirds, stratify="composition", duplicates=1e-6))
-    side = {key: name for name, keys in found["subsets"].items() for key in keys}
+    split = split_by_material(frames, SplitConfig(ratios=thirds, stratify="composition", duplicates=1e-6))
+    subset = {key: name for name, keys in split["subsets"].items() for key in keys}
     for m in ("W", "Mo"):
         for x in ("S", "Te"):
-            mine = [side[hash_structure(f)] for f in frames if m in f.symbols and x in f.symbols]
-            assert set(mine) == set(found["subsets"])
+            mine = [subset[hash_structure(f)] for f in frames if m in f.symbols and x in f.symbols]
+            assert set(mine) == set(split["subsets"])
             assert mine.count("train") == 12
 
 
@@ -187,12 +189,12 @@ def test_too_few_materials_are_refused() -> None:
 def test_statistics_count(tmp_path: Path) -> None:
     del tmp_path
     frames = many()
-    found = statistics(frames, with_map=False)
-    assert found.n_materials == 24
-    assert found.elements["Te"] == sum("Te" in f.symbols for f in frames)
-    assert sum(found.space_groups.values()) == len(frames)
-    assert (np.diff(found.n_selected) <= 0).all()
-    assert found.metrics.keys() == found.units.keys()
+    result = statistics(frames, with_map=False)
+    assert result.n_materials == 24
+    assert result.elements["Te"] == sum("Te" in f.symbols for f in frames)
+    assert sum(result.space_groups.values()) == len(frames)
+    assert (np.diff(result.n_selected) <= 0).all()
+    assert result.metrics.keys() == result.units.keys()
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from ase import Atoms
 import vasp_files
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "flatforce", "data", *words],
+        [sys.executable, "-m", "flatforce", "data", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -26,27 +26,27 @@ def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
     small = [frame for frame in frames if len(frame) == 3]
     for k in range(3):
         (tmp_path / "runs" / str(k)).mkdir(parents=True)
-        chosen = small[5 * k : 5 * k + 5]
-        text = vasp_files.vasprun(chosen, iterations=[9, 9, 60, 9, 9])
+        frames_of_run = small[5 * k : 5 * k + 5]
+        text = vasp_files.vasprun(frames_of_run, iterations=[9, 9, 60, 9, 9])
         (tmp_path / "runs" / str(k) / "vasprun.xml").write_text(text)
-    done = run(tmp_path, "import", "runs", "-o", "all.extxyz")
-    assert done.returncode == 0, done.stderr
-    assert "refused 3: electronic steps not converged" in done.stdout
+    command = run(tmp_path, "import", "runs", "-o", "all.extxyz")
+    assert command.returncode == 0, command.stderr
+    assert "refused 3: electronic steps not converged" in command.stdout
     record = json.loads((tmp_path / "all.import" / "result.json").read_text())
     assert record["metrics"]["n_frames"] == 12
     assert record["metrics"]["n_refused"] == 3
     assert record["metrics"]["n_stress_verified"] == 12
     assert run(tmp_path, "import", "runs", "-o", "all.extxyz").returncode == 2  # nothing is overwritten
 
-    done = run(tmp_path, "audit", "runs")
-    assert done.returncode == 1  # something was refused
-    done = run(tmp_path, "curate", "all.extxyz", "-o", "some.extxyz", "--min-energy-step", "10")
-    assert done.returncode == 0, done.stderr
-    kept = json.loads((tmp_path / "some.curation" / "result.json").read_text())["metrics"]
-    assert kept["n_frames"] == 9  # first, middle, last of each run
-    done = run(tmp_path, "split", "all.extxyz", "-o", "split.json")
-    assert done.returncode == 2  # one material cannot stand on three sides
-    assert "1 materials for 3 subsets" in done.stderr
-    done = run(tmp_path, "stats", "all.extxyz", "-o", "stats", "--no-map")
-    assert done.returncode == 0, done.stderr
+    command = run(tmp_path, "audit", "runs")
+    assert command.returncode == 1  # something was refused
+    command = run(tmp_path, "curate", "all.extxyz", "-o", "some.extxyz", "--min-energy-step", "10")
+    assert command.returncode == 0, command.stderr
+    metrics = json.loads((tmp_path / "some.curation" / "result.json").read_text())["metrics"]
+    assert metrics["n_frames"] == 9  # first, middle, last of each run
+    command = run(tmp_path, "split", "all.extxyz", "-o", "split.json")
+    assert command.returncode == 2  # one material cannot be in three subsets
+    assert "1 materials for 3 subsets" in command.stderr
+    command = run(tmp_path, "stats", "all.extxyz", "-o", "stats", "--no-map")
+    assert command.returncode == 0, command.stderr
     assert (tmp_path / "stats" / "report" / "figures" / "periodic-table.png").is_file()

@@ -20,12 +20,13 @@ from flatforce.structures.defect_notation import (
     folder_name,
     parse_defect,
 )
-from flatforce.structures.defects import build_defect, numbered_sites, place_defect
+from flatforce.structures.defect_sites import numbered_sites
+from flatforce.structures.defects import build_defect, place_defect
 from flatforce.structures.prototypes import monolayer
 
 ELEMENTS = st.sampled_from(["V", "S", "Se", "W", "Mo", "N", "C", "Co", "O", "I", "Ac", "Sc"])
 SIDES = st.sampled_from([None, *get_args(Side)])
-PLACES = st.one_of(
+PLACES: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.just({}),
     st.integers(0, 500).map(lambda number: {"index": number}),
     st.integers(1, 9).map(lambda number: {"shell": number}),
@@ -178,6 +179,16 @@ def test_an_arrangement_is_the_same_in_every_supercell(wse2: Atoms, notation: st
         patterns.append(cell.pristine[list(cell.sites)].get_all_distances(mic=True))
     np.testing.assert_allclose(patterns, [patterns[0]] * 3, atol=1e-9)
     assert patterns[0][0, 1] > 1.0
+
+
+def test_an_arrangement_does_not_depend_on_how_the_file_is_wrapped(wse2: Atoms) -> None:
+    notation = "Mo@W+v_Se:top~2"
+    reference = build_defect(wse2, (6, 6), notation)
+    moved = wse2.copy()
+    moved.positions[1] += 3 * moved.cell[0] - 2 * moved.cell[1]
+    cell = build_defect(moved, (6, 6), notation)
+    distances = [made.pristine.get_distance(*made.sites, mic=True) for made in (reference, cell)]
+    assert distances[0] == pytest.approx(distances[1])
 
 
 def test_an_arrangement_needs_room(wse2: Atoms) -> None:

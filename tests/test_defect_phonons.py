@@ -15,13 +15,14 @@ from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential, load
 from flatforce.models.prediction import Prediction
-from flatforce.properties.phonons import supercell
 from flatforce.properties.phonons.config import DefectPhononConfig, PhononConfig
-from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, classify_modes, compare_sizes
-from flatforce.properties.phonons.defects.imaginary_modes import follow
+from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, compare_sizes
+from flatforce.properties.phonons.defects.imaginary_modes import follow_mode
+from flatforce.properties.phonons.defects.mode_classes import classify_modes
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, restore_symmetry
 from flatforce.properties.phonons.defects.result import DefectPhonons
 from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
+from flatforce.properties.phonons.force_constants import finite_displacements
 from flatforce.properties.phonons.pristine import pristine_phonons
 from flatforce.properties.phonons.spectra.irreps import assign_irreps
 from flatforce.properties.phonons.spectra.localisation import (
@@ -68,14 +69,14 @@ def vacancy_phonopy(vacancy: DefectPhonons) -> Phonopy:
     squares = vacancy.gamma.frequencies[0] * np.abs(vacancy.gamma.frequencies[0]) / FREQUENCY_FACTOR**2
     matrix = (vectors * squares) @ vectors.T * np.sqrt(np.outer(masses, masses))
     count = len(vacancy.relaxed)
-    phonon = supercell.make_phonopy(vacancy.relaxed, (1, 1))
+    phonon = finite_displacements.make_phonopy(vacancy.relaxed, (1, 1))
     phonon.force_constants = matrix.reshape(count, 3, count, 3).transpose(0, 2, 1, 3)
     return phonon
 
 
 @pytest.fixture(scope="module")
 def vacancy(potential: Potential, tmp_path_factory: pytest.TempPathFactory) -> DefectPhonons:
-    """V_Se in 3×3 with random weights and hardly a relaxation: the counting rules hold all the same."""
+    """v_Se in 3×3 with random weights and hardly a relaxation: the counting rules hold all the same."""
     from flatforce.structures.prototypes import monolayer
 
     unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
@@ -90,15 +91,15 @@ def vacancy(potential: Potential, tmp_path_factory: pytest.TempPathFactory) -> D
 def test_a_vacancy_removes_three_states(vacancy: DefectPhonons) -> None:
     assert vacancy.removed_states == pytest.approx(-3, abs=1e-3)
     assert vacancy.metrics["matched_site_difference"] == pytest.approx(0, abs=1e-3)
-    assert np.abs(vacancy.site_difference).max() > 0.1
+    assert np.abs(vacancy.spectra.site_difference).max() > 0.1
     assert vacancy.point_group == "3m"
 
 
 def test_shells_and_elements_add_up_to_the_dos(vacancy: DefectPhonons) -> None:
-    np.testing.assert_allclose(vacancy.shell_ldos.sum(axis=1), vacancy.dos, atol=1e-9)
-    by_element = sum(vacancy.element_dos.values())
-    np.testing.assert_allclose(by_element, vacancy.dos, atol=1e-9)
-    pristine, defect = vacancy.shell_sites
+    np.testing.assert_allclose(vacancy.spectra.shell_ldos.sum(axis=1), vacancy.spectra.dos, atol=1e-9)
+    by_element = sum(vacancy.spectra.element_dos.values())
+    np.testing.assert_allclose(by_element, vacancy.spectra.dos, atol=1e-9)
+    pristine, defect = vacancy.spectra.shell_sites
     assert pristine.sum() - defect.sum() == 1
     assert pristine[0] - defect[0] == 1  # the vacant site is the innermost of all
     np.testing.assert_array_equal(pristine[1:], defect[1:])
@@ -190,7 +191,7 @@ def test_weights_are_shares(vacancy: DefectPhonons) -> None:
 def test_killed_run_goes_on_from_its_forces(
     potential: Potential, unit: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supercell, "CHUNK_ATOMS", 100)
+    monkeypatch.setattr(finite_displacements, "CHUNK_ATOMS", 100)
     config = DefectPhononConfig(
         supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3, engine="displacements"
     )
@@ -226,18 +227,18 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
     )
     config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
     found = defect_phonons(potential, unit, "Se@Se:top", config, scratch=tmp_path)
-    step = found.frequency[1] - found.frequency[0]
-    assert np.abs(found.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
-    assert np.abs(found.dos[1] - found.dos[0]).sum() * step < 1e-4
-    assert np.abs(found.shell_ldos[1] - found.shell_ldos[0]).sum() * step < 1e-4
-    assert np.abs(found.site_difference).sum() * step < 1e-4
-    unstable = replace(found, lowest=-0.2)  # on the mesh alone
+    step = found.spectra.frequency[1] - found.spectra.frequency[0]
+    assert np.abs(found.spectra.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
+    assert np.abs(found.spectra.dos[1] - found.spectra.dos[0]).sum() * step < 1e-4
+    assert np.abs(found.spectra.shell_ldos[1] - found.spectra.shell_ldos[0]).sum() * step < 1e-4
+    assert np.abs(found.spectra.site_difference).sum() * step < 1e-4
+    unstable = replace(found, lowest_frequency=-0.2)  # on the mesh alone
     assert "-0.200 THz, none with the period of this cell" in unstable.problems[0]
 
 
 def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:
     """∫ω² g_i(ω) dω = Tr Φ_ii / m_i: an oracle for eigenvectors, weights and masses at once."""
-    phonon = supercell.make_phonopy(unit.repeat((3, 3, 1)), (1, 1))
+    phonon = finite_displacements.make_phonopy(unit.repeat((3, 3, 1)), (1, 1))
     rng = np.random.default_rng(1)
     constants = rng.normal(size=(27, 27, 3, 3))
     phonon.force_constants = constants + constants.transpose(1, 0, 3, 2)
@@ -251,7 +252,7 @@ def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:
 def test_one_q_of_each_orbit_gives_the_sums_of_the_whole_mesh(unit: Atoms) -> None:
     """Shells about a vacancy with C3v, and a single atom, of which it is not right."""
     made = build_defect(unit, (3, 3), "v_Se:top")
-    phonon = supercell.make_phonopy(made.atoms, (1, 1))
+    phonon = finite_displacements.make_phonopy(made.atoms, (1, 1))
     phonon.force_constants = springs(made.atoms).dense()
     symmetry = find_symmetry(made.atoms)
     shells = defect_shells(made, [3.0, 5.0])
@@ -321,7 +322,7 @@ def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:
 
     found = compare_sizes([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
     assert found.names == ["4x4", "6x6", "8x8"]
-    assert found.change == pytest.approx([0.0, 2.0], abs=1e-6)
+    assert found.ldos_difference == pytest.approx([0.0, 2.0], abs=1e-6)
     assert found.mode_shift == pytest.approx([0.0, 4.0])
     assert set(found.metrics) == set(found.units)
 
@@ -345,7 +346,7 @@ def test_free_energy_and_displacements_are_those_of_phonopy(vacancy: DefectPhono
 def test_projected_dos_is_that_of_phonopy(vacancy: DefectPhonons) -> None:
     phonon = vacancy_phonopy(vacancy)
     phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
-    grid = vacancy.frequency
+    grid = vacancy.spectra.frequency
     theirs = phonon.run_projected_dos(
         freq_min=grid[0],
         freq_max=grid[-1],
@@ -358,7 +359,7 @@ def test_projected_dos_is_that_of_phonopy(vacancy: DefectPhonons) -> None:
     symbols = np.array(vacancy.relaxed.get_chemical_symbols())
     for symbol in ("W", "Se"):
         wanted = projected[symbols == symbol].sum(axis=0)
-        np.testing.assert_allclose(vacancy.element_dos[symbol][1], wanted, atol=1e-6 * wanted.max())
+        np.testing.assert_allclose(vacancy.spectra.element_dos[symbol][1], wanted, atol=1e-6 * wanted.max())
 
 
 def test_isotopes_shift_frequencies_and_nothing_else(
@@ -371,9 +372,9 @@ def test_isotopes_shift_frequencies_and_nothing_else(
             supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=2, masses=masses
         )
         found.append(defect_phonons(potential, unit, "v_Se:top", config, scratch=tmp_path))
-    kept = found[0].arrays()
-    assert kept["free_energy"].shape == (2, 21)
-    assert np.isfinite(kept["displacement"][:, :, 0]).all()
+    arrays = found[0].arrays()
+    assert arrays["free_energy"].shape == (2, 21)
+    assert np.isfinite(arrays["mean_square_displacement"][:, :, 0]).all()
     np.testing.assert_allclose(found[1].gamma.frequencies, found[0].gamma.frequencies / 2, atol=1e-6)
     assert found[0].gamma.frequencies.max() > 1
 
@@ -394,20 +395,20 @@ def test_an_imaginary_mode_is_a_saddle_or_noise(copper: Potential, a: float, *, 
     sheet = copper_sheet(a)
     vector = np.zeros((4, 3))
     vector[:, 2] = [0.5, -0.5, 0.5, -0.5]
-    found = follow(copper, sheet, vector, -1.0, RelaxConfig(relax_cell=False, max_force=1e-3))
+    found = follow_mode(copper, sheet, vector, -1.0, RelaxConfig(relax_cell=False, max_force=1e-3))
     assert found.saddle is saddle
-    assert ("downhill" in found.text) is saddle
+    assert ("downhill" in found.description) is saddle
     if saddle:
         end = copper.evaluate([found.relaxed])[0].energy
-        assert found.gain == pytest.approx(copper.evaluate([sheet])[0].energy - end)
+        assert found.energy_gain == pytest.approx(copper.evaluate([sheet])[0].energy - end)
         assert np.ptp(found.relaxed.positions[:, 2]) > 0.3
     else:
-        assert abs(found.gain) < 1e-4
+        assert abs(found.energy_gain) < 1e-4
         assert np.ptp(found.relaxed.positions[:, 2]) < 0.05
 
 
-def mode(frequency: float, irrep: str, participating: float, *, outside: bool = False) -> Mode:
-    return Mode(0, frequency, 1, irrep, participating, [0.5, 0.5], outside, outside)
+def mode(frequency: float, irrep: str, participation_number: float, *, outside: bool = False) -> Mode:
+    return Mode(0, frequency, 1, irrep, participation_number, [0.5, 0.5], outside, outside)
 
 
 def test_growth_with_the_cell_tells_local_from_extended() -> None:
@@ -426,8 +427,8 @@ def test_growth_with_the_cell_tells_local_from_extended() -> None:
         for k in (16, 4, 9)
     ]
     found = classify_modes(sizes)
-    assert [one.verdict for one in found] == ["resonance", "extended", "resonance", "", "local"]
-    growth = [one.growth for one in found]
+    assert [trend.classification for trend in found] == ["resonance", "extended", "resonance", "", "local"]
+    growth = [trend.growth for trend in found]
     assert growth[:3] == pytest.approx([0, 1, 0.5])
     assert growth[3] is None
     assert found[1].participation_number == pytest.approx([12.0, 27.0, 48.0])

@@ -1,4 +1,4 @@
-"""The quick demo, run once as a user runs it, and its page in a real browser."""
+"""The quick demo, run once as a user runs it, and its report page in a real browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.slow
 
-QUIET = (
+BROWSER_FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -29,43 +29,43 @@ QUIET = (
     "--no-first-run",
     "--window-size=1200,900",
 )
-"""A browser that talks to nobody."""
+"""Flags of a browser that makes no connections of its own."""
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("quick")
-    words = [sys.executable, "-m", "flatforce", "demo", "--quick", "-o", "demo"]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "demo/report/index.html" in done.stdout.replace("\n", "")
+    command = [sys.executable, "-m", "flatforce", "demo", "--quick", "-o", "demo"]
+    completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr[-3000:]
+    assert "demo/report/index.html" in completed.stdout.replace("\n", "")
     return folder / "demo"
 
 
-def metrics(folder: Path) -> dict[str, float]:
+def read_metrics(folder: Path) -> dict[str, float]:
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return dict(result["metrics"])
 
 
-def test_physics_is_that_of_wse2(demo: Path) -> None:
+def test_lattice_constant_and_phonons_are_those_of_wse2(demo: Path) -> None:
     """Loose: the quick model is coarse. PBE: a = 3.317 Å, highest mode 300 cm⁻¹ = 9.0 THz."""
-    assert metrics(demo / "relax")["a"] == pytest.approx(3.317, rel=0.01)
-    phonons = metrics(demo / "phonons")
+    assert read_metrics(demo / "relax")["a"] == pytest.approx(3.317, rel=0.01)
+    phonons = read_metrics(demo / "phonons")
     assert phonons["max_frequency"] == pytest.approx(9.0, rel=0.08)
     assert phonons["za_exponent"] == pytest.approx(2.0, abs=0.15)
     (defect,) = (demo / "defects" / "v_Se_top").iterdir()
-    assert metrics(defect)["removed_states"] == pytest.approx(-3.0, abs=0.01)
+    assert read_metrics(defect)["removed_states"] == pytest.approx(-3.0, abs=0.01)
 
 
-def test_figures_are_written_for_print(demo: Path) -> None:
+def test_figures_are_written_as_png_and_pdf(demo: Path) -> None:
     figures = demo / "report" / "figures"
-    stems = {path.stem for path in figures.glob("*.pdf")}
-    assert {"phonons-pristine-bands", "phonons-pristine-pdos", "evaluate-parity"} <= stems
-    defect = {name.removeprefix("defects-v_Se_top-4x4-") for name in stems if name.startswith("defects")}
+    names = {path.stem for path in figures.glob("*.pdf")}
+    assert {"phonons-pristine-bands", "phonons-pristine-pdos", "evaluate-parity"} <= names
+    defect = {name.removeprefix("defects-v_Se_top-4x4-") for name in names if name.startswith("defects")}
     assert defect == {"defect-bands", "defect-difference", "defect-thermal", "radial-dos"}
     for path in figures.glob("*.p*"):
-        head = path.read_bytes()[:5]
-        assert head == (b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG\r")
+        signature = path.read_bytes()[:5]
+        assert signature == (b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG\r")
 
 
 @pytest.fixture(scope="module")
@@ -76,18 +76,18 @@ def browser(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[we
         pytest.skip("no Chromium with its driver")
     options = webdriver.ChromeOptions()
     options.binary_location = binary
-    for flag in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    opened.get((demo / "report" / "index.html").as_uri())
-    yield opened
-    opened.quit()
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.get((demo / "report" / "index.html").as_uri())
+    yield browser
+    browser.quit()
 
 
-def test_page_is_self_contained_and_without_errors(demo: Path, browser: webdriver.Chrome) -> None:
-    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
-    assert [name for name in loaded if not name.startswith("data:")] == []
+def test_page_loads_nothing_and_raises_no_errors(demo: Path, browser: webdriver.Chrome) -> None:
+    resources = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [name for name in resources if not name.startswith("data:")] == []
     log = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
     errors = [entry for entry in log if entry["level"] == "SEVERE"]
     assert errors == []
@@ -98,33 +98,33 @@ def test_every_figure_is_drawn(browser: webdriver.Chrome) -> None:
     figures = browser.find_elements(By.CSS_SELECTOR, "figure")
     assert len(figures) >= 9
     script = """
-        const chosen = "g.trace path.js-line, g.trace path.point, g.trace path.js-fill";
-        const drawn = Array.from(arguments[0].querySelectorAll(chosen));
-        return Math.max(0, ...drawn.map(path => (path.getAttribute("d") || "").length));
+        const selector = "g.trace path.js-line, g.trace path.point, g.trace path.js-fill";
+        const paths = Array.from(arguments[0].querySelectorAll(selector));
+        return Math.max(0, ...paths.map(path => (path.getAttribute("d") || "").length));
     """
     for figure in figures:
         assert browser.execute_script(script, figure) > 20, figure.text
 
 
-def pixels(canvas: WebElement, browser: webdriver.Chrome) -> np.ndarray:
+def read_pixels(canvas: WebElement, browser: webdriver.Chrome) -> np.ndarray:
     script = "const c = arguments[0]; return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)"
     return np.array(browser.execute_script(script, canvas))
 
 
-def test_a_chosen_mode_moves(demo: Path, browser: webdriver.Chrome) -> None:
+def test_the_selected_mode_is_animated(demo: Path, browser: webdriver.Chrome) -> None:
     canvas = browser.find_element(By.CSS_SELECTOR, ".viewer canvas")
     rows = browser.find_elements(By.CSS_SELECTOR, "tr[data-mode]")
     assert len(rows) >= 2
     browser.execute_script("arguments[0].click()", rows[1])
     assert canvas.get_attribute("data-mode") == "1"
-    assert "chosen" in (rows[1].get_attribute("class") or "")
-    before = pixels(canvas, browser)
+    assert "selected" in (rows[1].get_attribute("class") or "")
+    before = read_pixels(canvas, browser)
     time.sleep(0.25)
-    moved = (pixels(canvas, browser) != before).any(axis=None)
-    assert moved
+    moving = (read_pixels(canvas, browser) != before).any(axis=None)
+    assert moving
     browser.find_element(By.CSS_SELECTOR, ".viewer button").click()
     time.sleep(0.1)
-    still = pixels(canvas, browser)
+    paused = read_pixels(canvas, browser)
     time.sleep(0.25)
-    assert (pixels(canvas, browser) == still).all()  # paused: what moved was the mode
+    assert (read_pixels(canvas, browser) == paused).all()  # nothing but the mode moved
     browser.save_screenshot(str(demo / "report" / "screenshot.png"))

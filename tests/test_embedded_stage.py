@@ -24,7 +24,7 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     (tmp_path / "c.yaml").write_text(
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 3\npoints_per_segment: 2\nshells: [3.0, 4.5]\n"
     )
-    words = ["defect", "phonons", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "3"]
+    words = ["defect", "phonons", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-s", "3", "3"]
     words += ["--embed", "5", "-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
     CliRunner().invoke(app, words, catch_exceptions=False)
     folder = tmp_path / "out" / "embedded_5x5"

@@ -61,7 +61,9 @@ def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: 
 
 
 def test_with_every_row_exact_it_is_the_whole_cell(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, supercell=5, radius=100.0, sum_rules=False, n_check_rows=0)
+    found = embedded(
+        potential, unit, "v_Se:top", tmp_path, supercell=5, radius=100.0, sum_rules=False, n_check_rows=0
+    )
     large = found.cell.atoms
     rows = local_rows(potential, large, range(len(large)), scratch=tmp_path)
     assert rows is not None
@@ -103,7 +105,9 @@ def test_rules_hold_everywhere(potential: Potential, unit: Atoms, tmp_path: Path
 
 
 def test_host_is_that_of_phonopy(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
-    found = embedded(potential, unit, "v_Se:top", tmp_path, supercell=6, radius=2.0, sum_rules=False, n_check_rows=0)
+    found = embedded(
+        potential, unit, "v_Se:top", tmp_path, supercell=6, radius=2.0, sum_rules=False, n_check_rows=0
+    )
     phonon = make_phonopy(found.host.primitive, (6, 6))
     fill_force_constants(phonon, potential, engine="rows", displacement=0.01, scratch=tmp_path)
     q = np.array([[0.0, 0.0], [1 / 6, 0.0], [0.5, -1 / 3]])

@@ -41,7 +41,7 @@ executors:
 """The launcher, put before `python -m flatforce.reference.worker TASK`, writes down each computation that ends."""
 
 
-def waited(condition: Callable[[], object], seconds: float = 120.0) -> bool:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -51,14 +51,14 @@ def waited(condition: Callable[[], object], seconds: float = 120.0) -> bool:
 
 
 def processes(word: str) -> list[int]:
-    found = []
+    identifiers = []
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and word in (entry / "cmdline").read_bytes().decode().replace("\0", " "):
-                found.append(int(entry.name))
+                identifiers.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return found
+    return identifiers
 
 
 def parent(process: int) -> int:
@@ -77,21 +77,21 @@ def test_death_of_a_parsl_worker_and_of_the_driver(tmp_path: Path) -> None:
     def launchers() -> list[int]:
         return [p for p in processes(f"{cache}/tasks/") if _word(p) == "sh"]
 
-    assert waited(launchers), "no frame began"
+    assert wait_for(launchers), "no frame was started"
     worker = parent(launchers()[0])
     assert "spawn_main" in Path(f"/proc/{worker}/cmdline").read_text()  # a worker process of Parsl
     os.kill(worker, signal.SIGKILL)
-    assert waited(lambda: len(list(cache.glob("*.json"))) >= 2)
+    assert wait_for(lambda: len(list(cache.glob("*.json"))) >= 2)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    done = len(list(cache.glob("*.json")))
-    assert 2 <= done < 8
+    n_done = len(list(cache.glob("*.json")))
+    assert 2 <= n_done < 8
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stdout + again.stderr
     assert len(read_frames(tmp_path / "out.extxyz")) == 8
     completed = Counter((tmp_path / "completed").read_text().split())
     assert sorted(completed.values()) == [1] * 8
-    assert waited(lambda: not processes(str(cache))), "something is left running"
+    assert wait_for(lambda: not processes(str(cache))), "something is left running"
 
 
 def _word(process: int) -> str:
@@ -114,8 +114,8 @@ def test_job_array_is_submitted_once_and_collected(tmp_path: Path, monkeypatch: 
     )
     first = submit_labels(sheets, config, cache=tmp_path / "labels")
     assert (first.n_submitted, first.n_pending, len(first.result.frames)) == (3, 0, 0)
-    held = submit_labels(sheets, config, cache=tmp_path / "labels")
-    assert (held.job, held.n_submitted, held.n_pending) == (None, 0, 3)
+    second = submit_labels(sheets, config, cache=tmp_path / "labels")
+    assert (second.job, second.n_submitted, second.n_pending) == (None, 0, 3)
     jobs.run()
     last = submit_labels([*sheets, copper_sheets(4)[3]], config, cache=tmp_path / "labels")
     assert (last.n_submitted, last.n_pending, len(last.result.frames)) == (1, 0, 3)
@@ -133,8 +133,8 @@ def test_labels_through_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings = {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}
     (tmp_path / "c.yaml").write_text(json.dumps({"settings": settings, "executors": {"dft": pool}}))
     command = [sys.executable, "-m", "flatforce", "label", "in.extxyz", "-c", "c.yaml", "-o", "out.extxyz"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    command_result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert command_result.returncode == 0, command_result.stdout + command_result.stderr
     assert len(read_frames(tmp_path / "out.extxyz")) == 3
     scripts = (tmp_path / "out.labels" / "parsl").rglob("parsl.dft.block-0.*")
     (script,) = [text for path in scripts if "#SBATCH" in (text := path.read_text())]
@@ -142,7 +142,7 @@ def test_labels_through_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "--time=30\n" in script  # minutes
     (started,) = jobs.glob("*.pid")
     process = Path("/proc") / started.read_text().strip()
-    assert waited(lambda: not process.exists() or "Z" in (process / "stat").read_text().split()[2])
+    assert wait_for(lambda: not process.exists() or "Z" in (process / "stat").read_text().split()[2])
 
 
 def test_pbs_array_of_one_is_a_plain_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,10 +150,10 @@ def test_pbs_array_of_one_is_a_plain_job(tmp_path: Path, monkeypatch: pytest.Mon
     executor = Executor(kind="pbs", cores_per_node=36, gpus_per_node=2, queue="normal", blocks=5)
     for count in (1, 4):
         submit_array([tmp_path / "t.json"] * count, ["true"], executor, folder=tmp_path / "jobs")
-    one, four = ((tmp_path / "jobs" / f"array-{k}.sh").read_text() for k in range(2))
-    assert "-J" not in one
-    assert "#PBS -J 0-3%5" in four
-    assert "#PBS -l select=1:ncpus=36:mpiprocs=36:ngpus=2" in one
+    single, array = ((tmp_path / "jobs" / f"array-{k}.sh").read_text() for k in range(2))
+    assert "-J" not in single
+    assert "#PBS -J 0-3%5" in array
+    assert "#PBS -l select=1:ncpus=36:mpiprocs=36:ngpus=2" in single
 
 
 def test_two_workers_compute_a_frame_once(tmp_path: Path) -> None:
@@ -184,12 +184,12 @@ def test_parsl_gets_what_the_settings_say(kind: str, name: str, tmp_path: Path) 
         "gpus_per_node": 4,
         "workers": 4,
     }
-    made = high_throughput("dft", Executor.parse(settings), folder=tmp_path)
-    assert type(made.provider).__name__ == name
-    assert made.drain_period == walltime_seconds("26:00:00") - 90 * 60
-    assert str(made.provider.walltime) == "26:00:00"
-    assert len(made.available_accelerators) == 4
-    assert made.max_workers_per_node == 4
+    pool = high_throughput("dft", Executor.parse(settings), folder=tmp_path)
+    assert type(pool.provider).__name__ == name
+    assert pool.drain_period == walltime_seconds("26:00:00") - 90 * 60
+    assert str(pool.provider.walltime) == "26:00:00"
+    assert len(pool.available_accelerators) == 4
+    assert pool.max_workers_per_node == 4
 
 
 @pytest.mark.parametrize("name", ["laptop", "slurm", "pbs"])

@@ -1,4 +1,4 @@
-"""Reading and refusing frames; the split."""
+"""Reading and refusing frames; held-out frames."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_frames, read_labelled, write_frames
 from flatforce.data.splits import split_trajectory_warnings, hold_out
-from flatforce.models.training.targets import split_validation
+from flatforce.models.training.splits import split_validation
 
 
 def test_round_trip(frames: list[Atoms], tmp_path: Path) -> None:
     write_frames(tmp_path / "a.extxyz", frames[:3])
-    for before, after in zip(frames[:3], read_labelled(tmp_path / "a.extxyz"), strict=True):
-        old, new = get_labels(before), get_labels(after)
+    for original, copy in zip(frames[:3], read_labelled(tmp_path / "a.extxyz"), strict=True):
+        old, new = get_labels(original), get_labels(copy)
         assert old.energy == pytest.approx(new.energy, abs=1e-9)
         np.testing.assert_allclose(old.forces, new.forces, atol=1e-7)
         assert old.stress is not None
@@ -74,37 +74,41 @@ def test_bundled_dataset(frames: list[Atoms]) -> None:
 
 
 def test_split_holds_some_of_each_kind_whatever_the_order(frames: list[Atoms]) -> None:
-    chosen = {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=0)}
-    again = {frames[::-1][i].info["name"] for i in hold_out(frames[::-1], fraction=0.12, seed=0)}
-    assert chosen == again
-    kinds = {f.info["config_type"] for f in frames if f.info["name"] in chosen}
+    names = {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=0)}
+    names_reversed = {frames[::-1][i].info["name"] for i in hold_out(frames[::-1], fraction=0.12, seed=0)}
+    assert names == names_reversed
+    kinds = {f.info["config_type"] for f in frames if f.info["name"] in names}
     assert kinds == {f.info["config_type"] for f in frames}
-    assert chosen != {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=1)}
+    assert names != {frames[i].info["name"] for i in hold_out(frames, fraction=0.12, seed=1)}
 
 
-def test_trajectories_stay_whole_unless_they_are_all_there_is() -> None:
+def test_trajectories_are_not_split_unless_there_is_only_one() -> None:
     frames = read_labelled(dataset_path("2d-pbe-mini"))
     out = set(hold_out(frames, fraction=0.15, seed=0))
-    sides = [[f for i, f in enumerate(frames) if (i in out) == side] for side in (False, True)]
-    assert 0.15 * len(frames) <= len(sides[1]) < 0.18 * len(frames)
-    runs = [{(f.info["material"], f.info.get("source")) for f in side if "step" in f.info} for side in sides]
+    subsets = [[f for i, f in enumerate(frames) if (i in out) == is_test] for is_test in (False, True)]
+    assert 0.15 * len(frames) <= len(subsets[1]) < 0.18 * len(frames)
+    runs = [
+        {(f.info["material"], f.info.get("source")) for f in subset if "step" in f.info} for subset in subsets
+    ]
     assert all(runs)
     assert not runs[0] & runs[1]
-    assert split_trajectory_warnings(*sides) == []
-    learnt, valid = split_validation(sides[0], fraction=0.1, seed=1)
-    assert split_trajectory_warnings(learnt, valid) == []
-    one = [
+    assert split_trajectory_warnings(*subsets) == []
+    train, valid = split_validation(subsets[0], fraction=0.1, seed=1)
+    assert split_trajectory_warnings(train, valid) == []
+    run = [
         frame.copy() for frame in frames[:40]
-    ]  # a single run: longer than its share, it is cut, and said so
-    for step, frame in enumerate(one):
+    ]  # a single run, longer than the test set: it is split, with a warning
+    for step, frame in enumerate(run):
         frame.info |= {"step": step, "source": "a", "material": "b"}
-        frame.symbols[:] = one[0].symbols[0]
+        frame.symbols[:] = run[0].symbols[0]
         frame.info.pop("config_type", None)
-    same = [frame for frame in one if len(frame) == len(one[0])]
+    same = [frame for frame in run if len(frame) == len(run[0])]
     out = set(hold_out(same, fraction=0.2, seed=0))
     assert len(out) == np.ceil(0.2 * len(same))
-    (said,) = split_trajectory_warnings([same[i] for i in range(len(same)) if i not in out], [same[i] for i in out])
-    assert "1 trajectory is in both" in said
+    (warning,) = split_trajectory_warnings(
+        [same[i] for i in range(len(same)) if i not in out], [same[i] for i in out]
+    )
+    assert "1 trajectory is in both" in warning
 
 
 def test_mini_set_holds_relaxed_materials_of_many_kinds() -> None:

@@ -35,17 +35,17 @@ def read(path: Path, **settings: object) -> list[Atoms]:
     return import_frames([path], ImportConfig.model_validate(settings)).frames
 
 
-def assert_same(found: list[Atoms], wanted: list[Atoms]) -> None:
-    assert len(found) == len(wanted)
-    for one, other in zip(found, wanted, strict=True):
-        a, b = get_labels(one), get_labels(other)
-        assert one.get_chemical_symbols() == other.get_chemical_symbols()
+def assert_same(frames: list[Atoms], expected: list[Atoms]) -> None:
+    assert len(frames) == len(expected)
+    for frame, other in zip(frames, expected, strict=True):
+        a, b = get_labels(frame), get_labels(other)
+        assert frame.get_chemical_symbols() == other.get_chemical_symbols()
         assert a.energy == pytest.approx(b.energy, abs=DIGITS)
         np.testing.assert_allclose(a.forces, b.forces, atol=DIGITS)
         assert a.stress is not None
         assert b.stress is not None
         np.testing.assert_allclose(a.stress, b.stress, atol=DIGITS)
-        np.testing.assert_allclose(one.cell.array, other.cell.array, atol=DIGITS)
+        np.testing.assert_allclose(frame.cell.array, other.cell.array, atol=DIGITS)
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ def test_vasp_files(
     tmp_path: Path, small: list[Atoms], name: str, make: Callable[[list[Atoms]], str]
 ) -> None:
     (tmp_path / name).write_text(make(small))
-    found = import_frames([tmp_path], ImportConfig())
-    assert_same(found.frames, small)
-    assert found.sources[0].stress_check is not None
-    assert found.sources[0].stress_check.is_verified
-    assert found.frames[3].info["step"] == 3
-    assert found.frames[3].info["source"] == name
-    assert found.frames[3].info["material"] == "WSe2"
+    result = import_frames([tmp_path], ImportConfig())
+    assert_same(result.frames, small)
+    assert result.sources[0].stress_check is not None
+    assert result.sources[0].stress_check.is_verified
+    assert result.frames[3].info["step"] == 3
+    assert result.frames[3].info["source"] == name
+    assert result.frames[3].info["material"] == "WSe2"
     if name != "ML_AB":
-        assert found.frames[0].info["dft_xc"] == "PBE"
-        assert found.frames[0].info["dft_cutoff"] == 400.0
+        assert result.frames[0].info["dft_xc"] == "PBE"
+        assert result.frames[0].info["dft_cutoff"] == 400.0
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_steps_that_cannot_be_trusted_are_left_out(
     tmp_path: Path, small: list[Atoms], name: str, make: Callable[..., str]
 ) -> None:
     (tmp_path / name).write_text(make([*small, small[-1]], iterations=[9, 60, 9, 0, 9, 9, 9, 9, 9]))
-    found = import_frames([tmp_path], ImportConfig())
-    assert_same(found.frames, [f for k, f in enumerate(small) if k not in {1, 3}])
-    assert {one.step: one.reason.split(":")[0] for one in found.refused} == {
+    result = import_frames([tmp_path], ImportConfig())
+    assert_same(result.frames, [f for k, f in enumerate(small) if k not in {1, 3}])
+    assert {refusal.step: refusal.reason.split(":")[0] for refusal in result.refused} == {
         1: UNCONVERGED,
         3: MACHINE_LEARNED,
         8: DUPLICATE,
@@ -93,10 +93,10 @@ def test_an_aborted_run_gives_the_steps_it_finished(
 ) -> None:
     text = make(small)
     (tmp_path / name).write_text(text[: int(share * len(text))])
-    found = import_frames([tmp_path], ImportConfig())
-    assert 0 < len(found.frames) < len(small)
-    assert_same(found.frames, small[: len(found.frames)])
-    assert any(one.reason.startswith(TRUNCATED) for one in found.refused)
+    result = import_frames([tmp_path], ImportConfig())
+    assert 0 < len(result.frames) < len(small)
+    assert_same(result.frames, small[: len(result.frames)])
+    assert any(refusal.reason.startswith(TRUNCATED) for refusal in result.refused)
 
 
 def test_the_same_run_is_not_read_twice(tmp_path: Path, small: list[Atoms]) -> None:
@@ -119,18 +119,18 @@ FACTORS = {
 def test_sign_and_unit_of_a_stress_are_found(
     tmp_path: Path, small: list[Atoms], unit: str, keys: tuple[str, str, str]
 ) -> None:
-    lines = []
+    written_frames = []
     for frame in small:
         labels = get_labels(frame)
         assert labels.stress is not None
         bare = Atoms(frame.symbols, positions=frame.positions, cell=frame.cell, pbc=True)
         bare.info = {keys[0]: labels.energy, keys[2]: (FACTORS[unit] * labels.stress).ravel()}
         bare.arrays[keys[1]] = labels.forces
-        lines.append(bare)
-    write(tmp_path / "a.xyz", lines, format="extxyz")
-    found = import_frames([tmp_path / "a.xyz"], ImportConfig())
-    assert_same(found.frames, small)
-    assert bool(found.sources[0].notes) == (unit != "eV/Å³")
+        written_frames.append(bare)
+    write(tmp_path / "a.xyz", written_frames, format="extxyz")
+    result = import_frames([tmp_path / "a.xyz"], ImportConfig())
+    assert_same(result.frames, small)
+    assert bool(result.sources[0].notes) == (unit != "eV/Å³")
 
 
 def test_a_stress_that_fits_nothing_stops_the_import(tmp_path: Path, small: list[Atoms]) -> None:
@@ -146,43 +146,43 @@ def test_pulay_stress_is_measured_and_removed(tmp_path: Path, small: list[Atoms]
     for frame in small:
         frame.info["REF_stress"] = frame.info["REF_stress"] + 0.004 * np.eye(3).ravel()
     write(tmp_path / "a.xyz", small, format="extxyz")
-    found = import_frames([tmp_path / "a.xyz"], ImportConfig(remove_pulay=True))
-    assert found.sources[0].stress_check is not None
-    assert found.sources[0].stress_check.pulay == pytest.approx(0.004, abs=1e-5)
-    for one, other in zip(found.frames, small, strict=True):
-        labels = get_labels(one)
+    result = import_frames([tmp_path / "a.xyz"], ImportConfig(remove_pulay=True))
+    assert result.sources[0].stress_check is not None
+    assert result.sources[0].stress_check.pulay == pytest.approx(0.004, abs=1e-5)
+    for frame, other in zip(result.frames, small, strict=True):
+        labels = get_labels(frame)
         assert labels.stress is not None
-        kept = np.asarray(other.info["REF_stress"]).reshape(3, 3) - 0.004 * np.eye(3)
-        np.testing.assert_allclose(labels.stress, kept, atol=1e-5)
+        expected = np.asarray(other.info["REF_stress"]).reshape(3, 3) - 0.004 * np.eye(3)
+        np.testing.assert_allclose(labels.stress, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], axis: int) -> None:
-    lines = []
-    turn = np.roll(np.eye(3), axis + 1, axis=0)
+    written_frames = []
+    rotation = np.roll(np.eye(3), axis + 1, axis=0)
     for frame in small:
         labels = get_labels(frame)
         assert labels.stress is not None
-        cell = np.roll(frame.cell.array, axis - 2, axis=0) @ turn.T
-        other = Atoms(frame.symbols, positions=frame.positions @ turn.T, cell=cell, pbc=True)
-        other.info = {"energy": labels.energy, "stress": (turn @ labels.stress @ turn.T).ravel()}
-        other.arrays["forces"] = labels.forces @ turn.T
-        lines.append(other)
-    write(tmp_path / "a.xyz", lines, format="extxyz")
-    found = import_frames([tmp_path / "a.xyz"], ImportConfig())
-    assert found.sources[0].stress_check is not None
-    assert found.sources[0].stress_check.is_verified
-    for one, other in zip(found.frames, small, strict=True):
-        assert one.cell[2, 2] == pytest.approx(other.cell[2, 2])
-        assert np.linalg.norm(get_labels(one).forces) == pytest.approx(
+        cell = np.roll(frame.cell.array, axis - 2, axis=0) @ rotation.T
+        other = Atoms(frame.symbols, positions=frame.positions @ rotation.T, cell=cell, pbc=True)
+        other.info = {"energy": labels.energy, "stress": (rotation @ labels.stress @ rotation.T).ravel()}
+        other.arrays["forces"] = labels.forces @ rotation.T
+        written_frames.append(other)
+    write(tmp_path / "a.xyz", written_frames, format="extxyz")
+    result = import_frames([tmp_path / "a.xyz"], ImportConfig())
+    assert result.sources[0].stress_check is not None
+    assert result.sources[0].stress_check.is_verified
+    for frame, other in zip(result.frames, small, strict=True):
+        assert frame.cell[2, 2] == pytest.approx(other.cell[2, 2])
+        assert np.linalg.norm(get_labels(frame).forces) == pytest.approx(
             np.linalg.norm(get_labels(other).forces)
         )
-        a, b = get_labels(one).stress, get_labels(other).stress
+        a, b = get_labels(frame).stress, get_labels(other).stress
         assert a is not None
         assert b is not None
         assert np.linalg.det(a[:2, :2]) == pytest.approx(np.linalg.det(b[:2, :2]), abs=1e-9)
-    assert any(f"{len(small)} frames were rotated" in note for note in found.sources[0].notes)
-    assert found.frames[0].info["original_vacuum_axis"] == axis
+    assert any(f"{len(small)} frames were rotated" in note for note in result.sources[0].notes)
+    assert result.frames[0].info["original_vacuum_axis"] == axis
 
 
 def test_mixed_settings_stop_the_import(tmp_path: Path, small: list[Atoms]) -> None:
@@ -198,9 +198,9 @@ def test_what_is_no_sheet_is_refused_unless_wanted(tmp_path: Path, small: list[A
     bulk = small[0].copy()
     bulk.set_cell([3.3, 3.3, 4.5, 90, 90, 120], scale_atoms=True)
     write(tmp_path / "a.xyz", [bulk, *small], format="extxyz")
-    found = import_frames([tmp_path / "a.xyz"], ImportConfig())
-    assert len(found.frames) == len(small)
-    assert [one.reason for one in found.refused] == [NO_SHEET]
+    result = import_frames([tmp_path / "a.xyz"], ImportConfig())
+    assert len(result.frames) == len(small)
+    assert [refusal.reason for refusal in result.refused] == [NO_SHEET]
     assert len(read(tmp_path / "a.xyz", bulk=True)) == len(small) + 1
 
 
@@ -216,12 +216,12 @@ def test_forces_zeroed_by_constraints_are_refused(tmp_path: Path, small: list[At
         bare.calc = SinglePointCalculator(bare, energy=labels.energy, forces=forces)
         frames.append(bare)
     write(tmp_path / "a.traj", frames)
-    found = import_frames([tmp_path / "a.traj"], ImportConfig())
-    assert len(found.frames) == len(small) - 1
-    assert "constraints" in found.refused[0].reason
+    result = import_frames([tmp_path / "a.traj"], ImportConfig())
+    assert len(result.frames) == len(small) - 1
+    assert "constraints" in result.refused[0].reason
 
 
-def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: Path) -> None:
+def test_forces_that_break_the_symmetry_are_reported(frames: list[Atoms], tmp_path: Path) -> None:
     """An even k grid without Γ lacks the threefold axis; the levels of a W vacancy feel it, a Se vacancy hardly."""
     by_name = {frame.info["name"]: frame for frame in frames}
     assert 0 < force_asymmetry(by_name["vW3-06"]) < 1e-3  # on a grid with Γ
@@ -232,14 +232,14 @@ def test_forces_that_break_the_symmetry_are_told(frames: list[Atoms], tmp_path: 
     (note,) = asymmetry_warnings([by_name["vSe3-relax-01"], by_name["vW3-06"], by_name["vW3-12"]])
     assert "1 frame(s), worst frame 'vW3-06'" in note
     assert asymmetry_warnings([by_name["vSe3-relax-01"]]) == []
-    mended = by_name["vW3-06"].copy()
-    symmetry = find_symmetry(mended, symprec=2e-3)
-    turns = symmetry.cartesian_rotations(mended.cell.array)
-    forces = np.zeros((len(mended), 3))
-    for turn, images in zip(turns, symmetry.permutations, strict=True):
-        forces[images] += mended.arrays["REF_forces"] @ turn.T / len(turns)
-    mended.arrays["REF_forces"] = forces
-    assert force_asymmetry(mended) < 1e-9
+    symmetrised = by_name["vW3-06"].copy()
+    symmetry = find_symmetry(symmetrised, symprec=2e-3)
+    rotations = symmetry.cartesian_rotations(symmetrised.cell.array)
+    forces = np.zeros((len(symmetrised), 3))
+    for rotation, images in zip(rotations, symmetry.permutations, strict=True):
+        forces[images] += symmetrised.arrays["REF_forces"] @ rotation.T / len(rotations)
+    symmetrised.arrays["REF_forces"] = forces
+    assert force_asymmetry(symmetrised) < 1e-9
     write(tmp_path / "v.extxyz", [by_name["vW3-06"]], format="extxyz")
     assert any(
         "break the symmetry" in note for note in import_frames([tmp_path], ImportConfig()).sources[0].notes

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from flatforce.cli import app
 from flatforce.core.errors import ModelError
 from flatforce.models import load
-from flatforce.models.isolated import environments
+from flatforce.models.isolated import build, environments
 from flatforce.models.isolated.client import IsolatedBackend
 from flatforce.structures.strain import rattle_positions
 from flatforce.studies.inputs import input_hashes
@@ -119,7 +119,7 @@ def test_an_answer_that_nobody_read_is_not_taken_for_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(backend, "_answer", interrupted)
+        patch.setattr(backend, "_receive", interrupted)
         with pytest.raises(KeyboardInterrupt):
             backend.predict([sheet], stress=False)
     assert backend.predict([other], stress=False)[0].energy == expected
@@ -181,22 +181,22 @@ def test_a_self_test_that_crashed_is_no_judgement(
     python.touch()
     monkeypatch.setattr(subprocess, "run", played)
     if fits:
-        found = environments.create("sevennet")
+        found = build.create("sevennet")
         assert found.complete
         assert found.failed == [said]
         python.rename(python.with_name("gone"))
-        assert not environments.environments()[0].complete
+        assert not environments.list_environments()[0].complete
         python.with_name("gone").rename(python)
         with monkeypatch.context() as patch:
-            patch.setattr(environments, "_code", lambda: "of another day")
-            assert not environments.environments()[0].complete
-        marker = tmp_path / "sevennet" / environments.COMPLETE
+            patch.setattr(environments, "hash_code", lambda: "of another day")
+            assert not environments.list_environments()[0].complete
+        marker = tmp_path / "sevennet" / environments.MARKER
         marker.write_text(marker.read_text().replace(metadata.version("flatforce"), "0.0.1"))
-        assert not environments.environments()[0].complete  # of another version
+        assert not environments.list_environments()[0].complete  # of another version
     else:
         with pytest.raises(ModelError, match="self-test failed"):
-            environments.create("sevennet")
-        assert not environments.environments()[0].complete
+            build.create("sevennet")
+        assert not environments.list_environments()[0].complete
 
 
 def test_force_fields_without_a_file_are_told_apart(tmp_path: Path) -> None:
@@ -238,4 +238,4 @@ def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ModelError, match="no environment"):
         environments.remove("sevennet")
     with pytest.raises(ModelError, match="no environment"):
-        environments.create("gaussian")
+        build.create("gaussian")

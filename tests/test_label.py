@@ -1,4 +1,4 @@
-"""Labelling: cached, resumable, honest about failures."""
+"""Labelling: cached, resumable, failures reported."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def test_labels_are_the_calculators_and_computed_once(tmp_path: Path) -> None:
 
 def test_failure_is_recorded_and_never_a_label(tmp_path: Path) -> None:
     sheets = [*copper_sheets(1), monolayer(("W", "Se"), prototype="2H", a=3.3, thickness=3.3)]
-    found = label(sheets, EMT_SETTINGS, cache=tmp_path)
-    assert len(found.frames) == 1
-    ((name, reason),) = found.failures
+    result = label(sheets, EMT_SETTINGS, cache=tmp_path)
+    assert len(result.frames) == 1
+    ((name, reason),) = result.failures
     assert "Se2W" in name
     assert "No EMT-potential for" in reason
     assert label(sheets, EMT_SETTINGS, cache=tmp_path).n_computed == 0
@@ -60,8 +60,8 @@ def test_failure_is_recorded_and_never_a_label(tmp_path: Path) -> None:
 
 def test_dead_worker_is_a_failure_with_a_reason(tmp_path: Path) -> None:
     config = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["false"])
-    found = label(copper_sheets(1), config, cache=tmp_path)
-    assert "status 1" in found.failures[0][1]
+    result = label(copper_sheets(1), config, cache=tmp_path)
+    assert "status 1" in result.failures[0][1]
 
 
 def test_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ NO_MORE_FILES = "__import__('resource').setrlimit(1, (0, 0))  # RLIMIT_FSIZE: as
 @pytest.mark.parametrize(
     "fails", ["raise OSError(28, 'No space left on device')", "raise MemoryError()", NO_MORE_FILES]
 )
-def test_what_the_machine_failed_at_is_tried_again(tmp_path: Path, fails: str) -> None:
+def test_failures_of_the_machine_are_retried(tmp_path: Path, fails: str) -> None:
     module = tmp_path / "full_disk.py"
     module.write_text(
         "from pathlib import Path\nfrom ase.calculators.emt import EMT\n"
@@ -97,7 +97,7 @@ def test_what_the_machine_failed_at_is_tried_again(tmp_path: Path, fails: str) -
     assert (len(again.frames), again.n_transient, again.n_computed) == (2, 0, 2)
 
 
-def test_killed_worker_is_tried_again_and_too_little_time_when_there_is_more(tmp_path: Path) -> None:
+def test_killed_worker_is_retried_and_a_timeout_when_there_is_more_time(tmp_path: Path) -> None:
     sheets = copper_sheets(1)
     for status in ("-KILL $$", "-TERM $$"):
         killed = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["sh", "-c", f"kill {status}"])
@@ -105,8 +105,8 @@ def test_killed_worker_is_tried_again_and_too_little_time_when_there_is_more(tmp
     slow = LabelConfig(settings=EMT_SETTINGS.settings, launcher=["sh", "-c", "sleep 30"], timeout=0.2)
     assert "no result after" in label(sheets, slow, cache=tmp_path).failures[0][1]
     assert label(sheets, slow, cache=tmp_path).n_computed == 0
-    done = label(sheets, EMT_SETTINGS, cache=tmp_path)
-    assert (done.n_computed, len(done.frames)) == (1, 1)
+    result = label(sheets, EMT_SETTINGS, cache=tmp_path)
+    assert (result.n_computed, len(result.frames)) == (1, 1)
 
 
 def test_rank_of_another_program_is_not_the_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,28 +121,28 @@ def test_command_writes_over_nothing_that_it_did_not_write(tmp_path: Path) -> No
     broken.positions[0, 0] = np.nan
     write(tmp_path / "nan.extxyz", broken, format="extxyz")
     (tmp_path / "c.yaml").write_text("settings: {engine: ase, calculator: 'ase.calculators.emt:EMT'}\n")
-    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.extxyz")}
-    for given, output, said in (
-        ("in.extxyz", "in.extxyz", "is also what is to be labelled"),
-        ("in.extxyz", "other.extxyz", "is there already"),
+    contents = {path.name: path.read_bytes() for path in tmp_path.glob("*.extxyz")}
+    for structures, output, message in (
+        ("in.extxyz", "in.extxyz", "is also the file of the structures"),
+        ("in.extxyz", "other.extxyz", "other.extxyz exists"),
         ("nan.extxyz", "out.extxyz", "not finite numbers"),
     ):
-        done = run(tmp_path, "label", given, "-c", "c.yaml", "-o", output)
-        assert done.returncode == 2
-        assert said in " ".join(done.stderr.split())
-    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.extxyz")} == before
-    for _ in range(2):  # its own output it may write anew
+        command = run(tmp_path, "label", structures, "-c", "c.yaml", "-o", output)
+        assert command.returncode == 2
+        assert message in " ".join(command.stderr.split())
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.extxyz")} == contents
+    for _ in range(2):  # the command may overwrite its own output
         assert run(tmp_path, "label", "in.extxyz", "-c", "c.yaml", "-o", "out.extxyz").returncode == 0
 
 
 def test_key_follows_structure_and_settings() -> None:
-    one, other = copper_sheets(2)
-    assert label_key(one, GpawSettings()) == label_key(one.copy(), GpawSettings())
-    assert label_key(one, GpawSettings()) != label_key(other, GpawSettings())
-    assert label_key(one, GpawSettings()) != label_key(one, GpawSettings(cutoff=500))
+    sheet, other = copper_sheets(2)
+    assert label_key(sheet, GpawSettings()) == label_key(sheet.copy(), GpawSettings())
+    assert label_key(sheet, GpawSettings()) != label_key(other, GpawSettings())
+    assert label_key(sheet, GpawSettings()) != label_key(sheet, GpawSettings(cutoff=500))
 
 
-def test_killed_run_goes_on(tmp_path: Path) -> None:
+def test_killed_run_continues(tmp_path: Path) -> None:
     write(tmp_path / "in.extxyz", copper_sheets(6), format="extxyz")
     (tmp_path / "c.yaml").write_text(
         "settings: {engine: ase, calculator: 'ase.calculators.emt:EMT'}\nworkers: 1\n"
@@ -155,14 +155,14 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done = len(list(cache.glob("*.json")))
-    assert 2 <= done < 6
+    n_done = len(list(cache.glob("*.json")))
+    assert 2 <= n_done < 6
     assert not (tmp_path / "out.extxyz").exists()
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "n_labelled" in again.stdout
-    found = label(copper_sheets(6), EMT_SETTINGS, cache=cache)
-    assert found.n_computed == 0
-    assert len(found.frames) == 6
+    result = label(copper_sheets(6), EMT_SETTINGS, cache=cache)
+    assert result.n_computed == 0
+    assert len(result.frames) == 6
 
 
 @pytest.mark.slow
@@ -176,12 +176,12 @@ def test_gpaw_reproduces_a_bundled_frame(
     for name in ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"):  # containers run as root
         monkeypatch.setenv(name, "1")
     (frame,) = [f for f in frames if f.info["name"] == "prim-00"]
-    found = label([frame], LabelConfig(workers=1, launcher=launcher), cache=tmp_path)
-    assert not found.failures
+    result = label([frame], LabelConfig(workers=1, launcher=launcher), cache=tmp_path)
+    assert not result.failures
     (log,) = (tmp_path / "logs").glob("*.txt")
     assert f"cores:  {2 if launcher else 1}" in log.read_text()
     assert "Fatal" not in log.with_suffix(".err").read_text()
-    old, new = get_labels(frame), get_labels(found.frames[0])
+    old, new = get_labels(frame), get_labels(result.frames[0])
     assert new.energy == pytest.approx(old.energy, abs=1e-3 * len(frame))  # 1 meV/atom
     np.testing.assert_allclose(new.forces, old.forces, atol=5e-3)  # 5 meV/Å
     assert np.abs(old.forces).max() > 0.1

@@ -14,10 +14,11 @@ from flatforce.core.errors import ConfigError, DataError, ModelError
 from flatforce.data.frames import read_frames
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.models import load
-from flatforce.models.isolated.environments import PLAUSIBLE, environment_for
-from flatforce.models.training import epochs, run
+from flatforce.models.isolated.build import PLAUSIBLE
+from flatforce.models.isolated.environments import environment_for
+from flatforce.models.training import epochs, member
 from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.initial_model import _scale
+from flatforce.models.training.initial_model import data_scale
 from flatforce.models.training.learners.base import Learner
 from flatforce.models.training.run import train
 from flatforce.structures.prototypes import monolayer
@@ -152,7 +153,7 @@ def test_replayed_frames_carry_what_the_model_said(
         seen.extend(learnt)
         return original(learner, learnt, *rest, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "fit", noted)
+    monkeypatch.setattr(member, "fit", noted)
     given = {"data": [str(others)], "count": 100}
     result = train(config(few_frames, start_from=before, replay=given, refit_e0s=False), tmp_path / "further")
     card = result["details"]["cards"][0]
@@ -202,10 +203,10 @@ def test_materials_are_held_out_whole(tmp_path: Path, frames: list[Atoms]) -> No
 
 def test_scale_of_energies_alone_is_theirs(few_frames: Path) -> None:
     frames, zero = read_frames(few_frames), {"W": 0.0, "Se": 0.0}
-    alone = _scale(frames, zero, energy_only=True)
+    alone = data_scale(frames, zero, energy_only=True)
     for frame in frames:
         del frame.arrays["REF_forces"]
-    assert alone.force == pytest.approx(_scale(frames, zero, energy_only=True).force)
+    assert alone.force == pytest.approx(data_scale(frames, zero, energy_only=True).force)
     assert alone.force == pytest.approx(np.std([frame.info["REF_energy"] / len(frame) for frame in frames]))
 
 

@@ -13,7 +13,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from flatforce.core.errors import ModelError
 from flatforce.models import Potential, load
 from flatforce.models.calculator import SheetCalculator
-from flatforce.models.isolated.environments import PLAUSIBLE
+from flatforce.models.isolated.build import PLAUSIBLE
 from flatforce.models.protocols import RawPrediction
 from flatforce.models.spec import committee_members, model_files
 from flatforce.properties.relax import relax

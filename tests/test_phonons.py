@@ -21,7 +21,7 @@ from flatforce.properties.phonons.force_constants.finite_displacements import (
     to_ase,
 )
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules, residuals
+from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules, sum_rule_residuals
 from flatforce.properties.phonons.pristine import flexural_exponent, pristine_phonons
 from flatforce.properties.phonons.result import write_phonopy_files
 from flatforce.properties.phonons.spectra.band_path import standard_path
@@ -43,7 +43,7 @@ def exact(spring_sheet: Atoms) -> tuple[Atoms, np.ndarray]:
 
 def test_springs_obey_every_rule(exact: tuple[Atoms, np.ndarray]) -> None:
     atoms, constants = exact
-    found = residuals(SparseForceConstants.from_dense(atoms, constants))
+    found = sum_rule_residuals(SparseForceConstants.from_dense(atoms, constants))
     assert max(found.translation, found.permutation, found.rotation) < 1e-11
     assert found.huang < 1e-8
 
@@ -69,13 +69,13 @@ def test_correction_restores_the_flexural_branch(
     assert broken != pytest.approx(2.0, abs=0.2)
 
     sparse = enforce_sum_rules(SparseForceConstants.from_dense(atoms, noisy))
-    left, mended = residuals(sparse), sparse.dense()
-    assert max(left.translation, left.permutation, left.rotation) < 1e-9
-    assert left.huang < 1e-6
-    phonon.force_constants = mended
+    residuals, corrected = sum_rule_residuals(sparse), sparse.dense()
+    assert max(residuals.translation, residuals.permutation, residuals.rotation) < 1e-9
+    assert residuals.huang < 1e-6
+    phonon.force_constants = corrected
     assert flexural_exponent(phonon, end) == pytest.approx(2.0, abs=0.02)
-    np.testing.assert_allclose(enforce_sum_rules(sparse).dense(), mended, atol=1e-9)
-    assert np.linalg.norm(mended - noisy) < np.linalg.norm(noisy - constants)
+    np.testing.assert_allclose(enforce_sum_rules(sparse).dense(), corrected, atol=1e-9)
+    assert np.linalg.norm(corrected - noisy) < np.linalg.norm(noisy - constants)
 
 
 def _translation(atoms: Atoms, shift: list[float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""VASP and Quantum ESPRESSO: inputs against their manuals, failures mended or told, labels in order."""
+"""VASP and Quantum ESPRESSO: inputs against their manuals, failures corrected or reported, labels in order."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MOCK = str(Path(mock_programs.__file__).resolve())
 @pytest.fixture
 def sheet() -> Atoms:
     """Species interleaved, so that VASP's order differs from the frame's."""
-    made = monolayer(("W", "Se"), prototype="2H", a=3.3, thickness=3.3).repeat((2, 1, 1))
-    return rattle_positions(made, amplitude=0.1, rng=np.random.default_rng(3))
+    unit = monolayer(("W", "Se"), prototype="2H", a=3.3, thickness=3.3).repeat((2, 1, 1))
+    return rattle_positions(unit, amplitude=0.1, rng=np.random.default_rng(3))
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def vasp(potcars: str, *plan: str) -> LabelConfig:
 
 
 def test_vasp_labels_keep_the_order_of_the_frame(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
-    found = label([sheet], vasp(potcars, "fine"), cache=tmp_path / "c")
-    assert not found.failures
-    labels, wanted = get_labels(found.frames[0]), mock_programs.labels_of(sheet)
-    np.testing.assert_allclose(labels.forces, wanted.forces, atol=1e-6)
+    result = label([sheet], vasp(potcars, "fine"), cache=tmp_path / "c")
+    assert not result.failures
+    labels, expected = get_labels(result.frames[0]), mock_programs.labels_of(sheet)
+    np.testing.assert_allclose(labels.forces, expected.forces, atol=1e-6)
     assert sheet.get_chemical_symbols() != sorted(sheet.get_chemical_symbols())
     (folder,) = [path for path in (tmp_path / "c" / "logs").iterdir() if path.is_dir()]
     assert (folder / "POTCAR").read_text() == "PAW_PBE Se\nPAW_PBE W_sv\n"
@@ -61,18 +61,20 @@ def test_vasp_labels_keep_the_order_of_the_frame(sheet: Atoms, potcars: str, tmp
 
 
 @pytest.mark.parametrize("failure", ["unconverged", "crash"])
-def test_a_known_failure_is_mended(sheet: Atoms, potcars: str, tmp_path: Path, failure: str) -> None:
-    found = label([sheet], vasp(potcars, failure, "fine"), cache=tmp_path / "c")
-    assert not found.failures
+def test_a_known_failure_is_corrected(sheet: Atoms, potcars: str, tmp_path: Path, failure: str) -> None:
+    result = label([sheet], vasp(potcars, failure, "fine"), cache=tmp_path / "c")
+    assert not result.failures
     (folder,) = [path for path in (tmp_path / "c" / "logs").iterdir() if path.is_dir()]
     assert (folder / "calls.txt").read_text() == f"{failure} fine"
     assert "ALGO = All" in (folder / "INCAR").read_text()
 
 
-def test_a_failure_that_stays_is_told_and_is_no_label(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
-    found = label([sheet], vasp(potcars, "unconverged"), cache=tmp_path / "c")
-    assert not found.frames
-    ((_, reason),) = found.failures
+def test_a_persistent_failure_is_reported_and_gives_no_label(
+    sheet: Atoms, potcars: str, tmp_path: Path
+) -> None:
+    result = label([sheet], vasp(potcars, "unconverged"), cache=tmp_path / "c")
+    assert not result.frames
+    ((_, reason),) = result.failures
     assert "electronic steps not converged" in reason
     assert "'ALGO': 'All'" in reason
 
@@ -111,7 +113,7 @@ def alive(number: str) -> bool:
 
 def test_moments_of_a_frame_decide_its_label(sheet: Atoms, potcars: str, tmp_path: Path) -> None:
     moments = sheet.copy()
-    moments.set_initial_magnetic_moments([2.0 if one == "W" else 0.0 for one in sheet.symbols])
+    moments.set_initial_magnetic_moments([2.0 if symbol == "W" else 0.0 for symbol in sheet.symbols])
     plain = VaspSettings(engine="vasp", setups={"W": "W_sv"})
     spin = plain.model_copy(update={"spin": True})
     assert label_key(sheet, plain) == label_key(moments, plain)
@@ -152,8 +154,8 @@ def test_espresso_input(sheet: Atoms, tmp_path: Path) -> None:
     assert "starting_magnetization" not in text
     spin = settings.model_copy(update={"spin": True})
     write_espresso(sheet, spin, machine, tmp_path, {})
-    begun = re.findall(r"starting_magnetization\(\d\)\s*=\s*(\S+)", (tmp_path / "pw.in").read_text())
-    assert begun == ["0.5", "0.5"]
+    initial = re.findall(r"starting_magnetization\(\d\)\s*=\s*(\S+)", (tmp_path / "pw.in").read_text())
+    assert initial == ["0.5", "0.5"]
     (tmp_path / "W.upf").unlink()
     with pytest.raises(ConfigError, match="no pseudopotential of W"):
         write_espresso(sheet, settings, machine, tmp_path, {})

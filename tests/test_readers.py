@@ -1,4 +1,4 @@
-"""Quantum ESPRESSO, ASE databases and trajectories, CASM: the numbers of the file, or the true reason."""
+"""Quantum ESPRESSO, ASE databases and trajectories, CASM: the numbers of the file, or the reason of the refusal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def reasons(content: FileContent) -> list[str]:
 
 
 def numbers(pattern: str, text: str) -> np.ndarray[Any, Any]:
-    return np.array([[float(word) for word in found.groups()] for found in re.finditer(pattern, text)])
+    return np.array([[float(number) for number in match.groups()] for match in re.finditer(pattern, text)])
 
 
 def test_quantum_espresso() -> None:
@@ -74,7 +74,7 @@ def test_quantum_espresso_cut_or_unconverged(tmp_path: Path) -> None:
     assert reasons(read_espresso(loose)) == [UNCONVERGED]
 
 
-def computed(frame: Atoms, **results: Any) -> Atoms:
+def with_results(frame: Atoms, **results: Any) -> Atoms:
     atoms = Atoms(frame.numbers, positions=frame.positions, cell=frame.cell, pbc=True)
     atoms.calc = SinglePointCalculator(atoms, **results)
     return atoms
@@ -82,14 +82,14 @@ def computed(frame: Atoms, **results: Any) -> Atoms:
 
 @pytest.mark.parametrize("kind", ["frames.db", "frames.traj"])
 def test_ase_files(tmp_path: Path, frames: list[Atoms], kind: str) -> None:
-    wanted = [frame for frame in frames if len(frame) == 3][:3]
-    labels = [get_labels(frame) for frame in wanted]
+    expected = [frame for frame in frames if len(frame) == 3][:3]
+    labels = [get_labels(frame) for frame in expected]
     whole = [
-        computed(f, energy=x.energy, forces=x.forces, stress=x.stress)
-        for f, x in zip(wanted, labels, strict=True)
+        with_results(f, energy=x.energy, forces=x.forces, stress=x.stress)
+        for f, x in zip(expected, labels, strict=True)
     ]
-    bare = computed(wanted[0], energy=-1.0)
-    pinned = computed(wanted[1], energy=-1.0, forces=np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, -1]]))
+    bare = with_results(expected[0], energy=-1.0)
+    pinned = with_results(expected[1], energy=-1.0, forces=np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, -1]]))
     pinned.set_constraint(FixAtoms([0]))
     path = tmp_path / kind
     if kind.endswith("db"):
@@ -100,18 +100,18 @@ def test_ase_files(tmp_path: Path, frames: list[Atoms], kind: str) -> None:
         with Trajectory(path, "w") as trajectory:
             for atoms in (*whole, bare, pinned):
                 trajectory.write(atoms)
-    found = imported(path)
-    assert len(found.frames) == 3
-    for frame, label in zip(found.frames, labels, strict=True):
+    result = imported(path)
+    assert len(result.frames) == 3
+    for frame, label in zip(result.frames, labels, strict=True):
         read = get_labels(frame)
         assert read.energy == pytest.approx(label.energy)
         np.testing.assert_allclose(read.forces, label.forces, atol=1e-9)
         assert read.stress is not None
         assert label.stress is not None
         np.testing.assert_allclose(read.stress, label.stress, atol=1e-9)
-    told = reasons(read_ase(path))
-    assert told[0] == NO_FORCES
-    assert "constraints" in told[1]
+    refusals = reasons(read_ase(path))
+    assert refusals[0] == NO_FORCES
+    assert "constraints" in refusals[1]
 
 
 @pytest.mark.parametrize("layout", ["0.2", "1.0"])

@@ -54,7 +54,7 @@ def test_defect_phonons(tmp_path: Path, model_file: Path, unit: Any) -> None:
     write(tmp_path / "unit.extxyz", unit, format="extxyz")
     settings = {"relaxation": {"relax_cell": False, "max_steps": 5}, "points_per_segment": 4}
     (tmp_path / "d.yaml").write_text(yaml.safe_dump(settings))
-    words = ["defect", "phonons", str(model_file), "unit.extxyz", "v_Se:top", "-n", "5", "-c", "d.yaml"]
+    words = ["defect", "phonons", str(model_file), "unit.extxyz", "v_Se:top", "-s", "5", "5", "-c", "d.yaml"]
     run_to_the_end(tmp_path, [*words, "-o", "whole"])
     cut = tmp_path / "cut" / "5x5"
     kill_when(tmp_path, [*words, "-o", "cut"], lambda: any(cut.rglob("relaxation.npz")))

@@ -18,14 +18,15 @@ from flatforce.core.hashing import hash_structure
 from flatforce.core.results import read_arrays, read_record
 from flatforce.models.spec import model_path
 from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.data import load_data, write_split
+from flatforce.models.training.data import load_data
+from flatforce.models.training.member_data import write_split
 from flatforce.properties.phonons.defects.committee_uncertainty import (
-    MemberSpectra,
+    compare_members,
     force_calibration_factor,
-    spread,
 )
-from flatforce.properties.phonons.defects.strain_series import follow_strain
-from flatforce.studies.committee_stages import held_out
+from flatforce.properties.phonons.defects.member_spectra import MemberSpectra
+from flatforce.properties.phonons.defects.strain_series import compare_strains
+from flatforce.studies.committee import without_training_frames
 
 GRID = np.arange(0.0, 12.0, 0.02)
 """THz."""
@@ -58,9 +59,9 @@ def test_modes_are_followed_where_they_cross(rng: np.random.Generator) -> None:
         sets = [[[0, 1], [2], [3]][k] for k in order]
         members.append(member(frequencies**2, turned, sets))
     assert members[1].set_frequency.tolist() == pytest.approx([3.1, 6.9, 7.5])
-    found = spread(members, calibration=2.0)
+    found = compare_members(members, calibration_factor=2.0)
     wanted = [np.std(part, ddof=1) for part in ([3.0, 3.1, 2.9], [7.0, 7.5, 7.1], [7.4, 6.9, 7.7])]
-    assert [mode.interval for mode in found.modes] == pytest.approx([2 * one for one in wanted])
+    assert [mode.uncertainty for mode in found.modes] == pytest.approx([2 * one for one in wanted])
     assert [mode.n_members for mode in found.modes] == [3, 3, 3]
     assert found.metrics["ldos_uncertainty"] > 0
     np.testing.assert_allclose(found.bands[1, 0, :2], 2 * wanted[0])
@@ -71,10 +72,10 @@ def test_a_mode_unknown_to_the_others_has_no_interval(rng: np.random.Generator) 
     squares = np.array([9.0, 16.0, 25.0, 36.0])
     first = member(squares, vectors, [[0], [1]])
     second = member(squares, vectors, [[2], [1]])
-    found = spread([first, second])
+    found = compare_members([first, second])
     assert [mode.n_members for mode in found.modes] == [1, 2]
-    assert np.isnan(found.modes[0].interval)
-    assert found.modes[1].interval == 0
+    assert np.isnan(found.modes[0].uncertainty)
+    assert found.modes[1].uncertainty == 0
 
 
 def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> None:
@@ -94,11 +95,11 @@ def test_calibration_leaves_out_what_a_member_has_learnt(frames: list[Atoms], tm
     bundled = json.loads(model_path("wse2-pbe").with_suffix(".split.json").read_text())
     assert len(bundled["train"]) + len(bundled["valid"]) + len(bundled["test"]) == len(frames)
     both = f"committee:{tmp_path / 'my.model'},mace:wse2-pbe"
-    found = {hash_structure(frame) for frame in held_out(both, frames)}
-    assert found == set(bundled["test"]) - {hash_structure(frame) for frame in data.fit}
+    found = {hash_structure(frame) for frame in without_training_frames(both, frames)}
+    assert found == set(bundled["test"]) - {hash_structure(frame) for frame in data.train_valid}
     assert 0 < len(mine) < 12
     with pytest.raises(DataError, match="every frame"):
-        held_out(both, data.fit)
+        without_training_frames(both, data.train_valid)
 
 
 def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) -> None:
@@ -109,7 +110,7 @@ def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) 
         frequencies = np.array([4.0, 6.0, 6.3]) + strain * np.array([-10.0, 40.0, -10.0])
         order = np.argsort(frequencies)
         members.append(member(frequencies**2, vectors, [[int(k)] for k in order]))
-    found = follow_strain(strains, members)
+    found = compare_strains(strains, members)
     assert found.reference == 1
     assert found.slopes == pytest.approx([-0.1, 0.4, -0.1])
     assert found.metrics["max_ldos_difference"] > 0.1
@@ -121,7 +122,7 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     (tmp_path / "c.yaml").write_text(
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
     )
-    words = ["defect", "strain", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-n", "4"]
+    words = ["defect", "strain", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-s", "4", "4"]
     words += ["--strain", "0.0", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
     CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")], catch_exceptions=False)
     record, arrays = read_record(tmp_path / "out" / "strain"), read_arrays(tmp_path / "out" / "strain")
@@ -157,8 +158,8 @@ def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) ->
     words += [str(tmp_path / "unit.extxyz"), "v_Se:top", "--sizes", "4", "5", "--committee"]
     words += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
     CliRunner().invoke(app, words, catch_exceptions=False)
-    classify_modes = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]
-    assert {len(mode["participation_number"]) for mode in classify_modes} == {2}
+    modes = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]
+    assert {len(mode["participation_number"]) for mode in modes} == {2}
     record, arrays = read_record(tmp_path / "out" / "committee"), read_arrays(tmp_path / "out" / "committee")
     singles = [read_arrays(tmp_path / "out" / f"member_{k}" / "4x4") for k in (0, 1)]
     bands = np.array([one["bands"] for one in singles])

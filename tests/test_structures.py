@@ -10,7 +10,8 @@ from ase import Atoms
 
 from flatforce.core.errors import GeometryError
 from flatforce.structures.defect_notation import parse_defect
-from flatforce.structures.defects import build_defect, distinct_sites
+from flatforce.structures.defect_sites import distinct_sites
+from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import as_slab, membrane_stress, slab_virial_residual, unwrapped_heights
 from flatforce.structures.strain import apply_strain, rattle_positions

@@ -9,7 +9,8 @@ import pytest
 from flatforce.core.errors import ConfigError, ModelError
 from flatforce.models.training import run
 from flatforce.models.training import sweep as module
-from flatforce.models.training.sweep import SweepConfig, sweep
+from flatforce.models.training.sweep import sweep
+from flatforce.models.training.sweep_config import SweepConfig
 from flatforce.report.page import write_report
 
 pytest.importorskip("optuna")
@@ -48,7 +49,7 @@ def test_killed_grid_runs_every_choice_once(
     sweep(config(few_frames), tmp_path / "s")
     assert len(calls) == 5
     page = write_report(tmp_path / "s", tmp_path / "page")
-    assert "Runs, the best first" in page.read_text()
+    assert "Training runs, the best first" in page.read_text()
 
 
 def test_ranges_reach_into_parts_and_whole_numbers(few_frames: Path, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_run_that_fails_is_counted_and_not_repeated(few_frames: Path, tmp_path
     result = sweep(config(few_frames, vary={"n_frames": [4, 4000]}), tmp_path)
     assert result["metrics"]["n_failed"] == 1
     assert "4000" in result["details"]["rows"][-1]["failed"]
-    with pytest.raises(ModelError, match="No run"):
+    with pytest.raises(ModelError, match="No training run"):
         sweep(config(few_frames, vary={"n_frames": [4000]}), tmp_path / "none")
 
 
@@ -84,7 +85,7 @@ def test_mistakes_are_told_before_anything_runs(few_frames: Path, tmp_path: Path
     with pytest.raises(ConfigError, match="learning_rat"):
         sweep(config(few_frames, vary={"learning_rat": [0.1]}), tmp_path)
     alone = {"weights": {"forces": 0.0, "stress": 0.0}}
-    with pytest.raises(ConfigError, match="cannot be swept"):
+    with pytest.raises(ConfigError, match="energy-only"):
         sweep(config(few_frames, train=config(few_frames).train | alone), tmp_path)
     with pytest.raises(ValueError, match="sampler: tpe"):
         config(few_frames, vary={"learning_rate": {"low": 0.1, "high": 0.2}})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,14 +16,17 @@ from torch.nn import Linear
 from flatforce.core.errors import DataError, ModelError, ResultError
 from flatforce.core.hashing import hash_structure
 from flatforce.models import load
-from flatforce.models.training import epochs, run
+from flatforce.models.training import epochs, member
 from flatforce.models.training.architectures import MaceArchitecture
 from flatforce.models.training.config import StageTwo, TrainConfig, Weights
+from flatforce.models.training.examples import LabelBatch
 from flatforce.models.training.files import save_torch
-from flatforce.models.training.learners.base import Predicted
-from flatforce.models.training.loss import Truth, sheet_loss
+from flatforce.models.training.learners.base import PredictionBatch
+from flatforce.models.training.loss import sheet_loss
+from flatforce.models.training.progression import Progression
+from flatforce.models.training.reference_energies import choose_reference_energies
 from flatforce.models.training.run import train
-from flatforce.models.training.targets import reference_energies, split_validation
+from flatforce.models.training.splits import split_validation
 from flatforce.studies import stages
 
 SMALL = MaceArchitecture(hidden_irreps="4x0e", r_max=4.0, max_ell=1, correlation=2)
@@ -213,8 +214,10 @@ def test_huber_is_torchs_and_square_for_small_errors() -> None:
     torch = pytest.importorskip("torch")
     errors = torch.linspace(-0.1, 0.1, 42, dtype=torch.float64).reshape(14, 3)
     nothing = torch.zeros(1)
-    batch = Truth(nothing, errors, nothing, nothing, torch.tensor([14]), nothing, factors=torch.ones(1))
-    out = Predicted(nothing, torch.zeros_like(errors), None)
+    batch = LabelBatch(
+        nothing, errors, nothing, nothing, torch.tensor([14]), nothing, weights=torch.ones(1)
+    )
+    out = PredictionBatch(nothing, torch.zeros_like(errors), None)
     weights = Weights(energy=0.0, forces=1.0, stress=0.0)
     found = sheet_loss(batch, out, weights, huber_delta=0.03)
     wanted = 2 * torch.nn.functional.huber_loss(errors, out.forces, delta=0.03)  # torch halves the square
@@ -236,8 +239,8 @@ def test_a_frame_weighs_as_often_as_it_is_told(rng: np.random.Generator) -> None
         pushes = np.concatenate([forces[k] for k in frames])
         values = (energy[frames], pushes, tension[frames], ones, sizes[frames], heights, np.array(factors))
         nothing = torch.zeros(len(frames))
-        out = Predicted(nothing, torch.zeros(len(pushes), 3), torch.zeros(len(frames), 3, 3))
-        return float(sheet_loss(Truth(*map(torch.as_tensor, values)), out, weights, huber_delta=0.5))
+        out = PredictionBatch(nothing, torch.zeros(len(pushes), 3), torch.zeros(len(frames), 3, 3))
+        return float(sheet_loss(LabelBatch(*map(torch.as_tensor, values)), out, weights, huber_delta=0.5))
 
     for weights, counts in (
         (Weights(energy=1.0, forces=0.0, stress=0.0), np.ones(2)),
@@ -285,7 +288,7 @@ def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytes
     original = sheet_loss
     calls = 0
 
-    def explode(batch: Truth, out: Predicted, weights: Weights, huber_delta: None) -> object:
+    def explode(batch: LabelBatch, out: PredictionBatch, weights: Weights, huber_delta: None) -> object:
         nonlocal calls
         calls += 1
         loss = original(batch, out, weights, huber_delta=huber_delta)
@@ -300,24 +303,24 @@ def test_divergence_is_said(few_frames: Path, tmp_path: Path, monkeypatch: pytes
 
 def test_validation_frames_that_are_met_by_accident_end_no_run() -> None:
     weights = Linear(1, 1).state_dict
-    run_ = SimpleNamespace(state=epochs.Progression(), _averaged=nullcontext, _weights=weights)
-    for valid, trained in ((1e-9, 0.01), (0.02, 0.01)):
-        epochs._Run._judge(run_, {"valid_loss": valid, "train_loss": trained})  # type: ignore[arg-type]
-        assert not run_.state.diverged
-    epochs._Run._judge(run_, {"valid_loss": 200.0, "train_loss": 150.0})  # type: ignore[arg-type]
-    assert run_.state.diverged
+    state = Progression()
+    for valid_loss, train_loss in ((1e-9, 0.01), (0.02, 0.01)):
+        state.rank_epoch({"valid_loss": valid_loss, "train_loss": train_loss}, weights)
+        assert not state.diverged
+    state.rank_epoch({"valid_loss": 200.0, "train_loss": 150.0}, weights)
+    assert state.diverged
 
 
 def test_reference_energies(frames: list[Atoms]) -> None:
-    fitted = reference_energies(frames, TrainConfig())
+    fitted = choose_reference_energies(frames, TrainConfig())
     for frame in frames[:3]:
         left = frame.info["REF_energy"] - sum(fitted[s] for s in frame.get_chemical_symbols())
         assert abs(left) / len(frame) < 0.5
-    assert reference_energies(frames, TrainConfig(e0s={"W": 1.0, "Se": 2.0})) == {"Se": 2.0, "W": 1.0}
+    assert choose_reference_energies(frames, TrainConfig(e0s={"W": 1.0, "Se": 2.0})) == {"Se": 2.0, "W": 1.0}
     with pytest.raises(DataError, match="no reference energy for W"):
-        reference_energies(frames, TrainConfig(e0s={"Se": 2.0}))
+        choose_reference_energies(frames, TrainConfig(e0s={"Se": 2.0}))
     with pytest.raises(DataError, match="no reference energy"):
-        reference_energies(frames, TrainConfig(e0s="isolated"))
+        choose_reference_energies(frames, TrainConfig(e0s="isolated"))
 
 
 def test_tensorboard_is_written_when_asked(few_frames: Path, tmp_path: Path) -> None:
@@ -349,7 +352,7 @@ def test_patience_stops_once(few_frames: Path, tmp_path: Path, monkeypatch: pyte
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_test_errors", kill)
+        patch.setattr(member, "held_out_errors", kill)
         with pytest.raises(Killed):
             train(config, tmp_path)
     rows = (tmp_path / "metrics.csv").read_text()
@@ -362,7 +365,7 @@ def test_patience_stops_once(few_frames: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_without_held_out_frames_the_errors_say_what_they_are(few_frames: Path, tmp_path: Path) -> None:
     result = train(small(few_frames, test_fraction=0.0, epochs=1), tmp_path)
-    assert any("no frame was held out" in text for text in result["warnings"])
+    assert any("there is no test set" in text for text in result["warnings"])
 
 
 def test_frames_without_names_are_held_out_and_found_again(few_frames: Path, tmp_path: Path) -> None:

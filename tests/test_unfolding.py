@@ -61,7 +61,8 @@ def test_a_vacancy_reduces_the_weight_at_every_k(unit: Atoms) -> None:
 
 def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
     from flatforce.properties.phonons.config import DiluteConfig
-    from flatforce.studies.embedded_stages import dilute
+    from flatforce.studies.embedded import DiluteStage
+    from flatforce.studies.session import Session
 
     embedded = embedded_springs(unit, 7, "v_Se:top")
     folder = saved_embedding(embedded, 7, tmp_path / "embedded_7x7")
@@ -70,7 +71,7 @@ def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
     metrics = read_record(tmp_path / "unfolded")["metrics"]
     assert metrics["min_weight"] == pytest.approx(9 * 146 / 147, rel=1e-3)
     config = DiluteConfig(mesh=7)
-    record = dilute(folder, config, tmp_path / "dilute")
+    record = DiluteStage.of(folder, config).run(Session(), tmp_path / "dilute")
     assert record["converged"]
     direct = dilute_limit(
         embedded.force_constants, embedded.cell, embedded.host, config, radii=[4.0, 6.0], broadening=0.3

@@ -3,7 +3,7 @@
 python validation/assemble_wse2_pbe.py src/flatforce/data/files/wse2_pbe.extxyz SEED.xyz LABELLED.extxyz …
 
 A later file wins where names agree. Of a config type that has labels on grids with Γ, only these are kept: an even
-Monkhorst–Pack grid without Γ breaks the threefold axis, which a defect with states at the Fermi level answers with
+Monkhorst–Pack grid without Γ breaks the threefold axis, and defects with states at the Fermi level then have
 forces that are wrong by 16–47 meV/Å (mean; W vacancy and Se antisite in 3×3).
 """
 
@@ -26,9 +26,9 @@ DFT = "PBE, plane waves 400 eV, Fermi 0.02 eV, k grid {} 6x6-equivalent, free en
 
 
 def grid_of(frame: Atoms) -> str:
-    """Which of the two grids a label was made on; frames older than keys are on the shifted one."""
-    given = frame.info.get("label_key", label_key(frame, GRIDS["shifted"]))
-    return next(name for name, settings in GRIDS.items() if label_key(frame, settings) == given)
+    """Return on which of the two grids a label was computed; frames without a key are on the shifted one."""
+    key = frame.info.get("label_key", label_key(frame, GRIDS["shifted"]))
+    return next(name for name, settings in GRIDS.items() if label_key(frame, settings) == key)
 
 
 def main(target: str, sources: list[str]) -> None:
@@ -43,9 +43,9 @@ def main(target: str, sources: list[str]) -> None:
                 frame.info["REF_stress"] = get_labels(frame).stress.reshape(9)  # type: ignore[union-attr]  # just tested
             frames[frame.info["name"]] = frame
     centred = {f.info["config_type"] for f in frames.values() if grid_of(f) == "with Γ"}
-    kept = [f for f in frames.values() if f.info["config_type"] not in centred or grid_of(f) == "with Γ"]
-    write_frames(Path(target), sorted(kept, key=lambda f: (f.info["config_type"], f.info["name"])))
-    print(f"{len(kept)} frames, {len(frames) - len(kept)} left out")
+    selected = [f for f in frames.values() if f.info["config_type"] not in centred or grid_of(f) == "with Γ"]
+    write_frames(Path(target), sorted(selected, key=lambda f: (f.info["config_type"], f.info["name"])))
+    print(f"{len(selected)} frames, {len(frames) - len(selected)} removed")
 
 
 if __name__ == "__main__":

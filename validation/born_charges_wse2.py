@@ -2,7 +2,7 @@
 
     mpirun -np 2 gpaw python validation/born_charges_wse2.py relaxed.extxyz
 
-Each phase is kept in `born/`. The cell is periodic along the normal, 15 Å high, without a dipole correction: charges along the normal are those of a
+Each phase is cached in `born/`. The cell is periodic out of plane, 15 Å high, without a dipole correction: out-of-plane charges are those of a
 stack of sheets, which exceed those of one sheet; nothing uses them. D3h leaves four independent numbers; the sum over the atoms, which must vanish, is a check.
 """
 
@@ -21,7 +21,7 @@ from gpaw.borncharges import displace_atom
 from flatforce.core.hashing import hash_structure
 
 STEP = 0.01
-"""Å."""
+"""Å, displacement of an atom."""
 
 
 def main() -> None:
@@ -34,10 +34,10 @@ def main() -> None:
     for atom, axis in ((0, 0), (0, 2), (1, 0), (1, 2)):
         phases = []
         for sign in (1, -1):
-            kept = folder / f"{atom}_{axis}_{sign:+d}.json"
-            if not kept.is_file():
-                kept.write_text(json.dumps(_phase(displace_atom(sheet, atom, axis, sign, STEP), folder)))
-            phases.append(np.array(json.loads(kept.read_text())))
+            cached = folder / f"{atom}_{axis}_{sign:+d}.json"
+            if not cached.is_file():
+                cached.write_text(json.dumps(_phase(displace_atom(sheet, atom, axis, sign, STEP), folder)))
+            phases.append(np.array(json.loads(cached.read_text())))
         change = phases[0] - phases[1]
         change -= np.round(change / (2 * np.pi)) * 2 * np.pi
         charge = change @ sheet.cell.array / (2 * np.pi * 2 * STEP)
@@ -57,8 +57,8 @@ def _phase(atoms: object, folder: Path) -> list[float]:
     atoms.get_potential_energy()  # type: ignore[attr-defined]
     waves = folder / "waves.gpw"
     atoms.calc.write(waves, "all")  # type: ignore[attr-defined]
-    found: list[float] = polarization_phase(gpw_wfs=waves)["phase_c"].tolist()
-    return found
+    phases: list[float] = polarization_phase(gpw_wfs=waves)["phase_c"].tolist()
+    return phases
 
 
 if __name__ == "__main__":

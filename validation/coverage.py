@@ -1,11 +1,11 @@
-"""Whether calibrated intervals hold their level on frames of a defect: calibrated on a quarter of what is known, or by folds.
+"""Empirical coverage of calibrated intervals on frames of a defect: calibrated on a quarter of the labelled frames, or by folds.
 
-    python validation/coverage.py run FOLDER FRAMES --about vSe_3x3 --learn 24 [--test 70] [--seeds 0 1 2] [--folds 4]
+    python validation/coverage.py run FOLDER FRAMES --config-type vSe_3x3 --train 24 [--test 70] [--seeds 0 1 2] [--folds 4]
     python validation/coverage.py table FOLDER_OR_CSV...
 
-FRAMES is a labelled file or `wse2-pbe`. Each seed draws frames of the config types that begin with `--about`: some are
-learnt, the others judge: the committee of each fold, calibrated on the frames that it left out (*own*), and all of them as one force
-field, calibrated by folds (*folds*). A killed run goes on.
+FRAMES is a labelled file or `wse2-pbe`. Each seed draws frames of the config types that begin with `--config-type`: some are labelled
+frames of the run, the others are the test set. Tested are the committee of each fold, calibrated on the frames that it left out (*own*),
+and all of them as one force field, calibrated by folds (*folds*). A killed run continues.
 """
 
 from __future__ import annotations
@@ -22,92 +22,98 @@ from strategies import TRAIN
 from flatforce.active.assess import assess
 from flatforce.active.calibration import LEVELS
 from flatforce.active.config import LearnConfig
-from flatforce.active.cross_conformal import Fold, Model
-from flatforce.core.progress import reporting
+from flatforce.active.cross_conformal import Fold, UncertainModel
+from flatforce.core.progress import show_progress
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import config_type, read_labelled, write_frames
 from flatforce.studies.learn.training import train_round
 
-JUDGED = (0.68, 0.95)
+REPORTED_LEVELS = (0.68, 0.95)
 
 
-def run(given: argparse.Namespace, folder: Path, name: str) -> None:
-    frames = [f for f in read_labelled(dataset_path(name)) if config_type(f).startswith(given.about)]
-    for seed in given.seeds:
-        inside = folder / f"seed-{seed}"
-        inside.mkdir(parents=True, exist_ok=True)
-        settings = json.dumps([name, given.about, given.learn, given.folds, TRAIN])
-        if (inside / "key").is_file() and (inside / "key").read_text(encoding="utf-8") != settings:
-            raise SystemExit(f"{inside} was begun with other arguments: choose another FOLDER")
-        (inside / "key").write_text(settings, encoding="utf-8")
+def run(arguments: argparse.Namespace, folder: Path, name: str) -> None:
+    frames = [
+        f for f in read_labelled(dataset_path(name)) if config_type(f).startswith(arguments.config_type)
+    ]
+    for seed in arguments.seeds:
+        seed_folder = folder / f"seed-{seed}"
+        seed_folder.mkdir(parents=True, exist_ok=True)
+        settings = json.dumps([name, arguments.config_type, arguments.train, arguments.folds, TRAIN])
+        if (seed_folder / "key").is_file() and (seed_folder / "key").read_text(encoding="utf-8") != settings:
+            raise SystemExit(f"{seed_folder} was started with other arguments: choose another FOLDER")
+        (seed_folder / "key").write_text(settings, encoding="utf-8")
         order = np.random.default_rng(seed).permutation(len(frames))
-        learnt = [frames[k] for k in order[: given.learn]]
-        test = [frames[k] for k in order[given.learn :]][: given.test]
-        for kind, those in (("learnt", learnt), ("test", test)):
-            if not (inside / f"{kind}.extxyz").is_file():
-                write_frames(inside / f"{kind}.extxyz", those)
+        labelled = [frames[k] for k in order[: arguments.train]]
+        test = [frames[k] for k in order[arguments.train :]][: arguments.test]
+        for name_of_set, subset in (("initial", labelled), ("test", test)):
+            if not (seed_folder / f"{name_of_set}.extxyz").is_file():
+                write_frames(seed_folder / f"{name_of_set}.extxyz", subset)
         config = LearnConfig.parse(
             {
-                "start": [str(inside / "learnt.extxyz")],
-                "pool": [str(inside / "test.extxyz")],
+                "initial": [str(seed_folder / "initial.extxyz")],
+                "pool": [str(seed_folder / "test.extxyz")],
                 "train": TRAIN | {"seed": 100 * seed},
-                "calibration_folds": given.folds,
+                "calibration_folds": arguments.folds,
                 "seed": seed,
             }
         )
-        with reporting(f"seed {seed}: train") as progress:
-            trained = train_round(config, [learnt], inside, progress)
-        rules: list[tuple[str, Model, list[Fold]]] = [("own", fold, [fold]) for fold in trained.folds]
+        with show_progress(f"seed {seed}: train") as progress:
+            training = train_round(config, [labelled], seed_folder, progress)
+        rules: list[tuple[str, UncertainModel, list[Fold]]] = [
+            ("own", fold, [fold]) for fold in training.folds
+        ]
         rows = []
-        for rule, model, folds in [*rules, ("folds", trained.model, trained.folds)]:
-            found = assess(model, folds, test, seed=0)
-            row: dict[str, Any] = {"seed": seed, "rule": rule, "n_calibrating": found.n_calibrating}
-            row["force_mae"] = found.metrics["force_mae"]
-            for level in JUDGED:
-                place = LEVELS.index(level)
-                row |= {f"{level:.0%}": found.covered[place], f"{level:.0%} ±": found.margins[place]}
+        for rule, model, folds in [*rules, ("folds", training.model, training.folds)]:
+            assessment = assess(model, folds, test, seed=0)
+            row: dict[str, Any] = {"seed": seed, "rule": rule, "n_calibration": assessment.n_calibration}
+            row["force_mae"] = assessment.metrics["force_mae"]
+            for level in REPORTED_LEVELS:
+                k = LEVELS.index(level)
+                row |= {f"{level:.0%}": assessment.coverage[k], f"{level:.0%} ±": assessment.tolerance[k]}
             rows.append(row)
-        with (inside / "rows.csv").open("w", encoding="utf-8") as stream:
+        with (seed_folder / "rows.csv").open("w", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        table([inside])
+        table([seed_folder])
 
 
 def table(paths: list[Path]) -> None:
     rows: list[dict[str, Any]] = []
-    for path in [one for given in paths for one in (sorted(given.glob("**/rows.csv")) or [given])]:
-        with path.open(encoding="utf-8") as stream:
-            rows += list(csv.DictReader(stream))
+    for path in paths:
+        for source in sorted(path.glob("**/rows.csv")) or [path]:
+            with source.open(encoding="utf-8") as stream:
+                rows += list(csv.DictReader(stream))
     for rule in ("own", "folds"):
-        mine = [row for row in rows if row["rule"] == rule]
-        words = []
-        for level in JUDGED:
-            held, margin = (np.array([float(row[f"{level:.0%}{end}"]) for row in mine]) for end in ("", " ±"))
-            near = int((np.abs(held - level) <= 0.05).sum())
-            words.append(
-                f"{level:.0%}: {held.mean():.3f} [{held.min():.3f}, {held.max():.3f}], {near} of {len(held)} within 0.05, "
-                f"margin told {margin.mean():.3f}"
+        selected = [row for row in rows if row["rule"] == rule]
+        texts = []
+        for level in REPORTED_LEVELS:
+            coverage = np.array([float(row[f"{level:.0%}"]) for row in selected])
+            tolerance = np.array([float(row[f"{level:.0%} ±"]) for row in selected])
+            n_within = int((np.abs(coverage - level) <= 0.05).sum())
+            texts.append(
+                f"{level:.0%}: {coverage.mean():.3f} [{coverage.min():.3f}, {coverage.max():.3f}], "
+                f"{n_within} of {len(coverage)} within 0.05, mean tolerance {tolerance.mean():.3f}"
             )
-        frames = {row["n_calibrating"] for row in mine}
-        mae = np.mean([float(row["force_mae"]) for row in mine])
+        n_frames = sorted({row["n_calibration"] for row in selected})
+        mae = np.mean([float(row["force_mae"]) for row in selected])
         print(
-            f"{rule}, {'/'.join(sorted(frames))} frames calibrate, {mae:.1f} meV/Å: {'; '.join(words)}",
+            f"{rule}, calibrated on {'/'.join(n_frames)} frames, {mae:.1f} meV/Å: {'; '.join(texts)}",
             flush=True,
         )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("paths", type=Path, nargs="+")
-    parser.add_argument("--about", default="")
-    parser.add_argument("--learn", type=int, default=16)
+    parser.add_argument("--config-type", default="")
+    parser.add_argument("--train", type=int, default=16)
     parser.add_argument("--test", type=int, default=None)
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    given = parser.parse_args()
-    if given.what == "run":
-        run(given, given.paths[0], str(given.paths[1]))
+    arguments = parser.parse_args()
+    if arguments.action == "run":
+        run(arguments, arguments.paths[0], str(arguments.paths[1]))
     else:
-        table(given.paths)
+        table(arguments.paths)

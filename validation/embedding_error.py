@@ -1,8 +1,8 @@
-"""What embedding costs: V_Se of a relaxed 12×12 cell embedded in 18×18, against 18×18 relaxed and computed whole.
+"""Error of an embedding: v_Se of a relaxed 12×12 cell embedded in 18×18, against 18×18 relaxed and computed as a whole.
 
     python validation/embedding_error.py relax/relaxed.extxyz series
 
-`series` is the folder of `vse_wse2.py`. Both local DOS are of Γ alone, by Lanczos chains.
+`series` is the folder of `vse_wse2.py`. Both local DOS are computed at Γ alone, by Lanczos chains.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BROADENING = 0.08
 """THz."""
 
 STEPS = 270
-"""Of the chains: the nodes lie closer than the broadening."""
+"""Number of Lanczos steps: the nodes lie closer than the broadening."""
 
 
 def main() -> None:
@@ -49,34 +49,36 @@ def main() -> None:
     relaxed = {n: read_structure(series / f"{n}x{n}" / "relaxed.extxyz") for n in cells}
     with tempfile.TemporaryDirectory() as scratch:
         symmetry = find_symmetry(relaxed[18], symprec=RELAXED_SYMPREC / 30)
-        whole = symmetrise(relaxed[18], symmetry)
-        rows = local_rows(potential, whole, irreducible_atoms(symmetry), scratch=Path(scratch))
+        reference = symmetrise(relaxed[18], symmetry)
+        rows = local_rows(potential, reference, irreducible_atoms(symmetry), scratch=Path(scratch))
         assert rows is not None
-        full = enforce_sum_rules(force_constants_by_symmetry(whole, rows, symmetry), huang=False)
+        exact = enforce_sum_rules(force_constants_by_symmetry(reference, rows, symmetry), huang=False)
         for radius in (7.0, 10.0, 15.0):
-            made = embed(
+            embedding = embed(
                 potential,
                 primitive,
                 cells[12],
                 relaxed[12],
-                EmbedConfig(size=18, radius=radius),
+                EmbedConfig(supercell=(18, 18), radius=radius),
                 scratch=Path(scratch),
             )
-            one, other = ldos(full, cells[18]), ldos(made.force_constants, made.cell)
-            away = np.abs(one - other).sum() / one.sum()
-            places = np.abs(whole.positions - made.cell.atoms.positions).max()
+            exact_ldos = compute_ldos(exact, cells[18])
+            embedded_ldos = compute_ldos(embedding.force_constants, embedding.cell)
+            difference = np.abs(exact_ldos - embedded_ldos).sum() / exact_ldos.sum()
+            displacement = np.abs(reference.positions - embedding.cell.atoms.positions).max()
             print(
-                f"radius {radius:.0f} Å: local DOS {100 * away:.2f} %, rim error {made.truncation_error:.3f} eV/Å², "
-                f"positions within {places:.4f} Å"
+                f"radius {radius:.0f} Å: local DOS {100 * difference:.2f} %, truncation error "
+                f"{embedding.truncation_error:.3f} eV/Å², positions within {displacement:.4f} Å"
             )
 
 
-def ldos(constants: SparseForceConstants, cell: DefectCell) -> FloatArray:
+def compute_ldos(constants: SparseForceConstants, cell: DefectCell) -> FloatArray:
     inner = np.flatnonzero(defect_shells(cell, [4.0]) == 0)
     vectors = np.zeros((3 * len(constants.atoms), 3 * len(inner)))
     vectors[(3 * inner[:, None] + np.arange(3)).ravel(), np.arange(vectors.shape[1])] = 1.0
-    found: FloatArray = lanczos(constants.dynamical_matrix(), vectors, STEPS).dos(GRID, BROADENING).sum(axis=0)
-    return found
+    chains = lanczos(constants.dynamical_matrix(), vectors, STEPS)
+    ldos: FloatArray = chains.dos(GRID, BROADENING).sum(axis=0)
+    return ldos
 
 
 if __name__ == "__main__":

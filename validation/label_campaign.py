@@ -2,7 +2,7 @@
 
     python validation/label_campaign.py FOLDER
 
-Prints how many frames were begun, ended and labelled; each must end exactly once.
+Prints how many frames were started, finished and labelled; each must end exactly once.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ executors:
 """
 
 
-def ended(log: Path) -> Counter[str]:
+def count_ended(log: Path) -> Counter[str]:
     lines = log.read_text().splitlines() if log.exists() else []
     return Counter(line.split()[1] for line in lines if line.startswith("ended"))
 
 
 def wait(log: Path, count: int) -> None:
-    while len(ended(log)) < count:
+    while len(count_ended(log)) < count:
         time.sleep(0.2)
 
 
 def launcher(cache: Path) -> int:
-    """Process of a label under way."""
+    """Return the process of a label that is being computed."""
     for entry in Path("/proc").iterdir():
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            command = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if words[:1] == [b"sh"] and str(cache).encode() in b" ".join(words):
+        if command[:1] == [b"sh"] and str(cache).encode() in b" ".join(command):
             return int(entry.name)
-    raise RuntimeError("no label is under way")
+    raise RuntimeError("no label is being computed")
 
 
 def parent(process: int) -> int:
@@ -65,13 +65,25 @@ def main(folder: Path) -> None:
     unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
     unit.set_cell([*unit.cell.array[:2], [0, 0, 15]])
     write(
-        folder / "in.extxyz", [rattle_positions(unit, amplitude=0.03, rng=rng) for _ in range(FRAMES)], format="extxyz"
+        folder / "in.extxyz",
+        [rattle_positions(unit, amplitude=0.03, rng=rng) for _ in range(FRAMES)],
+        format="extxyz",
     )
     log, cache = folder / "log", folder / "out.labels"
     (folder / "label.yaml").write_text(SETTINGS.format(log=log))
-    words = [sys.executable, "-m", "flatforce", "label", "in.extxyz", "-c", "label.yaml", "-o", "out.extxyz"]
+    command = [
+        sys.executable,
+        "-m",
+        "flatforce",
+        "label",
+        "in.extxyz",
+        "-c",
+        "label.yaml",
+        "-o",
+        "out.extxyz",
+    ]
     start = time.perf_counter()
-    driver = subprocess.Popen(words, cwd=folder)
+    driver = subprocess.Popen(command, cwd=folder)
     wait(log, 3)
     os.kill(parent(launcher(cache)), signal.SIGKILL)
     wait(log, 6)
@@ -79,13 +91,13 @@ def main(folder: Path) -> None:
     wait(log, 10)
     driver.kill()
     driver.wait()
-    before = len(ended(log))
-    subprocess.run(words, cwd=folder, check=True)
-    begun = sum(line.startswith("begun") for line in log.read_text().splitlines())
-    counts = ended(log)
+    n_before = len(count_ended(log))
+    subprocess.run(command, cwd=folder, check=True)
+    n_started = sum(line.startswith("begun") for line in log.read_text().splitlines())
+    counts = count_ended(log)
     labelled = len(read_frames(folder / "out.extxyz"))
     print(
-        f"{labelled} of {FRAMES} labelled, {before} before the driver died; {begun} begun, "
+        f"{labelled} of {FRAMES} labelled, {n_before} before the driver died; {n_started} started, "
         f"{len(counts)} ended, most often {max(counts.values())} times; {time.perf_counter() - start:.0f} s"
     )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase import Atoms
 
-from flatforce.core.progress import reporting
+from flatforce.core.progress import show_progress
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.reference.config import GpawSettings, LabelConfig, LabelRelaxation
 from flatforce.reference.label import label
@@ -127,7 +127,7 @@ def relax_all(cache: Path, out: Path, *, workers: int, steps: int) -> None:
     config = LabelConfig(settings=SETTINGS, workers=workers)
     target = LabelRelaxation(max_force=MAX_FORCE, max_stress=MAX_STRESS, max_steps=steps + 1)
     starts = [perturb(sheet) for sheet in materials()]
-    with reporting("relax") as progress:
+    with show_progress("relax") as progress:
         paths = relax_by_labels(starts, config, target, cache=cache, progress=progress)
     ends = [path.frames[-1] for path in paths if path.relaxed]
     frames: Sequence[Atoms] = [frame for path in paths for frame in path.frames] + [

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.core.progress import reporting
+from flatforce.core.progress import show_progress
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled, write_frames
@@ -128,7 +128,7 @@ def relax(folder: Path, workers: int, systems: list[str], cells: int, guide: str
             folder / f"{system}-{cells}",
             labels=labels,
             model=guide,
-            report=reporting,
+            report=show_progress,
         )
         print(system, result["metrics"], result["warnings"], flush=True)
 
@@ -173,7 +173,7 @@ def rattle(folder: Path, target: Path, workers: int) -> None:
             frame.info["dft"] = DFT.format(k=8)
             frames.append(frame)
             grids.append(grid_of(settings, sheet))
-    with reporting("rattled") as progress:
+    with show_progress("rattled") as progress:
         labelled = label(
             frames,
             LabelConfig(settings=settings, workers=workers),

@@ -31,7 +31,7 @@ from universal_2d import settings as universal_settings
 
 from flatforce.core.errors import ModelError
 from flatforce.core.hashing import hash_structure
-from flatforce.core.progress import reporting
+from flatforce.core.progress import show_progress
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled
@@ -165,7 +165,7 @@ def universal(folder: Path, target: Target, kind: str, epochs: int) -> tuple[str
     if not others.is_file():
         kept = [one for one in frames if str(one.info["material"]).rpartition("-")[0] not in target.unknown]
         write(others, kept, format="extxyz")
-    with reporting("universal") as progress:
+    with show_progress("universal") as progress:
         result = train(universal_settings(kind, str(others), epochs), base, progress=progress)
     split = base / "split.json"
     return model_of(result, base), split, others, learnt(split, str(others), folder)
@@ -258,7 +258,7 @@ def main() -> None:
                     replay=replay,
                     seed=given.seed,
                 )
-                with reporting(inside.name) as progress:
+                with show_progress(inside.name) as progress:
                     result = train(config, inside, progress=progress)
                 own, metrics = model_of(result, inside), result["metrics"]
                 line = f"| {name} | {size} | {rate:g} | {metrics['force_mae']:.0f} | {metrics['energy_mae']:.1f} "

@@ -16,7 +16,7 @@ from typing import Any
 from ase.io import write
 
 from flatforce.core.hashing import hash_structure
-from flatforce.core.progress import reporting
+from flatforce.core.progress import show_progress
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import read_labelled
 from flatforce.models.training.config import TrainConfig
@@ -64,7 +64,7 @@ def main() -> None:
     folder: Path = options.folder
     specs: dict[str, str] = {}
     for kind in options.kinds:
-        with reporting(kind) as progress:
+        with show_progress(kind) as progress:
             result = train(
                 settings(kind, options.data, options.epochs), folder / "train" / kind, progress=progress
             )
@@ -76,7 +76,7 @@ def main() -> None:
     folders, evaluations = [], {}
     for name, spec in specs.items():
         config = BENCHMARK.model_copy(update={"align": str(align)}) if name in PRETRAINED else BENCHMARK
-        benchmark_relax(spec, options.data, config, folder / name, split=split, report=reporting)
+        benchmark_relax(spec, options.data, config, folder / name, split=split, report=show_progress)
         folders.append(folder / name)
         evaluations[name] = evaluate(spec, options.data, folder / "evaluate" / name, split=split)["metrics"]
     comparison = compare_benchmarks(folders, folder / "comparison")

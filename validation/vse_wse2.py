@@ -1,13 +1,13 @@
-"""V_Se in WSe2: how spectra converge with the cell, and the modes near the vacancy with error bars.
+"""v_Se in WSe2: convergence of spectra with the supercell, and the modes near the vacancy with their uncertainty.
 
     flatforce relax mace:wse2-pbe wse2.extxyz -o relax
-    flatforce defect phonons symmetrix:wse2-pbe relax/relaxed.extxyz v_Se:top -n 6 -n 9 -n 12 -n 18 \
+    flatforce defect phonons symmetrix:wse2-pbe relax/relaxed.extxyz v_Se:top --sizes 6 9 12 18 \
         --embed 100 --dilute -o series
-    flatforce defect phonons committee:A.model,B.model,C.model relax/relaxed.extxyz v_Se:top -n 6 \
+    flatforce defect phonons committee:A.model,B.model,C.model relax/relaxed.extxyz v_Se:top -s 6 6 \
         --committee --calibrate wse2-pbe -o committee
     python validation/vse_wse2.py series committee
 
-Prints Markdown; `vse_wse2.md` holds what it gave.
+It prints Markdown; `vse_wse2.md` holds the output.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from scipy.signal import find_peaks, peak_widths
 from flatforce.core.results import read_arrays, read_record
 
 BROADENING = 0.08
-"""THz, of the spectra."""
+"""THz, standard deviation of the Gaussian in the spectra."""
 
-PROMINENT = 0.05
-"""Of the highest peak: lower ones are not listed."""
+MIN_PROMINENCE = 0.05
+"""Smallest prominence of a listed peak, relative to the highest one."""
 
-MATCH = 0.15
-"""THz, between a mode of the series and of the committee."""
+FREQUENCY_TOLERANCE = 0.15
+"""THz, largest distance between a mode of the series and the same mode of the committee."""
 
 
 def main() -> None:
@@ -42,11 +42,11 @@ def sizes(series: Path) -> None:
     arrays = read_arrays(series / "finite_size")
     step = arrays["frequency"][1] - arrays["frequency"][0]
     print("| cell | atoms | ∫\\|g − g_dilute\\| / 3 | time |\n|---|---|---|---|")
-    for name, count, dos in zip(arrays["names"], arrays["n_atoms"], arrays["ldos"], strict=True):
-        away = np.abs(dos - arrays["ldos"][-1]).sum() * step / 3
-        taken = read_record(series / str(name))["wall_time"]
+    for name, count, ldos in zip(arrays["names"], arrays["n_atoms"], arrays["ldos"], strict=True):
+        difference = np.abs(ldos - arrays["ldos"][-1]).sum() * step / 3
+        seconds = read_record(series / str(name))["wall_time"]
         atoms = f"{count:.0f}" if np.isfinite(count) else "∞"
-        print(f"| {name} | {atoms} | {100 * away:.2f} % | {taken:.0f} s |")
+        print(f"| {name} | {atoms} | {100 * difference:.2f} % | {seconds:.0f} s |")
     record = read_record(series / "dilute")
     print(f"\n∫ΔDOS of the dilute limit: {record['metrics']['removed_states']:.4f} states.\n")
 
@@ -56,49 +56,52 @@ def resonances(series: Path) -> None:
     frequency, (pristine, defect) = arrays["frequency"], arrays["shell_ldos"][:, 0]
     rise = defect - pristine
     step = frequency[1] - frequency[0]
-    places, _ = find_peaks(rise, prominence=PROMINENT * rise.max())
-    widths = peak_widths(rise, places, rel_height=0.5)[0] * step
+    peaks, _ = find_peaks(rise, prominence=MIN_PROMINENCE * rise.max())
+    widths = peak_widths(rise, peaks, rel_height=0.5)[0] * step
     instrument = 2 * np.sqrt(2 * np.log(2)) * BROADENING
     print(
-        "| peak of the dilute local DOS above the pristine (THz) | height (1/THz) | width less broadening (THz) |"
+        "| peak of the dilute local DOS above the pristine (THz) | height (1/THz) | width without broadening (THz) |"
     )
     print("|---|---|---|")
-    for place, width in zip(places, widths, strict=True):
-        own = np.sqrt(max(0.0, width**2 - instrument**2))
-        print(f"| {frequency[place]:.2f} | {rise[place]:.2f} | {own:.2f} |")
+    for peak, width in zip(peaks, widths, strict=True):
+        intrinsic = np.sqrt(max(0.0, width**2 - instrument**2))
+        print(f"| {frequency[peak]:.2f} | {rise[peak]:.2f} | {intrinsic:.2f} |")
     print()
 
 
 def modes(series: Path, committee: Path) -> None:
-    found = read_record(series / "finite_size")["details"]["modes"]
-    bars = read_record(committee / "committee")
+    trends = read_record(series / "finite_size")["details"]["modes"]
+    uncertainties = read_record(committee / "committee")
     print(
-        f"Error bars by {bars['metrics']['n_members']:.0f} models, calibration {bars['metrics']['calibration']:.2f}.\n"
+        f"Uncertainty from {uncertainties['metrics']['n_members']:.0f} models, "
+        f"calibration factor {uncertainties['metrics']['calibration_factor']:.2f}.\n"
     )
     print(
-        "| THz | ± THz | irrep | atoms taking part, by size | growth with N | verdict |\n|---|---|---|---|---|---|"
+        "| THz | ± THz | irrep | participation number, by size | growth with N | classification |\n|---|---|---|---|---|---|"
     )
-    for mode in found:
-        interval = _interval(mode, bars["details"]["modes"])
-        by_size = " → ".join("–" if one is None else f"{one:.0f}" for one in mode["participation_number"])
+    for mode in trends:
+        uncertainty = _uncertainty(mode, uncertainties["details"]["modes"])
+        by_size = " → ".join(
+            "–" if number is None else f"{number:.0f}" for number in mode["participation_number"]
+        )
         growth = "–" if mode["growth"] is None else f"{mode['growth']:.2f}"
         print(
-            f"| {mode['frequency']:.3f} | {interval} | {mode['irrep']} | {by_size} | {growth} | {mode['verdict']} |"
+            f"| {mode['frequency']:.3f} | {uncertainty} | {mode['irrep']} | {by_size} | {growth} | {mode['classification']} |"
         )
 
 
-def _interval(mode: dict[str, Any], bars: list[dict[str, Any]]) -> str:
+def _uncertainty(mode: dict[str, Any], committee_modes: list[dict[str, Any]]) -> str:
     same = [
-        one
-        for one in bars
-        if one["irrep"] == mode["irrep"]
-        and abs(one["frequency"] - mode["frequency"]) < MATCH
-        and one["interval"]
+        other
+        for other in committee_modes
+        if other["irrep"] == mode["irrep"]
+        and abs(other["frequency"] - mode["frequency"]) < FREQUENCY_TOLERANCE
+        and other["uncertainty"]
     ]
     if not same:
         return "–"
-    nearest = min(same, key=lambda one: abs(one["frequency"] - mode["frequency"]))
-    return f"{nearest['interval']:.3f}"
+    nearest = min(same, key=lambda other: abs(other["frequency"] - mode["frequency"]))
+    return f"{nearest['uncertainty']:.3f}"
 
 
 if __name__ == "__main__":

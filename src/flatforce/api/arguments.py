@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from flatforce.core.progress import reporting
+from flatforce.core.progress import show_progress
 from flatforce.studies.session import Session, unreported
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def session_of(model: str | Potential | None, *, device: str = "auto", progress:
     -------
     The session.
     """
-    return Session(model, device=device, report=reporting if progress else unreported)
+    return Session(model, device=device, report=show_progress if progress else unreported)
 
 
 def source_of(structure: Atoms | str | Path) -> Atoms | Path:

@@ -76,7 +76,7 @@ def energies(
     device: Device = "auto",
 ) -> None:
     """Relax orderings and end members, and compute formation energies."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.reference.config import LabelConfig
     from flatforce.studies.alloy.energies import alloy_energies
 
@@ -88,7 +88,7 @@ def energies(
         labels=None if labels is None else LabelConfig.from_yaml(labels),
         frames=frames,
         device=device,
-        report=reporting,
+        report=show_progress,
     )
     show("formation energies", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
@@ -109,11 +109,11 @@ def compare(
     config: Study, table_folder: Table, output: Output, frames: Frames = None, device: Device = "auto"
 ) -> None:
     """Compare force fields, cluster expansions and models of the composition on the same splits."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.alloy.compare import alloy_compare
 
     result = alloy_compare(
-        _study(config), table_folder, output, frames=frames, device=device, report=reporting
+        _study(config), table_folder, output, frames=frames, device=device, report=show_progress
     )
     show_model_comparison(result, output)
     finish(converged=result["converged"], warnings=result["warnings"])
@@ -135,10 +135,10 @@ def hull(config: Study, fit_folder: Fit, output: Output) -> None:
 @app.command()
 def mc(config: Study, fit_folder: Fit, output: Output) -> None:
     """Sample a cluster expansion by Monte Carlo; order parameter and transition temperature."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.alloy.thermodynamics import alloy_monte_carlo
 
-    result = alloy_monte_carlo(_study(config), fit_folder, output, report=reporting)
+    result = alloy_monte_carlo(_study(config), fit_folder, output, report=show_progress)
     show("Monte Carlo", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 

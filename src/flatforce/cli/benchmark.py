@@ -33,13 +33,13 @@ def relax(
     device: Device = "auto",
 ) -> None:
     """Relax the materials of a set and compare energies and areas with DFT."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
     from flatforce.studies.benchmark import RelaxationBenchmarkStage
     from flatforce.studies.session import Session
 
     settings = settings_from(RelaxationBenchmarkConfig, config, align=align)
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     record = run_stage(RelaxationBenchmarkStage(frames, settings, split), session, output)
     show("relaxations against DFT", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
@@ -51,10 +51,10 @@ def compare(
     output: Output,
 ) -> None:
     """Compare the benchmarks of several force fields."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.benchmark import BenchmarkComparisonStage
     from flatforce.studies.session import Session
 
-    record = run_stage(BenchmarkComparisonStage(folders), Session(report=reporting), output)
+    record = run_stage(BenchmarkComparisonStage(folders), Session(report=show_progress), output)
     show_benchmarks(record, output)
     finish(converged=True, warnings=record["warnings"])

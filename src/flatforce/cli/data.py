@@ -52,14 +52,14 @@ def import_(
     ] = None,
 ) -> None:
     """Read VASP, GPAW, Quantum ESPRESSO, ASE, CASM and extended-XYZ files, audit every label, and write frames."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.data.config import ImportConfig
     from flatforce.data.frames import write_frames
     from flatforce.data.importing import import_frames
 
     refuse_existing(output)
     settings = settings_from(ImportConfig, config, mixed=mixed, bulk=bulk, remove_pulay=remove_pulay)
-    with reporting("import") as progress:
+    with show_progress("import") as progress:
         result = import_frames(paths, settings, progress=progress)
     write_frames(output, result.frames)
     _write(output.with_suffix(".import"), result, settings)
@@ -70,11 +70,11 @@ def import_(
 @app.command()
 def audit(paths: Paths) -> None:
     """Report what an import would accept and refuse; nothing is written."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.data.config import ImportConfig
     from flatforce.data.importing import import_frames
 
-    with reporting("audit") as progress:
+    with show_progress("audit") as progress:
         result = import_frames(paths, ImportConfig(mixed=True, bulk=False), progress=progress)
     _show_files(result)
     finish(converged=not result.refused, warnings=result.conflicts)
@@ -97,7 +97,7 @@ def curate(
     ] = None,
 ) -> None:
     """Remove outliers, relaxation steps that hardly differ, near-duplicates, and frames that add little diversity."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.data.bundled import dataset_path
     from flatforce.data.config import CurationConfig
     from flatforce.data.curation.run import curate as run
@@ -105,7 +105,7 @@ def curate(
 
     refuse_existing(output)
     settings = settings_from(CurationConfig, config, min_energy_step=min_energy_step, keep=keep)
-    with reporting("curate") as progress:
+    with show_progress("curate") as progress:
         result = run(read_labelled(dataset_path(frames)), settings, progress=progress)
     write_frames(output, result.frames)
     _write(output.with_suffix(".curation"), result, settings)
@@ -157,12 +157,12 @@ def stats(
     ] = True,
 ) -> None:
     """Count elements and space groups, plot the distribution of labels, and write an HTML page."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.report.page import write_report
     from flatforce.studies.evaluation import StatisticsStage
     from flatforce.studies.session import Session
 
-    record = run_stage(StatisticsStage(frames, mapped), Session(report=reporting), output)
+    record = run_stage(StatisticsStage(frames, mapped), Session(report=show_progress), output)
     show("dataset", record["metrics"], record["units"], output)
     typer.echo(f"page: {write_report(output, output / 'report').resolve()}")
 

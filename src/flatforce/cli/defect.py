@@ -44,7 +44,7 @@ def sites(
     site. Without -s the sites of the primitive cell are listed.
     """
     from flatforce.data.frames import read_structure
-    from flatforce.structures.defects import numbered_sites
+    from flatforce.structures.defect_sites import numbered_sites
 
     repeats = supercell or (1, 1)
     rows = [
@@ -138,7 +138,7 @@ def phonons(
 ) -> None:
     """Relax a defect and compare its phonons with those of the pristine sheet, in one supercell or in several."""
     from flatforce.core.errors import ConfigError
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.models.spec import committee_members
     from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
     from flatforce.studies.committee import defect_committee
@@ -164,7 +164,7 @@ def phonons(
             {} if embed is None else {"supercell": [embed, embed]}, source="--embed"
         )
     series = DefectSeries(structure, name, configs, embedding, DiluteConfig() if dilute else None)
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     records = series.run(session, output)
     if committee:
         records |= defect_committee(session, structure, name, configs[0], output, frames=calibrate)
@@ -194,7 +194,7 @@ def strain(
 ) -> None:
     """Compute the phonons of a defect at several strains of the sheet."""
     from flatforce.core.errors import ConfigError
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import DefectPhononConfig
     from flatforce.studies.session import Session
     from flatforce.studies.strain import COMPONENTS, strain_series
@@ -204,7 +204,7 @@ def strain(
             f"There is no strain {kind!r}.", fix=f"choose --kind {' or --kind '.join(COMPONENTS)}"
         )
     settings = settings_from(DefectPhononConfig, config, supercell=supercell)
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     name = _canonical(structure, defect)
     records = strain_series(session, structure, name, strains, settings, output, kind=kind)  # type: ignore[arg-type]  # checked above
     comparison = records["strain"]
@@ -230,7 +230,7 @@ def optimum(
 ) -> None:
     """Search the in-plane strain with the least or largest formation energy of a defect, by Bayesian optimisation."""
     from flatforce.active.optimum_config import OptimumConfig
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.optimum import StrainOptimumStage
     from flatforce.studies.session import Session
 
@@ -239,7 +239,7 @@ def optimum(
     search = {name: value for name, value in options.items() if value is not None}
     plain = settings.model_dump(mode="json")
     settings = OptimumConfig.parse(plain | {"search": plain["search"] | search}, source="command line")
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     name = _canonical(structure, defect)
     record = run_stage(StrainOptimumStage(structure, name, settings), session, output)
     show(f"{name} under strain", record["metrics"], record["units"], output)
@@ -260,14 +260,14 @@ def lineshape(
     temperature: Annotated[float | None, typer.Option(help="Temperature in K.")] = None,
 ) -> None:
     """Compute Huang–Rhys factors and the emission line shape of an electronic transition at the defect."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import LineShapeConfig
     from flatforce.studies.embedded import LineShapeStage
     from flatforce.studies.session import Session
 
     settings = settings_from(LineShapeConfig, config, temperature=temperature)
     stage = LineShapeStage(embedded, forces, settings)
-    record = run_stage(stage, Session(report=reporting), output)
+    record = run_stage(stage, Session(report=show_progress), output)
     show("line shape", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
 
@@ -279,13 +279,13 @@ def unfold(
     config: Settings = None,
 ) -> None:
     """Compute the spectral function of a defect along the band path of the primitive cell."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import UnfoldConfig
     from flatforce.studies.embedded import UnfoldStage
     from flatforce.studies.session import Session
 
     stage = UnfoldStage(embedded, settings_from(UnfoldConfig, config))
-    record = run_stage(stage, Session(report=reporting), output)
+    record = run_stage(stage, Session(report=show_progress), output)
     show("unfolded bands", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
 

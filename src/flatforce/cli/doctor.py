@@ -76,10 +76,10 @@ def _is_for_another_platform(requirement: str) -> bool:
     import platform
     import sys
 
-    wanted = re.search(r"sys_platform\s*==\s*['\"](\w+)['\"]", requirement)
-    machine = re.search(r"platform_machine\s*==\s*['\"](\w+)['\"]", requirement)
-    return (wanted is not None and wanted[1] != sys.platform) or (
-        machine is not None and machine[1] != platform.machine()
+    required_platform = re.search(r"sys_platform\s*==\s*['\"](\w+)['\"]", requirement)
+    required_machine = re.search(r"platform_machine\s*==\s*['\"](\w+)['\"]", requirement)
+    return (required_platform is not None and required_platform[1] != sys.platform) or (
+        required_machine is not None and required_machine[1] != platform.machine()
     )
 
 
@@ -94,7 +94,7 @@ def _describe_installation() -> None:
         state = f"missing: pip install 'flatforce[{extra}]'" if missing else "installed"
         rows.append((extra, state, purpose))
     show_table(("extra", "state", "needed to"), rows, title="optional dependencies")
-    installed = {environment.name: environment for environment in environments.environments()}
+    installed = {environment.name: environment for environment in environments.list_environments()}
     rows = []
     for name, package in environments.PACKAGES.items():
         environment = installed.get(name)

@@ -19,11 +19,11 @@ Name = Annotated[str, typer.Argument(help="Name of the environment: sevennet, ne
 @app.command()
 def create(name: Name) -> None:
     """Build an environment from pinned versions and test it; a complete one is left as it is."""
-    from flatforce.core.progress import reporting
-    from flatforce.models.isolated import environments
+    from flatforce.core.progress import show_progress
+    from flatforce.models.isolated import build
 
-    with reporting(f"env {name}") as progress:
-        environment = environments.create(name, progress=progress)
+    with show_progress(f"env {name}") as progress:
+        environment = build.create(name, progress=progress)
     typer.echo(f"{environment.folder}: {_versions(environment.versions)}")
     for line in environment.failed:
         typer.echo(f"{line} (`flatforce doctor`)", err=True)
@@ -34,13 +34,13 @@ def list_all() -> None:
     """List the isolated environments, their packages and their folders."""
     from flatforce.models.isolated import environments
 
-    installed = environments.environments()
+    installed = environments.list_environments()
     for environment in installed:
         state = _versions(environment.versions) if environment.complete else "incomplete"
         typer.echo(f"{environment.name}: {state} in {environment.folder}")
     if not installed:
         typer.echo(
-            f"There are no isolated environments in {environments.home()}. "
+            f"There are no isolated environments in {environments.environments_folder()}. "
             f"Create one with: flatforce env create {'|'.join(environments.PACKAGES)}"
         )
 

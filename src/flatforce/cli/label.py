@@ -72,7 +72,7 @@ def label(
     ] = None,
 ) -> None:
     """Label structures with DFT; a run that was killed resumes, a finished one computes nothing again."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.data.frames import read_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
@@ -96,7 +96,7 @@ def label(
             typer.echo(f"retried: {name}: {reason}")
         _write_labels(output, submission, submission.result.frames, settings, structures)
         return
-    with reporting("label") as progress:
+    with show_progress("label") as progress:
         result = run(frames, settings, cache=folder, retry_failed=retry_failed, progress=progress)
     _write_labels(output, result, result.frames, settings, structures)
 
@@ -149,14 +149,14 @@ def _write_record(folder: Path, outcome: Outcome, settings: LabelConfig, structu
 
 def _converge(frames: list[Atoms], settings: LabelConfig, folder: Path, structures: list[Path]) -> None:
     from flatforce.core.errors import DataError
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.reference.converge import converge
     from flatforce.report.figures.label import convergence
     from flatforce.report.static import write_static
 
     if len(frames) != 1:
         raise DataError(f"{len(frames)} structures are given.", fix="give one structure with --converge")
-    with reporting("converge") as progress:
+    with show_progress("converge") as progress:
         result = converge(frames[0], settings, cache=folder / "labels", progress=progress)
     curves = [(scan.name, scan.values, scan.force_errors, scan.recommended) for scan in result.scans]
     write_static(convergence(curves, tolerance=result.tolerance, units=result.units), folder)

@@ -26,10 +26,10 @@ def learn(
 ) -> None:
     """Run active learning: sample, select, label, train and assess, until a criterion is met."""
     from flatforce.active.config import LearnConfig
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.learn.rounds import learn as run
 
-    records = run(LearnConfig.from_yaml(config), output, report=reporting)
+    records = run(LearnConfig.from_yaml(config), output, report=show_progress)
     show_rows(
         [
             {"round": number}

@@ -44,12 +44,12 @@ def finetune(
 
 
 def _train(output: Path, config: Path | None, **options: object) -> None:
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.run import train as run
 
     settings = settings_from(TrainConfig, config, **options)
-    with reporting("train") as progress:
+    with show_progress("train") as progress:
         record = run(settings, output, progress=progress)
     show("errors on the test set", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
@@ -62,11 +62,11 @@ def sweep(
     output: Output,
 ) -> None:
     """Train once for each combination of settings; a sweep that was killed resumes."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.models.training.sweep import SweepConfig
     from flatforce.models.training.sweep import sweep as run
 
-    with reporting("sweep") as progress:
+    with show_progress("sweep") as progress:
         record = run(SweepConfig.from_yaml(config), output, progress=progress)
     show_rows(record["details"]["rows"])
     show("best run", record["metrics"], record["units"], output)
@@ -87,11 +87,11 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Compare the energies, forces and stresses of a force field with DFT labels."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.evaluation import EvaluateStage
     from flatforce.studies.session import Session
 
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     record = run_stage(EvaluateStage(frames, split, energy_only), session, output)
     show("errors against DFT", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])

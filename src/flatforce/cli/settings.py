@@ -73,13 +73,13 @@ def settings(
         typer.echo(template(name), nl=False)
         return
     if name:
-        similar = [known for known in SETTINGS if known.split()[0] == name.split()[0]] or sorted(SETTINGS)
+        similar = [entry for entry in SETTINGS if entry.split()[0] == name.split()[0]] or sorted(SETTINGS)
         raise ConfigError(
             f"There are no settings of `{name}`.",
-            fix="type one of: " + ", ".join(f"flatforce settings {known}" for known in similar),
+            fix="type one of: " + ", ".join(f"flatforce settings {entry}" for entry in similar),
         )
-    for known in SETTINGS:
-        typer.echo(f"flatforce settings {known:16s} {(config_class(known).__doc__ or '').splitlines()[0]}")
+    for entry in SETTINGS:
+        typer.echo(f"flatforce settings {entry:16s} {(config_class(entry).__doc__ or '').splitlines()[0]}")
 
 
 def config_class(command: str) -> type[Config]:
@@ -173,7 +173,7 @@ def _items(values: list[Any] | dict[str, Any], indent: str) -> Iterator[str]:
     """Write the items of a list or a dictionary of settings."""
     pairs = values.items() if isinstance(values, dict) else ((None, value) for value in values)
     for name, value in pairs:
-        if not hasattr(value, "model_fields"):
+        if not hasattr(type(value), "model_fields"):
             yield f"{indent}  - {_flow(value)}" if name is None else f"{indent}  {name}: {_flow(value)}"
             continue
         yield f"{indent}  -" if name is None else f"{indent}  {name}:"

@@ -35,7 +35,7 @@ def relax(
     device: Device = "auto",
 ) -> None:
     """Relax a sheet: the positions of the atoms, and the cell in the plane."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.properties.relax_config import RelaxConfig
     from flatforce.studies.relax import RelaxStage
     from flatforce.studies.session import Session
@@ -43,7 +43,7 @@ def relax(
     settings = settings_from(
         RelaxConfig, config, keep_symmetry=keep_symmetry, relax_cell=relax_cell, max_force=max_force
     )
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     record = run_stage(RelaxStage(structure, settings), session, output)
     show("relaxed sheet", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
@@ -58,13 +58,13 @@ def phonons(
     device: Device = "auto",
 ) -> None:
     """Compute the phonons of a pristine, relaxed sheet: bands, DOS, projected DOS, ZA exponent, thermal properties."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import PhononConfig
     from flatforce.studies.phonons import PhononStage
     from flatforce.studies.session import Session
 
     settings = settings_from(PhononConfig, config, supercell=supercell)
-    session = Session(model, device=device, report=reporting)
+    session = Session(model, device=device, report=show_progress)
     record = run_stage(PhononStage(structure, settings), session, output)
     main = {name: value for name, value in record["metrics"].items() if "_residual_" not in name}
     show("phonons", main, record["units"], output)

@@ -34,13 +34,13 @@ def run(
     device: Device = "auto",
 ) -> None:
     """Run a whole study: train, evaluate, relax, phonons and defects; a run that was killed resumes."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.studies.config import StudyConfig
     from flatforce.studies.run import run_study, study_path
 
     path = study_path(study)
     folder = output or Path(path.stem)
-    records = run_study(StudyConfig.from_yaml(path), folder, device=device, report=reporting)
+    records = run_study(StudyConfig.from_yaml(path), folder, device=device, report=show_progress)
     _show_study(records, folder)
     finish_all(records)
 
@@ -66,10 +66,10 @@ def report(
     ] = None,
 ) -> None:
     """Write an HTML page of result folders, and their figures as PNG and PDF files."""
-    from flatforce.core.progress import reporting
+    from flatforce.core.progress import show_progress
     from flatforce.report.page import write_report
 
-    with reporting("report") as progress:
+    with show_progress("report") as progress:
         page = write_report(folder, output or folder / "report", progress=progress)
     typer.echo(f"page: {page.resolve()}")
 

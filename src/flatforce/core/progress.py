@@ -48,7 +48,7 @@ def silent(completed: int, total: int, text: str, /) -> None:
 
 
 @contextmanager
-def reporting(title: str) -> Iterator[Progress]:
+def show_progress(title: str) -> Iterator[Progress]:
     """Show progress on standard error within a `with` block.
 
     Parameters

@@ -125,11 +125,17 @@ def _trace(series: Series) -> go.Scatter:
         marker: dict[str, Any] = {"size": 2 * series.width, "color": series.colour}
         if series.value is not None:
             marker |= {"color": series.value, "colorscale": "YlOrRd", "cmin": 0.0}
-            marker |= {"showscale": bool(series.value_name), "colorbar": {"title": series.value_name}}
+            marker |= {
+                "showscale": bool(series.value_name),
+                "colorbar": {"title": {"text": series.value_name, "side": "right"}},
+            }
         return go.Scatter(mode="markers", marker=marker, **common)
     if series.style == "tiles":
         marker = {"symbol": "square", "size": 30, "color": series.value, "colorscale": "YlGnBu"}
-        marker |= {"showscale": bool(series.value_name), "colorbar": {"title": series.value_name}}
+        marker |= {
+            "showscale": bool(series.value_name),
+            "colorbar": {"title": {"text": series.value_name, "side": "right"}},
+        }
         marker |= {"line": {"color": GREY, "width": 0.5}}
         return go.Scatter(mode="markers+text", marker=marker, text=series.texts, **common)
     line: dict[str, Any] = {"color": series.colour, "width": 1.3 * series.width}

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flatforce.core.errors import GeometryError
-from flatforce.structures.defect_lattice import IN_PLANE, UP
+from flatforce.structures.defect_geometry import IN_PLANE, UP
 
 if TYPE_CHECKING:
-    from flatforce.structures.defect_lattice import Lattice, Placement
+    from flatforce.structures.defect_geometry import Placement
+    from flatforce.structures.defect_lattice import Lattice
     from flatforce.structures.defect_notation import PointDefect, Side
 
 MAX_CHOICES = 6
@@ -120,7 +121,7 @@ def undetermined_arrangement(
         )
     return GeometryError(
         f"The position of {parts[number]} relative to {joined(parts[:number])} is not determined.",
-        why="the supercell has several distinct arrangements; here each with the distance to every part before",
+        why="the supercell has several distinct arrangements, listed with the distance to each part before",
         fix=f"write one of\n{_table(choices)}\n       or a larger number after ~, or a site number (#12) after each part",
     )
 

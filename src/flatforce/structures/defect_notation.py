@@ -171,7 +171,7 @@ def _without_place(part: PointDefect) -> str:
 
 def _parse_part(word: str) -> PointDefect:
     match = _PLACE.fullmatch(word)
-    side = None if match is None else match["side"]
+    side: Side | None = None if match is None else match["side"]  # type: ignore[assignment]  # checked next
     if match is None or (side is not None and side not in get_args(Side)):
         raise GeometryError(
             f"The defect {word!r} cannot be read.",

@@ -7,8 +7,6 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from flatforce.core.errors import GeometryError
 from flatforce.structures.defect_choices import (
     MAX_CHOICES,
@@ -16,21 +14,18 @@ from flatforce.structures.defect_choices import (
     no_site,
     undetermined_arrangement,
 )
-from flatforce.structures.defect_lattice import (
-    DISTANCE_TOLERANCE,
+from flatforce.structures.defect_geometry import (
     DOWN,
     IN_PLANE,
     UP,
     Arrangement,
-    Key,
-    Lattice,
     Placement,
+    central_order,
     overlaps,
 )
+from flatforce.structures.defect_lattice import DISTANCE_TOLERANCE, Key, Lattice
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from flatforce.structures.defect_notation import PointDefect
 
 
@@ -94,43 +89,6 @@ def site_index(lattice: Lattice, repeats: tuple[int, int], placed: Placement) ->
     """
     i, j = placed.cell[0] % repeats[0], placed.cell[1] % repeats[1]
     return (i * repeats[1] + j) * len(lattice.primitive) + placed.basis
-
-
-def central_order(pristine: Atoms) -> list[int]:
-    """Order the sites of a supercell by their in-plane distance to its centre.
-
-    Parameters
-    ----------
-    pristine
-        The supercell.
-
-    Returns
-    -------
-    (N,) indices; among equals the highest is first.
-    """
-    lateral = central_distances(pristine)
-    order: list[int] = np.lexsort(
-        (np.arange(len(pristine)), -pristine.positions[:, 2].round(3), lateral.round(4))
-    ).tolist()
-    return order
-
-
-def central_distances(pristine: Atoms) -> np.ndarray:
-    """Return the in-plane distance of each site to the centre of a supercell.
-
-    Parameters
-    ----------
-    pristine
-        The supercell.
-
-    Returns
-    -------
-    (N,) Å.
-    """
-    offset = pristine.get_scaled_positions()[:, :2] - np.array([0.5, 0.5])
-    offset -= np.round(offset)
-    distances: np.ndarray = np.linalg.norm(offset @ pristine.cell.array[:2, :2], axis=1)
-    return distances
 
 
 def numbered_site(lattice: Lattice, repeats: tuple[int, int], part: PointDefect) -> Placement:
@@ -209,12 +167,12 @@ def _choose_next(
     repeats: tuple[int, int],
     parts: Sequence[PointDefect],
     number: int,
-    before: Sequence[Placement],
+    others: Sequence[Placement],
 ) -> Placement:
     part = parts[number]
     if part.shell is not None:
-        arrangement = lattice.arrangements(part, before, count=part.shell)[-1]
-        fitting = _fitting(lattice, repeats, arrangement, before)
+        arrangement = lattice.arrangements(part, others, count=part.shell)[-1]
+        fitting = _fitting(lattice, repeats, arrangement, others)
         if not fitting:
             raise GeometryError(
                 f"The supercell of {repeats[0]} × {repeats[1]} is too small for {part}.",
@@ -227,36 +185,36 @@ def _choose_next(
         Placement(part, basis, cell, facing)
         for cell, (basis, facing) in product(cells, lattice.candidates(part))
     ]
-    free = [placed for placed in placements if not overlaps(placed, before, repeats)]
+    free = [placed for placed in placements if not overlaps(placed, others, repeats)]
     if not free:
         raise GeometryError(f"No free site fits {part}.", fix="take a larger supercell")
     if len(free) == 1:
-        return _nearest_image(lattice, repeats, free[0], before[0])
-    arrangements = lattice.arrangements(part, before, count=MAX_CHOICES)
+        return _nearest_image(lattice, repeats, free[0], others[0])
+    arrangements = lattice.arrangements(part, others, count=MAX_CHOICES)
     raise undetermined_arrangement(
         lattice,
         parts,
         number,
-        before[0],
+        others[0],
         [
             (shell, arrangement.distances, fitting[0])
             for shell, arrangement in enumerate(arrangements, start=1)
-            if (fitting := _fitting(lattice, repeats, arrangement, before))
+            if (fitting := _fitting(lattice, repeats, arrangement, others))
         ],
     )
 
 
 def _fitting(
-    lattice: Lattice, repeats: tuple[int, int], arrangement: Arrangement, before: Sequence[Placement]
+    lattice: Lattice, repeats: tuple[int, int], arrangement: Arrangement, others: Sequence[Placement]
 ) -> list[Placement]:
     """Leave out placements to which a periodic image of a part before is nearer than the part itself."""
     fitting = [
         placed
         for placed in arrangement.placements
-        if not overlaps(placed, before, repeats)
+        if not overlaps(placed, others, repeats)
         and all(
             lattice.distance(other, placed) - lattice.distance(other, placed, repeats) < DISTANCE_TOLERANCE
-            for other in before
+            for other in others
         )
     ]
     return sorted(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Opens a progress display with a title, such as `core.progress.reporting`."""
+    """Opens a progress display with a title, such as `core.progress.show_progress`."""
 
     def __call__(self, title: str) -> AbstractContextManager[Progress]:
         """Open the display.

@@ -1,1 +1,1 @@
-"""Force fields whose packages cannot be installed together, each in an environment of its own."""
+"""Force fields in isolated environments, evaluated by worker processes."""

@@ -1,8 +1,7 @@
-"""A backend that lives in another environment, behind a worker process."""
+"""A backend that runs in another environment, in a worker process."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import threading
@@ -13,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 
 from flatforce.core.errors import FlatforceError, ModelError
+from flatforce.models.isolated.environments import clean_environ
 from flatforce.models.isolated.wire import receive, send
 
 if TYPE_CHECKING:
@@ -23,107 +23,109 @@ if TYPE_CHECKING:
 
     from flatforce.models.protocols import RawPrediction
 
-ATTEMPTS: Final = 2
-"""A batch that kills its worker is tried once more, by a new one."""
+MAX_ATTEMPTS: Final = 2
+"""Number of workers that evaluate a batch before an error is raised: a batch may end its worker by chance."""
 
-TOLD: Final = 3
-"""Last lines of a dead worker's log that are shown."""
+SHOWN_LOG_LINES: Final = 3
+"""Number of last lines from the log of a dead worker that the error shows."""
 
-PATIENCE: Final = 5.0
-"""Seconds that a worker has to end by itself."""
+EXIT_TIMEOUT: Final = 5.0
+"""Time in seconds after which a worker that does not end is killed."""
 
 
 class IsolatedBackend:
-    """A force field in an environment of its own.
+    """A force field in an isolated environment.
 
     Parameters
     ----------
     python
-        Interpreter of that environment.
+        Python interpreter of the environment.
     spec
-        The force field.
+        Name of the force field.
     device
         `cpu`, `cuda`, or `auto`.
     dtype
         `float64` or `float32`.
-
-    Raises
-    ------
-    ModelError
-        If the worker dies or the model cannot be loaded.
     """
 
     def __init__(self, python: Path, spec: str, *, device: str, dtype: str) -> None:
         self.command = [str(python), "-m", "flatforce.models.isolated.worker", spec, device, dtype]
         self.spec, self.lock = spec, threading.Lock()
-        self.ending: weakref.finalize[[subprocess.Popen[bytes], IO[bytes]], Any] | None = None
-        said = self._start()
-        self.elements: frozenset[str] = said["elements"]
-        self.cutoff: float = said["cutoff"]
-        self.layers: int = said["layers"]
-        self.local: bool = said["local"]
-        self.dtype: str = said["dtype"]
-        self.device: str = said["device"]
-        self.batch_atoms: int = said["batch_atoms"]
+        self.finalizer: weakref.finalize[[subprocess.Popen[bytes], IO[bytes]], Any] | None = None
+        handshake = self._start()
+        self.elements: frozenset[str] = handshake["elements"]
+        self.cutoff: float = handshake["cutoff"]
+        self.layers: int = handshake["layers"]
+        self.local: bool = handshake["local"]
+        self.dtype: str = handshake["dtype"]
+        self.device: str = handshake["device"]
+        self.batch_atoms: int = handshake["batch_atoms"]
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
 
         Raises
         ------
         ModelError
-            If the worker dies of these frames twice.
+            If two workers die while they evaluate these frames, or the model raises an error.
         """
-        asked = [(one.numbers, one.positions, one.cell.array, _plain(one.info)) for one in frames], stress
+        cells = [
+            (frame.numbers, frame.positions, frame.cell.array, _numeric_info(frame.info)) for frame in frames
+        ]
         with self.lock:
-            for _ in range(ATTEMPTS):
+            for _ in range(MAX_ATTEMPTS):
                 if self.worker.poll() is not None:
                     self._start()
                 try:
                     assert self.worker.stdin is not None  # noqa: S101  # it is a pipe
-                    send(self.worker.stdin, asked)
-                    answer: list[RawPrediction] | None = self._answer()
+                    send(self.worker.stdin, (cells, stress))
+                    predictions: list[RawPrediction] | None = self._receive()
                 except BrokenPipeError:
-                    answer = None
-                except FlatforceError:  # an answer, too
+                    predictions = None
+                except FlatforceError:  # the worker has answered, with an error
                     raise
-                except BaseException:  # an answer that nobody read would be taken for the next one
+                except BaseException:  # an unread answer would be taken for that to the next request
                     self.worker.kill()
                     raise
-                if answer is not None:
-                    return answer
+                if predictions is not None:
+                    return predictions
                 self.worker.kill()
                 self.worker.wait()
-        raise self._death()
+        raise self._worker_error()
 
     def _start(self) -> dict[str, Any]:
+        """Start a worker and return the properties of its backend."""
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the worker
-        clean = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
         self.worker = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, env=clean
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            env=clean_environ(),
         )
-        before, self.ending = self.ending, weakref.finalize(self, _end, self.worker, self.log)
-        if before is not None:
-            before()
-        said: dict[str, Any] | None = self._answer()
-        if said is None:
-            raise self._death()
-        return said
+        previous = self.finalizer
+        self.finalizer = weakref.finalize(self, _stop, self.worker, self.log)
+        if previous is not None:
+            previous()
+        handshake: dict[str, Any] | None = self._receive()
+        if handshake is None:
+            raise self._worker_error()
+        return handshake
 
-    def _answer(self) -> Any:
-        """Read what the worker says; None if it died."""
-        assert self.worker.stdout is not None  # noqa: S101  # as above
+    def _receive(self) -> Any:
+        """Read the answer of the worker; None if it died."""
+        assert self.worker.stdout is not None  # noqa: S101  # it is a pipe
         try:
             answer = receive(self.worker.stdout)
         except EOFError:
@@ -133,29 +135,31 @@ class IsolatedBackend:
             raise answer
         return answer
 
-    def _death(self) -> ModelError:
+    def _worker_error(self) -> ModelError:
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
+        kind = self.spec.partition(":")[0]
         return ModelError(
             f"The worker of {self.spec} died with status {self.worker.poll()}.",
-            why=" | ".join(lines[-TOLD:]),
-            fix="a smaller frame may fit into memory; `flatforce env create` makes the environment anew",
+            why=" | ".join(lines[-SHOWN_LOG_LINES:]),
+            fix="evaluate a smaller frame if the memory was exhausted, or build the environment again: "
+            f"flatforce env remove {kind}, then flatforce env create {kind}",
         )
 
 
-def _plain(info: dict[str, Any]) -> dict[str, Any]:
-    """Keep what a force field may ask for, such as a charge."""
+def _numeric_info(info: dict[str, Any]) -> dict[str, Any]:
+    """Keep the entries that a force field may read, such as a charge."""
     return {key: value for key, value in info.items() if isinstance(value, float | int | np.number)}
 
 
-def _end(worker: subprocess.Popen[bytes], log: IO[bytes]) -> None:
-    """Let a worker end; it does when its input closes."""
+def _stop(worker: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    """Close the pipes of a worker, which ends it, and kill it if it does not end."""
     for pipe in (worker.stdin, worker.stdout):
         if pipe is not None:
-            with suppress(OSError):  # what it did not take before it died
+            with suppress(OSError):  # data that a dead worker did not read
                 pipe.close()
     try:
-        worker.wait(PATIENCE)
+        worker.wait(EXIT_TIMEOUT)
     except subprocess.TimeoutExpired:
         worker.kill()
         worker.wait()

@@ -1,38 +1,41 @@
-"""Roost, a network of the composition alone, in an environment of its own: `python -m flatforce.models.isolated.roost`.
+"""Roost, a neural network of the composition alone, in its isolated environment: `python -m flatforce.models.isolated.roost`.
 
-R. E. A. Goodall and A. A. Lee, Nat. Commun. 11, 6280 (2020); the model is that of aviary. Targets are standardised and
-brought back, members of an ensemble differ in their seed.
+R. E. A. Goodall and A. A. Lee, Nat. Commun. 11, 6280 (2020); the model is that of aviary. The targets are standardised for the
+training and the predictions transformed back; the members of an ensemble differ in their seed.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ModelError
-from flatforce.models.isolated.environments import environments
+from flatforce.models.isolated.environments import clean_environ, list_environments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-KIND = "roost"
+ENVIRONMENT: Final = "roost"
+"""Name of the isolated environment."""
 
-RATE = 3e-4
-"""Step of AdamW, as in aviary's examples."""
+LEARNING_RATE: Final = 3e-4
+"""Learning rate of AdamW, as in the examples of aviary."""
+
+SHOWN_LOG_LINES: Final = 3
+"""Number of last lines of a failed run that the error shows."""
 
 
 def roost_python() -> Path | None:
-    """Find the interpreter of its environment.
+    """Return the Python interpreter of Roost's environment.
 
     Returns
     -------
-    None if there is no complete one.
+    Path of the interpreter; None if there is no complete environment.
     """
-    found = [one for one in environments() if one.name == KIND and one.complete]
-    return found[0].python if found else None
+    complete = [env for env in list_environments() if env.name == ENVIRONMENT and env.complete]
+    return complete[0].python if complete else None
 
 
 def predict_compositions(
@@ -45,28 +48,28 @@ def predict_compositions(
     members: int,
     seed: int,
 ) -> list[float]:
-    """Learn and predict over there.
+    """Train an ensemble in Roost's environment and predict.
 
     Parameters
     ----------
     python
-        Of `roost_python`.
+        Python interpreter of the environment, from `roost_python`.
     train
-        Formulas.
+        Formulas of the training set.
     targets
-        One for each.
+        Target of each formula of the training set.
     test
-        Formulas.
+        Formulas to predict.
     epochs
-        Passes over the training formulas.
+        Number of epochs.
     members
-        Of the ensemble.
+        Number of members of the ensemble.
     seed
-        Of the first one.
+        Seed of the first member.
 
     Returns
     -------
-    One for each test formula, in the unit of the targets.
+    Prediction for each test formula, mean over the members, in the unit of the targets.
 
     Raises
     ------
@@ -81,32 +84,36 @@ def predict_compositions(
         "members": members,
         "seed": seed,
     }
-    clean = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
-    done = subprocess.run(
+    process = subprocess.run(
         [str(python), "-m", "flatforce.models.isolated.roost"],
         input=json.dumps(task),
         capture_output=True,
         text=True,
-        env=clean | {"WANDB_MODE": "disabled"},
+        env=clean_environ() | {"WANDB_MODE": "disabled"},
         check=False,
     )
-    if done.returncode:
-        raise ModelError("Roost failed.", why=" | ".join(done.stderr.strip().splitlines()[-3:]))
-    found: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    if process.returncode:
+        log = process.stderr.strip().splitlines()
+        raise ModelError(
+            "The training of Roost failed.",
+            why=" | ".join(log[-SHOWN_LOG_LINES:]),
+            fix="build its environment again: flatforce env remove roost, then flatforce env create roost",
+        )
+    predictions: list[float] = json.loads(process.stdout.splitlines()[-1])
+    return predictions
 
 
-def learn(task: dict[str, Any]) -> list[float]:
+def train_ensemble(task: dict[str, Any]) -> list[float]:
     """Train an ensemble and predict; runs in the environment of Roost.
 
     Parameters
     ----------
     task
-        As `predict_compositions` writes it.
+        Formulas, targets and settings, as `predict_compositions` writes them.
 
     Returns
     -------
-    Means of the members.
+    Prediction for each test formula, mean over the members.
     """
     import numpy as np
     import pandas as pd
@@ -115,16 +122,16 @@ def learn(task: dict[str, Any]) -> list[float]:
     from aviary.roost.data import CompositionData, collate_batch
     from aviary.roost.model import Roost
 
-    def batch(formulas: list[str], values: list[float]) -> Any:
+    def collate(formulas: list[str], values: list[float]) -> Any:
         table = pd.DataFrame({"material_id": range(len(formulas)), "composition": formulas, "target": values})
         data = CompositionData(df=table, task_dict={"target": "regression"})
         return collate_batch([data[k] for k in range(len(data))])
 
-    inputs, (wanted,), *_ = batch(task["train"], task["targets"])
-    ahead, *_ = batch(task["test"], [0.0] * len(task["test"]))
+    train_inputs, (targets,), *_ = collate(task["train"], task["targets"])
+    test_inputs, *_ = collate(task["test"], [0.0] * len(task["test"]))
     normalizer = Normalizer()
-    normalizer.fit(wanted)
-    found = []
+    normalizer.fit(targets)
+    predictions = []
     for member in range(task["members"]):
         torch.manual_seed(task["seed"] + member)
         model = Roost(
@@ -134,20 +141,20 @@ def learn(task: dict[str, Any]) -> list[float]:
             trunk_hidden=(256, 128),
             out_hidden=(128, 64),
         )
-        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=1e-6)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-6)
         model.train()
         for _ in range(task["epochs"]):
             optimizer.zero_grad()
-            (said,) = model(*inputs)
-            loss = torch.nn.functional.l1_loss(said, normalizer.norm(wanted))
+            (output,) = model(*train_inputs)
+            loss = torch.nn.functional.l1_loss(output, normalizer.norm(targets))
             loss.backward()
             optimizer.step()
         model.eval()
         with torch.no_grad():
-            (said,) = model(*ahead)
-        found.append(normalizer.denorm(said).flatten().numpy())
-    return [float(one) for one in np.mean(found, axis=0)]
+            (output,) = model(*test_inputs)
+        predictions.append(normalizer.denorm(output).flatten().numpy())
+    return [float(mean) for mean in np.mean(predictions, axis=0)]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(learn(json.loads(sys.stdin.read()))) + "\n")
+    sys.stdout.write(json.dumps(train_ensemble(json.loads(sys.stdin.read()))) + "\n")

@@ -1,4 +1,4 @@
-"""Messages between this process and a worker: pickles with their length before them, over a pair of pipes."""
+"""Messages between this process and a worker: pickles, preceded by their length, over a pair of pipes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import struct
 from typing import IO, Any, Final
 
 LENGTH: Final = struct.Struct("<Q")
+"""Format of the length of a message in bytes."""
 
 
 def send(stream: IO[bytes], message: object) -> None:
@@ -17,7 +18,7 @@ def send(stream: IO[bytes], message: object) -> None:
     stream
         A pipe.
     message
-        Anything that can be pickled.
+        An object that can be pickled.
     """
     content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     stream.write(LENGTH.pack(len(content)))
@@ -35,17 +36,17 @@ def receive(stream: IO[bytes]) -> Any:
 
     Returns
     -------
-    What was sent.
+    The object that was sent.
 
     Raises
     ------
     EOFError
-        If the other end is gone.
+        If the other process has closed its end.
     """
-    return pickle.loads(_exactly(stream, LENGTH.unpack(_exactly(stream, LENGTH.size))[0]))
+    return pickle.loads(_read_exactly(stream, LENGTH.unpack(_read_exactly(stream, LENGTH.size))[0]))
 
 
-def _exactly(stream: IO[bytes], count: int) -> bytes:
+def _read_exactly(stream: IO[bytes], count: int) -> bytes:
     content = stream.read(count)
     if len(content) < count:
         raise EOFError

@@ -1,7 +1,7 @@
-"""The other end of an isolated force field: `python -m flatforce.models.isolated.worker SPEC DEVICE DTYPE`.
+"""Worker process of an isolated force field: `python -m flatforce.models.isolated.worker SPEC DEVICE DTYPE`.
 
-It runs in the environment of the force field, tells what the backend is, then answers one batch of frames a message. It
-ends when its input is closed or its parent is gone, so that none is left behind.
+It runs in the environment of the force field, sends the properties of the backend, and then answers one batch of frames for
+each message. It ends when its input is closed or its parent process has ended, so that no worker is left behind.
 """
 
 from __future__ import annotations
@@ -20,44 +20,46 @@ from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.models.isolated.wire import receive, send
 from flatforce.models.loading import load_in_process
 
-WATCHED: Final = 1.0
-"""Seconds between looks at the parent."""
+PARENT_CHECK_INTERVAL: Final = 1.0
+"""Time in seconds between two checks whether the parent process is alive."""
+
+HANDSHAKE: Final = ("elements", "cutoff", "layers", "local", "dtype", "device", "batch_atoms")
+"""Properties of the backend that are sent first."""
 
 
 def main() -> None:
-    """Load the force field and answer until nobody asks."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a package prints goes to the log, not between the messages
-    threading.Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    """Load the force field and answer requests until the input is closed."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # the output of other packages goes to the log instead of between the messages
+    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
     spec, device, dtype = sys.argv[1:4]
     with suppress(EOFError, BrokenPipeError):
-        _answer(spec, device, dtype, answers)
+        _serve(spec, device, dtype, output)
 
 
-def _answer(spec: str, device: str, dtype: str, answers: BinaryIO) -> None:
+def _serve(spec: str, device: str, dtype: str, output: BinaryIO) -> None:
     try:
         backend = load_in_process(spec, device=device, dtype=dtype)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is to be told
-        send(answers, _told(error))
+    except Exception as error:  # noqa: BLE001  # every error is reported to the parent
+        send(output, _portable_error(error))
         return
-    names = ("elements", "cutoff", "layers", "local", "dtype", "device", "batch_atoms")
-    send(answers, {name: getattr(backend, name) for name in names})
+    send(output, {name: getattr(backend, name) for name in HANDSHAKE})
     while True:
-        frames, stress = receive(sys.stdin.buffer)
+        cells, stress = receive(sys.stdin.buffer)
         try:
-            cells = [
+            frames = [
                 Atoms(numbers, positions, cell=cell, pbc=True, info=info)
-                for numbers, positions, cell, info in frames
+                for numbers, positions, cell, info in cells
             ]
-            send(answers, backend.predict(cells, stress=stress))
+            send(output, backend.predict(frames, stress=stress))
         except (EOFError, BrokenPipeError):
             raise
-        except Exception as error:  # noqa: BLE001  # as above
-            send(answers, _told(error))
+        except Exception as error:  # noqa: BLE001  # every error is reported to the parent
+            send(output, _portable_error(error))
 
 
-def _told(error: Exception) -> FlatforceError:
-    """Tell an error without classes that the other side does not know."""
+def _portable_error(error: Exception) -> FlatforceError:
+    """Convert an error to a class that the parent process can import."""
     if isinstance(error, FlatforceError):
         return error
     last = traceback.extract_tb(error.__traceback__)[-1]
@@ -67,9 +69,9 @@ def _told(error: Exception) -> FlatforceError:
     )
 
 
-def _leave_with_parent(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(WATCHED)
+        time.sleep(PARENT_CHECK_INTERVAL)
     os._exit(1)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from flatforce.core.progress import Progress, silent
 from flatforce.models.precision import torch_device
-from flatforce.models.training.files import save_torch
 from flatforce.models.training.examples import Example, collate_labels, make_examples
+from flatforce.models.training.files import save_torch
 from flatforce.models.training.loss import sheet_loss
 from flatforce.models.training.monitor import Monitor, describe_errors
 from flatforce.models.training.progression import Progression, TrainingHistory

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flatforce.models.training.config import TrainConfig, Weights
-    from flatforce.models.training.learners.base import Learner
     from flatforce.models.training.examples import Example
+    from flatforce.models.training.learners.base import Learner
 
 
 def validation_errors(

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.properties.alloys.evaluation import ComparedModel, ModelEvaluation
+    from flatforce.properties.alloys.evaluation import ModelEvaluation
     from flatforce.properties.alloys.expansion_predictors import InSampleFit
+    from flatforce.properties.alloys.predictors import ComparedModel
     from flatforce.properties.alloys.splits import Split
     from flatforce.properties.alloys.table import AlloyTable
 
@@ -93,7 +94,9 @@ def _test_against(
     shared = np.isfinite(errors) & np.isfinite(baseline_errors)
     if len(np.unique(groups[shared])) < 2:
         return evaluation
-    p_value = paired_permutation_test(errors[shared], baseline_errors[shared], groups=groups[shared], seed=seed)
+    p_value = paired_permutation_test(
+        errors[shared], baseline_errors[shared], groups=groups[shared], seed=seed
+    )
     return replace(evaluation, p_value=p_value)
 
 

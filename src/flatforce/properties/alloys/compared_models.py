@@ -10,7 +10,6 @@ from flatforce.core.progress import Progress, silent
 from flatforce.models.isolated.roost import roost_python
 from flatforce.properties.alloys.compare import ModelComparison, compare_models
 from flatforce.properties.alloys.design import make_designs
-from flatforce.properties.alloys.evaluation import ComparedModel
 from flatforce.properties.alloys.expansion_predictors import (
     DeltaExpansion,
     ForceField,
@@ -19,7 +18,13 @@ from flatforce.properties.alloys.expansion_predictors import (
 )
 from flatforce.properties.alloys.force_field_energies import INPUTS
 from flatforce.properties.alloys.mapping import exchange_groups
-from flatforce.properties.alloys.predictors import RELAXED_BY_DFT, CompositionOracle, RedlichKister, Zero
+from flatforce.properties.alloys.predictors import (
+    RELAXED_BY_DFT,
+    ComparedModel,
+    CompositionOracle,
+    RedlichKister,
+    Zero,
+)
 from flatforce.properties.alloys.roost import RoostPredictor
 from flatforce.properties.alloys.splits import make_splits
 from flatforce.properties.alloys.trained_predictors import EnergyOnlyModel, FineTunedForceField

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.alloys.cluster_expansion import Expansion
     from flatforce.properties.alloys.config import HullConfig
     from flatforce.structures.alloys import AlloyLattice
@@ -74,7 +74,7 @@ class ConvexHull(Outcome):
         ]
 
     @property
-    def _on_hull(self) -> FloatArray:
+    def _on_hull(self) -> IntArray:
         return np.flatnonzero(self.energies_above_hull < HULL_TOLERANCE)
 
     @property

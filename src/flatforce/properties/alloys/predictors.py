@@ -13,6 +13,7 @@ from flatforce.properties.alloys.scores import COMPOSITION_TOLERANCE
 
 if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.alloys.splits import Split
 
 RELAXED_BY_DFT = "relaxed by DFT"
 """Input of a model that needs the DFT relaxation of every new ordering."""
@@ -61,6 +62,32 @@ class Predictor(ABC):
         -------
         (k,) predicted formation energies in meV per site; NaN where the model has none.
         """
+
+
+@dataclass(frozen=True)
+class ComparedModel:
+    """A model and the splits that it takes part in."""
+
+    predictor: Predictor
+    """The model."""
+    expensive: bool = False
+    """Whether its training takes minutes: then it takes part in one repeat of the folds, and in no learning curve."""
+    pretrained: str = ""
+    """Force field that its training starts from; empty for none."""
+
+    def takes_part(self, split: Split) -> bool:
+        """Tell whether the model is evaluated on a split.
+
+        Parameters
+        ----------
+        split
+            The split.
+
+        Returns
+        -------
+        False for a split that the model is too expensive for.
+        """
+        return not self.expensive or split.kind in {"size", "window"} or split.is_first_repeat
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class EmbedConfig(Config):
         return supercell
 
     radius: PositiveFloat = 15.0
-    """In-plane distance from the defect in Å within which atoms get exact rows of force constants. For V_Se in WSe2, 15 Å
+    """In-plane distance from the defect in Å within which atoms get exact rows of force constants. For v_Se in WSe2, 15 Å
     leaves a truncation error of 0.06 eV/Å²."""
     n_check_rows: NonNegativeInt = 6
     """Number of exact rows just beyond the radius, from which the truncation error is estimated."""
@@ -139,10 +139,10 @@ class DiluteConfig(Config):
     """Settings of the dilute limit: one defect in an infinite sheet."""
 
     mesh: PositiveInt = 128
-    """Number of q points along each reciprocal lattice vector of the primitive cell. For V_Se in WSe2 at a broadening of
+    """Number of q points along each reciprocal lattice vector of the primitive cell. For v_Se in WSe2 at a broadening of
     0.08 THz, the local DOS of 96 and 192 points agree to 3e-6."""
     tolerance: PositiveFloat = 1e-3
-    """Smallest change of a force constant, in eV/Å², for which a site belongs to the perturbed region. For V_Se in WSe2, a
+    """Smallest change of a force constant, in eV/Å², for which a site belongs to the perturbed region. For v_Se in WSe2, a
     tenth of the default changes the local DOS by 3e-4."""
 
 

@@ -182,7 +182,7 @@ def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
     change = arrays["free_energy"][1] - arrays["free_energy"][0]
 
     def panel(axis: int, title: str) -> Panel:
-        pristine, defect = arrays["displacement"][:, axis, 0]
+        pristine, defect = arrays["mean_square_displacement"][:, axis, 0]
         lines = (
             Series(temperature, pristine, name="pristine", colour=GREY),
             Series(temperature, defect, name="defect", colour=COLOURS[1]),

@@ -80,7 +80,7 @@ def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
     )
     modes = tuple(
         Series(strains, frequencies, colour=COLOURS[k % len(COLOURS)])
-        for k, frequencies in enumerate(arrays["modes"].T)
+        for k, frequencies in enumerate(arrays["mode_frequencies"].T)
     )
     return Figure(
         "strain-series",
@@ -107,7 +107,7 @@ def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
     Two panels.
     """
     frequency = arrays["frequency"]
-    lines = [Series(frequency, ldos, colour=GREY, width=0.6) for ldos in arrays["each"]]
+    lines = [Series(frequency, ldos, colour=GREY, width=0.6) for ldos in arrays["member_ldos"]]
     for (mean, standard_deviation), name, colour in zip(
         arrays["ldos"], ("pristine", "defect"), (COLOURS[0], COLOURS[1]), strict=True
     ):

@@ -218,7 +218,7 @@ class StrainSeriesResult(Result):
     @property
     def mode_frequencies(self) -> FloatArray:
         """(S, M) THz, frequencies of the modes near the defect at each strain; NaN where a mode is not found."""
-        return self._array("modes")
+        return self._array("mode_frequencies")
 
 
 class UnfoldedResult(Result):

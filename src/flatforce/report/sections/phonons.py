@@ -53,7 +53,7 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
             mode["irrep"],
             " → ".join("–" if number is None else f"{number:.1f}" for number in mode["participation_number"]),
             "–" if mode["growth"] is None else f"{mode['growth']:.2f}",
-            mode["verdict"],
+            mode["classification"],
         ]
         for mode in result["details"].get("modes", [])
     ]
@@ -95,7 +95,7 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
     rows = [
         [
             f"{mode['frequency']:.3f}",
-            "–" if mode["interval"] is None else f"{mode['interval']:.3f}",
+            "–" if mode["uncertainty"] is None else f"{mode['uncertainty']:.3f}",
             mode["irrep"],
             str(mode["degeneracy"]),
             f"{mode['participation_number']:.1f}",

@@ -20,7 +20,7 @@ class Viewer {
     this.mode = mode;
     this.select.value = String(mode);
     this.canvas.dataset.mode = String(mode);
-    this.rows.forEach(row => row.classList.toggle("chosen", Number(row.dataset.mode) === mode));
+    this.rows.forEach(row => row.classList.toggle("selected", Number(row.dataset.mode) === mode));
   }
 
   listen(root) {

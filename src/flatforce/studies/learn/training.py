@@ -11,7 +11,8 @@ from flatforce.active.uncertainty import DescriptorDistance, committee_uncertain
 from flatforce.data.frames import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
-from flatforce.models.training.run import NO_TEST, train
+from flatforce.models.training.outcome import NO_TEST
+from flatforce.models.training.run import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from flatforce.core.errors import ModelError
 from flatforce.models.backends.nequip import (
     NequipBackend,
     build_module,
-    evaluate,
     count_layers,
+    evaluate,
     load_module,
     make_graph,
 )

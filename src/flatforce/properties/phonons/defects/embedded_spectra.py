@@ -69,9 +69,7 @@ def embedded_phonons(
     embedding = embed(potential, primitive, small, relaxed, config, scratch=scratch, progress=progress)
     for cell in (embedding.cell.atoms, embedding.host.primitive):
         set_masses(cell, spectra.masses)
-    return embedded_spectra(
-        embedding, radii=spectra.shells, broadening=spectra.broadening, progress=progress
-    )
+    return embedded_spectra(embedding, radii=spectra.shells, broadening=spectra.broadening, progress=progress)
 
 
 def embedded_spectra(

@@ -69,9 +69,9 @@ class StrainSeries(Outcome):
     @property
     def details(self) -> dict[str, Any]:
         """Representation, frequency and slope of each listed mode."""
-        reference_modes = [{"irrep": mode["irrep"], "frequency": mode["frequency"]} for mode in self.listed_modes] or [
-            {}
-        ] * len(self.overlap)
+        reference_modes = [
+            {"irrep": mode["irrep"], "frequency": mode["frequency"]} for mode in self.listed_modes
+        ] or [{}] * len(self.overlap)
         return {"modes": [mode | values for mode, values in zip(reference_modes, self.plain(), strict=True)]}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:

@@ -15,7 +15,7 @@ ANGLE_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True)
-class Path:
+class BandPath:
     """Straight segments between high-symmetry points."""
 
     labels: tuple[str, ...]
@@ -41,7 +41,7 @@ class Path:
         ]
 
 
-def standard_path(cell: FloatArray) -> Path:
+def standard_path(cell: FloatArray) -> BandPath:
     """Choose the conventional path of a cell.
 
     Parameters
@@ -63,5 +63,5 @@ def standard_path(cell: FloatArray) -> Path:
     return _path("ΓXSYΓ", [(0, 0), (1 / 2, 0), (1 / 2, 1 / 2), (0, 1 / 2), (0, 0)])
 
 
-def _path(labels: str, points: list[tuple[float, float]]) -> Path:
-    return Path(tuple(labels), np.array([(*point, 0.0) for point in points]))
+def _path(labels: str, points: list[tuple[float, float]]) -> BandPath:
+    return BandPath(tuple(labels), np.array([(*point, 0.0) for point in points]))

@@ -1,0 +1,110 @@
+"""Result of a training run: test errors, model cards, and the spec of the force field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from flatforce.core.outcome import Outcome
+from flatforce.data.splits import split_trajectory_warnings
+from flatforce.models.errors import ERROR_UNITS
+from flatforce.models.training.epochs import BEST_EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flatforce.models.training.data import TrainingData
+
+NO_IMPROVEMENT: Final = (
+    "no epoch was better on the validation set than the initial model, which is kept; the best epoch is "
+    f"{BEST_EPOCH} beside it. Lower learning_rate, or, if the initial model was trained on these frames, give others as valid_file"
+)
+
+NO_TEST: Final = (
+    "there is no test set: the errors are those of the validation set, by which the best epoch was chosen"
+)
+
+
+@dataclass(frozen=True, repr=False)
+class TrainOutcome(Outcome):
+    """Trained models, one for each member of a committee."""
+
+    kind: ClassVar[str] = "train"
+
+    folder: Path
+    """Result folder, which holds the model files."""
+    cards: list[dict[str, Any]]
+    """Model card of each member."""
+    warnings: list[str]
+    """Warnings about the split."""
+
+    units = ERROR_UNITS
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Test errors, mean over the members, with the names and units of `ERROR_UNITS`."""
+        names = self.cards[0]["test"]["all"]
+        return {name: sum(card["test"]["all"][name] for card in self.cards) / len(self.cards) for name in names}
+
+    @property
+    def problems(self) -> list[str]:
+        """Members that diverged."""
+        return [
+            f"{card['file']} diverged; the best weights before the divergence were kept"
+            for card in self.cards
+            if card["diverged"]
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """Elements without training frames, fine-tuning without improvement, and warnings about the split."""
+        untrained = self.cards[0]["untrained_elements"]
+        return [
+            *([f"no frame of the training set contains {', '.join(untrained)}"] if untrained else []),
+            *(f"{card['file']}: {NO_IMPROVEMENT}" for card in self.cards if card["best_epoch"] < 0),
+            *self.warnings,
+        ]
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Model cards, and the spec by which the force field is loaded."""
+        return {"cards": self.cards, "spec": trained_spec(self.folder, self.cards)}
+
+
+def trained_spec(folder: Path, cards: Sequence[dict[str, Any]]) -> str:
+    """Name the force field of a training run.
+
+    Parameters
+    ----------
+    folder
+        Result folder of the run.
+    cards
+        Model card of each member.
+
+    Returns
+    -------
+    Its spec, as every command takes it: `mace:DIR/model.model`, or `committee:…` for several members.
+
+    Examples
+    --------
+    >>> trained_spec(Path("ft1"), [{"kind": "chgnet", "file": "model.pth.tar"}])
+    'chgnet:ft1/model.pth.tar'
+    """
+    specs = [f"{card['kind']}:{folder / card['file']}" for card in cards]
+    return specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"
+
+
+def split_warnings(data: TrainingData) -> list[str]:
+    """Warn of a missing test set, and of trajectories in both the training and the test set.
+
+    Parameters
+    ----------
+    data
+        Frames of the run.
+
+    Returns
+    -------
+    The warnings.
+    """
+    return [*([] if data.test else [NO_TEST]), *split_trajectory_warnings(data.train_valid, data.test)]
