@@ -151,7 +151,9 @@ def test_orderings_random_ones_and_a_quasirandom_one(folder: Path) -> None:
     assert process.returncode == 0, process.stderr
     metrics = record(folder / "e2")["metrics"]
     assert isinstance(metrics, dict)
-    assert metrics["n_orderings"] + metrics["n_dropped"] == 3  # end members were added; duplicates are dropped
+    assert (
+        metrics["n_orderings"] + metrics["n_dropped"] == 3
+    )  # end members were added; duplicates are dropped
     assert run(folder, "alloy", "sqs", "-c", "alloy.yaml", "-o", "sqs").returncode == 0
     assert read(folder / "sqs" / "sqs.extxyz").get_chemical_formula() == "Au8Cu8"
 

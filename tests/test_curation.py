@@ -135,7 +135,7 @@ def test_no_material_and_no_duplicate_is_in_two_subsets(settings: dict[str, obje
     frames.append(straddler)
     split = split_by_material(frames, SplitConfig.model_validate(settings))
     subset = {key: name for name, keys in split["subsets"].items() for key in keys}
-    assert len(side) == len(frames)
+    assert len(subset) == len(frames)
     seen: dict[str, set[str]] = {}
     for frame in frames:
         seen.setdefault(frame.info["material"], set()).add(subset[hash_structure(frame)])

@@ -80,9 +80,9 @@ def vacancy(potential: Potential, tmp_path_factory: pytest.TempPathFactory) -> D
     from flatforce.structures.prototypes import monolayer
 
     unit = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
-    calm = RelaxConfig(relax_cell=False, max_steps=1)
+    one_step = RelaxConfig(relax_cell=False, max_steps=1)
     config = DefectPhononConfig(
-        supercell=THREE, relaxation=calm, mesh=3, points_per_segment=3, shells=[3.0, 4.5]
+        supercell=THREE, relaxation=one_step, mesh=3, points_per_segment=3, shells=[3.0, 4.5]
     )
     scratch = tmp_path_factory.mktemp("forces")
     return defect_phonons(potential, unit, "v_Se", config, scratch=scratch)
@@ -117,19 +117,19 @@ def test_irreps_are_phonopys(vacancy: DefectPhonons) -> None:
     symmetry = find_symmetry(vacancy.relaxed)
     assert symmetry.point_group == "3m"
     groups = degenerate_groups(vacancy.gamma.frequencies[0])
-    found = assign_irreps(vacancy.gamma.vectors[0].real, groups, symmetry, vacancy.relaxed.cell.array)
-    assert set(found) >= {"A1", "A2", "E"}
-    for name, group in zip(found, groups, strict=True):
+    names = assign_irreps(vacancy.gamma.vectors[0].real, groups, symmetry, vacancy.relaxed.cell.array)
+    assert set(names) >= {"A1", "A2", "E"}
+    for name, group in zip(names, groups, strict=True):
         assert sum(2 if part == "E" else 1 for part in name.split("+")) == len(group)
     phonon = vacancy_phonopy(vacancy)
     phonon.run_irreps([0, 0, 0], degeneracy_tolerance=DEGENERACY_TOLERANCE)
-    theirs = phonon.irreps
-    assert theirs is not None
-    named = list(zip(theirs._ir_labels or [], theirs.band_indices, strict=True))
+    expected = phonon.irreps
+    assert expected is not None
+    named = list(zip(expected._ir_labels or [], expected.band_indices, strict=True))
     assert len(named) == len(groups)
     for theirs_name, bands in named:
-        (ours,) = [found[k] for k, group in enumerate(groups) if set(bands) == set(group.tolist())]
-        assert theirs_name in {ours, None}  # phonopy gives no name to sets degenerate by chance
+        (name_here,) = [names[k] for k, group in enumerate(groups) if set(bands) == set(group.tolist())]
+        assert theirs_name in {name_here, None}  # phonopy gives no name to sets degenerate by chance
     assert sum(name is not None for name, _ in named) > len(named) - 3
 
 
@@ -151,21 +151,21 @@ def test_localisation_does_not_depend_on_the_basis_of_a_degenerate_set() -> None
     vectors = np.eye(9)[None].astype(complex)
     frequencies = np.array([[1.0, 1.0, 2, 3, 4, 5, 6, 7, 8]])
     shells = np.array([0, 1, 1])
-    said = []
+    participation_numbers = []
     for angle in (0.0, 0.6):
-        turned = vectors.copy()
+        rotated = vectors.copy()
         mixed = np.zeros((9, 2))
         mixed[0] = np.cos(angle), -np.sin(angle)  # atom 0, x
         mixed[3] = np.sin(angle), np.cos(angle)  # atom 1, x
-        turned[0, :, 0], turned[0, :, 1] = mixed.T
-        turned[0, :, 3] = np.eye(9)[1]
-        turned[0, :, 4] = np.eye(9)[4]
+        rotated[0, :, 0], rotated[0, :, 1] = mixed.T
+        rotated[0, :, 3] = np.eye(9)[1]
+        rotated[0, :, 4] = np.eye(9)[4]
         modes = localised_modes(
-            ModeSet(frequencies, turned, np.ones(1)), shells, pristine=np.array([[50.0]]), n_shells=2
+            ModeSet(frequencies, rotated, np.ones(1)), shells, pristine=np.array([[50.0]]), n_shells=2
         )
-        said.append({mode.index: mode.participation_number for mode in modes}[0])
-    assert said[0] == pytest.approx(2.0)
-    assert said[1] == pytest.approx(said[0])
+        participation_numbers.append({mode.index: mode.participation_number for mode in modes}[0])
+    assert participation_numbers[0] == pytest.approx(2.0)
+    assert participation_numbers[1] == pytest.approx(participation_numbers[0])
 
 
 def test_dos_is_normalised_and_shells_fold_images() -> None:
@@ -180,7 +180,7 @@ def test_dos_is_normalised_and_shells_fold_images() -> None:
     np.testing.assert_array_equal(shells, [0, 1, 2])
 
 
-def test_weights_are_shares(vacancy: DefectPhonons) -> None:
+def test_site_weights_sum_to_one(vacancy: DefectPhonons) -> None:
     weights = site_weights(vacancy.gamma)
     np.testing.assert_allclose(weights.sum(axis=2), 1)
     assert weights.shape[2] == len(vacancy.relaxed)
@@ -188,7 +188,7 @@ def test_weights_are_shares(vacancy: DefectPhonons) -> None:
     assert arrays["mode_vectors"].shape == (len(vacancy.modes), len(vacancy.relaxed), 3)
 
 
-def test_killed_run_goes_on_from_its_forces(
+def test_an_interrupted_run_continues_from_its_forces(
     potential: Potential, unit: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finite_displacements, "CHUNK_ATOMS", 100)
@@ -205,15 +205,15 @@ def test_killed_run_goes_on_from_its_forces(
     np.testing.assert_allclose(second.bands, first.bands, atol=1e-9)
 
 
-def test_forces_of_another_displacement_are_not_taken(
+def test_forces_of_another_displacement_are_not_reused(
     potential: Potential, unit: Atoms, tmp_path: Path
 ) -> None:
     bands = []
     for scratch, steps in ((tmp_path / "shared", (0.005, 0.02)), (tmp_path / "own", (0.02,))):
         for step in steps:
             config = PhononConfig(supercell=THREE, displacement=step, mesh=3, engine="displacements")
-            found = pristine_phonons(potential, unit, config, scratch=scratch)
-        bands.append(found.bands)
+            phonons = pristine_phonons(potential, unit, config, scratch=scratch)
+        bands.append(phonons.bands)
     np.testing.assert_allclose(bands[0], bands[1], atol=1e-9)
 
 
@@ -226,13 +226,13 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
         ]
     )
     config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
-    found = defect_phonons(potential, unit, "Se@Se:top", config, scratch=tmp_path)
-    step = found.spectra.frequency[1] - found.spectra.frequency[0]
-    assert np.abs(found.spectra.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
-    assert np.abs(found.spectra.dos[1] - found.spectra.dos[0]).sum() * step < 1e-4
-    assert np.abs(found.spectra.shell_ldos[1] - found.spectra.shell_ldos[0]).sum() * step < 1e-4
-    assert np.abs(found.spectra.site_difference).sum() * step < 1e-4
-    unstable = replace(found, lowest_frequency=-0.2)  # on the mesh alone
+    phonons = defect_phonons(potential, unit, "Se@Se:top", config, scratch=tmp_path)
+    step = phonons.spectra.frequency[1] - phonons.spectra.frequency[0]
+    assert np.abs(phonons.spectra.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
+    assert np.abs(phonons.spectra.dos[1] - phonons.spectra.dos[0]).sum() * step < 1e-4
+    assert np.abs(phonons.spectra.shell_ldos[1] - phonons.spectra.shell_ldos[0]).sum() * step < 1e-4
+    assert np.abs(phonons.spectra.site_difference).sum() * step < 1e-4
+    unstable = replace(phonons, lowest_frequency=-0.2)  # on the mesh alone
     assert "-0.200 THz, none with the period of this cell" in unstable.problems[0]
 
 
@@ -251,19 +251,19 @@ def test_second_moment_of_a_site_is_its_own_force_constant(unit: Atoms) -> None:
 
 def test_one_q_of_each_orbit_gives_the_sums_of_the_whole_mesh(unit: Atoms) -> None:
     """Shells about a vacancy with C3v, and a single atom, of which it is not right."""
-    made = build_defect(unit, (3, 3), "v_Se:top")
-    phonon = finite_displacements.make_phonopy(made.atoms, (1, 1))
-    phonon.force_constants = springs(made.atoms).dense()
-    symmetry = find_symmetry(made.atoms)
-    shells = defect_shells(made, [3.0, 5.0])
+    cell = build_defect(unit, (3, 3), "v_Se:top")
+    phonon = finite_displacements.make_phonopy(cell.atoms, (1, 1))
+    phonon.force_constants = springs(cell.atoms).dense()
+    symmetry = find_symmetry(cell.atoms)
+    shells = defect_shells(cell, [3.0, 5.0])
     grid, sums, counts = np.arange(0.0, 12.0, 0.02), [], []
     for rotations in (np.eye(3, dtype=int)[None], symmetry.rotations):
         modes = modes_on_mesh(phonon, (4, 4), rotations)
         assert modes.weights.sum() == pytest.approx(1)
         weights = site_weights(modes)
-        chosen = [shells == s for s in range(3)] + [np.arange(len(shells)) == 5]
-        summed = [weights[:, :, one].sum(axis=2) for one in chosen]
-        sums.append([gaussian_dos(modes.frequencies, one, grid, 0.1) for one in summed])
+        selections = [shells == s for s in range(3)] + [np.arange(len(shells)) == 5]
+        summed = [weights[:, :, selected].sum(axis=2) for selected in selections]
+        sums.append([gaussian_dos(modes.frequencies, selected, grid, 0.1) for selected in summed])
         counts.append(len(modes.weights))
     assert counts == [10, 4]
     np.testing.assert_allclose(sums[1][:3], sums[0][:3], atol=1e-9)
@@ -282,12 +282,14 @@ def test_shells_are_checked(potential: Potential, unit: Atoms, tmp_path: Path) -
 def test_small_real_distortion_survives_the_symmetry(potential: Potential, unit: Atoms) -> None:
     """The tolerance is loose only as long as restoring the symmetry costs no force."""
     cell = unit.repeat((3, 3, 1))
-    moved = cell.copy()
-    moved.positions[4] += (0.012, 0.0, 0.0)
-    assert len(find_symmetry(moved, symprec=RELAXED_SYMPREC).rotations) == len(find_symmetry(cell).rotations)
-    restored, symmetry = restore_symmetry(_Frozen(potential, moved), moved, limit=1e-3)
+    distorted = cell.copy()
+    distorted.positions[4] += (0.012, 0.0, 0.0)
+    assert len(find_symmetry(distorted, symprec=RELAXED_SYMPREC).rotations) == len(
+        find_symmetry(cell).rotations
+    )
+    restored, symmetry = restore_symmetry(_Frozen(potential, distorted), distorted, limit=1e-3)
     assert len(symmetry.rotations) < len(find_symmetry(cell).rotations)
-    assert np.abs(restored.positions - moved.positions).max() < 1e-3
+    assert np.abs(restored.positions - distorted.positions).max() < 1e-3
 
 
 def test_a_strain_is_not_undone_by_symmetry(potential: Potential, unit: Atoms) -> None:
@@ -320,11 +322,11 @@ def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:
         dos = 3 * np.exp(-0.5 * ((grid - at) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi))
         return SizeSpectrum(name, n, grid, dos, np.array([at]))
 
-    found = compare_sizes([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
-    assert found.names == ["4x4", "6x6", "8x8"]
-    assert found.ldos_difference == pytest.approx([0.0, 2.0], abs=1e-6)
-    assert found.mode_shift == pytest.approx([0.0, 4.0])
-    assert set(found.metrics) == set(found.units)
+    comparison = compare_sizes([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
+    assert comparison.names == ["4x4", "6x6", "8x8"]
+    assert comparison.ldos_difference == pytest.approx([0.0, 2.0], abs=1e-6)
+    assert comparison.mode_shift == pytest.approx([0.0, 4.0])
+    assert set(comparison.metrics) == set(comparison.units)
 
 
 def test_free_energy_and_displacements_are_those_of_phonopy(vacancy: DefectPhonons) -> None:
@@ -333,50 +335,52 @@ def test_free_energy_and_displacements_are_those_of_phonopy(vacancy: DefectPhono
     phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
     thermal = phonon.run_thermal_properties(temperatures=[0, 300], cutoff_frequency=MIN_VIBRATION)
     temperatures = np.array([0.0, 300.0])
-    ours = free_energy(vacancy.gamma, temperatures) * EV_IN_KJ_PER_MOL
-    np.testing.assert_allclose(ours, np.asarray(thermal.free_energy), rtol=CONSTANTS)
-    theirs = phonon.run_thermal_displacements(temperatures=[0, 300], freq_min=MIN_DISPLACEMENT_FREQUENCY)
-    found = mean_square_displacements(vacancy.gamma, vacancy.relaxed.get_masses(), temperatures)
+    energies = free_energy(vacancy.gamma, temperatures) * EV_IN_KJ_PER_MOL
+    np.testing.assert_allclose(energies, np.asarray(thermal.free_energy), rtol=CONSTANTS)
+    expected = phonon.run_thermal_displacements(temperatures=[0, 300], freq_min=MIN_DISPLACEMENT_FREQUENCY)
+    displacements = mean_square_displacements(vacancy.gamma, vacancy.relaxed.get_masses(), temperatures)
     np.testing.assert_allclose(
-        found.reshape(2, -1), np.asarray(theirs.thermal_displacements), rtol=CONSTANTS, atol=1e-9
+        displacements.reshape(2, -1), np.asarray(expected.thermal_displacements), rtol=CONSTANTS, atol=1e-9
     )
-    assert found[1].max() > found[0].max() > 1e-4
+    assert displacements[1].max() > displacements[0].max() > 1e-4
 
 
 def test_projected_dos_is_that_of_phonopy(vacancy: DefectPhonons) -> None:
     phonon = vacancy_phonopy(vacancy)
     phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
     grid = vacancy.spectra.frequency
-    theirs = phonon.run_projected_dos(
+    expected = phonon.run_projected_dos(
         freq_min=grid[0],
         freq_max=grid[-1],
         freq_pitch=grid[1] - grid[0],
         sigma=0.08,
         use_tetrahedron_method=False,
     )
-    assert np.asarray(theirs.frequency_points)[: len(grid)] == pytest.approx(grid)
-    projected = np.asarray(theirs.projected_dos)[:, : len(grid)]
+    assert np.asarray(expected.frequency_points)[: len(grid)] == pytest.approx(grid)
+    projected = np.asarray(expected.projected_dos)[:, : len(grid)]
     symbols = np.array(vacancy.relaxed.get_chemical_symbols())
     for symbol in ("W", "Se"):
-        wanted = projected[symbols == symbol].sum(axis=0)
-        np.testing.assert_allclose(vacancy.spectra.element_dos[symbol][1], wanted, atol=1e-6 * wanted.max())
+        element_dos = projected[symbols == symbol].sum(axis=0)
+        np.testing.assert_allclose(
+            vacancy.spectra.element_dos[symbol][1], element_dos, atol=1e-6 * element_dos.max()
+        )
 
 
 def test_isotopes_shift_frequencies_and_nothing_else(
     potential: Potential, unit: Atoms, tmp_path: Path
 ) -> None:
     """Every mass four times as heavy: half the frequency."""
-    found = []
+    phonons = []
     for masses in ({}, {"W": 4 * 183.84, "Se": 4 * 78.971}):
         config = DefectPhononConfig(
             supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=2, masses=masses
         )
-        found.append(defect_phonons(potential, unit, "v_Se:top", config, scratch=tmp_path))
-    arrays = found[0].arrays()
+        phonons.append(defect_phonons(potential, unit, "v_Se:top", config, scratch=tmp_path))
+    arrays = phonons[0].arrays()
     assert arrays["free_energy"].shape == (2, 21)
     assert np.isfinite(arrays["mean_square_displacement"][:, :, 0]).all()
-    np.testing.assert_allclose(found[1].gamma.frequencies, found[0].gamma.frequencies / 2, atol=1e-6)
-    assert found[0].gamma.frequencies.max() > 1
+    np.testing.assert_allclose(phonons[1].gamma.frequencies, phonons[0].gamma.frequencies / 2, atol=1e-6)
+    assert phonons[0].gamma.frequencies.max() > 1
 
 
 @pytest.fixture
@@ -395,16 +399,16 @@ def test_an_imaginary_mode_is_a_saddle_or_noise(copper: Potential, a: float, *, 
     sheet = copper_sheet(a)
     vector = np.zeros((4, 3))
     vector[:, 2] = [0.5, -0.5, 0.5, -0.5]
-    found = follow_mode(copper, sheet, vector, -1.0, RelaxConfig(relax_cell=False, max_force=1e-3))
-    assert found.saddle is saddle
-    assert ("downhill" in found.description) is saddle
+    followed = follow_mode(copper, sheet, vector, -1.0, RelaxConfig(relax_cell=False, max_force=1e-3))
+    assert followed.saddle is saddle
+    assert ("downhill" in followed.description) is saddle
     if saddle:
-        end = copper.evaluate([found.relaxed])[0].energy
-        assert found.energy_gain == pytest.approx(copper.evaluate([sheet])[0].energy - end)
-        assert np.ptp(found.relaxed.positions[:, 2]) > 0.3
+        end = copper.evaluate([followed.relaxed])[0].energy
+        assert followed.energy_gain == pytest.approx(copper.evaluate([sheet])[0].energy - end)
+        assert np.ptp(followed.relaxed.positions[:, 2]) > 0.3
     else:
-        assert abs(found.energy_gain) < 1e-4
-        assert np.ptp(found.relaxed.positions[:, 2]) < 0.05
+        assert abs(followed.energy_gain) < 1e-4
+        assert np.ptp(followed.relaxed.positions[:, 2]) < 0.05
 
 
 def mode(frequency: float, irrep: str, participation_number: float, *, outside: bool = False) -> Mode:
@@ -426,9 +430,9 @@ def test_growth_with_the_cell_tells_local_from_extended() -> None:
         )
         for k in (16, 4, 9)
     ]
-    found = classify_modes(sizes)
-    assert [trend.classification for trend in found] == ["resonance", "extended", "resonance", "", "local"]
-    growth = [trend.growth for trend in found]
+    trends = classify_modes(sizes)
+    assert [trend.classification for trend in trends] == ["resonance", "extended", "resonance", "", "local"]
+    growth = [trend.growth for trend in trends]
     assert growth[:3] == pytest.approx([0, 1, 0.5])
     assert growth[3] is None
-    assert found[1].participation_number == pytest.approx([12.0, 27.0, 48.0])
+    assert trends[1].participation_number == pytest.approx([12.0, 27.0, 48.0])

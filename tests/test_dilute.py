@@ -10,7 +10,8 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.properties.phonons.config import DiluteConfig
-from flatforce.properties.phonons.defects.dilute_limit import DiluteLimit, dilute_limit
+from flatforce.properties.phonons.defects.dilute_limit import dilute_limit
+from flatforce.properties.phonons.defects.dilute_result import DiluteLimit
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.force_constants.embedding import Embedding
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
@@ -45,9 +46,9 @@ def modes(embedded: Embedding) -> tuple[FloatArray, FloatArray]:
 
 def folded(frequencies: FloatArray, weights: FloatArray, grid: FloatArray) -> FloatArray:
     """What leaks below zero comes back, as in the spectrum of an infinite sheet."""
-    both = [gaussian_dos(frequencies[None], weights[None], sign * grid, BROADENING) for sign in (1, -1)]
-    found: FloatArray = np.sum(both, axis=0)
-    return found
+    sides = [gaussian_dos(frequencies[None], weights[None], sign * grid, BROADENING) for sign in (1, -1)]
+    dos: FloatArray = np.sum(sides, axis=0)
+    return dos
 
 
 def shell_ldos(embedded: Embedding, grid: FloatArray) -> FloatArray:
@@ -60,36 +61,36 @@ def shell_ldos(embedded: Embedding, grid: FloatArray) -> FloatArray:
 @pytest.mark.parametrize(
     ("defect", "states"), [("v_Se:top", -3), ("S@Se:top", 0), ("Se@W", 0), ("ad_Se@W:top", 3)]
 )
-def test_on_the_mesh_of_the_supercell_it_is_the_supercell(unit: Atoms, defect: str, states: int) -> None:
+def test_the_mesh_of_the_supercell_reproduces_the_supercell(unit: Atoms, defect: str, states: int) -> None:
     """Of vacancies, other masses, springs of an antisite, and added atoms."""
     embedded = embedded_springs(unit, 7, defect)
-    found = dilute(embedded, 7)
-    wanted = shell_ldos(embedded, found.frequency)
-    np.testing.assert_allclose(found.shell_ldos[1], wanted, atol=EXACT * wanted.max())
-    assert np.abs(found.shell_ldos[1] - found.shell_ldos[0]).max() > 0.02 * wanted.max()
+    limit = dilute(embedded, 7)
+    expected = shell_ldos(embedded, limit.frequency)
+    np.testing.assert_allclose(limit.shell_ldos[1], expected, atol=EXACT * expected.max())
+    assert np.abs(limit.shell_ldos[1] - limit.shell_ldos[0]).max() > 0.02 * expected.max()
     pristine = embedded_springs(unit, 7, "Se@Se:top")
     totals = []
-    for one in (pristine, embedded):
-        frequencies, _ = modes(one)
-        totals.append(folded(frequencies, np.ones_like(frequencies), found.frequency))
-    np.testing.assert_allclose(found.difference, totals[1] - totals[0], atol=EXACT * totals[0].max())
-    assert found.metrics["removed_states"] == pytest.approx(states, abs=0.01)
-    assert np.trapezoid(found.shell_ldos, found.frequency, axis=2) == pytest.approx(3, abs=0.02)
-    assert found.problems == []
+    for embedding in (pristine, embedded):
+        frequencies, _ = modes(embedding)
+        totals.append(folded(frequencies, np.ones_like(frequencies), limit.frequency))
+    np.testing.assert_allclose(limit.difference, totals[1] - totals[0], atol=EXACT * totals[0].max())
+    assert limit.metrics["removed_states"] == pytest.approx(states, abs=0.01)
+    assert np.trapezoid(limit.shell_ldos, limit.frequency, axis=2) == pytest.approx(3, abs=0.02)
+    assert limit.problems == []
 
 
-def test_supercells_tend_to_it(unit: Atoms) -> None:
-    found = dilute(embedded_springs(unit, 10, "v_Se:top"), 96)
+def test_supercells_converge_to_the_dilute_limit(unit: Atoms) -> None:
+    limit = dilute(embedded_springs(unit, 10, "v_Se:top"), 96)
     finer = dilute(embedded_springs(unit, 10, "v_Se:top"), 128)
-    step = found.frequency[1]
-    assert np.abs(found.shell_ldos - finer.shell_ldos).sum() * step < 1e-4
-    away = []
+    step = limit.frequency[1]
+    assert np.abs(limit.shell_ldos - finer.shell_ldos).sum() * step < 1e-4
+    differences = []
     for size in (5, 8, 12):
-        dos = shell_ldos(embedded_springs(unit, size, "v_Se:top"), found.frequency)
-        away.append(np.abs(dos - found.shell_ldos[1]).sum() * step / 6)
-    assert away[0] > 1.5 * away[1] > 2.25 * away[2]
-    assert found.metrics["removed_states"] == pytest.approx(-3, abs=0.01)
-    np.testing.assert_allclose(found.shell_ldos.sum(axis=2) * step, 3, rtol=0.01)
+        dos = shell_ldos(embedded_springs(unit, size, "v_Se:top"), limit.frequency)
+        differences.append(np.abs(dos - limit.shell_ldos[1]).sum() * step / 6)
+    assert differences[0] > 1.5 * differences[1] > 2.25 * differences[2]
+    assert limit.metrics["removed_states"] == pytest.approx(-3, abs=0.01)
+    np.testing.assert_allclose(limit.shell_ldos.sum(axis=2) * step, 3, rtol=0.01)
 
 
 def test_a_defect_wider_than_its_cell_is_refused(unit: Atoms) -> None:
@@ -97,18 +98,18 @@ def test_a_defect_wider_than_its_cell_is_refused(unit: Atoms) -> None:
         dilute(embedded_springs(unit, 4, "v_Se:top"), 16)
 
 
-def test_an_unstable_defect_is_told(unit: Atoms) -> None:
+def test_an_unstable_defect_is_reported(unit: Atoms) -> None:
     """A W atom beside the vacancy is pushed off its site: imaginary, and too slow to show in the count of states."""
     embedded = embedded_springs(unit, 7, "v_Se:top")
     atom = int(np.flatnonzero(defect_shells(embedded.cell, RADII) == 0)[0])
     first, second = embedded.force_constants.pairs
-    (place,) = np.flatnonzero((first == atom) & (second == atom))
-    embedded.force_constants.blocks[place] -= 12.0 * np.eye(3)
+    (block,) = np.flatnonzero((first == atom) & (second == atom))
+    embedded.force_constants.blocks[block] -= 12.0 * np.eye(3)
     squares = np.linalg.eigvalsh(embedded.force_constants.dynamical_matrix().toarray())
     assert squares.min() < -((0.1 / FREQUENCY_FACTOR) ** 2)
-    found = dilute(embedded, 7)
-    assert found.lowest_frequency == pytest.approx(-np.sqrt(-squares.min()) * FREQUENCY_FACTOR, rel=1e-3)
-    assert any("imaginary" in text for text in found.problems)
+    limit = dilute(embedded, 7)
+    assert limit.lowest_frequency == pytest.approx(-np.sqrt(-squares.min()) * FREQUENCY_FACTOR, rel=1e-3)
+    assert any("imaginary" in text for text in limit.problems)
 
 
 def test_an_unstable_sheet_has_no_spectrum(unit: Atoms) -> None:

@@ -24,9 +24,18 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     (tmp_path / "c.yaml").write_text(
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 3\npoints_per_segment: 2\nshells: [3.0, 4.5]\n"
     )
-    words = ["defect", "phonons", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-s", "3", "3"]
-    words += ["--embed", "5", "-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
-    CliRunner().invoke(app, words, catch_exceptions=False)
+    command = [
+        "defect",
+        "phonons",
+        str(model_file),
+        str(tmp_path / "unit.extxyz"),
+        "v_Se:top",
+        "-s",
+        "3",
+        "3",
+    ]
+    command += ["--embed", "5", "-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
+    CliRunner().invoke(app, command, catch_exceptions=False)
     folder = tmp_path / "out" / "embedded_5x5"
     record, arrays = read_record(folder), read_arrays(folder)
     assert record["metrics"]["n_atoms"] == 74
@@ -36,7 +45,7 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     grid = arrays["frequency"]
     weight = (vectors.reshape(74, 3, -1) ** 2).sum(axis=1)
-    dos = np.array([gaussian_dos(frequencies[None], one[None], grid, 0.08) for one in weight])
+    dos = np.array([gaussian_dos(frequencies[None], atom_weight[None], grid, 0.08) for atom_weight in weight])
     real = frequencies[frequencies > 0]
     assert real.max() < grid[-1]
     near = np.argsort(np.abs(dos - arrays["shell_ldos"][0]).sum(axis=1))[:3]
@@ -46,21 +55,23 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
         assert np.abs(dos[atom] - arrays["shell_ldos"][0]).sum() / dos[atom].sum() < 1e-3
     symbols = np.array(constants.atoms.get_chemical_symbols())
     for symbol in ("Se", "W"):
-        wanted = dos[symbols == symbol].mean(axis=0)
+        expected = dos[symbols == symbol].mean(axis=0)
         mean, error = arrays[f"dos_{symbol}"]
-        assert mean.sum() == pytest.approx(wanted.sum(), rel=1e-3)
-        away = np.sqrt(((mean - wanted) ** 2).sum() / (error**2).sum())
-        assert away < 3
-        assert error.sum() < 0.2 * wanted.sum()
+        assert mean.sum() == pytest.approx(expected.sum(), rel=1e-3)
+        deviation = np.sqrt(((mean - expected) ** 2).sum() / (error**2).sum())
+        assert deviation < 3
+        assert error.sum() < 0.2 * expected.sum()
     normal = (vectors.reshape(74, 3, -1)[near, 2] ** 2).mean(axis=0)
-    wanted = gaussian_dos(frequencies[None], normal[None], grid, 0.08)
-    assert np.abs(wanted - arrays["shell_ldos_out_of_plane"][0]).sum() / wanted.sum() < 1e-3
+    expected = gaussian_dos(frequencies[None], normal[None], grid, 0.08)
+    assert np.abs(expected - arrays["shell_ldos_out_of_plane"][0]).sum() / expected.sum() < 1e-3
     small = SparseForceConstants.load(tmp_path / "out" / "3x3" / "force_constants.hdf5")
     phonon = make_phonopy(small.atoms, (1, 1))
     phonon.force_constants = small.dense()
     gamma = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0]
-    kept = read_arrays(tmp_path / "out" / "3x3")["mode_frequencies"]
-    assert np.abs(kept[:, None] - gamma).min(axis=1).max() < 1e-3  # a listed set may be split by as much
+    listed_frequencies = read_arrays(tmp_path / "out" / "3x3")["mode_frequencies"]
+    assert (
+        np.abs(listed_frequencies[:, None] - gamma).min(axis=1).max() < 1e-3
+    )  # a listed set may be split by as much
     size = read_record(tmp_path / "out" / "finite_size")
     assert "change_3x3_embedded_5x5" in size["metrics"]
     _line_shape(tmp_path / "out", vectors, frequencies, constants)
@@ -85,8 +96,8 @@ def _line_shape(
     forces[near] = 0.1 * (small.positions[near] - small.positions[near].mean(axis=0))
     small.arrays["REF_forces"] = forces
     write(out / "push.extxyz", small, format="extxyz")
-    words = ["defect", "lineshape", str(folder), str(out / "push.extxyz"), "-o", str(out / "line")]
-    assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
+    command = ["defect", "lineshape", str(folder), str(out / "push.extxyz"), "-o", str(out / "line")]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
     metrics = read_record(out / "line")["metrics"]
     push = np.zeros((74, 3))
     push[small_atom >= 0] = forces[small_atom[small_atom >= 0]]

@@ -55,32 +55,32 @@ def whole(potential: Potential, cell: Atoms, centre: int) -> FloatArray:
 
 def test_local_rows_are_exact(potential: Potential, unit: Atoms, rng: np.random.Generator) -> None:
     """In a cell so large that a row of the 4 Å model does not take in all of it."""
-    made = build_defect(pad_vacuum(unit, potential.cutoff), (7, 7), "v_Se:top")
-    cell = rattle_positions(made.atoms, amplitude=0.05, rng=rng)
+    defect = build_defect(pad_vacuum(unit, potential.cutoff), (7, 7), "v_Se:top")
+    cell = rattle_positions(defect.atoms, amplitude=0.05, rng=rng)
     hessian = potential.hessian(cell)
     assert hessian is not None
     for centre in (40, len(cell) - 1):
         atoms, blocks = hessian.rows(centre)
         assert len(atoms) == hessian.count_row_atoms(centre) < len(cell)
-        wanted = whole_rows(hessian, centre)
-        found = np.zeros_like(wanted)
-        found[atoms] = blocks
-        np.testing.assert_allclose(found, wanted, atol=ROUND_OFF * np.abs(wanted).max())
-        assert np.abs(wanted).max() > 0.1
+        expected = whole_rows(hessian, centre)
+        row = np.zeros_like(expected)
+        row[atoms] = blocks
+        np.testing.assert_allclose(row, expected, atol=ROUND_OFF * np.abs(expected).max())
+        assert np.abs(expected).max() > 0.1
 
 
 def test_rows_are_differences_of_forces(potential: Potential, sheet: Atoms, rng: np.random.Generator) -> None:
     step, centre = 0.002, 5
     cell = rattle_positions(sheet, amplitude=0.05, rng=rng)
-    wanted = whole(potential, cell, centre)
+    row = whole(potential, cell, centre)
     for axis in range(3):
-        moved = []
+        forces = []
         for sign in (1, -1):
-            other = cell.copy()
-            other.positions[centre, axis] += sign * step
-            moved.append(potential.evaluate([other], stress=False)[0].forces)
-        difference = -(moved[0] - moved[1]) / (2 * step)
-        np.testing.assert_allclose(wanted[:, axis], difference, atol=TRUNCATION * np.abs(wanted).max())
+            displaced = cell.copy()
+            displaced.positions[centre, axis] += sign * step
+            forces.append(potential.evaluate([displaced], stress=False)[0].forces)
+        difference = -(forces[0] - forces[1]) / (2 * step)
+        np.testing.assert_allclose(row[:, axis], difference, atol=TRUNCATION * np.abs(row).max())
 
 
 def test_symmetry_gives_the_other_rows(potential: Potential, vacancy: Atoms, tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_symmetry_gives_the_other_rows(potential: Potential, vacancy: Atoms, tmp
     rows = local_rows(potential, vacancy, centres, scratch=tmp_path)
     assert rows is not None
     assert rows.check_difference is not None
-    found = force_constants_by_symmetry(vacancy, rows, symmetry)
-    dense = found.dense()
+    constants = force_constants_by_symmetry(vacancy, rows, symmetry)
+    dense = constants.dense()
     others = [i for i in range(len(vacancy)) if i not in centres][::20]
     assert others
     for centre in others:
-        wanted = whole(potential, vacancy, centre)
-        np.testing.assert_allclose(dense[centre], wanted, atol=ROUND_OFF * np.abs(wanted).max())
-    assert abs(found.matrix - found.matrix.T).max() == 0
+        expected = whole(potential, vacancy, centre)
+        np.testing.assert_allclose(dense[centre], expected, atol=ROUND_OFF * np.abs(expected).max())
+    assert abs(constants.matrix - constants.matrix.T).max() == 0
 
 
 @pytest.mark.parametrize("defect", [None, "v_Se:top"])
@@ -106,7 +106,7 @@ def test_engines_agree(potential: Potential, unit: Atoms, tmp_path: Path, defect
     repeats = (3, 3)
     if defect is not None:
         cell, repeats = build_defect(cell, repeats, defect).atoms, (1, 1)
-    found = []
+    constants = []
     for engine in ("rows", "displacements"):
         phonon = make_phonopy(cell, repeats)
         done = fill_force_constants(
@@ -117,11 +117,11 @@ def test_engines_agree(potential: Potential, unit: Atoms, tmp_path: Path, defect
             scratch=tmp_path / engine,
         )
         assert engine.rstrip("s")[:3] in done.engine
-        found.append(np.asarray(phonon.force_constants))
-    assert found[0].shape == found[1].shape
-    largest = np.abs(found[1]).max()
-    assert np.abs(found[0] - found[1]).max() < TRUNCATION * largest
-    assert np.abs(found[0] - found[1]).max() > 0
+        constants.append(np.asarray(phonon.force_constants))
+    assert constants[0].shape == constants[1].shape
+    largest = np.abs(constants[1]).max()
+    assert np.abs(constants[0] - constants[1]).max() < TRUNCATION * largest
+    assert np.abs(constants[0] - constants[1]).max() > 0
 
 
 def test_rows_on_disk_are_not_computed_again(potential: Potential, vacancy: Atoms, tmp_path: Path) -> None:
@@ -136,18 +136,18 @@ def test_rows_on_disk_are_not_computed_again(potential: Potential, vacancy: Atom
     np.testing.assert_array_equal(again.blocks[1], first.blocks[1])
 
 
-def test_a_model_that_reaches_further_than_it_says_is_found(
+def test_a_model_with_a_longer_range_than_declared_is_refused(
     potential: Potential, vacancy: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flatforce.models.backends.mace_hessian import MaceHessian
 
-    true = MaceHessian.rows
+    exact_rows = MaceHessian.rows
 
-    def short(self: MaceHessian, centre: int) -> tuple[IntArray, FloatArray]:
-        atoms, blocks = true(self, centre)
+    def truncated_rows(self: MaceHessian, centre: int) -> tuple[IntArray, FloatArray]:
+        atoms, blocks = exact_rows(self, centre)
         return atoms[:40], blocks[:40]
 
-    monkeypatch.setattr(MaceHessian, "rows", short)
+    monkeypatch.setattr(MaceHessian, "rows", truncated_rows)
     with pytest.raises(ModelError, match="differs from the whole"):
         local_rows(potential, vacancy, [0], scratch=tmp_path)
 
@@ -157,14 +157,14 @@ def test_rows_at_once_are_those_one_by_one(potential: Potential, vacancy: Atoms)
 
     hessian = potential.hessian(vacancy)
     assert hessian is not None
-    before, centres = torch.get_num_threads(), [5, 2, 40]
+    n_threads, centres = torch.get_num_threads(), [5, 2, 40]
     torch.set_num_threads(3)
     try:
-        found = list(hessian.rows_of(centres))
+        rows = list(hessian.rows_of(centres))
         assert torch.get_num_threads() == 3
     finally:
-        torch.set_num_threads(before)
-    for centre, (atoms, blocks) in zip(centres, found, strict=True):
+        torch.set_num_threads(n_threads)
+    for centre, (atoms, blocks) in zip(centres, rows, strict=True):
         expected_atoms, expected = hessian.rows(centre)
         np.testing.assert_array_equal(atoms, expected_atoms)
         np.testing.assert_allclose(blocks, expected, atol=ROUND_OFF * np.abs(expected).max())
@@ -176,22 +176,22 @@ def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_pa
 
     from flatforce.models import load
 
-    other = torch.load(model_file, weights_only=False)
-    other.scale_shift.scale *= 2
-    torch.save(other, tmp_path / "other.model")
+    second_model = torch.load(model_file, weights_only=False)
+    second_model.scale_shift.scale *= 2
+    torch.save(second_model, tmp_path / "other.model")
     first, second = load(f"mace:{model_file}"), load(f"mace:{tmp_path / 'other.model'}")
-    both = load(f"committee:{model_file},{tmp_path / 'other.model'}").hessian(sheet)
-    assert both is not None
-    wanted = (whole(first, sheet, 3) + whole(second, sheet, 3)) / 2
-    assert not np.allclose(wanted, whole(first, sheet, 3), atol=1e-3)
-    atoms, blocks = both.rows(3)
-    found = np.zeros_like(wanted)
-    found[atoms] = blocks
-    np.testing.assert_allclose(found, wanted, atol=ROUND_OFF * np.abs(wanted).max())
-    np.testing.assert_allclose(whole_rows(both, 3), wanted, atol=ROUND_OFF * np.abs(wanted).max())
+    committee = load(f"committee:{model_file},{tmp_path / 'other.model'}").hessian(sheet)
+    assert committee is not None
+    expected = (whole(first, sheet, 3) + whole(second, sheet, 3)) / 2
+    assert not np.allclose(expected, whole(first, sheet, 3), atol=1e-3)
+    atoms, blocks = committee.rows(3)
+    row = np.zeros_like(expected)
+    row[atoms] = blocks
+    np.testing.assert_allclose(row, expected, atol=ROUND_OFF * np.abs(expected).max())
+    np.testing.assert_allclose(whole_rows(committee, 3), expected, atol=ROUND_OFF * np.abs(expected).max())
 
 
-def test_a_model_of_unknown_reach_goes_by_displacements(unit: Atoms, tmp_path: Path) -> None:
+def test_unknown_interaction_range_uses_displacements(unit: Atoms, tmp_path: Path) -> None:
     copper = unit.copy()
     copper.symbols = ["Cu"] * 3
     forces_only = load("ase:ase.calculators.emt:EMT")
@@ -215,62 +215,62 @@ def test_clusters_give_the_rows_of_the_whole_cell(
     centre = 17
     atoms, blocks = hessian.rows(centre)
     assert (hessian.count_row_atoms(centre) < len(cell)) is not wraps
-    found = np.zeros((len(cell), 3, 3))
-    found[atoms] = blocks
+    row = np.zeros((len(cell), 3, 3))
+    row[atoms] = blocks
     differences = whole_rows(hessian, centre)
-    np.testing.assert_allclose(found, differences, atol=DIFFERENCES * np.abs(differences).max())
+    np.testing.assert_allclose(row, differences, atol=DIFFERENCES * np.abs(differences).max())
     analytic = whole(potential, cell, centre)
-    assert np.abs(found - analytic).max() < COARSE * np.abs(analytic).max()
+    assert np.abs(row - analytic).max() < COARSE * np.abs(analytic).max()
 
 
 def test_a_cluster_that_is_cut_too_small_is_wrong(potential: Potential, unit: Atoms) -> None:
     cell = build_defect(pad_vacuum(unit, potential.cutoff), (11, 11), "v_Se:top").atoms
     hessian = ClusterHessian(potential.backend, cell)
-    true = whole_rows(hessian, 0)
+    exact = whole_rows(hessian, 0)
     atoms, _ = k_hop_neighbourhood(hessian.graph, 0, 2)
     cluster = cell[atoms]
     differences = whole_rows(ClusterHessian(potential.backend, cluster), 0)
-    assert np.abs(differences - true[atoms]).max() > 100 * DIFFERENCES * np.abs(true).max()
+    assert np.abs(differences - exact[atoms]).max() > 100 * DIFFERENCES * np.abs(exact).max()
 
 
-def test_calculator_of_known_reach_goes_by_clusters(unit: Atoms, tmp_path: Path) -> None:
+def test_known_interaction_range_uses_clusters(unit: Atoms, tmp_path: Path) -> None:
     """EMT of copper; its smooth cutoff ends at 5.7 Å, and an atom's density makes it two layers deep."""
     copper = unit.copy()
     copper.symbols = ["Cu"] * 3
-    known = load("ase:ase.calculators.emt:EMT?cutoff=6.0")
-    cell = build_defect(pad_vacuum(copper, known.cutoff), (9, 9), "v_Cu:top").atoms
-    found = []
+    potential = load("ase:ase.calculators.emt:EMT?cutoff=6.0")
+    cell = build_defect(pad_vacuum(copper, potential.cutoff), (9, 9), "v_Cu:top").atoms
+    constants = []
     for engine in ("rows", "displacements"):
         phonon = make_phonopy(cell, (1, 1))
         done = fill_force_constants(
             phonon,
-            known,
+            potential,
             engine=engine,  # type: ignore[arg-type]  # one of the names
             displacement=0.005,
             scratch=tmp_path / engine,
         )
         assert ("clusters" in done.engine) is (engine == "rows")
-        found.append(np.asarray(phonon.force_constants))
-    assert np.abs(found[0] - found[1]).max() < TRUNCATION * np.abs(found[1]).max()
+        constants.append(np.asarray(phonon.force_constants))
+    assert np.abs(constants[0] - constants[1]).max() < TRUNCATION * np.abs(constants[1]).max()
 
 
 def test_compiled_kernels_give_the_forces_of_torch(sheet: Atoms, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("symmetrix")
     from flatforce.models.backends import symmetrix
 
-    monkeypatch.setattr(symmetrix, "execution", lambda: "non-compiled")  # a kernel takes minutes to compile
+    monkeypatch.setattr(symmetrix, "execution_mode", lambda: "non-compiled")  # a kernel takes minutes to compile
     compiled, torch = load("symmetrix:wse2-pbe"), load("mace:wse2-pbe")
-    first, second = (one.evaluate([sheet])[0] for one in (compiled, torch))
-    assert np.abs(first.forces - second.forces).max() < symmetrix.ADMITTED["float64"]
+    first, second = (potential.evaluate([sheet])[0] for potential in (compiled, torch))
+    assert np.abs(first.forces - second.forces).max() < symmetrix.FORCE_TOLERANCE["float64"]
     assert np.abs(second.forces).max() > 0.1
     assert first.energy == pytest.approx(second.energy, abs=1e-4)
     assert first.membrane_stress == pytest.approx(second.membrane_stress, abs=1e-3)
     backend = compiled.backend
     assert isinstance(backend, symmetrix.SymmetrixBackend)
-    assert backend.largest_difference
-    backend.largest_difference = None
+    assert backend.max_force_difference
+    backend.max_force_difference = None
     backend.torch_backend.model.scale_shift.scale *= 1.01
-    with pytest.raises(ModelError, match="differ from mace-torch"):
+    with pytest.raises(ModelError, match="differ from those of mace-torch"):
         compiled.evaluate([sheet])
 
 
@@ -280,23 +280,23 @@ def test_without_the_kernels_it_is_torch(model_file: Path, monkeypatch: pytest.M
     assert isinstance(load(f"symmetrix:{model_file}").backend, MaceBackend)
 
 
-def test_hops_are_steps_on_the_quotient_graph(unit: Atoms) -> None:
+def test_k_hop_neighbourhoods_are_those_of_the_quotient_graph(unit: Atoms) -> None:
     """Against breadth-first search by hand, in a cell so small that atoms meet their own images."""
     for repeats in ((1, 1), (4, 3)):
         cell = pad_vacuum(unit, 4.0).repeat((*repeats, 1))
         graph = build_neighbour_graph(cell, 4.0)
         for centre in (0, len(cell) - 1):
-            known, front = {centre: 0}, [centre]
+            distances, front = {centre: 0}, [centre]
             for distance in range(1, 4):
                 front = [
                     int(i)
                     for k in front
                     for i in graph.sender[graph.start[k] : graph.start[k + 1]]
-                    if i not in known
+                    if i not in distances
                 ]
-                known |= dict.fromkeys(front, distance)
+                distances |= dict.fromkeys(front, distance)
             atoms, hops = k_hop_neighbourhood(graph, centre, 3)
-            assert dict(zip(atoms.tolist(), hops.tolist(), strict=True)) == known
+            assert dict(zip(atoms.tolist(), hops.tolist(), strict=True)) == distances
             assert atoms[0] == centre
             assert (np.diff(hops) >= 0).all()
 
@@ -308,20 +308,20 @@ def small_force_constants(unit: Atoms, rng: np.random.Generator) -> SparseForceC
 
 
 def test_sparse_and_dense_are_the_same(unit: Atoms, rng: np.random.Generator, tmp_path: Path) -> None:
-    found = small_force_constants(unit, rng)
-    dense = found.dense()
-    np.testing.assert_array_equal(SparseForceConstants.from_dense(found.atoms, dense).dense(), dense)
+    constants = small_force_constants(unit, rng)
+    dense = constants.dense()
+    np.testing.assert_array_equal(SparseForceConstants.from_dense(constants.atoms, dense).dense(), dense)
     flat = dense.transpose(0, 2, 1, 3).reshape(36, 36)
-    np.testing.assert_array_equal(found.matrix.toarray(), flat)
-    masses = np.repeat(found.atoms.get_masses(), 3)
+    np.testing.assert_array_equal(constants.matrix.toarray(), flat)
+    masses = np.repeat(constants.atoms.get_masses(), 3)
     np.testing.assert_allclose(
-        found.dynamical_matrix().toarray(), flat / np.sqrt(np.outer(masses, masses)), atol=1e-12
+        constants.dynamical_matrix().toarray(), flat / np.sqrt(np.outer(masses, masses)), atol=1e-12
     )
-    np.testing.assert_allclose(found.symmetrise().matrix.toarray(), (flat + flat.T) / 2, atol=1e-15)
-    found.save(tmp_path / "fc.hdf5")
+    np.testing.assert_allclose(constants.symmetrise().matrix.toarray(), (flat + flat.T) / 2, atol=1e-15)
+    constants.save(tmp_path / "fc.hdf5")
     back = SparseForceConstants.load(tmp_path / "fc.hdf5")
     np.testing.assert_array_equal(back.dense(), dense)
-    assert back.atoms.get_chemical_symbols() == found.atoms.get_chemical_symbols()
+    assert back.atoms.get_chemical_symbols() == constants.atoms.get_chemical_symbols()
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

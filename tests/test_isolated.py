@@ -105,14 +105,17 @@ def test_errors_come_back_readable(isolated: type, sheet: Atoms) -> None:
     with pytest.raises(ModelError, match="ZeroDivisionError: no such thing"):
         backend.predict([sheet], stress=False)
     assert backend.worker.poll() is None
-    with pytest.raises(ModelError, match="could not be made"):
+    with pytest.raises(ModelError, match="could not be created"):
         isolated("Nobody")
 
 
 def test_an_answer_that_nobody_read_is_not_taken_for_the_next(
     isolated: type, sheet: Atoms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend, other = isolated("Talkative"), rattle_positions(sheet, amplitude=0.2, rng=np.random.default_rng(1))
+    backend, other = (
+        isolated("Talkative"),
+        rattle_positions(sheet, amplitude=0.2, rng=np.random.default_rng(1)),
+    )
     expected = backend.predict([other], stress=False)[0].energy
 
     def interrupted() -> None:

@@ -187,7 +187,7 @@ def test_published_models_are_asked_for_by_name(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("no network")
 
     monkeypatch.setattr(calculators, "mace_mp", offline)
-    with pytest.raises(ModelError, match="mace:medium-mpa-0 could not be fetched"):
+    with pytest.raises(ModelError, match="mace:medium-mpa-0 could not be downloaded"):
         load("mace:medium-mpa-0")
     assert model_files("mace:medium-mpa-0") == []
 

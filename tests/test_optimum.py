@@ -132,9 +132,7 @@ def test_the_strain_of_the_most_stable_vacancy(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out" / "result.json").read_text())
     points = sorted((tmp_path / "out" / "points").glob("*/*.npz"))
     assert len(points) == 7  # and the unstrained sheet
-    energy, x, y = (
-        record["metrics"][key] for key in ("formation_energy_change", "strain_x", "strain_y")
-    )
+    energy, x, y = (record["metrics"][key] for key in ("formation_energy_change", "strain_x", "strain_y"))
     assert energy <= 0
     assert energy == pytest.approx(formation(sheet, x, y) - formation(sheet, 0.0, 0.0), abs=2e-3)
     stamps = [path.stat().st_mtime_ns for path in points]

@@ -43,9 +43,9 @@ def exact(spring_sheet: Atoms) -> tuple[Atoms, np.ndarray]:
 
 def test_springs_obey_every_rule(exact: tuple[Atoms, np.ndarray]) -> None:
     atoms, constants = exact
-    found = sum_rule_residuals(SparseForceConstants.from_dense(atoms, constants))
-    assert max(found.translation, found.permutation, found.rotation) < 1e-11
-    assert found.huang < 1e-8
+    residuals = sum_rule_residuals(SparseForceConstants.from_dense(atoms, constants))
+    assert max(residuals.translation, residuals.permutation, residuals.rotation) < 1e-11
+    assert residuals.huang < 1e-8
 
 
 def test_correction_restores_the_flexural_branch(
@@ -114,31 +114,31 @@ def test_k_point_follows_the_angle(angle: int, k: tuple[float, float]) -> None:
 def test_phonons_of_a_random_model_obey_the_rules(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     """Whatever the physics of the model: rules, mode count, files, resume."""
     config = PhononConfig(supercell=(3, 3), mesh=6, points_per_segment=7)
-    found = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
-    left = found.residuals_after
-    assert max(left.translation, left.rotation, left.permutation) < 1e-8
-    assert np.sort(np.abs(found.gamma))[:3].max() < 1e-3
-    assert np.abs(found.gamma).max() > 0.1
-    step = found.frequency[1] - found.frequency[0]
-    assert found.dos.sum() * step == pytest.approx(9, rel=2e-2)
-    np.testing.assert_allclose(found.pdos.sum(axis=(0, 1)), found.dos, atol=1e-8)
+    phonons = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
+    residuals = phonons.residuals_after
+    assert max(residuals.translation, residuals.rotation, residuals.permutation) < 1e-8
+    assert np.sort(np.abs(phonons.gamma))[:3].max() < 1e-3
+    assert np.abs(phonons.gamma).max() > 0.1
+    step = phonons.frequency[1] - phonons.frequency[0]
+    assert phonons.dos.sum() * step == pytest.approx(9, rel=2e-2)
+    np.testing.assert_allclose(phonons.pdos.sum(axis=(0, 1)), phonons.dos, atol=1e-8)
     rows = sorted((tmp_path / "forces").iterdir())
     assert rows
-    before = [row.stat().st_mtime_ns for row in rows]
+    times = [row.stat().st_mtime_ns for row in rows]
     again = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
-    assert [row.stat().st_mtime_ns for row in rows] == before
-    np.testing.assert_allclose(again.bands, found.bands, atol=1e-6)
+    assert [row.stat().st_mtime_ns for row in rows] == times
+    np.testing.assert_allclose(again.bands, phonons.bands, atol=1e-6)
 
 
 def test_a_stretched_sheet_keeps_its_linear_branch(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     """Huang conditions hold without stress only; forcing them on a sheet under tension would bend its ZA branch."""
     config = PhononConfig(supercell=(3, 3), mesh=3, points_per_segment=3)
-    found = pristine_phonons(potential, unit, config, scratch=tmp_path)
-    assert found.membrane_stress > 1
-    assert any("N/m" in note for note in found.notes)
-    assert found.residuals_after.huang == pytest.approx(found.residuals_before.huang, rel=0.5)
-    assert found.residuals_after.huang > 1e-3
-    assert found.residuals_after.rotation < 1e-8
+    phonons = pristine_phonons(potential, unit, config, scratch=tmp_path)
+    assert phonons.membrane_stress > 1
+    assert any("N/m" in note for note in phonons.notes)
+    assert phonons.residuals_after.huang == pytest.approx(phonons.residuals_before.huang, rel=0.5)
+    assert phonons.residuals_after.huang > 1e-3
+    assert phonons.residuals_after.rotation < 1e-8
 
 
 def test_height_in_the_cell_does_not_matter(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
@@ -147,17 +147,17 @@ def test_height_in_the_cell_does_not_matter(potential: Potential, unit: Atoms, t
     split.positions[:, 2] -= unit.cell[2, 2] / 2
     split.wrap()
     assert np.ptp(split.positions[:, 2]) > unit.cell[2, 2] / 2
-    one, other = (
+    centred, wrapped = (
         pristine_phonons(potential, s, config, scratch=tmp_path / str(k)) for k, s in enumerate((unit, split))
     )
-    np.testing.assert_allclose(other.bands, one.bands, atol=1e-5)
+    np.testing.assert_allclose(wrapped.bands, centred.bands, atol=1e-5)
 
 
 def test_a_cell_of_many_takes_fewer_q_points(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     """Nine primitive cells, one atom a trifle off: 3 × 3 points of the folded zone are 9 × 9 of the primitive one's."""
     big = to_ase(make_phonopy(unit, (3, 3)).supercell)
     big.positions[0, 2] += 1e-3
-    folded, plain = (
+    folded, primitive = (
         pristine_phonons(
             potential,
             sheet,
@@ -166,28 +166,28 @@ def test_a_cell_of_many_takes_fewer_q_points(potential: Potential, unit: Atoms, 
         )
         for sheet, n, mesh in ((big, 1, 6), (unit, 3, 9))
     )
-    grid = np.linspace(0.0, plain.frequency.max(), 200)
-    dos = [np.interp(grid, one.frequency, one.dos) for one in (folded, plain)]
+    grid = np.linspace(0.0, primitive.frequency.max(), 200)
+    dos = [np.interp(grid, phonons.frequency, phonons.dos) for phonons in (folded, primitive)]
     np.testing.assert_allclose(dos[0] / 9, dos[1], atol=0.02 * dos[1].max())
 
 
-def test_thermal_properties_do_not_hang_on_the_plot(
+def test_thermal_properties_do_not_depend_on_the_broadening(
     potential: Potential, unit: Atoms, tmp_path: Path
 ) -> None:
-    found = [
+    phonons = [
         pristine_phonons(
             potential, unit, PhononConfig(supercell=(3, 3), mesh=3, broadening=b), scratch=tmp_path
         )
         for b in (0.02, 0.3)
     ]
-    np.testing.assert_allclose(found[0].thermal, found[1].thermal)
+    np.testing.assert_allclose(phonons[0].thermal, phonons[1].thermal)
 
 
 def test_phonopy_reads_the_files(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     """Phonopy's own command line finds the corrected force constants, not the forces that they came from."""
     config = PhononConfig(supercell=(3, 3), mesh=3, points_per_segment=5)
-    found = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
-    write_phonopy_files(found, tmp_path)
+    phonons = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
+    write_phonopy_files(phonons, tmp_path)
     (tmp_path / "band.yaml").unlink()
     command = [str(Path(sys.executable).parent / "phonopy-load"), "phonopy.yaml"]
     subprocess.run(
@@ -196,7 +196,7 @@ def test_phonopy_reads_the_files(potential: Potential, unit: Atoms, tmp_path: Pa
         check=True,
         capture_output=True,
     )
-    theirs = yaml.safe_load((tmp_path / "band.yaml").read_text())
-    bands = np.array([[mode["frequency"] for mode in point["band"]] for point in theirs["phonon"]])
-    np.testing.assert_allclose(bands, found.bands[:5], atol=1e-5)
+    band_file = yaml.safe_load((tmp_path / "band.yaml").read_text())
+    bands = np.array([[mode["frequency"] for mode in point["band"]] for point in band_file["phonon"]])
+    np.testing.assert_allclose(bands, phonons.bands[:5], atol=1e-5)
     assert np.ptp(bands) > 0.1

@@ -26,15 +26,15 @@ R_EFF = 45.0
 
 
 def config() -> PolarConfig:
-    return PolarConfig(born=[one.tolist() for one in BORN], screening_length=R_EFF)
+    return PolarConfig(born=[tensor.tolist() for tensor in BORN], screening_length=R_EFF)
 
 
 def bands(unit: Atoms, q: FloatArray) -> FloatArray:
     """As `flatforce phonons` has them, of springs that are taken to hold the term at their supercell's wave vectors."""
     phonon = make_phonopy(unit, (5, 5))
     phonon.force_constants = springs(unit.repeat((5, 5, 1))).dense()[np.ix_(*[order(phonon, unit)] * 2)]
-    found = _polar_bands(phonon, q, config())
-    return found * np.abs(found) / FREQUENCY_FACTOR**2
+    frequencies = _polar_bands(phonon, q, config())
+    return frequencies * np.abs(frequencies) / FREQUENCY_FACTOR**2
 
 
 def squares(unit: Atoms, q: FloatArray, *, polar: bool) -> FloatArray:
@@ -48,13 +48,13 @@ def squares(unit: Atoms, q: FloatArray, *, polar: bool) -> FloatArray:
 
 def order(phonon: object, unit: Atoms) -> list[int]:
     """Atoms of ASE's supercell in phonopy's order."""
-    theirs = phonon.supercell.scaled_positions  # type: ignore[attr-defined]
-    ours = unit.repeat((5, 5, 1)).get_scaled_positions()
-    offset = theirs[:, None] - ours[None]
+    phonopy_positions = phonon.supercell.scaled_positions  # type: ignore[attr-defined]
+    ase_positions = unit.repeat((5, 5, 1)).get_scaled_positions()
+    offset = phonopy_positions[:, None] - ase_positions[None]
     offset -= np.round(offset)
-    found: list[int] = np.linalg.norm(offset, axis=-1).argmin(axis=1).tolist()
-    assert len(set(found)) == len(found)
-    return found
+    indices: list[int] = np.linalg.norm(offset, axis=-1).argmin(axis=1).tolist()
+    assert len(set(indices)) == len(indices)
+    return indices
 
 
 def test_slope_of_the_longitudinal_branch(unit: Atoms) -> None:
@@ -64,14 +64,14 @@ def test_slope_of_the_longitudinal_branch(unit: Atoms) -> None:
     change = squares(unit, q, polar=True) - squares(unit, q, polar=False)
     raised = change.argmax(axis=1)
     masses = unit.get_masses()
-    charge = np.array([one[0, 0] for one in BORN])
+    charge = np.array([tensor[0, 0] for tensor in BORN])
     # the E' mode: W against both Se, mass-weighted and normalised
     shape = np.array([-2 * masses[1] / masses[0], 1, 1]) * np.sqrt(masses)
     shape /= np.linalg.norm(shape)
     area = np.linalg.norm(np.cross(unit.cell[0], unit.cell[1]))
-    wanted = 2 * np.pi * COULOMB / area * (shape @ (charge / np.sqrt(masses))) ** 2
+    expected = 2 * np.pi * COULOMB / area * (shape @ (charge / np.sqrt(masses))) ** 2
     slopes = change[[0, 1], raised] / length * (1 + R_EFF * length)
-    assert slopes == pytest.approx([wanted, wanted], rel=2e-3)
+    assert slopes == pytest.approx([expected, expected], rel=2e-3)
     others = np.delete(change, int(raised[0]), axis=1)
     assert np.abs(others).max() < 1e-3 * change.max()
     assert np.abs(polar_term(np.zeros((1, 3)), unit, born_charges(config(), 3), R_EFF)).max() < 1e-6
@@ -79,27 +79,31 @@ def test_slope_of_the_longitudinal_branch(unit: Atoms) -> None:
 
 def test_nothing_is_counted_twice(unit: Atoms) -> None:
     """At the supercell's wave vectors bands are those of its force constants; close to Γ the slope is the whole term's."""
-    there = np.array([[0.0, 0, 0], [0.2, 0, 0], [0.4, -0.2, 0], [0.6, 0.2, 0]])
-    np.testing.assert_allclose(bands(unit, there), squares(unit, there, polar=False), atol=1e-9)
+    commensurate = np.array([[0.0, 0, 0], [0.2, 0, 0], [0.4, -0.2, 0], [0.6, 0.2, 0]])
+    np.testing.assert_allclose(bands(unit, commensurate), squares(unit, commensurate, polar=False), atol=1e-9)
     near = np.array([[1e-4, 0.0, 0.0]])
-    plain = squares(unit, near, polar=False)
-    rise, whole = bands(unit, near) - plain, squares(unit, near, polar=True) - plain
-    assert rise.max() == pytest.approx(whole.max(), rel=2e-3)
+    without = squares(unit, near, polar=False)
+    rise, with_term = bands(unit, near) - without, squares(unit, near, polar=True) - without
+    assert rise.max() == pytest.approx(with_term.max(), rel=2e-3)
     between = np.array([[0.1, 0.0, 0.0]])
-    plain = squares(unit, between, polar=False)
-    assert 0 < (bands(unit, between) - plain).max() < 0.9 * (squares(unit, between, polar=True) - plain).max()
+    without = squares(unit, between, polar=False)
+    assert (
+        0
+        < (bands(unit, between) - without).max()
+        < 0.9 * (squares(unit, between, polar=True) - without).max()
+    )
 
 
 def test_it_is_periodic_and_hermitian(unit: Atoms) -> None:
     q = np.array([[0.3, 0.15, 0.0]])
-    here, there = squares(unit, q, polar=True), squares(unit, q - [1, 0, 0], polar=True)
-    np.testing.assert_allclose(here, there, rtol=1e-4)
-    assert np.abs(here - squares(unit, q, polar=False)).max() > 1e-4 * here.max()
+    first_zone, next_zone = squares(unit, q, polar=True), squares(unit, q - [1, 0, 0], polar=True)
+    np.testing.assert_allclose(first_zone, next_zone, rtol=1e-4)
+    assert np.abs(first_zone - squares(unit, q, polar=False)).max() > 1e-4 * first_zone.max()
     term = polar_term(q, unit, born_charges(config(), 3), R_EFF)[0]
     np.testing.assert_allclose(term, term.conj().T, atol=1e-15)
 
 
-def test_pristine_bands_take_it_in(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+def test_pristine_bands_include_the_dipole_term(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     bands = []
     for polar in (None, config()):
         settings = PhononConfig(supercell=(4, 4), mesh=4, points_per_segment=11, polar=polar)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from flatforce.core.errors import FlatforceError, ResultError
 from flatforce.core.outcome import Outcome
 from flatforce.core.results import Record, write_record
 from flatforce.models import Potential
+from flatforce.models.spec import committee_members
+from flatforce.properties.evaluate import evaluate
 from flatforce.properties.phonons.config import DefectPhononConfig, PhononConfig
 from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
 from flatforce.properties.phonons.pristine import pristine_phonons
@@ -24,11 +27,13 @@ from flatforce.report.page import write_report
 from flatforce.report.result import (
     DefectPhononResult,
     DefectSeriesResult,
+    EvaluationResult,
     LearningResult,
     PhononResult,
     RelaxResult,
     Result,
     ResultTree,
+    TrainResult,
     open_result,
 )
 from springs import embedded_springs, saved_embedding
@@ -197,6 +202,7 @@ def test_html_is_escaped(tmp_path: Path) -> None:
 
 def test_a_copy_is_the_same_and_overwrites_nothing(study: Path, tmp_path: Path) -> None:
     result = open_result(study / "phonons")
+    assert isinstance(result, PhononResult)
     (tmp_path / "empty").mkdir()
     copy = result.save(tmp_path / "empty")
     assert isinstance(copy, PhononResult)
@@ -250,9 +256,9 @@ def test_a_vacancy_is_what_its_folder_holds(study: Path) -> None:
 
 
 def test_the_page_has_distinct_titles(study: Path, tmp_path: Path) -> None:
-    tree = open_result(study)
+    relaxation = open_result(study / "relax")
     for name in ("first", "second"):
-        tree["relax"].save(tmp_path / name / "relax")
+        relaxation.save(tmp_path / name / "relax")
     page = write_report(tmp_path, tmp_path / "report").read_text(encoding="utf-8")
     titles = re.findall("<h2>(.*?)</h2>", page)
     assert len(titles) == len(set(titles)) == 2
@@ -286,6 +292,41 @@ def test_rounds_are_active_learning(tmp_path: Path) -> None:
     assert result.n_labels == [10 * k for k in range(11)]
     assert result.force_mae == sorted(result.force_mae, reverse=True)
     assert result.stop_reason == ""
+
+
+def test_errors_are_those_of_the_stored_predictions(
+    potential: Potential, frames: list[Atoms], tmp_path: Path
+) -> None:
+    result = open_result(write_outcome(tmp_path / "evaluate", evaluate(potential, frames[:4])))
+    assert isinstance(result, EvaluationResult)
+    labels, predictions = result.forces
+    assert result.force_mae == pytest.approx(1e3 * np.abs(predictions - labels).mean())
+    labels, predictions = result.energies
+    assert result.energy_mae == pytest.approx(1e3 * np.abs(predictions - labels).mean())
+    assert set(result.by_element) == {"Se", "W"}
+    assert min(result.by_element.values()) <= result.force_mae <= max(result.by_element.values())
+    panel = result.plot("parity").axes[1]
+    points = np.concatenate([np.asarray(artist.get_offsets()) for artist in panel.collections])
+    assert np.allclose(np.sort(points[:, 1]), np.sort(result.forces[1].ravel()))
+
+
+def test_a_training_knows_the_name_of_its_model(model_file: Path, tmp_path: Path) -> None:
+    def write_training(name: str, *files: str) -> TrainResult:
+        (tmp_path / name).mkdir()
+        for file in files:
+            shutil.copy(model_file, tmp_path / name / file)
+        cards = [{"kind": "mace", "file": file} for file in files]
+        write_record(tmp_path / name, Record("train", {}, {"force_mae": 1.0}, {}, details={"cards": cards}))
+        result = open_result(tmp_path / name)
+        assert isinstance(result, TrainResult)
+        return result
+
+    single = write_training("one", "a.model")
+    assert single.spec == f"mace:{tmp_path / 'one' / 'a.model'}"
+    assert single.model(device="cpu").elements == {"Se", "W"}
+    several = write_training("two", "a.model", "b.model")
+    assert several.spec.startswith("committee:mace:")
+    assert committee_members(several.spec) == [f"mace:{tmp_path / 'two' / name}.model" for name in "ab"]
 
 
 def test_an_unfinished_folder_is_refused(tmp_path: Path, study: Path) -> None:

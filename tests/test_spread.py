@@ -52,54 +52,56 @@ def test_modes_are_followed_where_they_cross(rng: np.random.Generator) -> None:
     shifts = np.array([[0.0, 0.0, 0.0, 0.0], [0.1, 0.1, 0.5, -0.5], [-0.1, -0.1, 0.1, 0.3]])
     members = []
     for shift in shifts:
-        turn = np.linalg.qr(rng.normal(size=(2, 2)))[0]
-        turned = np.concatenate([vectors[:, :2] @ turn, vectors[:, 2:]], axis=1)
+        rotation = np.linalg.qr(rng.normal(size=(2, 2)))[0]
+        rotated = np.concatenate([vectors[:, :2] @ rotation, vectors[:, 2:]], axis=1)
         frequencies = np.array([3.0, 3.0, 7.0, 7.4]) + shift
         order = np.argsort(frequencies[[0, 2, 3]])
         sets = [[[0, 1], [2], [3]][k] for k in order]
-        members.append(member(frequencies**2, turned, sets))
+        members.append(member(frequencies**2, rotated, sets))
     assert members[1].set_frequency.tolist() == pytest.approx([3.1, 6.9, 7.5])
-    found = compare_members(members, calibration_factor=2.0)
-    wanted = [np.std(part, ddof=1) for part in ([3.0, 3.1, 2.9], [7.0, 7.5, 7.1], [7.4, 6.9, 7.7])]
-    assert [mode.uncertainty for mode in found.modes] == pytest.approx([2 * one for one in wanted])
-    assert [mode.n_members for mode in found.modes] == [3, 3, 3]
-    assert found.metrics["ldos_uncertainty"] > 0
-    np.testing.assert_allclose(found.bands[1, 0, :2], 2 * wanted[0])
+    spectra = compare_members(members, calibration_factor=2.0)
+    deviations = [np.std(part, ddof=1) for part in ([3.0, 3.1, 2.9], [7.0, 7.5, 7.1], [7.4, 6.9, 7.7])]
+    assert [mode.uncertainty for mode in spectra.modes] == pytest.approx(
+        [2 * deviation for deviation in deviations]
+    )
+    assert [mode.n_members for mode in spectra.modes] == [3, 3, 3]
+    assert spectra.metrics["ldos_uncertainty"] > 0
+    np.testing.assert_allclose(spectra.bands[1, 0, :2], 2 * deviations[0])
 
 
-def test_a_mode_unknown_to_the_others_has_no_interval(rng: np.random.Generator) -> None:
+def test_a_mode_of_one_member_has_no_uncertainty(rng: np.random.Generator) -> None:
     vectors = np.linalg.qr(rng.normal(size=(12, 4)))[0]
     squares = np.array([9.0, 16.0, 25.0, 36.0])
     first = member(squares, vectors, [[0], [1]])
     second = member(squares, vectors, [[2], [1]])
-    found = compare_members([first, second])
-    assert [mode.n_members for mode in found.modes] == [1, 2]
-    assert np.isnan(found.modes[0].uncertainty)
-    assert found.modes[1].uncertainty == 0
+    spectra = compare_members([first, second])
+    assert [mode.n_members for mode in spectra.modes] == [1, 2]
+    assert np.isnan(spectra.modes[0].uncertainty)
+    assert spectra.modes[1].uncertainty == 0
 
 
-def test_calibration_finds_what_deviations_lack(rng: np.random.Generator) -> None:
+def test_calibration_factor_is_error_over_deviation(rng: np.random.Generator) -> None:
     deviations = rng.uniform(0.5, 2.0, size=20000)
     errors = 3.0 * deviations * rng.normal(size=20000)
     assert force_calibration_factor(errors, deviations) == pytest.approx(3.0, rel=0.05)
 
 
-def test_calibration_leaves_out_what_a_member_has_learnt(frames: list[Atoms], tmp_path: Path) -> None:
+def test_calibration_excludes_training_frames(frames: list[Atoms], tmp_path: Path) -> None:
     """By the splits that training leaves, and by that of the bundled model."""
     write(tmp_path / "data.extxyz", frames[:12], format="extxyz")
     config = TrainConfig(data=[str(tmp_path / "data.extxyz")], test_fraction=0.3)
     data = load_data(config)
     (tmp_path / "my.model").touch()
     write_split(tmp_path, config, data)
-    mine = {hash_structure(frame) for frame in data.test}
+    test_hashes = {hash_structure(frame) for frame in data.test}
     bundled = json.loads(model_path("wse2-pbe").with_suffix(".split.json").read_text())
     assert len(bundled["train"]) + len(bundled["valid"]) + len(bundled["test"]) == len(frames)
-    both = f"committee:{tmp_path / 'my.model'},mace:wse2-pbe"
-    found = {hash_structure(frame) for frame in without_training_frames(both, frames)}
-    assert found == set(bundled["test"]) - {hash_structure(frame) for frame in data.train_valid}
-    assert 0 < len(mine) < 12
+    committee = f"committee:{tmp_path / 'my.model'},mace:wse2-pbe"
+    remaining = {hash_structure(frame) for frame in without_training_frames(committee, frames)}
+    assert remaining == set(bundled["test"]) - {hash_structure(frame) for frame in data.train_valid}
+    assert 0 < len(test_hashes) < 12
     with pytest.raises(DataError, match="every frame"):
-        without_training_frames(both, data.train_valid)
+        without_training_frames(committee, data.train_valid)
 
 
 def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) -> None:
@@ -110,11 +112,11 @@ def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) 
         frequencies = np.array([4.0, 6.0, 6.3]) + strain * np.array([-10.0, 40.0, -10.0])
         order = np.argsort(frequencies)
         members.append(member(frequencies**2, vectors, [[int(k)] for k in order]))
-    found = compare_strains(strains, members)
-    assert found.reference == 1
-    assert found.slopes == pytest.approx([-0.1, 0.4, -0.1])
-    assert found.metrics["max_ldos_difference"] > 0.1
-    np.testing.assert_allclose(found.overlap, 1)
+    series = compare_strains(strains, members)
+    assert series.reference == 1
+    assert series.slopes == pytest.approx([-0.1, 0.4, -0.1])
+    assert series.metrics["max_ldos_difference"] > 0.1
+    np.testing.assert_allclose(series.overlap, 1)
 
 
 def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
@@ -122,9 +124,9 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     (tmp_path / "c.yaml").write_text(
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
     )
-    words = ["defect", "strain", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-s", "4", "4"]
-    words += ["--strain", "0.0", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
-    CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")], catch_exceptions=False)
+    command = ["defect", "strain", str(model_file), str(tmp_path / "unit.extxyz"), "v_Se:top", "-s", "4", "4"]
+    command += ["--strain", "0.0", "0.02", "--kind", "x", "-c", str(tmp_path / "c.yaml")]
+    CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")], catch_exceptions=False)
     record, arrays = read_record(tmp_path / "out" / "strain"), read_arrays(tmp_path / "out" / "strain")
     names = [name for name in record["inputs"] if name.endswith("/defect")]
     cells = [read_arrays(tmp_path / "out" / name)["lattice"] for name in names]
@@ -138,31 +140,31 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     wider = unit.copy()
     wider.set_cell(wider.cell.array * [[1.01], [1.01], [1.0]], scale_atoms=True)
     write(tmp_path / "unit.extxyz", wider, format="extxyz")
-    other = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "out")])
-    assert "another structure" in str(other.exception)
-    refused = CliRunner().invoke(app, [*words, "--kind", "xz", "-o", str(tmp_path / "bad")])
+    conflict = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
+    assert "another structure" in str(conflict.exception)
+    refused = CliRunner().invoke(app, [*command, "--kind", "xz", "-o", str(tmp_path / "bad")])
     assert "no strain" in str(refused.exception)
 
 
 def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
     import torch
 
-    other = torch.load(model_file, weights_only=False)
-    other.scale_shift.scale *= 1.05
-    torch.save(other, tmp_path / "other.model")
+    second_model = torch.load(model_file, weights_only=False)
+    second_model.scale_shift.scale *= 1.05
+    torch.save(second_model, tmp_path / "other.model")
     write(tmp_path / "unit.extxyz", unit, format="extxyz")
     (tmp_path / "c.yaml").write_text(
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"
     )
-    words = ["defect", "phonons", f"committee:{model_file},{tmp_path / 'other.model'}"]
-    words += [str(tmp_path / "unit.extxyz"), "v_Se:top", "--sizes", "4", "5", "--committee"]
-    words += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
-    CliRunner().invoke(app, words, catch_exceptions=False)
+    command = ["defect", "phonons", f"committee:{model_file},{tmp_path / 'other.model'}"]
+    command += [str(tmp_path / "unit.extxyz"), "v_Se:top", "--sizes", "4", "5", "--committee"]
+    command += ["-c", str(tmp_path / "c.yaml"), "-o", str(tmp_path / "out")]
+    CliRunner().invoke(app, command, catch_exceptions=False)
     modes = read_record(tmp_path / "out" / "finite_size")["details"]["modes"]
     assert {len(mode["participation_number"]) for mode in modes} == {2}
     record, arrays = read_record(tmp_path / "out" / "committee"), read_arrays(tmp_path / "out" / "committee")
     singles = [read_arrays(tmp_path / "out" / f"member_{k}" / "4x4") for k in (0, 1)]
-    bands = np.array([one["bands"] for one in singles])
+    bands = np.array([arrays_of_member["bands"] for arrays_of_member in singles])
     np.testing.assert_allclose(arrays["bands"][1], bands.std(axis=0, ddof=1), atol=1e-12)
     assert bands.std(axis=0).max() > 0.01
     assert record["metrics"]["n_members"] == 2

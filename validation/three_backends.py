@@ -1,8 +1,8 @@
-"""MACE, NequIP and SevenNet in one command on one file: environments are built, a NequIP model is trained.
+"""MACE, NequIP and SevenNet as one committee on one file: environments are built, a NequIP model is trained.
 
     python validation/three_backends.py FOLDER
 
-FOLDER gets the environments too, unless `FLATFORCE_ENVS` says where they are.
+The environments are built in FOLDER as well, unless `FLATFORCE_ENVS` is set.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ def main(folder: Path) -> None:
     os.environ.setdefault("FLATFORCE_ENVS", str(folder / "envs"))
     (folder / "train.yaml").write_text(TRAIN)
     model = f"committee:mace:wse2-pbe,nequip:{folder / 'nequip' / 'small.nequip.pt'},sevennet:7net-0"
-    for words in (
+    for arguments in (
         ["env", "create", "sevennet"],
         ["env", "create", "nequip"],
         ["train", "-c", str(folder / "train.yaml"), "-o", str(folder / "nequip")],
         ["evaluate", model, "wse2-pbe", "-o", str(folder / "all")],
     ):
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "flatforce", *words], check=True)
-        print(f"{' '.join(words[:3])}: {time.perf_counter() - start:.0f} s", flush=True)
-    found = json.loads((folder / "all" / "result.json").read_text())
-    print(found["details"]["model"], found["details"]["n_frames"], "frames")
+        subprocess.run([sys.executable, "-m", "flatforce", *arguments], check=True)
+        print(f"{' '.join(arguments[:3])}: {time.perf_counter() - start:.0f} s", flush=True)
+    result = json.loads((folder / "all" / "result.json").read_text())
+    print(result["details"]["model"], result["details"]["n_frames"], "frames")
 
 
 if __name__ == "__main__":

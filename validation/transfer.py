@@ -1,17 +1,18 @@
-"""Does a universal model help where frames are few? From random weights and from a universal model, on WSe2 and on disulfides.
+"""Does a universal model help if there are few frames? Training from random weights and from a universal model, on WSe2 and on
+disulfides.
 
     python validation/transfer.py FOLDER wse2 [--kind m3gnet] [--sizes 5 20 60] [--rates 1e-3 3e-4] [--updates 900]
         [--starts scratch transfer replay] [--seed 1]
     python validation/transfer.py FOLDER disulfides --sizes 5 15 40
     python validation/transfer.py FOLDER wse2 --start chgnet:0.3.0
 
-The universal model is trained here, on `2d-pbe-mini` without the materials in question, unless `--start` names one. Judged
-on held-out frames of `wse2-pbe`, or held-out orderings of `tmd-alloys-pbe` and sheets rattled and strained from them
-(`mows2_rattled.extxyz`); on lattice constant and Γ modes of WSe2, or of WS2, which is held out, against PBE; on the relaxed
-orderings (energy, area); and on what is left of the universal model's knowledge: relaxations of the materials it had held
-out, in energy. `replay` reminds it of its own training frames. Each run keeps the same tenth of the frames to choose its
-epoch, and takes the same number of steps however many frames it has: few frames are then not mistaken for little
-training. A killed run goes on.
+The universal model is trained on `2d-pbe-mini` without the materials in question, unless `--start` names one. The models are
+compared on the test set of `wse2-pbe`, or on held-out orderings of `tmd-alloys-pbe` and sheets that were rattled and strained from
+them (`mows2_rattled.extxyz`); on the lattice constant and Γ modes of WSe2, or of the held-out WS2, against PBE; on the relaxed
+orderings (energy, area); and on what remains of the universal model's accuracy: the energies of relaxed materials of its test
+set. `replay` adds its own training frames. Each run has the same validation set, a tenth of the frames, and the same number of
+optimiser steps however many frames it has, so that few frames are not mistaken for little training. A killed run continues.
+The script writes FOLDER/table.md.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ import argparse
 import json
 import math
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.io import write
-from universal_2d import SHAPES, learnt
+from universal_2d import MODELS, write_training_frames
 from universal_2d import settings as universal_settings
 
 from flatforce.core.errors import ModelError
@@ -49,39 +51,66 @@ from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.prototypes import monolayer
 from flatforce.studies.benchmark_stages import benchmark_relax
 
-BATCH = 4
-"""Frames a step."""
+BATCH_SIZE = 4
+"""Number of frames in one optimiser step."""
 
 SUPERCELL = (5, 5)
-"""Wide enough for the cutoffs of M3GNet and CHGNet, 5 and 6 Å."""
+"""Large enough for the cutoffs of M3GNet and CHGNet, 5 and 6 Å."""
 
-REMINDERS = 100
-"""Frames replayed."""
+N_REPLAYED = 100
+"""Number of replayed frames."""
 
-
-STRICT = RelaxationBenchmarkConfig(relax=RelaxConfig(max_force=0.01, max_stress=0.05))
-"""The orderings start within 0.1 eV/Å of DFT's minimum."""
+STRICT_BENCHMARK = RelaxationBenchmarkConfig(relax=RelaxConfig(max_force=0.01, max_stress=0.05))
+"""Convergence criteria for the orderings, which start within 0.1 eV/Å of the DFT minimum."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is learnt, and what it is judged by."""
+    """Data on which the models are trained, and the PBE values with which they are compared."""
 
     data: tuple[str, ...]
-    """The first is what is relaxed, where it holds relaxations."""
+    """Datasets; the first holds the relaxations, if there are any."""
     hold_out: dict[str, Any]
-    unknown: tuple[str, ...]
-    """Formulas of which the universal model knows nothing."""
+    """Settings of the test set."""
+    excluded: tuple[str, ...]
+    """Formulas of the materials that the universal model is not trained on."""
     symbols: tuple[str, str]
+    """Elements of the sheet whose phonons are computed."""
     a: float
-    """Å, where its relaxation starts."""
+    """Å, lattice constant at which its relaxation starts."""
     thickness: float
-    """Å."""
+    """Å, distance of its chalcogen planes at the start."""
     modes: tuple[float, ...]
-    """cm⁻¹, optical Γ modes in PBE: E″, E″, E′, E′, A1′, A2″; of WS2, which is held out, by `tmd_alloys_pbe.py modes`."""
+    """(6,) cm⁻¹, optical Γ modes in PBE: E″, E″, E′, E′, A1′, A2″; those of WS2 from `tmd_alloys_pbe.py modes`."""
 
     def frames(self) -> list[Atoms]:
         return [frame for name in self.data for frame in read_labelled(dataset_path(name))]
+
+
+@dataclass(frozen=True)
+class UniversalData:
+    """Frames of the universal model."""
+
+    split: Path
+    """`split.json` of its training."""
+    frames: Path
+    """All frames, without the excluded materials."""
+    training_frames: Path
+    """Training and validation set."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Settings of one training run."""
+
+    size: int
+    """Number of training frames."""
+    rate: float
+    """Initial learning rate."""
+    updates: int
+    """Number of optimiser steps."""
+    seed: int
+    """Seed of the frames and of the weights."""
 
 
 TARGETS = {
@@ -106,114 +135,123 @@ TARGETS = {
 }
 
 
-def settings(
-    target: Target,
-    kind: str,
-    start: str | None,
-    *,
-    size: int,
-    rate: float,
-    updates: int,
-    replay: Path | None,
-    seed: int,
-) -> TrainConfig:
-    steps = math.ceil((size + (0 if replay is None else REMINDERS)) / BATCH)
+def settings(target: Target, kind: str, start: str | None, run: Run, *, replay: Path | None) -> TrainConfig:
+    n_replayed = 0 if replay is None else N_REPLAYED
+    steps_per_epoch = math.ceil((run.size + n_replayed) / BATCH_SIZE)
     values: dict[str, Any] = target.hold_out | {
         "name": "model",
         "data": list(target.data),
-        "n_frames": size,
-        "epochs": max(1, round(updates / steps)),
-        "batch_size": BATCH,
-        "learning_rate": rate,
+        "n_frames": run.size,
+        "epochs": max(1, round(run.updates / steps_per_epoch)),
+        "batch_size": BATCH_SIZE,
+        "learning_rate": run.rate,
         "stage_two": None,
         "huber_delta": 0.05,
         "weights": {"energy": 10, "forces": 100, "stress": 10},
-        "seed": seed,
+        "seed": run.seed,
     }
     if start is None:
-        values["model"] = SHAPES[kind]["model"]
+        values["model"] = MODELS[kind]["model"]
     else:
         values["start_from"] = start
     if replay is not None:
-        values["replay"] = {"data": [str(replay)], "count": REMINDERS}
+        values["replay"] = {"data": [str(replay)], "count": N_REPLAYED}
     return TrainConfig.parse(values)
 
 
-def gamma_modes(spec: str, target: Target, scratch: Path) -> str:
+def compare_modes(spec: str, target: Target, scratch: Path) -> str:
     """Lattice constant (Å), mean and largest error of a Γ mode (%), as cells of a table."""
     potential = load(spec)
     unit = monolayer(target.symbols, prototype="2H", a=target.a, thickness=target.thickness)
     try:
         relaxed = relax(potential, unit, RelaxConfig(keep_symmetry=True))
-        found = pristine_phonons(potential, relaxed.atoms, PhononConfig(supercell=SUPERCELL), scratch=scratch)
-    except ModelError as error:  # a sheet that runs away, by a model that knows no stiffness
+        phonons = pristine_phonons(
+            potential, relaxed.atoms, PhononConfig(supercell=SUPERCELL), scratch=scratch
+        )
+    except ModelError as error:  # the relaxation of a sheet without stiffness does not converge
         return f"– | – | {error.what}"
-    modes = np.sort(found.gamma * THZ_IN_INVERSE_CM)[3:]
-    off = np.abs(modes / np.array(target.modes) - 1) * 100
-    return f"{relaxed.metrics['a']:.3f} | {off.mean():.1f} | {off.max():.1f}"
+    modes = np.sort(phonons.gamma * THZ_IN_INVERSE_CM)[3:]
+    errors = np.abs(modes / np.array(target.modes) - 1) * 100
+    return f"{relaxed.metrics['a']:.3f} | {errors.mean():.1f} | {errors.max():.1f}"
 
 
-def model_of(result: dict[str, Any], folder: Path) -> str:
-    card = result["details"]["cards"][0]
-    return f"{card['kind']}:{folder / card['file']}"
-
-
-def universal(folder: Path, target: Target, kind: str, epochs: int) -> tuple[str, Path, Path, Path]:
-    """Train a universal model; its name, its split, all its frames, and those it learnt."""
+def train_universal(folder: Path, target: Target, kind: str, epochs: int) -> tuple[str, UniversalData]:
+    """Train a universal model without the excluded materials; return its spec and its frames."""
     others, base = folder / "others.extxyz", folder / "universal"
-    frames = read_labelled(dataset_path("2d-pbe-mini"))
     if not others.is_file():
-        kept = [one for one in frames if str(one.info["material"]).rpartition("-")[0] not in target.unknown]
-        write(others, kept, format="extxyz")
+        frames = [
+            frame
+            for frame in read_labelled(dataset_path("2d-pbe-mini"))
+            if str(frame.info["material"]).rpartition("-")[0] not in target.excluded
+        ]
+        write(others, frames, format="extxyz")
     with show_progress("universal") as progress:
         result = train(universal_settings(kind, str(others), epochs), base, progress=progress)
     split = base / "split.json"
-    return model_of(result, base), split, others, learnt(split, str(others), folder)
+    data = UniversalData(split, others, write_training_frames(split, str(others), folder))
+    return result["details"]["spec"], data
 
 
-def left_of(spec: str, known: tuple[Path, Path, Path] | None, folder: Path) -> str:
-    """Median error in energy over the materials that the universal model had held out (meV/atom); means hang on a few that
-    collapse."""
-    if known is None:
+def energy_error_of_others(spec: str, universal: UniversalData | None, folder: Path) -> str:
+    """Median error of the energy (meV/atom) over the test set of the universal model. A mean would be dominated by a few
+    sheets that collapse."""
+    if universal is None:
         return "–"
-    split, others, reminders = known
-    aligned = RelaxationBenchmarkConfig(align=str(reminders))
-    judged = benchmark_relax(spec, str(others), aligned, folder, split=split)
-    return f"{judged['metrics']['energy_median_ae']:.0f}"
+    config = RelaxationBenchmarkConfig(align=str(universal.training_frames))
+    benchmark = benchmark_relax(spec, str(universal.frames), config, folder, split=universal.split)
+    return f"{benchmark['metrics']['energy_median_ae']:.0f}"
 
 
-def as_it_is(
-    spec: str, target: Target, known: tuple[Path, Path, Path] | None, split: Path, folder: Path
+def row_of_initial_model(
+    spec: str, target: Target, universal: UniversalData | None, split: Path, folder: Path
 ) -> str:
-    held = read_test_hashes(split)
-    frames = [one for one in target.frames() if hash_structure(one) in held]
-    found = error_metrics(compare(frames, load(spec).evaluate(frames)))
-    modes = gamma_modes(spec, target, folder / "universal-forces")
-    kept = left_of(spec, known, folder / "universal-others")
-    return f"| as it is | 0 | – | {found['force_mae']:.0f} | – | – | – | {modes} | {kept} |"
+    test_hashes = read_test_hashes(split)
+    frames = [frame for frame in target.frames() if hash_structure(frame) in test_hashes]
+    errors = error_metrics(compare(frames, load(spec).evaluate(frames)))
+    modes = compare_modes(spec, target, folder / "universal-forces")
+    others = energy_error_of_others(spec, universal, folder / "universal-others")
+    return f"| initial model | 0 | – | {errors['force_mae']:.0f} | – | – | – | {modes} | {others} |"
 
 
-def without_model(target: Target, split: Path) -> str:
-    """Zero forces, and energies of relaxed sheets on a straight line in composition through those that are not held out."""
-    held = read_test_hashes(split)
+def row_without_model(target: Target, split: Path) -> str:
+    """Errors of zero forces, and of energies linear in composition that are fitted to the relaxed sheets outside the test set."""
+    test_hashes = read_test_hashes(split)
     frames = target.frames()
-    zero = np.concatenate([get_labels(one).forces for one in frames if hash_structure(one) in held])
-    relaxed = [one for one in frames if one.info.get("relaxed")]
-    known = [one for one in relaxed if hash_structure(one) not in held]
-    said = "–"
+    forces = np.concatenate([get_labels(f).forces for f in frames if hash_structure(f) in test_hashes])
+    relaxed = [frame for frame in frames if frame.info.get("relaxed")]
+    fitted = [frame for frame in relaxed if hash_structure(frame) not in test_hashes]
+    energy_mae = "–"
     if relaxed:
-        species = sorted({symbol for one in relaxed for symbol in one.get_chemical_symbols()})
-        line = fit_energies(known, [get_labels(one).energy for one in known], species)
-        off = [
-            abs(get_labels(one).energy - sum(line[symbol] for symbol in one.get_chemical_symbols()))
-            / len(one)
-            for one in relaxed
-            if hash_structure(one) in held
+        species = sorted({symbol for frame in relaxed for symbol in frame.get_chemical_symbols()})
+        energies = fit_energies(fitted, [get_labels(frame).energy for frame in fitted], species)
+        errors = [
+            abs(get_labels(frame).energy - sum(energies[symbol] for symbol in frame.get_chemical_symbols()))
+            / len(frame)
+            for frame in relaxed
+            if hash_structure(frame) in test_hashes
         ]
-        said = f"{1e3 * np.mean(off):.1f}"
-    return (
-        f"| no model | {len(known)} | – | {1e3 * np.abs(zero).mean():.0f} | – | {said} | – | – | – | – | – |"
-    )
+        energy_mae = f"{1e3 * np.mean(errors):.1f}"
+    force_mae = f"{1e3 * np.abs(forces).mean():.0f}"
+    return f"| no model | {len(fitted)} | – | {force_mae} | – | {energy_mae} | – | – | – | – | – |"
+
+
+def row_of_run(
+    name: str, target: Target, universal: UniversalData | None, config: TrainConfig, folder: Path
+) -> str:
+    """Train once and compare the model with PBE."""
+    with show_progress(folder.name) as progress:
+        result = train(config, folder, progress=progress)
+    spec, metrics = result["details"]["spec"], result["metrics"]
+    cells = f"| {name} | {config.n_frames} | {config.learning_rate:g} | {metrics['force_mae']:.0f} | {metrics['energy_mae']:.1f} "
+    fine_tuned = config.start_from is not None
+    others = energy_error_of_others(spec, universal, folder / "others") if fine_tuned else "–"
+    relaxed = "– | –"
+    if config.hold_out == "material":
+        benchmark = benchmark_relax(
+            spec, target.data[0], STRICT_BENCHMARK, folder / "relaxed", split=folder / "split.json"
+        )["metrics"]
+        relaxed = f"{benchmark['energy_mae']:.1f} | {benchmark['area_mae']:.3f}"
+    return f"{cells}| {relaxed} | {compare_modes(spec, target, folder / 'forces')} | {others} |"
 
 
 def main() -> None:
@@ -221,62 +259,41 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("target", choices=list(TARGETS))
     parser.add_argument("--kind", choices=["m3gnet", "tensornet", "mace"], default="m3gnet")
-    parser.add_argument("--start", help="a model in place of the one that is trained here")
+    parser.add_argument("--start", help="initial model, in place of a universal model that is trained first")
     parser.add_argument("--starts", nargs="*", default=["scratch", "transfer", "replay"])
     parser.add_argument("--sizes", type=int, nargs="*", default=[5, 20, 60])
     parser.add_argument("--rates", type=float, nargs="*", default=[1e-3, 3e-4])
-    parser.add_argument("--updates", type=int, default=900)
-    parser.add_argument("--seed", type=int, default=1, help="draws the frames and the weights")
-    parser.add_argument("--epochs", type=int, default=60, help="of the universal model")
-    given = parser.parse_args()
-    folder, target = given.folder, TARGETS[given.target]
+    parser.add_argument("--updates", type=int, default=900, help="number of optimiser steps")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the frames and of the weights")
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of the universal model")
+    options = parser.parse_args()
+    folder, target = options.folder, TARGETS[options.target]
     folder.mkdir(parents=True, exist_ok=True)
     starts: dict[str, tuple[str | None, Path | None]]
-    known: tuple[Path, Path, Path] | None = None
-    if given.start is not None:
-        starts = {"transfer": (given.start, None)}
+    spec, universal = options.start, None
+    if options.start is not None:
+        starts = {"transfer": (spec, None)}
     else:
-        spec, *rest = universal(folder, target, given.kind, given.epochs)
-        known = (rest[0], rest[1], rest[2])
-        starts = {"scratch": (None, None), "transfer": (spec, None), "replay": (spec, known[2])}
-        starts = {name: start for name, start in starts.items() if name in given.starts}
+        spec, universal = train_universal(folder, target, options.kind, options.epochs)
+        starts = {
+            "scratch": (None, None),
+            "transfer": (spec, None),
+            "replay": (spec, universal.training_frames),
+        }
+        starts = {name: start for name, start in starts.items() if name in options.starts}
     lines = [
         "| start | frames | learning rate | force MAE | energy MAE | relaxed: energy | area | a (Å) | Γ modes, mean (%) | worst | others |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, (start, replay) in starts.items():
-        for size in given.sizes:
-            for rate in given.rates:
-                inside = folder / f"{name}-{size}-{rate:g}"
-                config = settings(
-                    target,
-                    given.kind,
-                    start,
-                    size=size,
-                    rate=rate,
-                    updates=given.updates,
-                    replay=replay,
-                    seed=given.seed,
-                )
-                with show_progress(inside.name) as progress:
-                    result = train(config, inside, progress=progress)
-                own, metrics = model_of(result, inside), result["metrics"]
-                line = f"| {name} | {size} | {rate:g} | {metrics['force_mae']:.0f} | {metrics['energy_mae']:.1f} "
-                relaxed, kept = "– | –", "–" if start is None else left_of(own, known, inside / "others")
-                if target.hold_out.get("hold_out") == "material":
-                    judged = benchmark_relax(
-                        own,
-                        target.data[0],
-                        STRICT,
-                        inside / "relaxed",
-                        split=inside / "split.json",
-                    )
-                    relaxed = f"{judged['metrics']['energy_mae']:.1f} | {judged['metrics']['area_mae']:.3f}"
-                lines.append(f"{line}| {relaxed} | {gamma_modes(own, target, inside / 'forces')} | {kept} |")
-                (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    spec = given.start or spec
-    lines.append(as_it_is(spec, target, known, inside / "split.json", folder))
-    lines.append(without_model(target, inside / "split.json"))
+    for (name, (start, replay)), size, rate in product(starts.items(), options.sizes, options.rates):
+        run = Run(size, rate, options.updates, options.seed)
+        run_folder = folder / f"{name}-{size}-{rate:g}"
+        config = settings(target, options.kind, start, run, replay=replay)
+        lines.append(row_of_run(name, target, universal, config, run_folder))
+        (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    split = run_folder / "split.json"
+    lines.append(row_of_initial_model(spec, target, universal, split, folder))
+    lines.append(row_without_model(target, split))
     (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(json.dumps({"table": str(folder / "table.md")}))
 

@@ -89,7 +89,7 @@ class LearningRound(Outcome):
     """A round of active learning: a trained force field, its errors, and the frames that were labelled with it."""
 
     kind: ClassVar[str] = "learning round"
-    units: ClassVar[Mapping[str, str]] = UNITS
+    units = UNITS
 
     assessment: Assessment
     """Errors on the test set, and calibration."""

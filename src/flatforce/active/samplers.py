@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.active.dynamics_config import DynamicsConfig
     from flatforce.active.sampling import (
         RandomDefectsConfig,
         RattlesConfig,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         StrainsConfig,
         ThermalModesConfig,
     )
-    from flatforce.active.trajectories import ContinuedDynamics
+    from flatforce.active.trajectories import ContinuedDynamics, Trajectory
     from flatforce.models.potential import Potential
     from flatforce.models.prediction import Prediction
 
@@ -113,18 +114,22 @@ class Sampler:
         if config.relaxations is not None:
             candidates += _relax(self.potential, sheets, config.relaxations, rng, seed)
         if config.dynamics is not None:
-            candidates += self._run_dynamics(sheets, seed, continued, progress)
+            previous = continued.read(seed) if continued is not None and config.on_the_fly else None
+            candidates += self._run_dynamics(config.dynamics, sheets, seed, previous, progress)
         return candidates
 
     def _run_dynamics(
-        self, sheets: Sequence[Atoms], seed: int, continued: ContinuedDynamics | None, progress: Progress
+        self,
+        config: DynamicsConfig,
+        sheets: Sequence[Atoms],
+        seed: int,
+        previous: Sequence[Trajectory] | None,
+        progress: Progress,
     ) -> Iterator[Atoms]:
-        assert self.config.dynamics is not None  # noqa: S101  # the caller has checked it
-        previous = continued.read(seed) if continued is not None and self.config.on_the_fly else None
         trajectories = run_dynamics(
             self.potential,
             sheets,
-            self.config.dynamics,
+            config,
             seed=seed,
             max_uncertainty=self.max_uncertainty,
             previous=previous,
@@ -132,8 +137,8 @@ class Sampler:
         )
         write_trajectories(self.folder / TRAJECTORIES, trajectories)
         for number, trajectory in enumerate(trajectories):
-            path = f"{DYNAMICS}-{seed}-{number}"
-            yield from (_as_candidate(frame, DYNAMICS, **{TRAJECTORY: path}) for frame in trajectory.frames)
+            name = f"{DYNAMICS}-{seed}-{number}"
+            yield from (_as_candidate(frame, DYNAMICS, **{TRAJECTORY: name}) for frame in trajectory.frames)
 
 
 def _as_candidate(atoms: Atoms, sampler: str, **info: Any) -> Atoms:

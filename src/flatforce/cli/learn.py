@@ -32,12 +32,11 @@ def learn(
     records = run(LearnConfig.from_yaml(config), output, report=show_progress)
     show_rows(
         [
-            {"round": number}
-            | {name: record["metrics"][name] for name in COLUMNS if name in record["metrics"]}
+            {"round": number} | {name: record["metrics"][name] for name in COLUMNS}
             for number, record in enumerate(records)
         ]
     )
-    typer.echo(f"ended: {records[-1]['details']['stop']}")
+    typer.echo(f"The run ended: {records[-1]['details']['stop_reason']}")
     finish(
         converged=all(record["converged"] for record in records),
         warnings=[text for record in records for text in record["warnings"]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,9 @@ def _train(output: Path, config: Path | None, **options: object) -> None:
     with show_progress("train") as progress:
         record = run(settings, output, progress=progress)
     show("errors on the test set", record["metrics"], record["units"], output)
-    finish(converged=record["converged"], warnings=record["warnings"])
+    finish(converged=True, warnings=record["warnings"])
+    typer.echo(f"next: flatforce evaluate {shlex.quote(record['details']['spec'])} FRAMES -o evaluate")
+    finish(converged=record["converged"], warnings=())
 
 
 def sweep(
@@ -63,8 +66,8 @@ def sweep(
 ) -> None:
     """Train once for each combination of settings; a sweep that was killed resumes."""
     from flatforce.core.progress import show_progress
-    from flatforce.models.training.sweep import SweepConfig
     from flatforce.models.training.sweep import sweep as run
+    from flatforce.models.training.sweep_config import SweepConfig
 
     with show_progress("sweep") as progress:
         record = run(SweepConfig.from_yaml(config), output, progress=progress)

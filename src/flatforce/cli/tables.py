@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 MIN_WIDTH = 120
 """Characters of a line where the output is no terminal."""
 
-MODE_COLUMNS = ("THz", "degeneracy", "irrep", "participation number", "projection by shell", "classification")
-COMPARISON_COLUMNS = ("model", "MAE", "95 %", "p", "larger cells", "window of x")
-
 
 def show_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, names: int = 1
@@ -128,10 +125,10 @@ def show_model_comparison(result: dict[str, Any], folder: Path) -> None:
     folder
         Result folder.
     """
-    from flatforce.report.rows import comparison_rows
+    from flatforce.report.rows import SUMMARY_COLUMNS, comparison_rows
 
     header, *rows = comparison_rows(result)
-    columns = [header.index(name) for name in COMPARISON_COLUMNS if name in header]
+    columns = [header.index(name) for name in SUMMARY_COLUMNS]
     show_table(
         [header[column] for column in columns],
         [[row[column] for column in columns] for row in rows],
@@ -148,17 +145,7 @@ def show_modes(result: dict[str, Any]) -> None:
     result
         `result.json` of defect phonons.
     """
-    from flatforce.report.rows import describe_mode
+    from flatforce.report.rows import MODE_COLUMNS, mode_row
 
-    rows = [
-        (
-            f"{mode['frequency']:.3f}",
-            str(mode["degeneracy"]),
-            mode["irrep"],
-            f"{mode['participation_number']:.1f}",
-            " ".join(f"{weight:.2f}" for weight in mode["shells"]),
-            describe_mode(mode),
-        )
-        for mode in result["details"]["modes"]
-    ]
-    show_table(MODE_COLUMNS, rows, title="modes at Γ near the defect")
+    rows = [mode_row(mode) for mode in result["details"]["modes"]]
+    show_table(MODE_COLUMNS, rows, title="defect modes at Γ")

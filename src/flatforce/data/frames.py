@@ -83,10 +83,9 @@ def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
         If energy or forces are missing, a label is not finite, or the stress has a wrong shape.
     """
     name = describe(frame)
-    energy_only = not need_forces and FORCES not in frame.arrays
-    missing = [ENERGY] if ENERGY not in frame.info else []
-    if FORCES not in frame.arrays and not energy_only:
-        missing.append(FORCES)
+    containers = {ENERGY: frame.info, FORCES: frame.arrays}
+    needed = [ENERGY, FORCES] if need_forces else [ENERGY]
+    missing = [key for key in needed if key not in containers[key]]
     if missing:
         raise DataError(
             f"{name} has no {' and no '.join(missing)}.",
@@ -94,14 +93,12 @@ def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
             fix=f"label it with `flatforce label`, or rename its keys to {ENERGY} and {FORCES}",
         )
     energy = float(frame.info[ENERGY])
-    forces = (
-        np.full((len(frame), 3), np.nan) if energy_only else np.asarray(frame.arrays[FORCES], dtype=float)
-    )
+    forces = np.asarray(frame.arrays[FORCES], dtype=float) if FORCES in frame.arrays else None
     stress = stress_matrix(frame.info[STRESS], name=f"{STRESS} of {name}") if STRESS in frame.info else None
-    for key, value in ((ENERGY, energy), (FORCES, None if energy_only else forces), (STRESS, stress)):
+    for key, value in ((ENERGY, energy), (FORCES, forces), (STRESS, stress)):
         if value is not None and not np.isfinite(value).all():
             raise DataError(f"{key} of {name} is not finite.", fix="remove the frame or label it again")
-    return Labels(energy=energy, forces=forces, stress=stress)
+    return Labels(energy, np.full((len(frame), 3), np.nan) if forces is None else forces, stress)
 
 
 def describe(frame: Atoms) -> str:
@@ -182,19 +179,14 @@ def read_frames(path: Path) -> list[Atoms]:
     frames = content if isinstance(content, list) else [content]
     if not frames:
         raise DataError(f"{path} holds no frames.", fix="check the path of the frames")
-    if path.suffix in {".xyz", ".extxyz"}:
-        _check_last_line(path)
-    return frames
-
-
-def _check_last_line(path: Path) -> None:
-    """Refuse a file truncated inside its last number: ASE refuses any other truncation, but reads this one as a wrong number."""
-    if not path.read_bytes().endswith(b"\n"):
+    if path.suffix in {".xyz", ".extxyz"} and not path.read_bytes().endswith(b"\n"):
+        # ASE refuses a file truncated anywhere but inside its last number, which it reads as a wrong one
         raise DataError(
             f"{path} is truncated.",
             why="its last line does not end with a newline, so its last number may have lost digits",
             fix="copy the file again; if it is complete, end its last line with a newline",
         )
+    return frames
 
 
 def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:

@@ -40,6 +40,14 @@ class Import(Outcome):
     """Audited frames, and everything that the audit found."""
 
     kind: ClassVar[str] = "import"
+    units = {
+        "n_frames": "",
+        "n_refused": "",
+        "n_files": "",
+        "n_with_stress": "",
+        "n_stress_verified": "",
+        "n_materials": "",
+    }
 
     frames: list[Atoms]
     """Labelled frames, vacuum along axis 2."""
@@ -74,11 +82,6 @@ class Import(Outcome):
             "n_stress_verified": float(sum(verified)),
             "n_materials": float(len({frame.info["material"] for frame in self.frames})),
         }
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return dict.fromkeys(self.metrics, "")
 
     @property
     def notes(self) -> list[str]:

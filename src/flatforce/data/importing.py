@@ -48,7 +48,7 @@ def read(paths: str | Path | Sequence[str | Path], **settings: Any) -> list[Atom
     ----------
     paths
         A file, a folder that is searched with all its subfolders, or a list of them.
-    settings
+    **settings
         Settings of `ImportConfig`, such as `mixed=True`.
 
     Returns

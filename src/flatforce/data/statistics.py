@@ -42,6 +42,17 @@ class Statistics(Outcome):
     """Counts and distributions of a dataset."""
 
     kind: ClassVar[str] = "statistics"
+    units = {
+        "n_frames": "",
+        "n_materials": "",
+        "n_elements": "",
+        "n_space_groups": "",
+        "energy_min": "eV/atom",
+        "energy_max": "eV/atom",
+        "force_median": "eV/Å",
+        "force_max": "eV/Å",
+        "stress_max": "N/m",
+    }
 
     n_frames: int
     """Number of frames."""
@@ -78,12 +89,6 @@ class Statistics(Outcome):
             "force_max": float(self.force.max()),
             "stress_max": float(self.stress.max()) if self.stress.size else float("nan"),
         }
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        units = {"energy": "eV/atom", "force": "eV/Å", "stress": "N/m"}
-        return {name: units.get(name.split("_")[0], "") for name in self.metrics}
 
     @property
     def details(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Energies of species, by which force fields and DFT codes of different references are brought together."""
+"""Energies of the elements, by which energies of force fields and DFT codes with different references are compared."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 def fit_energies(
     frames: Sequence[Atoms], energies: Sequence[float], species: Sequence[str]
 ) -> dict[str, float]:
-    """Fit energies of species to those of frames, by least squares of the energy per atom.
+    """Fit energies of the elements to those of frames, by least squares of the energy per atom.
 
     Parameters
     ----------
     frames
-        Structures.
+        F structures.
     energies
-        (F) eV.
+        (F,) eV, energy of each structure.
     species
-        Those that may occur.
+        Chemical symbols of the elements that occur.
 
     Returns
     -------
-    Species → eV, the smallest that fit; 0 for a species that does not occur.
+    Element → energy in eV, the solution of smallest norm; 0 for an element that does not occur.
     """
-    counts = np.array([[frame.get_chemical_symbols().count(s) for s in species] for frame in frames], float)
-    size = counts.sum(axis=1, keepdims=True)
-    fitted, *_ = np.linalg.lstsq(counts / size, np.asarray(energies) / size[:, 0], rcond=None)
-    return dict(zip(species, fitted.tolist(), strict=True))
+    counts = np.array(
+        [[frame.get_chemical_symbols().count(symbol) for symbol in species] for frame in frames], float
+    )
+    n_atoms = counts.sum(axis=1, keepdims=True)
+    species_energies, *_ = np.linalg.lstsq(counts / n_atoms, np.asarray(energies) / n_atoms[:, 0], rcond=None)
+    return dict(zip(species, species_energies.tolist(), strict=True))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SheetCalculator(Calculator):  # type: ignore[misc]  # ase carries no types
-    """Energy, forces, and the in-plane stress of a sheet.
+    """ASE calculator of the energy, the forces and the in-plane stress of a sheet.
 
     Parameters
     ----------
@@ -42,17 +42,17 @@ class SheetCalculator(Calculator):  # type: ignore[misc]  # ase carries no types
         atoms
             The structure.
         properties
-            What is wanted; everything is computed at once.
+            Properties that ASE asks for; all of them are computed at once.
         system_changes
-            What changed, as ASE says it.
+            Changes since the last calculation, as ASE reports them.
         """
         super().calculate(atoms, properties, system_changes)
-        (found,) = self.potential.evaluate([self.atoms])
+        (prediction,) = self.potential.evaluate([self.atoms])
         results: dict[str, Any] = {
-            "energy": found.energy,
-            "free_energy": found.energy,
-            "forces": found.forces,
+            "energy": prediction.energy,
+            "free_energy": prediction.energy,
+            "forces": prediction.forces,
         }
-        if found.stress is not None:
-            results["stress"] = np.asarray(full_3x3_to_voigt_6_stress(found.stress))
+        if prediction.stress is not None:
+            results["stress"] = np.asarray(full_3x3_to_voigt_6_stress(prediction.stress))
         self.results = results

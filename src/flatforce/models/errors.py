@@ -1,4 +1,4 @@
-"""Errors of predictions against labels; per group, with every unit in the name's table."""
+"""Errors of predictions against labels, over all frames and by config type."""
 
 from __future__ import annotations
 
@@ -21,62 +21,66 @@ if TYPE_CHECKING:
 ERROR_UNITS: Final = {
     "energy_mae": "meV/atom",
     "energy_rmse": "meV/atom",
-    "energy_r2": "1",
+    "energy_r2": "",
     "force_mae": "meV/Å",
     "force_rmse": "meV/Å",
-    "force_r2": "1",
+    "force_r2": "",
     "stress_mae": "N/m",
     "stress_rmse": "N/m",
-    "stress_r2": "1",
+    "stress_r2": "",
 }
+"""Name → unit of the mean absolute error, the root mean square error and R² of energies, forces and membrane stresses."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Predictions beside labels, flat, with the frame or atom each number belongs to."""
+    """Labels and predictions of all frames as flat arrays, with the config type of each entry."""
 
     energy: FloatArray
-    """(2, F) eV/atom: label, prediction."""
+    """(2, F) eV/atom, label and prediction of each frame."""
     forces: FloatArray
-    """(2, A, 3) eV/Å, all atoms of all frames; NaN where not labelled."""
+    """(2, A, 3) eV/Å, label and prediction for all atoms of all frames; NaN where there is no label."""
     stress: FloatArray
-    """(2, S, 3) N/m, components xx, yy, xy, frames with a stress label only."""
+    """(2, S, 3) N/m, label and prediction of the components xx, yy, xy for the frames with a stress label."""
     frame_group: list[str]
-    """(F) config type."""
+    """(F) config type of each frame."""
     atom_group: list[str]
-    """(A) config type."""
+    """(A) config type of the frame of each atom."""
     atom_symbol: list[str]
-    """(A) species."""
+    """(A) chemical symbol of each atom."""
     stress_group: list[str]
-    """(S) config type."""
+    """(S) config type of each frame with a stress label."""
 
 
 def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Comparison:
-    """Put predictions beside labels.
+    """Collect the labels and predictions of frames.
 
     Parameters
     ----------
     frames
         Labelled frames.
     predictions
-        One a frame.
+        Prediction of each frame.
 
     Returns
     -------
-    Both, flat.
+    Labels and predictions as flat arrays.
     """
     labels = [get_labels(frame, need_forces=False) for frame in frames]
     energy = [
-        (lab.energy / len(f), p.energy / len(f))
-        for f, lab, p in zip(frames, labels, predictions, strict=True)
+        (label.energy / len(frame), prediction.energy / len(frame))
+        for frame, label, prediction in zip(frames, labels, predictions, strict=True)
     ]
-    forces = [np.concatenate([lab.forces for lab in labels]), np.concatenate([p.forces for p in predictions])]
+    forces = [
+        np.concatenate([label.forces for label in labels]),
+        np.concatenate([prediction.forces for prediction in predictions]),
+    ]
     stress, groups = [], []
-    for frame, lab, p in zip(frames, labels, predictions, strict=True):
-        if lab.stress is None or p.membrane_stress is None or frame.cell[2, 2] <= 0:
+    for frame, label, prediction in zip(frames, labels, predictions, strict=True):
+        if label.stress is None or prediction.membrane_stress is None or frame.cell[2, 2] <= 0:
             continue
-        label = lab.stress[:2, :2] * frame.cell[2, 2] * EV_PER_A2_IN_N_PER_M
-        stress.append([_three(label), _three(p.membrane_stress)])
+        membrane_stress = label.stress[:2, :2] * frame.cell[2, 2] * EV_PER_A2_IN_N_PER_M
+        stress.append([_in_plane(membrane_stress), _in_plane(prediction.membrane_stress)])
         groups.append(config_type(frame))
     return Comparison(
         energy=np.array(energy).T,
@@ -89,36 +93,37 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
     )
 
 
-def _three(tensor: FloatArray) -> list[float]:
+def _in_plane(tensor: FloatArray) -> list[float]:
     return [float(tensor[0, 0]), float(tensor[1, 1]), float(tensor[0, 1])]
 
 
-def error_metrics(found: Comparison, *, group: str | None = None) -> dict[str, float]:
-    """Summarise a comparison.
+def error_metrics(comparison: Comparison, *, group: str | None = None) -> dict[str, float]:
+    """Compute the errors of a comparison.
 
     Parameters
     ----------
-    found
-        Predictions beside labels.
+    comparison
+        Labels and predictions.
     group
-        Only this config type; None for all.
+        Config type; None for all frames.
 
     Returns
     -------
-    The names of `ERROR_UNITS`; forces and stress only where labelled, R² only where labels vary.
+    Errors with the names and units of `ERROR_UNITS`; those of forces and stress only if there are labels, R² only if the labels
+    vary.
     """
 
-    def of(names: list[str]) -> list[int]:
-        return [i for i, name in enumerate(names) if group in (None, name)]
+    def select(names: list[str]) -> list[int]:
+        return [index for index, name in enumerate(names) if group in (None, name)]
 
     metrics: dict[str, float] = {}
-    metrics |= _three_errors("energy", found.energy[:, of(found.frame_group)], 1e3)
-    metrics |= _three_errors("force", found.forces[:, of(found.atom_group)], 1e3)
-    metrics |= _three_errors("stress", found.stress[:, of(found.stress_group)], 1.0)
+    metrics |= _summarise("energy", comparison.energy[:, select(comparison.frame_group)], 1e3)
+    metrics |= _summarise("force", comparison.forces[:, select(comparison.atom_group)], 1e3)
+    metrics |= _summarise("stress", comparison.stress[:, select(comparison.stress_group)], 1.0)
     return metrics
 
 
-def _three_errors(name: str, pair: FloatArray, scale: float) -> dict[str, float]:
+def _summarise(name: str, pair: FloatArray, scale: float) -> dict[str, float]:
     pair = pair[:, np.isfinite(pair[0])]
     if pair.size == 0:
         return {}
@@ -133,19 +138,22 @@ def _three_errors(name: str, pair: FloatArray, scale: float) -> dict[str, float]
     return metrics
 
 
-def element_force_errors(found: Comparison) -> dict[str, float]:
-    """Mean absolute force error of each species.
+def element_force_errors(comparison: Comparison) -> dict[str, float]:
+    """Compute the mean absolute error of the force components by element.
 
     Parameters
     ----------
-    found
-        Predictions beside labels.
+    comparison
+        Labels and predictions.
 
     Returns
     -------
-    Species → meV/Å.
+    Element → mean absolute error in meV/Å.
     """
-    symbols = np.array(found.atom_symbol)
-    error = np.abs(found.forces[1] - found.forces[0])
-    known = np.isfinite(error).all(axis=1)
-    return {str(s): float(1e3 * error[known & (symbols == s)].mean()) for s in np.unique(symbols[known])}
+    symbols = np.array(comparison.atom_symbol)
+    error = np.abs(comparison.forces[1] - comparison.forces[0])
+    labelled = np.isfinite(error).all(axis=1)
+    return {
+        str(symbol): float(1e3 * error[labelled & (symbols == symbol)].mean())
+        for symbol in np.unique(symbols[labelled])
+    }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from flatforce.models.calculator import SheetCalculator
-    from flatforce.models.protocols import Backend, HessianRows, RawPrediction
+    from flatforce.models.protocols import Backend, HessianRows, RawPrediction, Structure
 
 MAX_LISTED_ELEMENTS: Final = 8
 """Number of elements that a `repr` lists by symbol; a model of more is described by their number."""
@@ -167,7 +167,9 @@ class Potential:
     ) -> list[Prediction]: ...
 
     @overload
-    def evaluate(self, frames: Atoms, *, stress: bool = True, progress: Progress = silent) -> Prediction: ...
+    def evaluate(
+        self, frames: Structure, *, stress: bool = True, progress: Progress = silent
+    ) -> Prediction: ...
 
     def evaluate(
         self, frames: Sequence[Atoms] | Atoms, *, stress: bool = True, progress: Progress = silent
@@ -234,9 +236,7 @@ class Potential:
         height = float(frame.cell[2, 2])
         stress[:2, :2] = force_per_length / (height if height > 0 else slab.cell[2, 2])
         membrane_stress = force_per_length * EV_PER_A2_IN_N_PER_M
-        return Prediction(
-            raw.energy, raw.forces, stress, membrane_stress, raw.energy_std, raw.forces_std
-        )
+        return Prediction(raw.energy, raw.forces, stress, membrane_stress, raw.energy_std, raw.forces_std)
 
 
 def _split_batches(frames: Sequence[Atoms], batch_atoms: int) -> Iterator[list[Atoms]]:

@@ -1,4 +1,4 @@
-"""Torch's default precision, for as long as it is needed, and the device it works on."""
+"""Default dtype of torch for the length of a `with` block, and the device that a model runs on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def default_dtype(dtype: str) -> Iterator[None]:
-    """Let torch make numbers of that precision.
+    """Set the default dtype of torch for the length of a `with` block.
 
     Parameters
     ----------
@@ -26,21 +26,21 @@ def default_dtype(dtype: str) -> Iterator[None]:
     """
     import torch
 
-    before = torch.get_default_dtype()
+    previous = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, dtype))
     try:
         yield
     finally:
-        torch.set_default_dtype(before)
+        torch.set_default_dtype(previous)
 
 
 def torch_device(name: str) -> str:
-    """Choose the device that a model works on.
+    """Choose the device that a model runs on.
 
     Parameters
     ----------
     name
-        `cpu`, `cuda`, or `auto`: a GPU if there is one.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def torch_device(name: str) -> str:
     Raises
     ------
     ModelError
-        If this machine has no such device.
+        If this machine does not have the device.
     """
     import torch
 
@@ -61,6 +61,6 @@ def torch_device(name: str) -> str:
         raise ModelError(
             f"There is no device {name}.",
             why="torch finds a GPU" if has_gpu else "torch finds no GPU",
-            fix="take cpu, cuda, or auto",
+            fix="write --device cpu or --device auto",
         )
     return name

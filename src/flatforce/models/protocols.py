@@ -29,6 +29,14 @@ class RawPrediction:
     """(N, 3) eV/Å, standard deviation of a committee's force components; None for a single model."""
 
 
+class Structure(Protocol):
+    """A single structure, as opposed to a sequence of them: `ase.Atoms`, which carries no types that could tell the two apart."""
+
+    def get_chemical_symbols(self) -> list[str]:
+        """Return the chemical symbol of each atom."""
+        ...
+
+
 class Backend(Protocol):
     """What every backend implements: predictions for fully periodic cells."""
 

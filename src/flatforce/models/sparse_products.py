@@ -1,4 +1,4 @@
-"""Products of a sparse matrix with many vectors on a GPU, by torch."""
+"""Products of a sparse matrix with many vectors on a GPU, with torch."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def torch_product(matrix: sp.csr_matrix, device: str = "auto") -> Product | None:
-    """Put a matrix on a device.
+    """Copy a matrix to a device.
 
     Parameters
     ----------
     matrix
-        (n, n) sparse.
+        (n, n) sparse matrix.
     device
-        Torch's name of it; `auto` for a GPU if there is one.
+        Name of the device in torch; `auto` for a GPU if there is one.
 
     Returns
     -------
-    What multiplies (n, V) vectors by it in float64; None where `auto` finds no GPU.
+    A function that multiplies (n, V) vectors by the matrix in float64; None if torch is not installed, or `auto` finds no GPU.
     """
     if importlib.util.find_spec("torch") is None:
         return None
@@ -38,13 +38,13 @@ def torch_product(matrix: sp.csr_matrix, device: str = "auto") -> Product | None
         if not torch.cuda.is_available():
             return None
         device = "cuda"
-    parts = [torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data)]
+    tensors = [torch.from_numpy(array) for array in (matrix.indptr, matrix.indices, matrix.data)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        there = torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=True).to(device)
+        on_device = torch.sparse_csr_tensor(*tensors, size=matrix.shape, check_invariants=True).to(device)
 
     def product(vectors: FloatArray) -> FloatArray:
-        found: FloatArray = (there @ torch.from_numpy(vectors).to(device)).cpu().numpy()
-        return found
+        products: FloatArray = (on_device @ torch.from_numpy(vectors).to(device)).cpu().numpy()
+        return products
 
     return product

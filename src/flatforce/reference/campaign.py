@@ -36,6 +36,7 @@ class LabelResult(Outcome):
     """Result of a labelling run."""
 
     kind: ClassVar[str] = "label"
+    units = {"n_labelled": "frames", "n_failed": "frames", "n_computed": "frames"}
 
     frames: list[Atoms]
     """Labelled frames, in the order of the structures."""
@@ -56,11 +57,6 @@ class LabelResult(Outcome):
             "n_failed": float(len(self.failures)),
             "n_computed": float(self.n_computed),
         }
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return dict.fromkeys(self.metrics, "frames")
 
     @property
     def problems(self) -> list[str]:

@@ -74,7 +74,7 @@ class Convergence(Outcome):
         return {scan.name: scan.recommended for scan in self.scans if scan.recommended is not None}
 
     @property
-    def units(self) -> dict[str, str]:
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # depends on the engine
         """Unit of each setting."""
         return {"cutoff": self.cutoff_unit, "k_length": "Å", "vacuum": "Å"}
 

@@ -27,6 +27,12 @@ class Submission(Outcome):
     """Labels that earlier jobs have computed, and the new job."""
 
     kind: ClassVar[str] = "label"
+    units = {
+        "n_labelled": "frames",
+        "n_failed": "frames",
+        "n_submitted": "frames",
+        "n_pending": "frames",
+    }
 
     result: LabelResult
     """Labels and failures of earlier jobs."""
@@ -48,11 +54,6 @@ class Submission(Outcome):
             "n_submitted": float(self.n_submitted),
             "n_pending": float(self.n_pending),
         }
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return dict.fromkeys(self.metrics, "frames")
 
     @property
     def problems(self) -> list[str]:

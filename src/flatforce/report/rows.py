@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flatforce.core.units import THZ_IN_INVERSE_CM
-
 BENCHMARK_COLUMNS: Final = {
     "energy_mae": "energy MAE (meV/atom)",
     "energy_median_ae": "energy median AE",
@@ -48,8 +46,8 @@ MODE_COLUMNS: Final = (
     "degeneracy",
     "irrep",
     "participation number",
-    "projection onto shells",
-    "class",
+    "projection by shell",
+    "classification",
 )
 """Columns of a table of modes."""
 
@@ -143,6 +141,8 @@ def mode_row(mode: dict[str, Any]) -> list[str]:
     -------
     Texts, one for each of `MODE_COLUMNS`.
     """
+    from flatforce.core.units import THZ_IN_INVERSE_CM
+
     return [
         f"{mode['frequency']:.3f}",
         f"{THZ_IN_INVERSE_CM * mode['frequency']:.1f}",

@@ -86,7 +86,12 @@ def structure_problems(session: Session, source: Path | Atoms) -> list[Flatforce
 
 
 def supercell_problems(
-    session: Session, source: Path | Atoms, supercell: tuple[int, int], *, defect: str | None = None
+    session: Session,
+    source: Path | Atoms,
+    supercell: tuple[int, int],
+    *,
+    defect: str | None = None,
+    force_constants: bool = True,
 ) -> list[FlatforceError]:
     """Check a supercell against the cutoff of the force field, and that a defect can be built in it.
 
@@ -100,6 +105,8 @@ def supercell_problems(
         Primitive cells along both vectors.
     defect
         Notation of a defect, or None.
+    force_constants
+        Whether force constants are computed in the supercell, which must then be larger than the cutoff.
 
     Returns
     -------
@@ -109,7 +116,9 @@ def supercell_problems(
         return []
     potential = session.potential
     primitive = session.structure(source)
-    errors = check_supercell(primitive, supercell, cutoff=potential.cutoff, defect=defect)
+    errors = check_supercell(
+        primitive, supercell, cutoff=potential.cutoff if force_constants else 0.0, defect=defect
+    )
     if defect is not None and not errors:
         errors = collected(lambda: potential.check([_with_defect(primitive, supercell, defect)]))
     return errors

@@ -36,9 +36,11 @@ class StrainOptimumStage(Stage):
         return {"structure": self.structure}
 
     def problems(self, session: Session) -> Iterator[FlatforceError]:
-        """Check species, notation of the defect, and the size of the supercell against the cutoff."""
+        """Check species, and that the defect can be built in the supercell; energies may be those of any size."""
         yield from structure_problems(session, self.structure)
-        yield from supercell_problems(session, self.structure, self.config.supercell, defect=self.defect)
+        yield from supercell_problems(
+            session, self.structure, self.config.supercell, defect=self.defect, force_constants=False
+        )
 
     def compute(self, context: Context) -> Outcome:
         """Search by Bayesian optimisation."""

@@ -11,7 +11,7 @@ from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.core.hashing import hash_file
 from flatforce.core.identity import Identity, claim
 from flatforce.core.results import Record, read_record, write_record
-from flatforce.studies.checks import collected
+from flatforce.studies.checks import collected, raise_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -190,8 +190,10 @@ class Stage:
         The content of `result.json`.
         """
         identity = self.identity(session)
-        if not claim(folder, identity, extends=self.extends):
+        if self.is_finished(session, folder):
             return read_record(folder)
+        raise_together(self.problems(session), subject=f"`{self.kind}`")
+        claim(folder, identity, extends=self.extends)
         start = time.perf_counter()
         with session.report(self.title(folder)) as progress:
             outcome = self.compute(Context(session, folder, folder / "forces" / identity.key, progress))

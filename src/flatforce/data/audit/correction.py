@@ -44,13 +44,13 @@ def verify_stresses(
     -------
     Index of each file with frames → its check, and notes about it.
     """
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[tuple[str, object], list[int]] = {}
     for index, (kind, frames) in enumerate(files):
         if frames:
-            same_settings = (index,) if kind == UNSTATED_UNIT else tuple(sorted(count_settings(frames)))
-            groups.setdefault((kind, *same_settings), []).append(index)
+            settings = index if kind == UNSTATED_UNIT else tuple(sorted(count_settings(frames)))
+            groups.setdefault((kind, settings), []).append(index)
     checks: dict[int, tuple[StressCheck, list[str]]] = {}
-    for (kind, *_), members in groups.items():
+    for (kind, _), members in groups.items():
         frames = [frame for index in members for frame in files[index][1]]
         check, notes = _verify_group(frames, is_unit_stated=kind != UNSTATED_UNIT)
         if remove_pulay and check.is_verified:

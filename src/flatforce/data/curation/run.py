@@ -29,6 +29,13 @@ class Curation(Outcome):
     """Curated frames, and how many each rule removed."""
 
     kind: ClassVar[str] = "curation"
+    units = {
+        "n_frames": "frames",
+        "n_removed_outliers": "frames",
+        "n_removed_steps": "frames",
+        "n_removed_duplicates": "frames",
+        "n_removed_redundant": "frames",
+    }
 
     frames: list[Atoms]
     """Frames that passed all rules, in their original order."""
@@ -42,11 +49,6 @@ class Curation(Outcome):
             f"n_removed_{rule}": float(sum(reasons.values())) for rule, reasons in self.removed.items()
         }
         return {"n_frames": float(len(self.frames)), **by_rule}
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Unit of each metric."""
-        return dict.fromkeys(self.metrics, "frames")
 
     @property
     def details(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""One module a backend, imported when asked for, strangers to one another."""
+"""Backends, one module each, imported when a force field of their kind is loaded."""

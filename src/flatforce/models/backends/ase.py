@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 DEFAULT_CUTOFF = 10.0
-"""Å. A calculator does not tell its range; `cutoff=…` in the spec overrides."""
+"""Å. Cutoff that is assumed for a calculator, whose interaction range is unknown; `?cutoff=…` in the spec gives it."""
 
 
 def load(name: str, *, device: str, dtype: str) -> AseBackend:
-    """Make the calculator that a spec names.
+    """Create the calculator that a spec names.
 
     Parameters
     ----------
     name
-        `package.module:Class?key=value`; `cutoff` and `elements` (comma-separated) are ours, the rest is
-        the class's.
+        `package.module:Class?key=value&key=value`. `cutoff` (Å, a strict range of the forces) and `elements`
+        (comma-separated) describe the calculator to flatforce; the other keys are arguments of the class.
     device
-        Not passed on: a calculator decides for itself.
+        Without effect, since the calculator chooses its device.
     dtype
-        Not passed on: a calculator decides for itself.
+        Without effect, since the calculator chooses its arithmetic.
 
     Returns
     -------
@@ -45,11 +45,11 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
     Raises
     ------
     ModelError
-        If there is no such class, or it refuses its arguments.
+        If there is no such class, or it does not accept its arguments.
     """
     del device, dtype
-    place, _, query = name.partition("?")
-    module, _, attribute = place.partition(":")
+    class_path, _, query = name.partition("?")
+    module, _, attribute = class_path.partition(":")
     arguments: dict[str, Any] = {key: _literal(value) for key, value in parse_qsl(query)}
     local = "cutoff" in arguments
     cutoff = float(arguments.pop("cutoff", DEFAULT_CUTOFF))
@@ -58,12 +58,12 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
         calculator = getattr(import_module(module), attribute)(**arguments)
     except Exception as error:
         raise ModelError(
-            f"The calculator {place} could not be made.",
+            f"The calculator {class_path} could not be created.",
             why=f"{type(error).__name__}: {error}",
-            fix="write ase:package.module:Class?key=value",
+            fix="write ase:package.module:Class?key=value, such as ase:ase.calculators.emt:EMT",
         ) from error
-    known = frozenset(str(elements).split(",")) if elements else frozenset(chemical_symbols[1:])
-    return AseBackend(calculator, cutoff=cutoff, elements=known, local=local)
+    symbols = frozenset(str(elements).split(",")) if elements else frozenset(chemical_symbols[1:])
+    return AseBackend(calculator, cutoff=cutoff, elements=symbols, local=local)
 
 
 def _literal(text: str) -> object:
@@ -74,16 +74,16 @@ def _literal(text: str) -> object:
 
 
 class AseBackend:
-    """An ASE calculator, one frame at a time.
+    """An ASE calculator as a backend, which evaluates one frame at a time.
 
     Parameters
     ----------
     calculator
-        The calculator.
+        The ASE calculator.
     cutoff
         Å, range of its forces.
     elements
-        Species it knows.
+        Chemical symbols of the elements that it can evaluate.
     local
         Whether the cutoff is strict.
     """
@@ -99,24 +99,24 @@ class AseBackend:
         self.calculator, self.cutoff, self.elements, self.local = calculator, cutoff, elements, local
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
-        found = []
+        predictions = []
         for frame in frames:
             atoms = frame.copy()
             atoms.calc = self.calculator
             tensor = calculated_stress(atoms) if stress else None
             forces = np.array(atoms.get_forces(apply_constraint=False), dtype=float)
-            found.append(RawPrediction(float(atoms.get_potential_energy()), forces, tensor))
-        return found
+            predictions.append(RawPrediction(float(atoms.get_potential_energy()), forces, tensor))
+        return predictions

@@ -1,6 +1,6 @@
 """CHGNet: `chgnet:0.3.0`, whose weights come with the package, or `chgnet:my.pth.tar`.
 
-CHGNet evaluates in float32; here it runs in float64 where that is asked for.
+CHGNet evaluates in float32; flatforce runs it in float64 if that is asked for.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
-"""Atoms a batch."""
+"""Device → number of atoms in one batch with which the model is fastest."""
 
-HEAVIEST: Final = 94
-"""CHGNet was trained on every element up to plutonium but five."""
+MAX_ATOMIC_NUMBER: Final = 94
+"""CHGNet was trained on every element up to plutonium except `UNKNOWN`."""
 
 UNKNOWN: Final = frozenset({"Po", "At", "Rn", "Fr", "Ra"})
+"""Elements up to plutonium on which CHGNet was not trained."""
 
-PLACES: Final = ("chgnet.graph.converter", "chgnet.graph.crystalgraph", "chgnet.model.model")
-"""Modules that hold the precision, each its own copy."""
+DTYPE_MODULES: Final = ("chgnet.graph.converter", "chgnet.graph.crystalgraph", "chgnet.model.model")
+"""Modules of CHGNet that each hold a copy of its dtype."""
 
 
 def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
@@ -41,9 +42,9 @@ def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
     Parameters
     ----------
     name
-        `0.3.0`, `0.2.0` or `r2scan`, or path of a file.
+        `0.3.0`, `0.2.0` or `r2scan`, or path of a model file.
     device
-        `cpu`, `cuda`, or `auto`.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
     dtype
         `float64` or `float32`.
 
@@ -56,7 +57,7 @@ def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
     MissingDependencyError
         If CHGNet is not installed.
     ModelError
-        If it cannot load the model.
+        If CHGNet cannot load the model.
     """
     try:
         from chgnet.model import CHGNet
@@ -66,29 +67,29 @@ def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
         ) from error
     import torch
 
-    place = torch_device(device)
+    torch_name = torch_device(device)
     try:
-        with redirect_stdout(StringIO()):  # it tells its number of parameters
+        with redirect_stdout(StringIO()):  # CHGNet prints its number of parameters
             if Path(name).is_file():
                 model = CHGNet.from_file(name)
             else:
-                model = CHGNet.load(model_name=name, use_device=place, verbose=False)
+                model = CHGNet.load(model_name=name, use_device=torch_name, verbose=False)
     except Exception as error:
         raise ModelError(
             f"CHGNet could not load {name}.",
             why=f"{type(error).__name__}: {error}",
-            fix="0.3.0, 0.2.0 and r2scan come with the package; else give the path of a file",
+            fix="write chgnet:0.3.0, chgnet:0.2.0 or chgnet:r2scan, which come with the package, or chgnet:PATH",
         ) from error
-    return ChgnetBackend(model.to(place).to(getattr(torch, dtype)), device=place, dtype=dtype)
+    return ChgnetBackend(model.to(torch_name).to(getattr(torch, dtype)), device=torch_name, dtype=dtype)
 
 
 class ChgnetBackend:
-    """A CHGNet model.
+    """A CHGNet model as a backend.
 
     Parameters
     ----------
     model
-        The torch module.
+        Torch module of the model.
     device
         `cpu` or `cuda`.
     dtype
@@ -96,47 +97,47 @@ class ChgnetBackend:
     """
 
     local = False
-    elements = frozenset(chemical_symbols[1 : HEAVIEST + 1]) - UNKNOWN
+    elements = frozenset(chemical_symbols[1 : MAX_ATOMIC_NUMBER + 1]) - UNKNOWN
 
     def __init__(self, model: Any, *, device: str, dtype: str) -> None:
         self.model, self.device, self.dtype = model.eval(), device, dtype
         self.cutoff = float(model.graph_converter.atom_graph_cutoff)
         self.layers = int(model.n_conv)
         self.batch_atoms = BATCH_ATOMS[device]
-        model.composition_model.fc.register_forward_pre_hook(_in_its_precision)  # it is handed float32
+        model.composition_model.fc.register_forward_pre_hook(_cast_input)  # CHGNet hands it float32
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         with precision(self.dtype), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # torch of CHGNet's own sum over strains
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of CHGNet's sum over strains
             graphs = [make_graph(frame, self.model) for frame in frames]
-            found = self.model.predict_graph(graphs, task="efs" if stress else "ef", batch_size=len(graphs))
-        if len(frames) == 1 and isinstance(found, dict):
-            found = [found]
+            outputs = self.model.predict_graph(graphs, task="efs" if stress else "ef", batch_size=len(graphs))
+        if len(frames) == 1 and isinstance(outputs, dict):
+            outputs = [outputs]
         return [
             RawPrediction(
-                float(one["e"]) * len(frame),
-                one["f"].astype(float),
-                one["s"].astype(float) / EV_PER_A3_IN_GPA if stress else None,
+                float(output["e"]) * len(frame),
+                output["f"].astype(float),
+                output["s"].astype(float) / EV_PER_A3_IN_GPA if stress else None,
             )
-            for one, frame in zip(found, frames, strict=True)
+            for output, frame in zip(outputs, frames, strict=True)
         ]
 
 
-def _in_its_precision(module: Any, given: tuple[Any]) -> tuple[Any]:
-    return (given[0].to(module.weight.dtype),)
+def _cast_input(module: Any, inputs: tuple[Any]) -> tuple[Any]:
+    return (inputs[0].to(module.weight.dtype),)
 
 
 def make_graph(slab: Atoms, model: Any) -> Any:
@@ -147,21 +148,23 @@ def make_graph(slab: Atoms, model: Any) -> Any:
     slab
         A fully periodic cell.
     model
-        Whose graph.
+        Torch module of the model, which defines the cutoffs.
 
     Returns
     -------
-    The graph, in the precision that is set.
+    The graph, in the dtype that `precision` sets.
     """
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    bare = Atoms(slab.numbers, slab.positions, cell=slab.cell, pbc=True)  # pymatgen would carry labels along
-    return model.graph_converter(AseAtomsAdaptor.get_structure(bare))
+    unlabelled = Atoms(
+        slab.numbers, slab.positions, cell=slab.cell, pbc=True
+    )  # pymatgen would copy the labels
+    return model.graph_converter(AseAtomsAdaptor.get_structure(unlabelled))
 
 
 @contextmanager
 def precision(dtype: str) -> Iterator[None]:
-    """Set CHGNet's precision, which it keeps in several modules.
+    """Set the dtype of CHGNet, which several of its modules hold, for the length of a `with` block.
 
     Parameters
     ----------
@@ -174,13 +177,13 @@ def precision(dtype: str) -> Iterator[None]:
     """
     import torch
 
-    modules: list[Any] = [sys.modules[name] for name in PLACES]
-    before = [module.TORCH_DTYPE for module in modules]
+    modules: list[Any] = [sys.modules[name] for name in DTYPE_MODULES]
+    previous_dtypes = [module.TORCH_DTYPE for module in modules]
     for module in modules:
         module.TORCH_DTYPE = getattr(torch, dtype)
     try:
         with default_dtype(dtype):
             yield
     finally:
-        for module, kept in zip(modules, before, strict=True):
-            module.TORCH_DTYPE = kept
+        for module, previous_dtype in zip(modules, previous_dtypes, strict=True):
+            module.TORCH_DTYPE = previous_dtype

@@ -46,10 +46,14 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
     specs = committee_members(f"committee:{name}")
     members = [load_model(spec, device=device, dtype=dtype) for spec in specs]
     if len(members) < 2:
-        raise ModelError("A committee needs at least two models.", fix="join their specs by commas: committee:a.model,b.model")
+        raise ModelError(
+            "A committee needs at least two models.",
+            fix="join their specs by commas: committee:a.model,b.model",
+        )
     if not frozenset.intersection(*(member.elements for member in members)):
         raise ModelError(
-            "The members of the committee have no element in common.", fix="choose models that were trained on a common material"
+            "The members of the committee have no element in common.",
+            fix="choose models that were trained on a common material",
         )
     return CommitteeBackend(members)
 

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from flatforce.models.backends.mace_hessian import MaceHessian
 
 BATCH_ATOMS_CPU = 110
-"""Atoms a batch on a CPU: batches of small frames gain, frames of 100 atoms fill its cache alone."""
+"""Number of atoms in one batch on a CPU: small frames are faster in batches, while one frame of 100 atoms fills the cache."""
 
 BATCH_ATOMS_GPU = 8000
-"""Atoms a batch on a GPU; a model of 128 channels then takes a few GiB."""
+"""Number of atoms in one batch on a GPU, with which a model of 128 channels takes a few GiB."""
 
 
 def load(name: str, *, device: str, dtype: str) -> MaceBackend:
-    """Load a `.model` file.
+    """Load a MACE model as a backend.
 
     Parameters
     ----------
     name
-        Path of the file.
+        Path of a `.model` file, or name of a bundled or published model.
     device
-        `cpu`, `cuda`, or `auto`.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
     dtype
         `float64` or `float32`.
 
@@ -46,32 +46,32 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     The backend.
     """
     import_mace()
-    where = torch_device(device)
-    return MaceBackend(load_module(name, device=where), device=where, dtype=dtype)
+    torch_name = torch_device(device)
+    return MaceBackend(load_module(name, device=torch_name), device=torch_name, dtype=dtype)
 
 
 def load_module(name: str, *, device: str) -> Any:
-    """Read a `.model` file.
+    """Load the torch module of a MACE model.
 
     Parameters
     ----------
     name
-        Path of the file, or a bundled model.
+        Path of a `.model` file, or name of a bundled or published model.
     device
         `cpu` or `cuda`.
 
     Returns
     -------
-    The torch module.
+    Torch module of the model.
 
     Raises
     ------
     ModelError
-        If the file is absent or no MACE model.
+        If the file does not exist or holds no MACE model.
     """
     torch = import_mace()
     if name in PUBLISHED:
-        return _fetched(name, device=device)
+        return _fetch(name, device=device)
     path = model_path(name)
     try:
         model = torch.load(path, map_location=device, weights_only=False)
@@ -80,13 +80,13 @@ def load_module(name: str, *, device: str) -> Any:
         raise ModelError(
             f"{path} is no MACE model.",
             why=f"{type(error).__name__}: {error}",
-            fix="was the file cut short, or made by another MACE version?",
+            fix="copy the file again if it was truncated, or install the version of mace-torch that wrote it",
         ) from error
     return model
 
 
-def _fetched(name: str, *, device: str) -> Any:
-    """Let mace-torch fetch a published model, or take it from its cache."""
+def _fetch(name: str, *, device: str) -> Any:
+    """Download a published model with mace-torch, or take it from its cache."""
     from mace.calculators import mace_mp
 
     try:
@@ -95,18 +95,18 @@ def _fetched(name: str, *, device: str) -> Any:
             return mace_mp(model=name, device=device, return_raw_model=True)
     except Exception as error:
         raise ModelError(
-            f"mace:{name} could not be fetched.",
+            f"mace:{name} could not be downloaded.",
             why=f"{type(error).__name__}: {error}",
-            fix="fetch its file where there is a network and give its path, or put it into ~/.cache/mace",
+            fix="download its file on a machine with a network and write mace:PATH, or put it into ~/.cache/mace",
         ) from error
 
 
 def import_mace() -> Any:
-    """Import MACE, then torch: e3nn 0.4.4 fails on torch ≥ 2.6 the other way round.
+    """Import MACE before torch, since e3nn 0.4.4 fails with torch ≥ 2.6 in the other order.
 
     Returns
     -------
-    The torch module.
+    Torch module of the model.
 
     Raises
     ------
@@ -114,9 +114,12 @@ def import_mace() -> Any:
         If MACE is not installed.
     """
     try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):  # it prints what it lacks
+        with (
+            warnings.catch_warnings(),
+            redirect_stdout(StringIO()),
+        ):  # MACE prints which optional packages are missing
             warnings.simplefilter("ignore")
-            import mace.modules  # noqa: F401  # its import sets torch up for e3nn
+            import mace.modules  # noqa: F401  # the import prepares torch for e3nn
             import torch
     except ImportError as error:
         raise MissingDependencyError(
@@ -131,7 +134,7 @@ class MaceBackend:
     Parameters
     ----------
     model
-        The torch module.
+        Torch module of the model.
     device
         `cpu` or `cuda`.
     dtype
@@ -154,32 +157,32 @@ class MaceBackend:
         self.heads = list(getattr(model, "heads", None) or ["Default"])
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate one batch.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         batch = collate(frames, numbers=self.numbers, cutoff=self.cutoff, heads=self.heads, dtype=self.dtype)
-        out = self.model(batch.to(self.device).to_dict(), compute_stress=stress, compute_force=True)
-        energies = out["energy"].detach().cpu().numpy().astype(float)
-        forces = out["forces"].detach().cpu().numpy().astype(float)
-        stresses = out["stress"].detach().cpu().numpy().astype(float) if stress else None
+        outputs = self.model(batch.to(self.device).to_dict(), compute_stress=stress, compute_force=True)
+        energies = outputs["energy"].detach().cpu().numpy().astype(float)
+        forces = outputs["forces"].detach().cpu().numpy().astype(float)
+        stresses = outputs["stress"].detach().cpu().numpy().astype(float) if stress else None
         ends = np.cumsum([len(frame) for frame in frames])
         return [
-            RawPrediction(float(energies[i]), part, None if stresses is None else stresses[i])
-            for i, part in enumerate(np.split(forces, ends[:-1]))
+            RawPrediction(float(energies[k]), frame_forces, None if stresses is None else stresses[k])
+            for k, frame_forces in enumerate(np.split(forces, ends[:-1]))
         ]
 
     def hessian(self, slab: Atoms) -> MaceHessian | None:
-        """Prepare rows of the Hessian of one cell.
+        """Prepare analytic rows of the Hessian of one cell.
 
         Parameters
         ----------
@@ -188,7 +191,7 @@ class MaceBackend:
 
         Returns
         -------
-        What computes them; None for a model whose blocks have not been checked.
+        An object that computes the rows; None for a model with interaction blocks that have not been verified.
         """
         from flatforce.models.backends.mace_hessian import MaceHessian, is_checked
 
@@ -205,13 +208,13 @@ def collate(
     frames
         Fully periodic cells.
     numbers
-        Atomic numbers that the model knows, in its order.
+        Atomic numbers of the elements of the model, in its order.
     cutoff
-        Å.
+        Å, cutoff of the neighbour graph.
     heads
         Names of the model's heads.
     dtype
-        Of the numbers in the batch.
+        Arithmetic of the batch, `float32` or `float64`.
 
     Returns
     -------
@@ -226,18 +229,18 @@ def collate(
 
 
 def make_graph(slab: Atoms, *, numbers: Sequence[int], cutoff: float, heads: Sequence[str]) -> Any:
-    """Build MACE's graph of one cell, in torch's default precision.
+    """Build MACE's graph of one cell, in the default dtype of torch.
 
     Parameters
     ----------
     slab
         A fully periodic cell.
     numbers
-        Atomic numbers that the model knows, in its order.
+        Atomic numbers of the elements of the model, in its order.
     cutoff
-        Å.
+        Å, cutoff of the neighbour graph.
     heads
-        Names of the model's heads; the last is meant.
+        Names of the model's heads, of which the last is evaluated.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Models of MatGL (M3GNet, TensorNet, CHGNet, SO3Net): `matgl:folder`, or a name on its hub.
 
-MatGL evaluates in float32; here it runs in float64 where that is asked for. It fills what it does not find in a
-checkpoint with random numbers and says nothing; here such a checkpoint is refused.
+MatGL evaluates in float32; flatforce runs it in float64 if that is asked for. MatGL silently fills weights that are missing from
+a checkpoint with random numbers; flatforce refuses such a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
-"""Atoms a batch."""
+"""Device → number of atoms in one batch with which the model is fastest."""
 
-STRICT: Final = {"M3GNet": 0, "TensorNet": 1}
-"""Hops that a model reaches beyond its blocks, where it is known that it reaches no further."""
+EXTRA_HOPS: Final = {"M3GNet": 0, "TensorNet": 1}
+"""Class of a strictly local model → number of edges by which its interaction range exceeds its number of blocks."""
 
 
 def load(name: str, *, device: str, dtype: str) -> MatglBackend:
@@ -36,9 +36,9 @@ def load(name: str, *, device: str, dtype: str) -> MatglBackend:
     Parameters
     ----------
     name
-        Folder that MatGL wrote, or a name on its hub.
+        Folder written by MatGL, or name of a model on its hub.
     device
-        `cpu`, `cuda`, or `auto`.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
     dtype
         `float64` or `float32`.
 
@@ -47,8 +47,7 @@ def load(name: str, *, device: str, dtype: str) -> MatglBackend:
     The backend.
     """
     import_matgl()
-    place = torch_device(device)
-    return MatglBackend(load_module(name), device=place, dtype=dtype)
+    return MatglBackend(load_module(name), device=torch_device(device), dtype=dtype)
 
 
 def import_matgl() -> Any:
@@ -66,7 +65,7 @@ def import_matgl() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import matgl.ext.ase  # noqa: F401  # what is needed of it
+            import matgl.ext.ase  # noqa: F401  # the import fails if a dependency is missing
             import torch
     except ImportError as error:
         raise MissingDependencyError(
@@ -76,12 +75,12 @@ def import_matgl() -> Any:
 
 
 def load_module(name: str) -> Any:
-    """Read a potential of MatGL.
+    """Load a potential of MatGL.
 
     Parameters
     ----------
     name
-        Folder, or a name on the hub.
+        Folder written by MatGL, or name of a model on its hub.
 
     Returns
     -------
@@ -90,7 +89,7 @@ def load_module(name: str) -> Any:
     Raises
     ------
     ModelError
-        If it cannot be read, holds other weights than its shape needs, or is no potential.
+        If it cannot be loaded, its weights do not fit its architecture, or it is no potential.
     """
     import_matgl()
     import matgl
@@ -99,38 +98,41 @@ def load_module(name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            files = io._get_file_paths(Path(name), str_path=name)  # noqa: SLF001  # local, else from the hub
+            files = io._get_file_paths(Path(name), str_path=name)  # noqa: SLF001  # of the folder, or of the hub's cache
             module = matgl.load_model(name)
     except Exception as error:
         root = error.__cause__ or error
         raise ModelError(
             f"MatGL could not load {name}.",
             why=f"{type(root).__name__}: {str(root).splitlines()[0]}",
-            fix="give a folder with model.pt, state.pt and model.json; a name on the hub needs the network",
+            fix="write matgl:FOLDER with a folder that holds model.pt, state.pt and model.json; a name on the hub needs the network",
         ) from error
     if not hasattr(module, "calc_stresses"):
-        raise ModelError(f"{name} is no force field but a {type(module).__name__}.")
+        raise ModelError(
+            f"{name} is a {type(module).__name__}, which is no force field.",
+            fix="give the folder of a potential",
+        )
     _check_weights(name, Path(files["state.pt"]), module)
     return module
 
 
 def _check_weights(name: str, state: Path, module: Any) -> None:
-    """Refuse a checkpoint whose weights do not fit, which MatGL reads without a word."""
+    """Refuse a checkpoint whose weights do not fit the architecture, which MatGL loads silently."""
     import torch
 
-    kept = set(torch.load(state, map_location="cpu", weights_only=True))
-    wanted = set(module.state_dict())
-    odd = sorted(kept ^ wanted)
-    if odd:
+    stored = set(torch.load(state, map_location="cpu", weights_only=True))
+    expected = set(module.state_dict())
+    mismatched = sorted(stored ^ expected)
+    if mismatched:
         raise ModelError(
             f"{name} was not written by the version of MatGL that is installed.",
-            why=f"{len(wanted - kept)} of its weights are missing and {len(kept - wanted)} unknown, such as {odd[0]}",
-            fix="install the version of MatGL that wrote it, or train the model anew",
+            why=f"{len(expected - stored)} weights are missing and {len(stored - expected)} unknown, such as {mismatched[0]}",
+            fix="install the version of MatGL that wrote it, or train the model again",
         )
 
 
 class MatglBackend:
-    """A potential of MatGL.
+    """A potential of MatGL as a backend.
 
     Parameters
     ----------
@@ -152,40 +154,40 @@ class MatglBackend:
         kind = type(inner).__name__
         self.cutoff = float(inner.cutoff)
         self.elements = frozenset(inner.element_types)
-        self.local = kind in STRICT
-        self.layers = blocks(inner) + STRICT.get(kind, 0)
+        self.local = kind in EXTRA_HOPS
+        self.layers = count_blocks(inner) + EXTRA_HOPS.get(kind, 0)
         self.batch_atoms = BATCH_ATOMS[device]
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         with precision(self.dtype):
             graphs = [make_graph(frame, self.module) for frame in frames]
-            energy, forces, found = evaluate(
+            energy, forces, stress_tensor = evaluate(
                 self.module, graphs, device=self.device, forces=True, stress=stress
             )
         energies = energy.detach().cpu().numpy().astype(float)
-        stresses = found.detach().cpu().numpy().astype(float) if stress else None
+        stresses = stress_tensor.detach().cpu().numpy().astype(float) if stress else None
         ends = np.cumsum([len(frame) for frame in frames])[:-1]
         return [
-            RawPrediction(float(energies[i]), part, None if stresses is None else stresses[i])
-            for i, part in enumerate(np.split(forces.detach().cpu().numpy().astype(float), ends))
+            RawPrediction(float(energies[k]), frame_forces, None if stresses is None else stresses[k])
+            for k, frame_forces in enumerate(np.split(forces.detach().cpu().numpy().astype(float), ends))
         ]
 
 
-def blocks(model: Any) -> int:
-    """Count message-passing layers.
+def count_blocks(model: Any) -> int:
+    """Count the message-passing layers of a model.
 
     Parameters
     ----------
@@ -194,13 +196,13 @@ def blocks(model: Any) -> int:
 
     Returns
     -------
-    How many.
+    Number of layers.
     """
-    return int(model._init_args.get("nblocks") or model._init_args.get("num_blocks") or 3)  # noqa: SLF001  # all it tells
+    return int(model._init_args.get("nblocks") or model._init_args.get("num_blocks") or 3)  # noqa: SLF001  # the only place that holds it
 
 
 def make_graph(slab: Atoms, module: Any) -> tuple[Any, Any]:
-    """Build MatGL's graph of one cell, in torch's default precision.
+    """Build MatGL's graph of one cell, in the default dtype of torch.
 
     Parameters
     ----------
@@ -211,7 +213,7 @@ def make_graph(slab: Atoms, module: Any) -> tuple[Any, Any]:
 
     Returns
     -------
-    Graph, and (1, 3, 3) lattice.
+    Graph, and (1, 3, 3) Å, lattice vectors as rows.
     """
     from matgl.ext.ase import Atoms2Graph
 
@@ -229,35 +231,35 @@ def evaluate(
     module
         MatGL's `Potential`.
     graphs
-        Graphs and lattices.
+        Graph and lattice of each cell.
     device
-        Where the module is.
+        Device of the module.
     forces
-        Whether forces are wanted.
+        Whether forces are computed.
     stress
-        Whether the stress is wanted.
+        Whether the stress is computed.
 
     Returns
     -------
-    Tensors: (F,) eV, (N, 3) eV/Å, (F, 3, 3) eV/Å³.
+    (F,) eV, (N, 3) eV/Å and (F, 3, 3) eV/Å³, tension positive, as tensors.
     """
     import torch
     from torch_geometric.data import Batch
 
-    module.calc_forces = (
-        forces or stress or module.training
-    )  # without any, MatGL keeps no graph to learn from
+    # without forces or stress MatGL keeps no graph by which the loss could be differentiated
+    module.calc_forces = forces or stress or module.training
     module.calc_stresses = stress
     batch = Batch.from_data_list([graph for graph, _ in graphs]).to(device)
-    lattice = torch.cat([one for _, one in graphs]).to(device)
+    lattice = torch.cat([cell for _, cell in graphs]).to(device)
     state = lattice.new_zeros(2)
-    energy, found, pressure, *_ = module(batch, lattice, state)
-    return energy.reshape(-1), found, pressure.reshape(-1, 3, 3) / EV_PER_A3_IN_GPA if stress else None
+    energy, force, stress_in_gpa, *_ = module(batch, lattice, state)
+    stress_tensor = stress_in_gpa.reshape(-1, 3, 3) / EV_PER_A3_IN_GPA if stress else None
+    return energy.reshape(-1), force, stress_tensor
 
 
 @contextmanager
 def precision(dtype: str) -> Iterator[None]:
-    """Set the precision of MatGL, which it keeps beside torch's.
+    """Set the dtype of MatGL, which is separate from that of torch, for the length of a `with` block.
 
     Parameters
     ----------
@@ -271,10 +273,10 @@ def precision(dtype: str) -> Iterator[None]:
     import matgl
     import torch
 
-    before = matgl.float_th, matgl.float_np
+    previous = matgl.float_th, matgl.float_np
     matgl.float_th, matgl.float_np = getattr(torch, dtype), getattr(np, dtype)
     try:
         with default_dtype(dtype):
             yield
     finally:
-        matgl.float_th, matgl.float_np = before
+        matgl.float_th, matgl.float_np = previous

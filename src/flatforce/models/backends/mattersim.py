@@ -1,6 +1,6 @@
 """MatterSim models: `mattersim:mattersim-v1.0.0-1m`, `mattersim:checkpoint.pth`.
 
-MatterSim evaluates in float32 and casts to it on its way; here the casts lead to float64 where that is asked for.
+MatterSim evaluates in float32 and casts to it in several places; flatforce redirects the casts to float64 if that is asked for.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
-"""Atoms a batch."""
+"""Device → number of atoms in one batch with which the model is fastest."""
 
 RANDOM: Final = "random"
-"""Name of a small model with random weights, which obeys every exact law: for self-tests, since no weights come with the
-package."""
+"""Name of a small model with random weights for self-tests, since the package ships no weights: it obeys every exact law."""
 
 
 def load(name: str, *, device: str, dtype: str) -> MatterSimBackend:
@@ -35,9 +34,9 @@ def load(name: str, *, device: str, dtype: str) -> MatterSimBackend:
     Parameters
     ----------
     name
-        Name that MatterSim knows, path of a checkpoint, or `random`.
+        Name of a published model, path of a checkpoint, or `random`.
     device
-        `cpu`, `cuda`, or `auto`.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
     dtype
         `float64` or `float32`.
 
@@ -48,37 +47,37 @@ def load(name: str, *, device: str, dtype: str) -> MatterSimBackend:
     Raises
     ------
     ModelError
-        If it cannot be loaded.
+        If the model cannot be loaded.
     """
     import torch
     from loguru import logger
     from mattersim.forcefield.m3gnet.m3gnet import M3Gnet
     from mattersim.forcefield.potential import Potential
 
-    logger.remove()  # it tells every step on standard error
-    place = torch_device(device)
+    logger.remove()  # MatterSim logs every step to standard error
+    torch_name = torch_device(device)
     if name == RANDOM:
         torch.manual_seed(0)
-        model = M3Gnet(num_blocks=2, units=16, device=place).to(place)
-        return MatterSimBackend(Potential(model, device=place), device=place, dtype=dtype)
+        model = M3Gnet(num_blocks=2, units=16, device=torch_name).to(torch_name)
+        return MatterSimBackend(Potential(model, device=torch_name), device=torch_name, dtype=dtype)
     try:
-        potential = Potential.from_checkpoint(name, device=place, load_training_state=False)
+        potential = Potential.from_checkpoint(name, device=torch_name, load_training_state=False)
     except (Exception, SystemExit) as error:
         raise ModelError(
             f"MatterSim could not load {name}.",
             why=f"{type(error).__name__}: {error}",
-            fix="mattersim-v1.0.0-1m and -5m are downloaded when the machine is online; else give the path of a checkpoint",
+            fix="write mattersim:mattersim-v1.0.0-1m or -5m, which needs the network, or mattersim:PATH of a checkpoint",
         ) from error
-    return MatterSimBackend(potential, device=place, dtype=dtype)
+    return MatterSimBackend(potential, device=torch_name, dtype=dtype)
 
 
 class MatterSimBackend:
-    """A MatterSim model.
+    """A MatterSim model as a backend.
 
     Parameters
     ----------
     potential
-        MatterSim's own.
+        `Potential` of MatterSim.
     device
         `cpu` or `cuda`.
     dtype
@@ -99,52 +98,52 @@ class MatterSimBackend:
         potential.model.to(getattr(torch, dtype)).eval()
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         from ase.units import GPa
         from mattersim.datasets.utils.build import build_dataloader
         from mattersim.forcefield.potential import batch_to_dict
 
-        inside = [frame.copy() for frame in frames]
-        for frame in inside:
-            frame.wrap(eps=0.0)  # where MatterSim's graph supposes them
+        wrapped = [frame.copy() for frame in frames]
+        for frame in wrapped:
+            frame.wrap(eps=0.0)  # MatterSim's graph assumes atoms inside the cell
         with _precision(self.dtype):
             batches = build_dataloader(
-                inside,
+                wrapped,
                 cutoff=self.cutoff,
                 threebody_cutoff=self.threebody,
                 batch_size=len(frames),
                 only_inference=True,
             )
             (batch,) = batches
-            given = batch_to_dict(batch, device=self.device)
+            inputs = batch_to_dict(batch, device=self.device)
             exact = {
-                "atom_pos": [one.positions for one in inside],
-                "cell": [one.cell.array[None] for one in frames],
+                "atom_pos": [frame.positions for frame in wrapped],
+                "cell": [frame.cell.array[None] for frame in frames],
             }
-            for key, arrays in exact.items():  # rounded to float32 on their way into the graph
-                given[key] = given[key].new_tensor(np.concatenate(arrays), dtype=self._dtype())
-            found = self.potential.forward(given, include_forces=True, include_stresses=stress)
-        energies = found["total_energy"].detach().cpu().numpy().astype(float).reshape(-1)
-        forces = found["forces"].detach().cpu().numpy().astype(float)
+            for key, arrays in exact.items():  # the graph holds them rounded to float32
+                inputs[key] = inputs[key].new_tensor(np.concatenate(arrays), dtype=self._dtype())
+            outputs = self.potential.forward(inputs, include_forces=True, include_stresses=stress)
+        energies = outputs["total_energy"].detach().cpu().numpy().astype(float).reshape(-1)
+        forces = outputs["forces"].detach().cpu().numpy().astype(float)
         tensors = (
-            found["stresses"].detach().cpu().numpy().astype(float) * GPa if stress else [None] * len(frames)
+            outputs["stresses"].detach().cpu().numpy().astype(float) * GPa if stress else [None] * len(frames)
         )
         ends = np.cumsum([len(frame) for frame in frames])[:-1]
         return [
-            RawPrediction(float(energy), own, tensor)
-            for energy, own, tensor in zip(energies, np.split(forces, ends), tensors, strict=True)
+            RawPrediction(float(energy), frame_forces, tensor)
+            for energy, frame_forces, tensor in zip(energies, np.split(forces, ends), tensors, strict=True)
         ]
 
     def _dtype(self) -> Any:
@@ -155,7 +154,7 @@ class MatterSimBackend:
 
 @contextmanager
 def _precision(dtype: str) -> Iterator[None]:
-    """Let constants be made in that precision, and lead MatterSim's own casts there."""
+    """Create constants in this dtype, and redirect the casts of MatterSim to it."""
     import torch
 
     cast = torch.Tensor.double if dtype == "float64" else torch.Tensor.float

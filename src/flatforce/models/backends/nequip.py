@@ -1,4 +1,4 @@
-"""NequIP models: files that `flatforce train` wrote, and NequIP's own packages and checkpoints."""
+"""NequIP models: files written by `flatforce train`, and packages and checkpoints of NequIP itself."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
-"""Atoms a batch."""
+"""Device → number of atoms in one batch with which the model is fastest."""
 
 RANDOM: Final = "random"
-"""Name of a small model with random weights, which obeys every exact law: for self-tests."""
+"""Name of a small model with random weights for self-tests: it obeys every exact law."""
 
-RANDOM_SHAPE: Final[dict[str, Any]] = {
+RANDOM_ARCHITECTURE: Final[dict[str, Any]] = {
     "seed": 0,
     "type_names": ["Se", "W"],
     "r_max": 4.0,
@@ -35,6 +35,7 @@ RANDOM_SHAPE: Final[dict[str, Any]] = {
     "per_type_energy_scales": 5.0,
     "per_type_energy_shifts": {"Se": -5.0, "W": -10.0},
 }
+"""Arguments of `NequIPGNNModel` for the model with random weights."""
 
 
 def load(name: str, *, device: str, dtype: str) -> NequipBackend:
@@ -43,11 +44,11 @@ def load(name: str, *, device: str, dtype: str) -> NequipBackend:
     Parameters
     ----------
     name
-        Path of a file, or `random`.
+        Path of a model file, or `random`.
     device
-        `cpu`, `cuda`, or `auto`.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
     dtype
-        `float64` or `float32`; NequIP's own packages keep theirs.
+        `float64` or `float32`; packages of NequIP keep their own dtype.
 
     Returns
     -------
@@ -56,39 +57,39 @@ def load(name: str, *, device: str, dtype: str) -> NequipBackend:
     Raises
     ------
     ModelError
-        If it cannot be loaded.
+        If the model cannot be loaded.
     """
-    place = torch_device(device)
+    torch_name = torch_device(device)
     module, _ = load_module(name, dtype=dtype)
-    return NequipBackend(module, device=place)
+    return NequipBackend(module, device=torch_name)
 
 
 def load_module(name: str, *, dtype: str) -> tuple[Any, dict[str, Any]]:
-    """Read a model.
+    """Load the torch module of a model.
 
     Parameters
     ----------
     name
-        Path of a file, or `random`.
+        Path of a model file, or `random`.
     dtype
         `float64` or `float32`.
 
     Returns
     -------
-    NequIP's `GraphModel`, and what it was built from; empty for a package of NequIP's.
+    NequIP's `GraphModel`, and the arguments with which it was built; empty for a package or checkpoint of NequIP.
 
     Raises
     ------
     ModelError
-        If it cannot be loaded.
+        If the model cannot be loaded.
     """
     import torch
 
     if name == RANDOM:
-        return build_module(RANDOM_SHAPE, dtype=dtype), RANDOM_SHAPE
+        return build_module(RANDOM_ARCHITECTURE, dtype=dtype), RANDOM_ARCHITECTURE
     path = Path(name)
     if not path.is_file():
-        raise ModelError(f"There is no model {name}.", fix="give the path of a file")
+        raise ModelError(f"There is no model {name}.", fix="write nequip:PATH with the path of a model file")
     try:
         with quiet():
             if path.suffix == ".zip":
@@ -106,7 +107,7 @@ def load_module(name: str, *, dtype: str) -> tuple[Any, dict[str, Any]]:
         raise ModelError(
             f"{path} is no NequIP model.",
             why=f"{type(error).__name__}: {error}",
-            fix="give a file that flatforce train wrote, or a .nequip.zip or .ckpt of NequIP",
+            fix="give a file written by `flatforce train`, or a .nequip.zip or .ckpt of NequIP",
         ) from error
     return module, content["shape"]
 
@@ -134,7 +135,7 @@ def build_module(shape: dict[str, Any], *, dtype: str) -> Any:
 
 
 class NequipBackend:
-    """A NequIP model.
+    """A NequIP model as a backend.
 
     Parameters
     ----------
@@ -154,37 +155,40 @@ class NequipBackend:
         self.type_names = list(module.type_names)
         self.elements = frozenset(self.type_names)
         self.cutoff = float(module.metadata["r_max"])
-        self.layers = layers(module)
+        self.layers = count_layers(module)
         self.batch_atoms = BATCH_ATOMS[device]
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         graphs = [make_graph(frame, self.type_names, self.cutoff) for frame in frames]
-        found = evaluate(self.module, graphs, device=self.device)
-        energies, forces, tension = (
-            found[name].detach().cpu().numpy().astype(float) for name in ("total_energy", "forces", "stress")
+        outputs = evaluate(self.module, graphs, device=self.device)
+        energies, forces, stresses = (
+            outputs[name].detach().cpu().numpy().astype(float)
+            for name in ("total_energy", "forces", "stress")
         )
         ends = np.cumsum([len(frame) for frame in frames])[:-1]
         return [
-            RawPrediction(float(energy), own, one if stress else None)
-            for energy, own, one in zip(energies.ravel(), np.split(forces, ends), tension, strict=True)
+            RawPrediction(float(energy), frame_forces, tensor if stress else None)
+            for energy, frame_forces, tensor in zip(
+                energies.ravel(), np.split(forces, ends), stresses, strict=True
+            )
         ]
 
 
-def layers(module: Any) -> int:
-    """Count message-passing layers.
+def count_layers(module: Any) -> int:
+    """Count the message-passing layers of a model.
 
     Parameters
     ----------
@@ -193,22 +197,22 @@ def layers(module: Any) -> int:
 
     Returns
     -------
-    How many.
+    Number of layers.
     """
-    return sum(type(one).__name__ == "ConvNetLayer" for one in module.modules())
+    return sum(type(submodule).__name__ == "ConvNetLayer" for submodule in module.modules())
 
 
 def make_graph(slab: Atoms, type_names: Sequence[str], cutoff: float) -> dict[str, Any]:
-    """Build NequIP's graph of one cell; NequIP keeps positions in float64 whatever the model.
+    """Build NequIP's graph of one cell, with positions in float64 whatever the dtype of the model.
 
     Parameters
     ----------
     slab
         A fully periodic cell.
     type_names
-        Species of the model, in its order.
+        Elements of the model, in its order.
     cutoff
-        Å.
+        Å, cutoff of the neighbour graph.
 
     Returns
     -------
@@ -217,9 +221,9 @@ def make_graph(slab: Atoms, type_names: Sequence[str], cutoff: float) -> dict[st
     import torch
     from nequip.data import compute_neighborlist_, from_ase
 
-    bare = Atoms(slab.numbers, slab.positions, cell=slab.cell, pbc=True)
+    unlabelled = Atoms(slab.numbers, slab.positions, cell=slab.cell, pbc=True)
     with default_dtype("float64"):
-        graph: dict[str, Any] = compute_neighborlist_(from_ase(bare), cutoff)
+        graph: dict[str, Any] = compute_neighborlist_(from_ase(unlabelled), cutoff)
     graph["atom_types"] = torch.tensor([type_names.index(symbol) for symbol in slab.get_chemical_symbols()])
     return graph
 
@@ -232,24 +236,24 @@ def evaluate(module: Any, graphs: Sequence[dict[str, Any]], *, device: str) -> d
     module
         NequIP's `GraphModel`.
     graphs
-        Of the cells.
+        Graphs of the cells.
     device
-        Where the module is.
+        Device of the module.
 
     Returns
     -------
-    NequIP's fields: (F, 1) `total_energy` in eV, (N, 3) `forces` in eV/Å, (F, 3, 3) `stress` in eV/Å³.
+    Fields of NequIP: (F, 1) `total_energy` in eV, (N, 3) `forces` in eV/Å, (F, 3, 3) `stress` in eV/Å³.
     """
     from nequip.data import AtomicDataDict
 
     batch = AtomicDataDict.to_(AtomicDataDict.batched_from_list(list(graphs)), device)
-    found: dict[str, Any] = module(batch)
-    return found
+    outputs: dict[str, Any] = module(batch)
+    return outputs
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep torch's default precision, which NequIP sets, and its warnings.
+    """Restore the default dtype of torch, which NequIP changes, and suppress warnings.
 
     Yields
     ------
@@ -257,10 +261,10 @@ def quiet() -> Iterator[None]:
     """
     import torch
 
-    before = torch.get_default_dtype()
+    previous = torch.get_default_dtype()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch.set_default_dtype(before)
+        torch.set_default_dtype(previous)

@@ -1,6 +1,6 @@
 """SevenNet models: `sevennet:7net-0`, `sevennet:7net-l3i5` (weights come with the package), `sevennet:checkpoint.pth`.
 
-SevenNet evaluates in float32; here its layers are turned to float64 where that is asked for.
+SevenNet evaluates in float32; flatforce converts its layers to float64 if that is asked for.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 BATCH_ATOMS = {"cpu": 200, "cuda": 4000}
-"""Atoms a batch."""
+"""Device → number of atoms in one batch with which the model is fastest."""
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0))
-"""Order of SevenNet's stress."""
+"""Row and column of each component of SevenNet's stress."""
 
 
 def load(name: str, *, device: str, dtype: str) -> SevenNetBackend:
@@ -35,9 +35,9 @@ def load(name: str, *, device: str, dtype: str) -> SevenNetBackend:
     Parameters
     ----------
     name
-        Name that SevenNet knows, or path of a checkpoint; `name@modal` for a model of several fidelities.
+        Name of a published model, or path of a checkpoint; `name@modal` for a model of several fidelities.
     device
-        `cpu`, `cuda`, or `auto`.
+        `cpu`, `cuda`, or `auto` for a GPU if there is one.
     dtype
         `float64` or `float32`.
 
@@ -48,32 +48,32 @@ def load(name: str, *, device: str, dtype: str) -> SevenNetBackend:
     Raises
     ------
     ModelError
-        If it cannot be loaded.
+        If the model cannot be loaded.
     """
     from sevenn.calculator import SevenNetCalculator
 
-    place = torch_device(device)
+    torch_name = torch_device(device)
     model, _, modal = name.partition("@")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            calculator = SevenNetCalculator(model, device=place, modal=modal or None)
+            calculator = SevenNetCalculator(model, device=torch_name, modal=modal or None)
     except Exception as error:
         raise ModelError(
             f"SevenNet could not load {name}.",
             why=f"{type(error).__name__}: {error}",
-            fix="7net-0 and 7net-l3i5 come with the package; other names are downloaded when the machine is online",
+            fix="write sevennet:7net-0 or sevennet:7net-l3i5, which come with the package; other names need the network",
         ) from error
-    return SevenNetBackend(calculator, device=place, dtype=dtype)
+    return SevenNetBackend(calculator, device=torch_name, dtype=dtype)
 
 
 class SevenNetBackend:
-    """A SevenNet model.
+    """A SevenNet model as a backend.
 
     Parameters
     ----------
     calculator
-        SevenNet's own, which has the model.
+        ASE calculator of SevenNet, which holds the model.
     device
         `cpu` or `cuda`.
     dtype
@@ -94,48 +94,52 @@ class SevenNetBackend:
         self.model = calculator.model.to(getattr(torch, dtype))
         self.model.set_is_batch_data(True)
         for module in self.model.modules():
-            if isinstance(module, OnehotEmbedding):  # it hands on float32, whatever the precision
-                module.register_forward_hook(_in_default_precision)
+            if isinstance(module, OnehotEmbedding):  # its output is float32, whatever the dtype of the model
+                module.register_forward_hook(_cast_output)
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
         """
         import sevenn._keys as key
         from torch_geometric.data import Batch
 
         with default_dtype(self.dtype):
-            batch = Batch.from_data_list([self._graph(frame) for frame in frames]).to(self.device)
-            found = self.model(batch)
-        energies = found[key.PRED_TOTAL_ENERGY].detach().cpu().numpy().astype(float)
-        forces = found[key.PRED_FORCE].detach().cpu().numpy().astype(float)
-        stresses = found[key.PRED_STRESS].detach().cpu().numpy().astype(float)
+            batch = Batch.from_data_list([self._make_graph(frame) for frame in frames]).to(self.device)
+            outputs = self.model(batch)
+        energies = outputs[key.PRED_TOTAL_ENERGY].detach().cpu().numpy().astype(float)
+        forces = outputs[key.PRED_FORCE].detach().cpu().numpy().astype(float)
+        stresses = outputs[key.PRED_STRESS].detach().cpu().numpy().astype(float)
         ends = np.cumsum([len(frame) for frame in frames])[:-1]
         return [
-            RawPrediction(float(energy), own, _tensor(pressure) if stress else None)
-            for energy, own, pressure in zip(energies, np.split(forces, ends), stresses, strict=True)
+            RawPrediction(float(energy), frame_forces, _stress_tensor(components) if stress else None)
+            for energy, frame_forces, components in zip(
+                energies, np.split(forces, ends), stresses, strict=True
+            )
         ]
 
-    def _graph(self, frame: Atoms) -> Any:
+    def _make_graph(self, frame: Atoms) -> Any:
         import sevenn._keys as key
         import torch
         from sevenn.atom_graph_data import AtomGraphData
         from sevenn.train.dataload import unlabeled_atoms_to_graph
 
         arrays = unlabeled_atoms_to_graph(frame, self.cutoff, with_shift=False)
-        graph = AtomGraphData.from_numpy_dict(dict(arrays))  # which it changes
-        for name in graph.keys():  # noqa: SIM118  # no mapping
-            if torch.is_tensor(graph[name]) and graph[name].is_floating_point():  # rounded to float32
+        graph = AtomGraphData.from_numpy_dict(dict(arrays))  # the call changes the dictionary
+        for name in graph.keys():  # noqa: SIM118  # the graph is no mapping
+            if (
+                torch.is_tensor(graph[name]) and graph[name].is_floating_point()
+            ):  # they were rounded to float32
                 exact = torch.as_tensor(arrays.get(name, graph[name]), dtype=getattr(torch, self.dtype))
                 graph[name] = exact.reshape(graph[name].shape)
         if self.modal:
@@ -143,7 +147,7 @@ class SevenNetBackend:
         return graph
 
 
-def _in_default_precision(module: Any, _: Any, data: Any) -> Any:
+def _cast_output(module: Any, _: Any, data: Any) -> Any:
     import torch
 
     for name in (module.key_output, module.key_additional_output):
@@ -152,9 +156,9 @@ def _in_default_precision(module: Any, _: Any, data: Any) -> Any:
     return data
 
 
-def _tensor(pressure: FloatArray) -> FloatArray:
-    """(3, 3) eV/Å³, tension positive."""
-    found = np.zeros((3, 3))
-    for value, (row, column) in zip(pressure, VOIGT, strict=True):
-        found[row, column] = found[column, row] = -value
-    return found
+def _stress_tensor(components: FloatArray) -> FloatArray:
+    """Return (3, 3) eV/Å³, tension positive, from the components of SevenNet, pressure positive."""
+    tensor = np.zeros((3, 3))
+    for value, (row, column) in zip(components, VOIGT, strict=True):
+        tensor[row, column] = tensor[column, row] = -value
+    return tensor

@@ -1,8 +1,8 @@
-"""MACE models by the compiled kernels of symmetrix-xl: `symmetrix:file.model`.
+"""MACE models with the compiled kernels of symmetrix-xl: `symmetrix:file.model`.
 
-The forces are those of mace-torch to some 1e-6 eV/Å, an order of magnitude faster on a CPU. The first use of an
-architecture compiles its kernels for minutes and keeps them (`SYMMETRIX_JIT_CACHE`); without a C++ compiler a slower way
-that needs none is taken, and without symmetrix-xl mace-torch itself.
+The forces agree with those of mace-torch to about 1e-6 eV/Å and are an order of magnitude faster on a CPU. The first use of an
+architecture compiles its kernels, which takes minutes, and stores them in `SYMMETRIX_JIT_CACHE`. Without a C++ compiler slower
+kernels are used that need no compilation, and without symmetrix-xl mace-torch itself.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-ADMITTED: Final = {"float64": 5e-5, "float32": 5e-4}
-"""eV/Å. Largest difference of a force from mace-torch's at which the kernels are used: splines leave 1e-5."""
+FORCE_TOLERANCE: Final = {"float64": 5e-5, "float32": 5e-4}
+"""eV/Å. Largest difference between a force of the kernels and of mace-torch at which the kernels are used; their splines cause
+differences of 1e-5."""
 
 
 def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceBackend:
@@ -39,27 +40,29 @@ def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceB
     name
         Path of the file, or name of a bundled model.
     device
-        `cpu` or `auto` for the kernels; `cuda` means mace-torch.
+        `cpu` or `auto` for the kernels; on `cuda` mace-torch is used.
     dtype
         `float64` or `float32`.
 
     Returns
     -------
-    The backend; that of mace-torch where symmetrix-xl is not installed, or does not know the architecture.
+    The backend; that of mace-torch if symmetrix-xl is not installed or does not support the architecture.
     """
     torch_backend = mace.load(name, device=device, dtype=dtype)
     if torch_backend.device != "cpu":
         return torch_backend
-    os.environ.setdefault("OMP_PROC_BIND", "false")  # its default, said: Kokkos warns otherwise
+    os.environ.setdefault(
+        "OMP_PROC_BIND", "false"
+    )  # the default, given explicitly since Kokkos warns otherwise
     try:
         from symmetrix import Symmetrix
     except ImportError:
         return torch_backend
-    for way in dict.fromkeys([execution(), "non-compiled"]):
+    for mode in dict.fromkeys([execution_mode(), "non-compiled"]):
         try:
             with _quiet():
-                calculator = Symmetrix(model_path(name), dtype=dtype, streamed_edges=way)
-        except RuntimeError:  # no such architecture, or the kernel was not compiled
+                calculator = Symmetrix(model_path(name), dtype=dtype, streamed_edges=mode)
+        except RuntimeError:  # the architecture is not supported, or its kernel was not compiled
             continue
         return SymmetrixBackend(torch_backend, calculator)
     return torch_backend
@@ -67,36 +70,36 @@ def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceB
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep to itself what the reading of a model says about its format."""
-    disabled = logging.root.manager.disable
+    """Suppress messages about the format of the model."""
+    previous_level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(disabled)
+        logging.disable(previous_level)
 
 
-def execution() -> str:
-    """Choose how the kernels come about.
+def execution_mode() -> str:
+    """Choose how the kernels are executed.
 
     Returns
     -------
-    `direct`, compiled for the model, where there is a C++ compiler; `non-compiled` otherwise.
+    `direct` (compiled for the model) if there is a C++ compiler, else `non-compiled`.
     """
     return "direct" if shutil.which("c++") else "non-compiled"
 
 
 class SymmetrixBackend:
-    """A MACE model as compiled kernels.
+    """A MACE model with compiled kernels as a backend.
 
     Parameters
     ----------
     torch_backend
-        The same model by mace-torch; judges the first frame.
+        The same model with mace-torch, by which the forces on the first frame are verified.
     calculator
-        The ASE calculator.
+        ASE calculator of symmetrix-xl.
     """
 
     local = True
@@ -107,42 +110,42 @@ class SymmetrixBackend:
         self.elements, self.cutoff = torch_backend.elements, torch_backend.cutoff
         self.layers, self.dtype = torch_backend.layers, torch_backend.dtype
         self.batch_atoms = 1
-        self.largest_difference: float | None = None
-        """eV/Å, of a force on the first frame from mace-torch's."""
+        self.max_force_difference: float | None = None
+        """eV/Å, largest difference from a force of mace-torch on the first frame; None before the first prediction."""
 
     def predict(self, frames: Sequence[Atoms], *, stress: bool) -> list[RawPrediction]:
-        """Evaluate frames.
+        """Evaluate one batch of fully periodic cells.
 
         Parameters
         ----------
         frames
             Fully periodic cells.
         stress
-            Whether the stress is wanted.
+            Whether the stress is computed.
 
         Returns
         -------
-        One prediction a frame.
+        One prediction for each frame, in their order.
 
         Raises
         ------
         ModelError
-            If the forces on the first frame are not those of mace-torch.
+            If the forces on the first frame differ from those of mace-torch.
         """
-        found = []
+        predictions = []
         for frame in frames:
             atoms = frame.copy()
             atoms.calc = self.calculator
             tensor = np.asarray(atoms.get_stress(voigt=False), dtype=float) if stress else None
             forces = np.array(atoms.get_forces(apply_constraint=False), dtype=float)
-            found.append(RawPrediction(float(atoms.get_potential_energy()), forces, tensor))
-        if self.largest_difference is None and found:
-            (judge,) = self.torch_backend.predict(frames[:1], stress=False)
-            self.largest_difference = float(np.abs(judge.forces - found[0].forces).max())
-            if not self.largest_difference < ADMITTED[self.dtype]:
+            predictions.append(RawPrediction(float(atoms.get_potential_energy()), forces, tensor))
+        if self.max_force_difference is None and predictions:
+            (reference,) = self.torch_backend.predict(frames[:1], stress=False)
+            self.max_force_difference = float(np.abs(reference.forces - predictions[0].forces).max())
+            if not self.max_force_difference < FORCE_TOLERANCE[self.dtype]:
                 raise ModelError(
-                    f"The compiled forces differ from mace-torch's by {self.largest_difference:.1e} eV/Å.",
-                    why="the kernels do not fit this model or machine",
+                    f"The forces of the compiled kernels differ from those of mace-torch by {self.max_force_difference:.1e} eV/Å.",
+                    why="the kernels were compiled for another model or machine",
                     fix="write mace: instead of symmetrix:, or delete the kernels in SYMMETRIX_JIT_CACHE",
                 )
-        return found
+        return predictions

@@ -159,7 +159,9 @@ class TrainConfig(Config):
     @model_validator(mode="after")
     def _check_fine_tuning(self) -> TrainConfig:
         if self.start_from is None and (self.freeze or self.replay is not None):
-            raise ValueError("freeze and replay need start_from, since random weights hold nothing to preserve")
+            raise ValueError(
+                "freeze and replay need start_from, since random weights hold nothing to preserve"
+            )
         return self
 
     @property

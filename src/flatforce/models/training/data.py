@@ -57,9 +57,7 @@ def load_data(config: TrainConfig) -> TrainingData:
             "No training data are given.",
             fix="write `data: [frames.extxyz]` into the settings, or name a bundled dataset: `data: [wse2-pbe]`",
         )
-    all_frames = [
-        frame for name in config.data for frame in read_training_frames(dataset_path(name), config)
-    ]
+    all_frames = [frame for name in config.data for frame in read_training_frames(dataset_path(name), config)]
     isolated = [frame for frame in all_frames if config_type(frame) == ISOLATED]
     frames = [frame for frame in all_frames if config_type(frame) != ISOLATED]
     test_indices = choose_test_frames(frames, config)
@@ -93,12 +91,12 @@ def read_training_frames(path: Path, config: TrainConfig) -> list[Atoms]:
 
 
 def _check_weighted_config_types(config: TrainConfig, frames: Sequence[Atoms]) -> None:
-    known = {config_type(frame) for frame in frames}
-    unknown = sorted(set(config.config_type_weights) - known)
+    config_types = {config_type(frame) for frame in frames}
+    unknown = sorted(set(config.config_type_weights) - config_types)
     if unknown:
         raise DataError(
             f"No frame has the config type {', '.join(unknown)}, which `config_type_weights` names.",
-            fix=f"use the config types of the data: {', '.join(sorted(known))}",
+            fix=f"use the config types of the data: {', '.join(sorted(config_types))}",
         )
 
 

@@ -97,8 +97,8 @@ def train_member(
     member_folder = folder if config.n_models == 1 else folder / name
     member_folder.mkdir(exist_ok=True)
     seed = config.seed + member
-    trained = _fit_member(config, data, seed, member_folder, progress)
-    learner = trained.learner
+    result = _fit_member(config, data, seed, member_folder, progress)
+    learner = result.learner
     model_file = folder / f"{name}{learner.suffix}"
     learner.save(model_file)
     potential = Potential(f"{learner.loads_as}:{model_file}", learner.backend())
@@ -106,25 +106,23 @@ def train_member(
         "file": model_file.name,
         "kind": learner.loads_as,
         "elements": sorted(learner.elements),
-        "untrained_elements": sorted(
-            species_of([*data.train_valid, *data.test]) - species_of(trained.train)
-        ),
+        "untrained_elements": sorted(species_of([*data.train_valid, *data.test]) - species_of(result.train)),
         "history": str((member_folder / "metrics.csv").relative_to(folder)),
-        "e0s": trained.e0s,
+        "e0s": result.e0s,
         "cutoff": learner.cutoff,
         "layers": learner.layers,
         "settings": config.model_dump(mode="json"),
         "seed": seed,
         "data": data.hashes,
-        "n_train": len(trained.train),
-        "n_replayed": trained.n_replayed,
-        "n_valid": len(trained.valid),
+        "n_train": len(result.train),
+        "n_replayed": result.n_replayed,
+        "n_valid": len(result.valid),
         "n_test": len(data.test),
-        **_describe_history(trained.history),
-        "test": held_out_errors(potential, data.test or trained.valid),
+        **_describe_history(result.history),
+        "test": held_out_errors(potential, data.test or result.valid),
         "units": ERROR_UNITS,
         "versions": versions(),
-        "wall_time": sum(row["seconds"] for row in trained.history.rows),
+        "wall_time": sum(row["seconds"] for row in result.history.rows),
     }
     write_text(card_file, json.dumps(card, indent=1) + "\n")
     (member_folder / CHECKPOINT).unlink(missing_ok=True)

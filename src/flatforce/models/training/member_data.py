@@ -61,8 +61,8 @@ def split_member(config: TrainConfig, data: TrainingData, seed: int) -> tuple[li
             f"n_frames is {config.n_frames}, but the training set has {len(train)} frames.",
             fix=f"set n_frames to at most {len(train)}, or add frames to `data`",
         )
-    drawn = np.random.default_rng([seed, 2]).permutation(len(train))[: config.n_frames]
-    return [train[index] for index in sorted(drawn)], valid
+    order = np.random.default_rng([seed, 2]).permutation(len(train))[: config.n_frames]
+    return [train[index] for index in sorted(order)], valid
 
 
 def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
@@ -92,9 +92,7 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
 
-def _split_train_valid(
-    config: TrainConfig, data: TrainingData, seed: int
-) -> tuple[list[Atoms], list[Atoms]]:
+def _split_train_valid(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
     if config.valid_file is not None:
         return data.train_valid, _read_valid_file(config.valid_file, config, data)
     return split_validation(data.train_valid, fraction=config.valid_fraction, seed=seed, by=config.hold_out)

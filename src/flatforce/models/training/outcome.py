@@ -45,7 +45,9 @@ class TrainOutcome(Outcome):
     def metrics(self) -> dict[str, float]:
         """Test errors, mean over the members, with the names and units of `ERROR_UNITS`."""
         names = self.cards[0]["test"]["all"]
-        return {name: sum(card["test"]["all"][name] for card in self.cards) / len(self.cards) for name in names}
+        return {
+            name: sum(card["test"]["all"][name] for card in self.cards) / len(self.cards) for name in names
+        }
 
     @property
     def problems(self) -> list[str]:

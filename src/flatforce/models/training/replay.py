@@ -53,8 +53,8 @@ def replay_frames(
         for frame in read(dataset_path(name))
         if initial.elements >= set(frame.get_chemical_symbols()) and is_allowed(frame)
     ]
-    drawn = np.random.default_rng([seed, 1]).permutation(len(candidates))[: replay.count]
-    frames = [candidates[index] for index in sorted(drawn)]
+    order = np.random.default_rng([seed, 1]).permutation(len(candidates))[: replay.count]
+    frames = [candidates[index] for index in sorted(order)]
     if keep_labels:
         return frames
     return [

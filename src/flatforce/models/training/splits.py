@@ -96,8 +96,8 @@ def _draw_by_config_type(frames: Sequence[Atoms], fraction: float, rng: np.rando
     by_type: dict[str, list[int]] = {}
     for index, frame in enumerate(frames):
         by_type.setdefault(config_type(frame), []).append(index)
-    drawn: set[int] = set()
+    valid_indices: set[int] = set()
     for name in sorted(by_type):
         indices = by_type[name]
-        drawn |= set(draw_trajectories(frames, indices, round(fraction * len(indices)), rng))
-    return drawn or {int(rng.choice(max(by_type.values(), key=len)))}
+        valid_indices |= set(draw_trajectories(frames, indices, round(fraction * len(indices)), rng))
+    return valid_indices or {int(rng.choice(max(by_type.values(), key=len)))}

@@ -99,7 +99,7 @@ class DefectPhononConfig(Config):
     mesh / m of them, rounded up."""
     points_per_segment: PositiveInt = 15
     """Number of q points on each segment of the supercell's band path."""
-    band_atoms: PositiveInt = 600
+    max_band_atoms: PositiveInt = 600
     """Number of atoms of the largest cell whose bands are computed; larger cells have too many folded bands to be readable,
     at a minute per q point."""
     broadening: PositiveFloat = 0.08

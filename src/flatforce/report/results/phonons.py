@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.report.results.result import Result
 
 if TYPE_CHECKING:
@@ -115,6 +114,8 @@ class PhononResult(BandStructure):
     @property
     def gamma(self) -> FloatArray:
         """(3 n) THz, frequencies at Γ, from the lowest; imaginary ones are negative."""
+        from flatforce.core.units import THZ_IN_INVERSE_CM
+
         names = [f"gamma_{k + 1}" for k in range(self.bands.shape[1])]
         if not set(names) <= set(self.metrics):  # cells of many atoms do not list them
             return super().gamma

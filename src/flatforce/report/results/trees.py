@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ResultError
 from flatforce.report.results.defects import (
@@ -30,7 +30,7 @@ MAX_LISTED = 8
 """Number of results that a `repr` lists."""
 
 
-class ResultTree(View, Mapping[str, "Result | ResultTree"]):
+class ResultTree(View, Mapping[str, Any]):
     """Results in the sub-folders of a folder: a mapping from the name of each sub-folder to what it holds.
 
     `tree["defects/v_Se_top"]` is the same as `tree["defects"]["v_Se_top"]`.
@@ -52,7 +52,9 @@ class ResultTree(View, Mapping[str, "Result | ResultTree"]):
         from flatforce.report.result import open_result
 
         super().__init__(folder)
-        self._children = {path.name: open_result(path) for path in result_folders(self.folder)}
+        self._children: dict[str, Result | ResultTree] = {
+            path.name: open_result(path) for path in result_folders(self.folder)
+        }
         if not self._children:
             raise ResultError(
                 f"There is no finished result in {self.folder}.",
@@ -69,8 +71,8 @@ class ResultTree(View, Mapping[str, "Result | ResultTree"]):
         """Names of the sub-folders that hold results."""
         return list(self._children)
 
-    def __getitem__(self, name: str) -> Result | ResultTree:
-        """Return the result of a sub-folder."""
+    def __getitem__(self, name: str) -> Any:  # which class it is depends on the folder
+        """Return the result of a sub-folder; its class is the one of its kind."""
         first, _, rest = name.partition("/")
         if first not in self._children:
             raise KeyError(f"{first}; there are: {', '.join(self._children)}")
@@ -92,30 +94,31 @@ class ResultTree(View, Mapping[str, "Result | ResultTree"]):
     @property
     def converged(self) -> bool:
         """Whether every result passed its own checks."""
-        return all(child.converged for child in self.values())
+        return all(child.converged for child in self._children.values())
 
     @property
     def warnings(self) -> list[str]:
         """Warnings of all results, each after the name of its folder."""
-        return [f"{name}: {text}" for name, child in self.items() for text in child.warnings]
+        return [f"{name}: {text}" for name, child in self._children.items() for text in child.warnings]
 
     @property
     def metrics(self) -> dict[str, float | None]:
         """`name/metric` → number, for all results."""
-        return flatten({name: child.metrics for name, child in self.items()})
+        return flatten({name: child.metrics for name, child in self._children.items()})
 
     @property
     def units(self) -> dict[str, str]:
         """`name/metric` → unit, for all results."""
-        return flatten({name: child.units for name, child in self.items()})
+        return flatten({name: child.units for name, child in self._children.items()})
 
     def _make_figures(self) -> dict[str, Figure]:
-        return flatten({name: child._figures for name, child in self.items()})  # noqa: SLF001  # views of the same kind
+        return flatten({name: child._figures for name, child in self._children.items()})  # noqa: SLF001  # views of the same kind
 
     def _lines(self) -> list[tuple[str, str, str]]:
         """Return name, kind and state of each sub-folder."""
         return [
-            (name, child.kind, "" if child.converged else "not converged") for name, child in self.items()
+            (name, child.kind, "" if child.converged else "not converged")
+            for name, child in self._children.items()
         ]
 
     def __repr__(self) -> str:
@@ -142,7 +145,7 @@ class DefectSeriesResult(ResultTree):
     @cached_property
     def _best(self) -> DiluteResult | EmbeddedResult | DefectPhononResult | CommitteePhononResult:
         for kind in (DiluteResult, EmbeddedResult, DefectPhononResult, CommitteePhononResult):
-            members = [child for child in self.values() if isinstance(child, kind)]
+            members = [child for child in self._children.values() if isinstance(child, kind)]
             if members:
                 return max(members, key=lambda member: member.metrics.get("n_atoms") or 0.0)
         raise ResultError(f"{self.folder} holds no phonons of a defect.", fix="run: flatforce defect phonons")
@@ -155,7 +158,9 @@ class DefectSeriesResult(ResultTree):
     @property
     def supercells(self) -> list[str]:
         """Names of the supercells, from the smallest, such as `6x6`."""
-        cells = {name: child for name, child in self.items() if isinstance(child, DefectPhononResult)}
+        cells = {
+            name: child for name, child in self._children.items() if isinstance(child, DefectPhononResult)
+        }
         return sorted(cells, key=lambda name: cells[name].metrics["n_atoms"] or 0.0)
 
     @property
@@ -177,8 +182,7 @@ class DefectSeriesResult(ResultTree):
                 why="its modes are those of a committee",
                 fix='look at result["committee"].modes',
             )
-        largest = self[self.supercells[-1]]
-        assert isinstance(largest, DefectPhononResult)  # noqa: S101  # `supercells` names no other
+        largest: DefectPhononResult = self[self.supercells[-1]]
         return largest.modes
 
     def _make_figures(self) -> dict[str, Figure]:
@@ -198,7 +202,7 @@ class LearningResult(ResultTree):
     @property
     def rounds(self) -> list[LearningRoundResult]:
         """The finished rounds, in order."""
-        return [child for child in self.values() if isinstance(child, LearningRoundResult)]
+        return [child for child in self._children.values() if isinstance(child, LearningRoundResult)]
 
     @property
     def n_labels(self) -> list[int]:

@@ -104,7 +104,7 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
         ]
         for mode in result["details"]["modes"]
     ]
-    columns = ["THz", "± THz", "irrep", "degeneracy", "participation number", "members", "class"]
+    columns = ["THz", "± THz", "irrep", "degeneracy", "participation number", "members", "classification"]
     tables = [metrics_table(result), Table(columns, rows, "Defect modes at Γ")]
     figures = [series_figures.committee(read_arrays(folder))]
     title = f"{result['config']['defect']}: uncertainty over the committee"

@@ -128,12 +128,12 @@ class _Round:
         """Run the round, or read its record if it is finished and need not continue."""
         identity, retry_failed = self.identity(), False
         if not claim(self.folder, identity):
-            record = read_record(self.folder)
-            details = record["details"]
+            stored = read_record(self.folder)
+            details = stored["details"]
             retry_failed = details["stop_reason"] == ALL_LABELS_FAILED
             may_continue = retry_failed or details["met_criterion"]
-            if not may_continue or self._meets_criterion(record["metrics"]):
-                return record
+            if not may_continue or self._meets_criterion(stored["metrics"]):
+                return stored
         _mark_begun(self.folder, identity.key)
         start = time.perf_counter()
         outcome = self.compute(retry_failed=retry_failed)

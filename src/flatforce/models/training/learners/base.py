@@ -186,7 +186,7 @@ def pretrained(spec: str, *, dtype: str) -> Learner:
     if kind not in KINDS:
         raise ModelError(
             f"{spec} cannot be fine-tuned.",
-            fix=f"start from a model of one of these kinds: {', '.join(kind for kind in KINDS if kind in BACKENDS)}"
+            fix=f"start from a model of one of these kinds: {', '.join(kind for kind in KINDS if kind in BACKENDS)}",
         )
     learner: Learner = import_module(KINDS[kind]).pretrained(name, dtype=dtype)
     return learner

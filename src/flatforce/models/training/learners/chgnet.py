@@ -75,7 +75,10 @@ class ChgnetLearner(Learner):
     def shift(self, energies: dict[str, float]) -> None:
         composition = getattr(self.module.composition_model, "fc", None)
         if composition is None:
-            raise ConfigError("This CHGNet model has no reference energies that could be refitted.", fix="set refit_e0s: false")
+            raise ConfigError(
+                "This CHGNet model has no reference energies that could be refitted.",
+                fix="set refit_e0s: false",
+            )
         for symbol, energy in energies.items():
             composition.weight.data[0, atomic_numbers[symbol] - 1] += energy
 

@@ -125,7 +125,9 @@ class MaceLearner(Learner):
         out = self.module(
             batch.to_dict(), training=self.module.training, compute_force=forces, compute_stress=stress
         )
-        return PredictionBatch(out["energy"], out["forces"] if forces else None, out["stress"] if stress else None)
+        return PredictionBatch(
+            out["energy"], out["forces"] if forces else None, out["stress"] if stress else None
+        )
 
     @override
     def shift(self, energies: dict[str, float]) -> None:

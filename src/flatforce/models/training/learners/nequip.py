@@ -130,9 +130,7 @@ class NequipLearner(Learner):
 
     @override
     def shift(self, energies: dict[str, float]) -> None:
-        tables = [
-            submodule.shifts for submodule in self.module.modules() if hasattr(submodule, "has_shifts")
-        ]
+        tables = [submodule.shifts for submodule in self.module.modules() if hasattr(submodule, "has_shifts")]
         for symbol, energy in energies.items():
             tables[0].data[self.type_names.index(symbol)] += energy
 

@@ -149,4 +149,5 @@ def _number_of_sites(cell: DefectCell) -> int:
 
 def _repeats(cell: DefectCell, host: Host) -> int:
     """Return n of the n × n supercell."""
-    return round(np.sqrt(len(cell.pristine) / len(host.primitive)))
+    repeats: int = round(np.sqrt(len(cell.pristine) / len(host.primitive)))
+    return repeats

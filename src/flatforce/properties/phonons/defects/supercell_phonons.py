@@ -223,6 +223,6 @@ def _compare(
 
 def _modes_on_path(phonon: Phonopy, gamma: ModeSet, config: DefectPhononConfig, *, n_atoms: int) -> PathModes:
     """Modes along the band path; of a large cell, those at Γ alone."""
-    if n_atoms <= config.band_atoms:
+    if n_atoms <= config.max_band_atoms:
         return modes_on_path(phonon, config.points_per_segment)
     return PathModes(("Γ",), np.zeros(1), np.zeros(1), gamma)
