@@ -9,7 +9,8 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from flatforce.core.arrays import FloatArray
-from flatforce.core.results import Record, claim_folder, write_record
+from flatforce.core.identity import make_folder
+from flatforce.core.results import Record, write_record
 from flatforce.data.frames import write_frames
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
 from flatforce.properties.phonons.force_constants.embedding import Embedding
@@ -54,7 +55,7 @@ def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
         "broadening": 0.3,
         "masses": {},
     }
-    claim_folder(folder, settings, {})
+    make_folder(folder)
     embedded.force_constants.save(folder / "force_constants.hdf5")
     write_frames(folder / "primitive.extxyz", [embedded.host.primitive])
     spectra = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)

@@ -12,8 +12,9 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.frames import get_labels, read_labelled
 from flatforce.properties.alloys.scores import HULL_TOLERANCE, lower_hull
 from flatforce.studies.alloy.config import AlloyStudy
-from flatforce.studies.alloy.energies import alloy_energies
+from flatforce.studies.alloy.energies import AlloyEnergiesStage
 from flatforce.studies.alloy.files import read_table
+from flatforce.studies.session import Session
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,7 +34,7 @@ def table_of(
     alloy |= {"symbols": [species[0], "S"], "site": species[0], "a": 3.19, "thickness": 3.13}
     study = AlloyStudy.parse({"alloy": alloy, "max_cells": cells, "energies": CRITERIA})
     folder = tmp_path_factory.mktemp(name)
-    result = alloy_energies(study, folder, frames="tmd-alloys-pbe")
+    result = AlloyEnergiesStage(study, frames="tmd-alloys-pbe").run(Session(), folder)
     assert result["metrics"]["n_dropped"] == 0
     return read_table(folder)
 

@@ -30,7 +30,8 @@ from flatforce.report.page import write_report
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import IN_PLANE
 from flatforce.structures.strain import apply_strain, rattle_positions
-from flatforce.studies.benchmark_stages import benchmark_relax
+from flatforce.studies.benchmark import RelaxationBenchmarkStage
+from flatforce.studies.session import Session
 
 CONFIG = RelaxConfig(max_force=0.02, max_stress=0.1)
 
@@ -153,14 +154,13 @@ def test_only_materials_that_are_held_out_completely_are_benchmarked(
     ]  # m0 in part, m1 completely
     split.write_text(json.dumps({"test": dict.fromkeys(held_out, "")}))
     dataset = str(tmp_path / "set.extxyz")
-    result = benchmark_relax(
-        "mace:wse2-pbe", dataset, RelaxationBenchmarkConfig(), tmp_path / "b", split=split
-    )
+    stage = RelaxationBenchmarkStage(dataset, RelaxationBenchmarkConfig(), split)
+    result = stage.run(Session("mace:wse2-pbe"), tmp_path / "b")
     assert result["metrics"]["n_materials"] == 1
     assert (tmp_path / "b" / "materials.csv").read_text().splitlines()[1].startswith("m1,")
     split.write_text(json.dumps({"test": {held_out[0]: ""}}))
     with pytest.raises(DataError, match="None of the materials"):
-        benchmark_relax("mace:wse2-pbe", dataset, RelaxationBenchmarkConfig(), tmp_path / "c", split=split)
+        stage.run(Session("mace:wse2-pbe"), tmp_path / "c")
 
 
 def test_errors_of_any_type_do_not_stop_the_others(wse2: Potential, starts: list[Atoms]) -> None:

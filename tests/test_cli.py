@@ -56,8 +56,8 @@ def folder(tmp_path: Path, model_file: Path, unit: Atoms, frames: list[Atoms]) -
 
 
 def test_evaluate_writes_the_promised_metrics(folder: Path) -> None:
-    done = run(folder, "evaluate", "m.model", "frames.extxyz", "-o", "e")
-    assert done.returncode == 0, done.stderr
+    command_result = run(folder, "evaluate", "m.model", "frames.extxyz", "-o", "e")
+    assert command_result.returncode == 0, command_result.stderr
     result = json.loads((folder / "e" / "result.json").read_text())
     assert {"energy_mae", "energy_rmse", "force_mae", "force_rmse", "stress_mae", "stress_rmse"} <= set(
         result["metrics"]
@@ -66,13 +66,13 @@ def test_evaluate_writes_the_promised_metrics(folder: Path) -> None:
 
 
 def test_relax_and_defect_build(folder: Path) -> None:
-    done = run(folder, "relax", "m.model", "unit.extxyz", "-o", "r", "--max-force", "0.01")
-    assert done.returncode in {0, 1}, done.stderr
+    command_result = run(folder, "relax", "m.model", "unit.extxyz", "-o", "r", "--max-force", "0.01")
+    assert command_result.returncode in {0, 1}, command_result.stderr
     result = json.loads((folder / "r" / "result.json").read_text())
     assert {"energy", "area_per_atom", "max_force", "n_steps"} <= set(result["metrics"])
-    assert result["converged"] == (done.returncode == 0)
-    done = run(folder, "defect", "build", "unit.extxyz", "v_Se", "-s", "3", "3", "-o", "v.extxyz")
-    assert done.returncode == 0, done.stderr
+    assert result["converged"] == (command_result.returncode == 0)
+    command_result = run(folder, "defect", "build", "unit.extxyz", "v_Se", "-s", "3", "3", "-o", "v.extxyz")
+    assert command_result.returncode == 0, command_result.stderr
     assert len(read(folder / "v.extxyz")) == 26
 
 
@@ -122,11 +122,11 @@ def spoil(folder: Path, fault: str) -> None:
 )
 def test_bad_input_is_answered_with_status_2(folder: Path, fault: str, arguments: str, message: str) -> None:
     spoil(folder, fault)
-    done = in_process(folder, *arguments.split(), "-o", "out")
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "fix:" in done.stderr or "did you mean" in done.stderr
-    assert "Traceback" not in done.stderr
+    command_result = in_process(folder, *arguments.split(), "-o", "out")
+    assert command_result.returncode == 2
+    assert message in command_result.stderr
+    assert "fix:" in command_result.stderr or "did you mean" in command_result.stderr
+    assert "Traceback" not in command_result.stderr
     assert not (folder / "out" / "result.json").exists()
 
 
@@ -272,23 +272,23 @@ def test_the_notation_on_the_command_line(folder: Path) -> None:
 
 def test_a_result_of_another_kind_and_a_turned_cell_are_refused(folder: Path) -> None:
     assert run(folder, "evaluate", "m.model", "frames.extxyz", "-o", "e").returncode == 0
-    done = run(folder, "defect", "unfold", "e", "-o", "u")
-    assert done.returncode == 2
-    assert "holds no embedded defect" in done.stderr
-    assert "defect phonons --embed" in done.stderr
+    command_result = run(folder, "defect", "unfold", "e", "-o", "u")
+    assert command_result.returncode == 2
+    assert "holds no embedded defect" in command_result.stderr
+    assert "defect phonons --embed" in command_result.stderr
     turned = read(folder / "unit.extxyz")
     turned.rotate(90, "x", rotate_cell=True)
     write(folder / "turned.extxyz", turned, format="extxyz")
-    done = run(folder, "defect", "sites", "turned.extxyz")
-    assert done.returncode == 2
-    assert "not normal to its third lattice vector" in done.stderr
+    command_result = run(folder, "defect", "sites", "turned.extxyz")
+    assert command_result.returncode == 2
+    assert "not normal to its third lattice vector" in command_result.stderr
 
 
 def test_finished_folder_is_not_overwritten(folder: Path) -> None:
     assert run(folder, "evaluate", "m.model", "frames.extxyz", "-o", "e").returncode == 0
     before = (folder / "e" / "result.json").read_bytes()
     write(folder / "frames.extxyz", read(folder / "frames.extxyz", ":2"), format="extxyz")
-    done = run(folder, "evaluate", "m.model", "frames.extxyz", "-o", "e")
-    assert done.returncode == 2
-    assert "another result" in done.stderr
+    command_result = run(folder, "evaluate", "m.model", "frames.extxyz", "-o", "e")
+    assert command_result.returncode == 2
+    assert "another result" in command_result.stderr
     assert (folder / "e" / "result.json").read_bytes() == before

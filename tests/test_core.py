@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from flatforce.core.config import Config
 from flatforce.core.errors import ConfigError, GeometryError, ResultError
 from flatforce.core.files import write_atomically
-from flatforce.core.results import Record, claim_folder, read_arrays, read_record, write_record
+from flatforce.core.identity import Identity, claim
+from flatforce.core.results import Record, read_arrays, read_record, write_record
 from flatforce.models.training.config import TrainConfig
 
 
@@ -56,17 +58,20 @@ def record(**changes: float) -> Record:
     return Record("test", {"x": 1}, dict(changes), dict.fromkeys(changes, "eV"), {"file": "abc"})
 
 
-def test_result_is_read_back_and_claimed(tmp_path: Path) -> None:
+def test_a_result_is_read_back_and_claimed(tmp_path: Path) -> None:
     folder = tmp_path / "r"
-    assert claim_folder(folder, {"x": 1}, {"file": "abc"})
     write_record(folder, record(energy=1.5), {"a": np.arange(3)})
     assert read_record(folder)["metrics"] == {"energy": 1.5}
     np.testing.assert_array_equal(read_arrays(folder)["a"], np.arange(3))
-    assert not claim_folder(folder, {"x": 1}, {"file": "abc"})
-    with pytest.raises(ResultError, match="another result"):
-        claim_folder(folder, {"x": 2}, {"file": "abc"})
-    with pytest.raises(ResultError, match="another result"):
-        claim_folder(folder, {"x": 1}, {"file": "changed"})
+    same = Identity("test", {"x": 1}, {"file": "abc"})
+    assert not claim(folder, same)
+    for other in (
+        replace(same, settings={"x": 2}),
+        replace(same, inputs={"file": "changed"}),
+        replace(same, kind="relax"),
+    ):
+        with pytest.raises(ResultError, match="another result"):
+            claim(folder, other)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:

@@ -258,7 +258,9 @@ def test_compiled_kernels_give_the_forces_of_torch(sheet: Atoms, monkeypatch: py
     pytest.importorskip("symmetrix")
     from flatforce.models.backends import symmetrix
 
-    monkeypatch.setattr(symmetrix, "execution_mode", lambda: "non-compiled")  # a kernel takes minutes to compile
+    monkeypatch.setattr(
+        symmetrix, "execution_mode", lambda: "non-compiled"
+    )  # a kernel takes minutes to compile
     compiled, torch = load("symmetrix:wse2-pbe"), load("mace:wse2-pbe")
     first, second = (potential.evaluate([sheet])[0] for potential in (compiled, torch))
     assert np.abs(first.forces - second.forces).max() < symmetrix.FORCE_TOLERANCE["float64"]

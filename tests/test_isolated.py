@@ -19,11 +19,12 @@ from typer.testing import CliRunner
 
 from flatforce.cli import app
 from flatforce.core.errors import ModelError
+from flatforce.core.hashing import hash_files
 from flatforce.models import load
 from flatforce.models.isolated import build, environments
 from flatforce.models.isolated.client import IsolatedBackend
 from flatforce.structures.strain import rattle_positions
-from flatforce.studies.inputs import input_hashes
+from flatforce.studies.session import hash_model
 
 MODULE = """
 import os
@@ -204,13 +205,13 @@ def test_a_self_test_that_crashed_is_no_judgement(
 
 def test_force_fields_without_a_file_are_told_apart(tmp_path: Path) -> None:
     member, checkpoint = "mace:wse2-pbe", tmp_path / "my.pth"
-    alone, mixed = (input_hashes(spec)["model"] for spec in (member, f"committee:{member},sevennet:7net-0"))
-    other = input_hashes(f"committee:{member},chgnet:0.3.0")["model"]
+    alone, mixed = (hash_model(spec) for spec in (member, f"committee:{member},sevennet:7net-0"))
+    other = hash_model(f"committee:{member},chgnet:0.3.0")
     assert len({alone, mixed, other}) == 3
     keys = set()
     for content in (b"first", b"second"):
         checkpoint.write_bytes(content)
-        keys.add(input_hashes(f"sevennet:{checkpoint}")["model"])
+        keys.add(hash_model(f"sevennet:{checkpoint}"))
     assert len(keys) == 2
 
 
@@ -219,9 +220,9 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for path in files:
         path.parent.mkdir()
         path.write_text(path.parent.name)
-    assert len(input_hashes(None, *files)) == 3
-    assert input_hashes(None, *files[:2]) != input_hashes(None, files[2], files[1])
-    assert input_hashes(None, *files[:2]) != input_hashes(None, *files[1::-1])
+    assert len(hash_files(*files)) == 3
+    assert hash_files(*files[:2]) != hash_files(files[2], files[1])
+    assert hash_files(*files[:2]) != hash_files(*files[1::-1])
 
 
 def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

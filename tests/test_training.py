@@ -27,7 +27,8 @@ from flatforce.models.training.progression import Progression
 from flatforce.models.training.reference_energies import choose_reference_energies
 from flatforce.models.training.run import train
 from flatforce.models.training.splits import split_validation
-from flatforce.studies import stages
+from flatforce.studies.evaluation import EvaluateStage
+from flatforce.studies.session import Session
 
 SMALL = MaceArchitecture(hidden_irreps="4x0e", r_max=4.0, max_ell=1, correlation=2)
 
@@ -381,17 +382,11 @@ def test_frames_without_names_are_held_out_and_found_again(few_frames: Path, tmp
     files = [str(tmp_path / part / "few.extxyz") for part in ("a", "b")]
     result = train(small(Path(files[0]), epochs=1).model_copy(update={"data": files}), tmp_path / "t")
     assert set(result["inputs"]) == set(files)
-    judged = stages.evaluate(
-        f"mace:{tmp_path / 't' / 'model.model'}",
-        files[1],
-        tmp_path / "e",
-        split=tmp_path / "t" / "split.json",
-    )
-    assert 0 < judged["details"]["n_frames"] < 6
+    session = Session(f"mace:{tmp_path / 't' / 'model.model'}")
+    record = EvaluateStage(files[1], tmp_path / "t" / "split.json").run(session, tmp_path / "e")
+    assert 0 < record["details"]["n_frames"] < 6
     with pytest.raises(DataError, match="None of the frames"):
-        stages.evaluate(
-            f"mace:{tmp_path / 't' / 'model.model'}", "wse2-pbe", tmp_path / "f", split=empty_split(tmp_path)
-        )
+        EvaluateStage("wse2-pbe", empty_split(tmp_path)).run(session, tmp_path / "f")
 
 
 def empty_split(folder: Path) -> Path:

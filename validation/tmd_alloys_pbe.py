@@ -33,7 +33,8 @@ from flatforce.reference.label import label
 from flatforce.structures.alloys import ORDERING, SYSTEM, alloy_lattice
 from flatforce.structures.strain import apply_strain, rattle_positions
 from flatforce.studies.alloy.config import AlloyStudy
-from flatforce.studies.alloy.energies import alloy_energies
+from flatforce.studies.alloy.energies import AlloyEnergiesStage
+from flatforce.studies.session import Session
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -123,13 +124,8 @@ def relax(folder: Path, workers: int, systems: list[str], cells: int, guide: str
     for system in systems:
         settings = SETTINGS.model_copy(update={"k_length": SYSTEMS_K_LENGTH[system]})
         labels = LabelConfig(settings=settings, workers=workers)
-        result = alloy_energies(
-            make_study(system, cells),
-            folder / f"{system}-{cells}",
-            labels=labels,
-            model=guide,
-            report=show_progress,
-        )
+        stage = AlloyEnergiesStage(make_study(system, cells), labels=labels, with_model=True)
+        result = stage.run(Session(guide, report=show_progress), folder / f"{system}-{cells}")
         print(system, result["metrics"], result["warnings"], flush=True)
 
 

@@ -49,7 +49,8 @@ from flatforce.properties.phonons.pristine import pristine_phonons
 from flatforce.properties.relax import relax
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.prototypes import monolayer
-from flatforce.studies.benchmark_stages import benchmark_relax
+from flatforce.studies.benchmark import RelaxationBenchmarkStage
+from flatforce.studies.session import Session
 
 BATCH_SIZE = 4
 """Number of frames in one optimiser step."""
@@ -198,7 +199,8 @@ def energy_error_of_others(spec: str, universal: UniversalData | None, folder: P
     if universal is None:
         return "–"
     config = RelaxationBenchmarkConfig(align=str(universal.training_frames))
-    benchmark = benchmark_relax(spec, str(universal.frames), config, folder, split=universal.split)
+    stage = RelaxationBenchmarkStage(str(universal.frames), config, universal.split)
+    benchmark = stage.run(Session(spec), folder)
     return f"{benchmark['metrics']['energy_median_ae']:.0f}"
 
 
@@ -247,9 +249,8 @@ def row_of_run(
     others = energy_error_of_others(spec, universal, folder / "others") if fine_tuned else "–"
     relaxed = "– | –"
     if config.hold_out == "material":
-        benchmark = benchmark_relax(
-            spec, target.data[0], STRICT_BENCHMARK, folder / "relaxed", split=folder / "split.json"
-        )["metrics"]
+        stage = RelaxationBenchmarkStage(target.data[0], STRICT_BENCHMARK, folder / "split.json")
+        benchmark = stage.run(Session(spec), folder / "relaxed")["metrics"]
         relaxed = f"{benchmark['energy_mae']:.1f} | {benchmark['area_mae']:.3f}"
     return f"{cells}| {relaxed} | {compare_modes(spec, target, folder / 'forces')} | {others} |"
 

@@ -22,8 +22,9 @@ from flatforce.data.frames import read_labelled
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
 from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
-from flatforce.studies.benchmark_stages import benchmark_relax, compare_benchmarks
-from flatforce.studies.stages import evaluate
+from flatforce.studies.benchmark import BenchmarkComparisonStage, RelaxationBenchmarkStage
+from flatforce.studies.evaluation import EvaluateStage
+from flatforce.studies.session import Session
 
 MODELS: dict[str, dict[str, Any]] = {
     "m3gnet": {"model": {"kind": "m3gnet"}, "learning_rate": 2e-3},
@@ -76,10 +77,12 @@ def main() -> None:
     folders, evaluations = [], {}
     for name, spec in specs.items():
         config = BENCHMARK.model_copy(update={"align": str(align)}) if name in PRETRAINED else BENCHMARK
-        benchmark_relax(spec, options.data, config, folder / name, split=split, report=show_progress)
+        session = Session(spec, report=show_progress)
+        RelaxationBenchmarkStage(options.data, config, split).run(session, folder / name)
         folders.append(folder / name)
-        evaluations[name] = evaluate(spec, options.data, folder / "evaluate" / name, split=split)["metrics"]
-    comparison = compare_benchmarks(folders, folder / "comparison")
+        record = EvaluateStage(options.data, split).run(session, folder / "evaluate" / name)
+        evaluations[name] = record["metrics"]
+    comparison = BenchmarkComparisonStage(folders).run(Session(), folder / "comparison")
     (folder / "tables.md").write_text(tables(comparison["details"]["models"], evaluations), encoding="utf-8")
     print((folder / "tables.md").read_text(encoding="utf-8"))
 

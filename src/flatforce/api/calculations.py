@@ -179,8 +179,9 @@ def defect_phonons(
     config = parse(DefectPhononConfig, settings, function="defect_phonons")
     configs = [config.model_copy(update={"supercell": (n, n)}) for n in sorted(set(sizes))] or [config]
     embedding, dilution = _embed_config(embed, needed=bool(dilute)), _dilute_config(dilute)
-    series = DefectSeries(source_of(sheet), defect, configs, embedding, dilution)
-    series.run(session_of(model, device=device, progress=progress), target)
+    session, source = session_of(model, device=device, progress=progress), source_of(sheet)
+    name = session.defect_name(source, defect)
+    DefectSeries(source, name, configs, embedding, dilution).run(session, target)
     return cast("DefectSeriesResult", open_result(target))
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.models.potential import Potential
     from flatforce.models.loading import Precision
+    from flatforce.models.potential import Potential
     from flatforce.report.result import EvaluationResult, LearningResult, TrainResult
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flatforce.cli.options import Device, Output, finish
+from flatforce.cli.options import Device, Output, finish, new_session
 from flatforce.cli.tables import show, show_model_comparison, show_rows
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def enumerate_orderings(
     ] = None,
 ) -> None:
     """List the symmetry-distinct orderings, or random ones."""
-    from flatforce.studies.alloy.orderings import enumerate_alloy
+    from flatforce.studies.alloy.orderings import OrderingsStage
 
-    result = enumerate_alloy(_study(config), output, random=random, concentration=concentration)
+    result = OrderingsStage(_study(config), random, concentration).run(new_session(), output)
     show("orderings", result["metrics"], result["units"], output)
 
 
@@ -76,20 +76,17 @@ def energies(
     device: Device = "auto",
 ) -> None:
     """Relax orderings and end members, and compute formation energies."""
-    from flatforce.core.progress import show_progress
     from flatforce.reference.config import LabelConfig
-    from flatforce.studies.alloy.energies import alloy_energies
+    from flatforce.studies.alloy.energies import AlloyEnergiesStage
 
-    result = alloy_energies(
+    stage = AlloyEnergiesStage(
         _study(config),
-        output,
-        orderings=orderings,
-        model=model,
-        labels=None if labels is None else LabelConfig.from_yaml(labels),
-        frames=frames,
-        device=device,
-        report=show_progress,
+        orderings,
+        None if labels is None else LabelConfig.from_yaml(labels),
+        frames,
+        with_model=model is not None,
     )
+    result = stage.run(new_session(model, device), output)
     show("formation energies", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
@@ -97,9 +94,9 @@ def energies(
 @app.command()
 def fit(config: Study, table_folder: Table, output: Output) -> None:
     """Fit a cluster expansion to formation energies."""
-    from flatforce.studies.alloy.energies import alloy_fit
+    from flatforce.studies.alloy.energies import ClusterExpansionStage
 
-    result = alloy_fit(_study(config), table_folder, output)
+    result = ClusterExpansionStage(_study(config), table_folder).run(new_session(), output)
     show("cluster expansion", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
@@ -109,12 +106,10 @@ def compare(
     config: Study, table_folder: Table, output: Output, frames: Frames = None, device: Device = "auto"
 ) -> None:
     """Compare force fields, cluster expansions and models of the composition on the same splits."""
-    from flatforce.core.progress import show_progress
-    from flatforce.studies.alloy.compare import alloy_compare
+    from flatforce.studies.alloy.compare import ModelComparisonStage
 
-    result = alloy_compare(
-        _study(config), table_folder, output, frames=frames, device=device, report=show_progress
-    )
+    stage = ModelComparisonStage(_study(config), table_folder, frames)
+    result = stage.run(new_session(None, device), output)
     show_model_comparison(result, output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
@@ -122,9 +117,9 @@ def compare(
 @app.command()
 def hull(config: Study, fit_folder: Fit, output: Output) -> None:
     """Search for the ground states of a cluster expansion."""
-    from flatforce.studies.alloy.thermodynamics import alloy_hull
+    from flatforce.studies.alloy.thermodynamics import ConvexHullStage
 
-    result = alloy_hull(_study(config), fit_folder, output)
+    result = ConvexHullStage(_study(config), fit_folder).run(new_session(), output)
     hidden = ("n_sites", "energy_above_hull")
     ground_states = result["details"]["ground_states"]
     show_rows([{key: value for key, value in row.items() if key not in hidden} for row in ground_states])
@@ -135,10 +130,9 @@ def hull(config: Study, fit_folder: Fit, output: Output) -> None:
 @app.command()
 def mc(config: Study, fit_folder: Fit, output: Output) -> None:
     """Sample a cluster expansion by Monte Carlo; order parameter and transition temperature."""
-    from flatforce.core.progress import show_progress
-    from flatforce.studies.alloy.thermodynamics import alloy_monte_carlo
+    from flatforce.studies.alloy.thermodynamics import MonteCarloStage
 
-    result = alloy_monte_carlo(_study(config), fit_folder, output, report=show_progress)
+    result = MonteCarloStage(_study(config), fit_folder).run(new_session(), output)
     show("Monte Carlo", result["metrics"], result["units"], output)
     finish(converged=result["converged"], warnings=result["warnings"])
 
@@ -146,7 +140,7 @@ def mc(config: Study, fit_folder: Fit, output: Output) -> None:
 @app.command()
 def sqs(config: Study, output: Output) -> None:
     """Make a special quasirandom structure (SQS)."""
-    from flatforce.studies.alloy.orderings import alloy_sqs
+    from flatforce.studies.alloy.orderings import SqsStage
 
-    result = alloy_sqs(_study(config), output)
+    result = SqsStage(_study(config)).run(new_session(), output)
     show("special quasirandom structure", result["metrics"], result["units"], output)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flatforce.cli.options import Device, Frames, Model, Output, Settings, finish, run_stage, settings_from
+from flatforce.cli.options import Device, Frames, Model, Output, Settings, finish, new_session, settings_from
 from flatforce.cli.tables import show, show_benchmarks
 
 app = typer.Typer(
@@ -33,14 +33,12 @@ def relax(
     device: Device = "auto",
 ) -> None:
     """Relax the materials of a set and compare energies and areas with DFT."""
-    from flatforce.core.progress import show_progress
     from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
     from flatforce.studies.benchmark import RelaxationBenchmarkStage
-    from flatforce.studies.session import Session
 
     settings = settings_from(RelaxationBenchmarkConfig, config, align=align)
-    session = Session(model, device=device, report=show_progress)
-    record = run_stage(RelaxationBenchmarkStage(frames, settings, split), session, output)
+    session = new_session(model, device)
+    record = RelaxationBenchmarkStage(frames, settings, split).run(session, output)
     show("relaxations against DFT", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
 
@@ -51,10 +49,8 @@ def compare(
     output: Output,
 ) -> None:
     """Compare the benchmarks of several force fields."""
-    from flatforce.core.progress import show_progress
     from flatforce.studies.benchmark import BenchmarkComparisonStage
-    from flatforce.studies.session import Session
 
-    record = run_stage(BenchmarkComparisonStage(folders), Session(report=show_progress), output)
+    record = BenchmarkComparisonStage(folders).run(new_session(), output)
     show_benchmarks(record, output)
     finish(converged=True, warnings=record["warnings"])

@@ -13,8 +13,8 @@ from flatforce.cli.options import (
     OutputFrames,
     Settings,
     finish,
+    new_session,
     refuse_existing,
-    run_stage,
     settings_from,
 )
 from flatforce.cli.tables import show, show_table
@@ -157,12 +157,10 @@ def stats(
     ] = True,
 ) -> None:
     """Count elements and space groups, plot the distribution of labels, and write an HTML page."""
-    from flatforce.core.progress import show_progress
     from flatforce.report.page import write_report
     from flatforce.studies.evaluation import StatisticsStage
-    from flatforce.studies.session import Session
 
-    record = run_stage(StatisticsStage(frames, mapped), Session(report=show_progress), output)
+    record = StatisticsStage(frames, mapped).run(new_session(), output)
     show("dataset", record["metrics"], record["units"], output)
     typer.echo(f"page: {write_report(output, output / 'report').resolve()}")
 

@@ -19,14 +19,14 @@ from flatforce.cli.options import (
     Supercell,
     finish,
     finish_all,
+    new_session,
     refuse_existing,
-    run_stage,
     settings_from,
 )
 from flatforce.cli.tables import show, show_modes, show_table
 
 if TYPE_CHECKING:
-    from flatforce.properties.phonons.config import DefectPhononConfig
+    pass
 
 app = typer.Typer(
     help="Build point defects and compute their phonons.", no_args_is_help=True, rich_markup_mode="markdown"
@@ -138,12 +138,10 @@ def phonons(
 ) -> None:
     """Relax a defect and compare its phonons with those of the pristine sheet, in one supercell or in several."""
     from flatforce.core.errors import ConfigError
-    from flatforce.core.progress import show_progress
     from flatforce.models.spec import committee_members
     from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
     from flatforce.studies.committee import defect_committee
     from flatforce.studies.defect import DefectSeries
-    from flatforce.studies.session import Session
 
     if calibrate is not None and not committee:
         raise ConfigError("Only error bars can be calibrated.", fix="add --committee")
@@ -156,15 +154,14 @@ def phonons(
         )
     supercells = [(n, n) for n in sorted(set(sizes))] if sizes else [supercell]
     configs = [settings_from(DefectPhononConfig, config, supercell=repeats) for repeats in supercells]
-    name = _canonical(structure, defect)
-    _check_sizes(name, configs, embed=embed)
+    session = new_session(model, device)
+    name = session.defect_name(structure, defect)
     embedding = None
     if embed is not None or dilute:
         embedding = EmbedConfig.parse(
             {} if embed is None else {"supercell": [embed, embed]}, source="--embed"
         )
     series = DefectSeries(structure, name, configs, embedding, DiluteConfig() if dilute else None)
-    session = Session(model, device=device, report=show_progress)
     records = series.run(session, output)
     if committee:
         records |= defect_committee(session, structure, name, configs[0], output, frames=calibrate)
@@ -194,9 +191,7 @@ def strain(
 ) -> None:
     """Compute the phonons of a defect at several strains of the sheet."""
     from flatforce.core.errors import ConfigError
-    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import DefectPhononConfig
-    from flatforce.studies.session import Session
     from flatforce.studies.strain import COMPONENTS, strain_series
 
     if kind not in COMPONENTS:
@@ -204,8 +199,8 @@ def strain(
             f"There is no strain {kind!r}.", fix=f"choose --kind {' or --kind '.join(COMPONENTS)}"
         )
     settings = settings_from(DefectPhononConfig, config, supercell=supercell)
-    session = Session(model, device=device, report=show_progress)
-    name = _canonical(structure, defect)
+    session = new_session(model, device)
+    name = session.defect_name(structure, defect)
     records = strain_series(session, structure, name, strains, settings, output, kind=kind)  # type: ignore[arg-type]  # checked above
     comparison = records["strain"]
     show(f"{name} under strain", comparison["metrics"], comparison["units"], output / "strain")
@@ -230,18 +225,16 @@ def optimum(
 ) -> None:
     """Search the in-plane strain with the least or largest formation energy of a defect, by Bayesian optimisation."""
     from flatforce.active.optimum_config import OptimumConfig
-    from flatforce.core.progress import show_progress
     from flatforce.studies.optimum import StrainOptimumStage
-    from flatforce.studies.session import Session
 
     settings = settings_from(OptimumConfig, config, supercell=supercell)
     options = {"objective": objective, "evaluations": evaluations}
     search = {name: value for name, value in options.items() if value is not None}
     plain = settings.model_dump(mode="json")
     settings = OptimumConfig.parse(plain | {"search": plain["search"] | search}, source="command line")
-    session = Session(model, device=device, report=show_progress)
-    name = _canonical(structure, defect)
-    record = run_stage(StrainOptimumStage(structure, name, settings), session, output)
+    session = new_session(model, device)
+    name = session.defect_name(structure, defect)
+    record = StrainOptimumStage(structure, name, settings).run(session, output)
     show(f"{name} under strain", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
 
@@ -260,14 +253,12 @@ def lineshape(
     temperature: Annotated[float | None, typer.Option(help="Temperature in K.")] = None,
 ) -> None:
     """Compute Huang–Rhys factors and the emission line shape of an electronic transition at the defect."""
-    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import LineShapeConfig
     from flatforce.studies.embedded import LineShapeStage
-    from flatforce.studies.session import Session
 
     settings = settings_from(LineShapeConfig, config, temperature=temperature)
     stage = LineShapeStage(embedded, forces, settings)
-    record = run_stage(stage, Session(report=show_progress), output)
+    record = stage.run(new_session(), output)
     show("line shape", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
 
@@ -279,31 +270,10 @@ def unfold(
     config: Settings = None,
 ) -> None:
     """Compute the spectral function of a defect along the band path of the primitive cell."""
-    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import UnfoldConfig
     from flatforce.studies.embedded import UnfoldStage
-    from flatforce.studies.session import Session
 
     stage = UnfoldStage(embedded, settings_from(UnfoldConfig, config))
-    record = run_stage(stage, Session(report=show_progress), output)
+    record = stage.run(new_session(), output)
     show("unfolded bands", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
-
-
-def _canonical(structure: Path, defect: str) -> str:
-    """Return the canonical notation; the structure is read only where the spelling may have two readings."""
-    from flatforce.structures.defect_notation import canonical_name
-
-    name = canonical_name(defect)
-    if name == defect:
-        return name
-    from flatforce.data.frames import read_structure
-
-    return canonical_name(defect, species=set(read_structure(structure).symbols))
-
-
-def _check_sizes(defect: str, configs: list[DefectPhononConfig], *, embed: int | None) -> None:
-    from flatforce.structures.defect_notation import check_transferable
-
-    if len(configs) > 1 or embed is not None:
-        check_transferable(defect)

@@ -130,8 +130,8 @@ def _write_labels(
 
 def _write_record(folder: Path, outcome: Outcome, settings: LabelConfig, structures: list[Path]) -> list[str]:
     """Write a result folder, and return its warnings."""
+    from flatforce.core.hashing import hash_files
     from flatforce.core.results import Record, write_record
-    from flatforce.studies.inputs import input_hashes
 
     warnings = [*outcome.problems, *outcome.notes]
     record = Record(
@@ -139,7 +139,7 @@ def _write_record(folder: Path, outcome: Outcome, settings: LabelConfig, structu
         config=settings.model_dump(mode="json"),
         metrics=outcome.metrics,
         units=dict(outcome.units),
-        inputs=input_hashes(None, *structures),
+        inputs=hash_files(*structures),
         converged=not outcome.problems,
         warnings=warnings,
     )

@@ -15,7 +15,7 @@ from flatforce.cli.options import (
     Output,
     Settings,
     finish,
-    run_stage,
+    new_session,
     settings_from,
 )
 from flatforce.cli.tables import show, show_rows
@@ -90,11 +90,9 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Compare the energies, forces and stresses of a force field with DFT labels."""
-    from flatforce.core.progress import show_progress
     from flatforce.studies.evaluation import EvaluateStage
-    from flatforce.studies.session import Session
 
-    session = Session(model, device=device, report=show_progress)
-    record = run_stage(EvaluateStage(frames, split, energy_only), session, output)
+    session = new_session(model, device)
+    record = EvaluateStage(frames, split, energy_only).run(session, output)
     show("errors against DFT", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])

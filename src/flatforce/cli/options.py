@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from flatforce.core.config import ConfigT
     from flatforce.studies.session import Session
-    from flatforce.studies.stage import Stage
 
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="Folder in which the result is written.", metavar="DIR")
@@ -126,27 +125,21 @@ def settings_from(kind: type[ConfigT], path: Path | None, **options: object) -> 
     return kind.parse(values, source=str(path or "command line"))
 
 
-def run_stage(stage: Stage, session: Session, folder: Path) -> dict[str, Any]:
-    """Check a stage, then run it; a finished folder is read back without loading anything.
+def new_session(model: str | None = None, device: str = "auto") -> Session:
+    """Return what the stages of a command share, with a progress display.
 
     Parameters
     ----------
-    stage
-        The stage.
-    session
-        Force field and structures of the command.
-    folder
-        Result folder.
+    model
+        Name of a force field; None for stages that need none.
+    device
+        `cpu`, `cuda`, or `auto`.
 
     Returns
     -------
-    The content of `result.json`.
+    The session.
     """
-    from flatforce.studies.checks import raise_together
-
-    if not stage.is_finished(session, folder):
-        raise_together(stage.problems(session), subject="The command")
-    return stage.run(session, folder)
+    return new_session(model, device)
 
 
 def refuse_existing(path: Path) -> None:

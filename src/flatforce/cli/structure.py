@@ -14,7 +14,7 @@ from flatforce.cli.options import (
     Structure,
     Supercell,
     finish,
-    run_stage,
+    new_session,
     settings_from,
 )
 from flatforce.cli.tables import show
@@ -35,16 +35,14 @@ def relax(
     device: Device = "auto",
 ) -> None:
     """Relax a sheet: the positions of the atoms, and the cell in the plane."""
-    from flatforce.core.progress import show_progress
     from flatforce.properties.relax_config import RelaxConfig
     from flatforce.studies.relax import RelaxStage
-    from flatforce.studies.session import Session
 
     settings = settings_from(
         RelaxConfig, config, keep_symmetry=keep_symmetry, relax_cell=relax_cell, max_force=max_force
     )
-    session = Session(model, device=device, report=show_progress)
-    record = run_stage(RelaxStage(structure, settings), session, output)
+    session = new_session(model, device)
+    record = RelaxStage(structure, settings).run(session, output)
     show("relaxed sheet", record["metrics"], record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
 
@@ -58,14 +56,12 @@ def phonons(
     device: Device = "auto",
 ) -> None:
     """Compute the phonons of a pristine, relaxed sheet: bands, DOS, projected DOS, ZA exponent, thermal properties."""
-    from flatforce.core.progress import show_progress
     from flatforce.properties.phonons.config import PhononConfig
     from flatforce.studies.phonons import PhononStage
-    from flatforce.studies.session import Session
 
     settings = settings_from(PhononConfig, config, supercell=supercell)
-    session = Session(model, device=device, report=show_progress)
-    record = run_stage(PhononStage(structure, settings), session, output)
+    session = new_session(model, device)
+    record = PhononStage(structure, settings).run(session, output)
     main = {name: value for name, value in record["metrics"].items() if "_residual_" not in name}
     show("phonons", main, record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])

@@ -48,6 +48,25 @@ def hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
 
 
+def hash_files(*files: Path) -> dict[str, str]:
+    """Hash files by their names.
+
+    Parameters
+    ----------
+    *files
+        Files, always in the same order: of two with the same name, the second is numbered.
+
+    Returns
+    -------
+    Name → hash.
+    """
+    hashes: dict[str, str] = {}
+    for path in files:
+        n_same = sum(name.partition(" #")[0] == path.name for name in hashes)
+        hashes[f"{path.name} #{n_same + 1}" if n_same else path.name] = hash_file(path)
+    return hashes
+
+
 def hash_structure(atoms: Atoms) -> str:
     """Hash species, positions, cell and periodicity of a structure; labels and names are ignored.
 

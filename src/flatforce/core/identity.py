@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from flatforce.core.errors import ResultError
 from flatforce.core.hashing import hash_value
-from flatforce.core.results import plain_value, read_record
+from flatforce.core.results import read_record, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +33,8 @@ class Identity:
     """Raised when the method changes its numbers; a folder of an older revision is not taken for a new one."""
     non_default: dict[str, Any] = field(default_factory=dict)
     """The settings that differ from their defaults."""
+    partial: bool = False
+    """Whether the record holds further settings, and its inputs under other names: then they are compared by the key alone."""
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class Identity:
         *,
         revision: int = 1,
         excluded: Sequence[str] = (),
+        sections: Sequence[str] | None = None,
         **more: Any,
     ) -> Self:
         """Build the identity from a configuration.
@@ -59,6 +62,8 @@ class Identity:
             Revision of the method.
         excluded
             Settings, as `name` or `section.name`, that do not change the result, such as the number of workers.
+        sections
+            Top-level settings that the stage reads, where the configuration is one of a whole study; all if None.
         **more
             Further settings that are not part of the configuration, such as the name of a defect.
 
@@ -66,18 +71,22 @@ class Identity:
         -------
         The identity.
         """
-        settings = {} if config is None else config.model_dump(mode="json")
-        non_default = {} if config is None else config.model_dump(mode="json", exclude_defaults=True)
+        included = None if sections is None else set(sections)
+        settings: dict[str, Any] = {}
+        non_default: dict[str, Any] = {}
+        if config is not None:
+            settings = config.model_dump(mode="json", include=included)
+            non_default = config.model_dump(mode="json", include=included, exclude_defaults=True)
         for values in (settings, non_default):
             for name in excluded:
                 _remove(values, name)
-        extra = _plain(more)
+        extra = to_json(more)
         return cls(kind, settings | extra, inputs, revision, non_default | extra)
 
     @property
     def key(self) -> str:
         """20 hexadecimal digits; a new setting at its default does not change them."""
-        return hash_value([self.kind, self.revision, _plain(self.non_default), self.inputs])
+        return hash_value([self.kind, self.revision, to_json(self.non_default), self.inputs])
 
     def differences(self, record: dict[str, Any]) -> list[str]:
         """List what a finished result was computed with that differs from this identity.
@@ -94,7 +103,13 @@ class Identity:
         """
         if record.get("kind") != self.kind:
             return [f"kind: {record.get('kind')} there, {self.kind} now"]
-        texts = _compare(record.get("config", {}), _plain(self.settings), _plain(self.non_default))
+        config, settings = record.get("config", {}), to_json(self.settings)
+        if self.partial:
+            config = _restrict(config, settings)
+        texts = _compare(config, settings, to_json(self.non_default))
+        if self.partial:
+            same = replace(self, revision=record.get("revision", 1)).key == record.get("key")
+            return texts or ([] if same else ["input files: others than now"])
         stored = record.get("inputs", {})
         names = [name for name in {**stored, **self.inputs} if stored.get(name) != self.inputs.get(name)]
         return texts + [f"input {name}: another file or model" for name in names]
@@ -193,6 +208,16 @@ def _compare(stored: dict[str, Any], settings: dict[str, Any], non_default: dict
     return texts
 
 
+def _restrict(values: dict[str, Any], names: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _restrict(value, names[name])
+        if isinstance(value, dict) and isinstance(names[name], dict)
+        else value
+        for name, value in values.items()
+        if name in names
+    }
+
+
 def _short(value: Any, length: int = 60) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= length else text[: length - 1] + "…"
@@ -204,7 +229,3 @@ def _remove(values: dict[str, Any], name: str) -> None:
         values.pop(section, None)
     elif isinstance(values.get(section), dict):
         _remove(values[section], rest)
-
-
-def _plain(values: Any) -> Any:
-    return json.loads(json.dumps(values, default=plain_value))

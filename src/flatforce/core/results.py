@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import platform
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from flatforce.core.files import write_arrays, write_text
 from flatforce.core.hashing import hash_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -51,21 +50,7 @@ class Record:
     revision: int = 1
     """Revision of the method that computed the numbers; see `core.identity`."""
     key: str = ""
-    """What makes it the same stage, where that is less than all of `config` and `inputs`; see `stage_key`."""
-
-    def taking(self, seconds: float) -> Record:
-        """Return the record with its wall time; after a resumed run, the time of the last part.
-
-        Parameters
-        ----------
-        seconds
-            s.
-
-        Returns
-        -------
-        A new record.
-        """
-        return replace(self, wall_time=seconds)
+    """Key of `core.identity.Identity`; empty for records that no stage takes up again, such as those of an import."""
 
 
 def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
@@ -89,7 +74,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "config": record.config,
         "inputs": record.inputs,
         "revision": record.revision,
-        "key": record.key or stage_key(record.config, record.inputs),
+        "key": record.key or hash_value([record.kind, to_json(record.config), record.inputs]),
         "seed": record.seed,
         "converged": record.converged,
         "warnings": record.warnings,
@@ -156,100 +141,6 @@ def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
         return {name: stored[name] for name in stored.files}
 
 
-def stage_key(config: dict[str, Any], inputs: dict[str, str]) -> str:
-    """Identify a stage by its settings and the hashes of its inputs.
-
-    Parameters
-    ----------
-    config
-        Resolved settings.
-    inputs
-        Name → hash.
-
-    Returns
-    -------
-    20 hexadecimal digits.
-    """
-    plain = json.loads(json.dumps(config, default=plain_value))
-    return hash_value([SCHEMA, plain, inputs])
-
-
-def is_finished(folder: Path, config: dict[str, Any], inputs: dict[str, str]) -> bool:
-    """Tell whether the folder already holds this very stage.
-
-    Parameters
-    ----------
-    folder
-        The result folder.
-    config
-        As given to `stage_key`.
-    inputs
-        As given to `stage_key`.
-
-    Returns
-    -------
-    True if nothing is left to do.
-    """
-    if not (folder / "result.json").is_file():
-        return False
-    return bool(read_record(folder).get("key") == stage_key(config, inputs))
-
-
-def claim_folder(
-    folder: Path, config: dict[str, Any], inputs: dict[str, str], *, grows: Sequence[str] = ()
-) -> bool:
-    """Prepare a folder for a stage.
-
-    Parameters
-    ----------
-    folder
-        The result folder.
-    config
-        As given to `stage_key`.
-    inputs
-        As given to `stage_key`.
-    grows
-        Settings, as `section.name`, whose lists and counts a finished stage may be called with anew if they hold all that
-        they held: it keeps its parts in the folder, and takes them up.
-
-    Returns
-    -------
-    False if this very stage is finished there.
-
-    Raises
-    ------
-    ResultError
-        If another result stands there.
-    """
-    if is_finished(folder, config, inputs):
-        return False
-    if (folder / "result.json").exists() and not (grows and _same_but_for(folder, config, inputs, grows)):
-        raise ResultError(
-            f"{folder} holds another result.",
-            why="its settings or inputs differ from the ones given now",
-            fix="choose another folder with -o, or delete that one",
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise ResultError(
-            f"{folder} is a file.",
-            why="results of this command are a folder",
-            fix="choose another name with -o",
-        ) from error
-    return True
-
-
-def _same_but_for(folder: Path, config: dict[str, Any], inputs: dict[str, str], grows: Sequence[str]) -> bool:
-    found = read_record(folder)
-    both = copy.deepcopy([found["config"], config])
-    for section, key in (name.split(".") for name in grows):
-        before, after = (values[section].pop(key) for values in both)
-        if not (set(before) <= set(after) if isinstance(before, list) else before <= after):
-            return False
-    return stage_key(both[0], found["inputs"]) == stage_key(both[1], inputs)
-
-
 def versions() -> dict[str, str]:
     """List the versions of the packages that numbers depend on.
 
@@ -257,13 +148,28 @@ def versions() -> dict[str, str]:
     -------
     Package → version.
     """
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in REPORTED_PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
+
+
+def to_json(values: Any) -> Any:
+    """Turn nested values into those that JSON gives back.
+
+    Parameters
+    ----------
+    values
+        Nested mappings, lists, numbers, texts, arrays and paths.
+
+    Returns
+    -------
+    The same with lists in place of tuples and arrays.
+    """
+    return json.loads(json.dumps(values, default=plain_value))
 
 
 def plain_value(value: object) -> object:

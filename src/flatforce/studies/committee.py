@@ -187,7 +187,8 @@ def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
         for path in model_files(member):
             candidates = (path.with_suffix(".split.json"), path.parent / "split.json")
             for split in filter(Path.is_file, candidates):
-                trained_on = set(json.loads(split.read_text(encoding="utf-8"))["train"])
+                stored = json.loads(split.read_text(encoding="utf-8"))
+                trained_on = {*stored["train"], *stored.get("valid", ())}
                 frames = [frame for frame in frames if hash_structure(frame) not in trained_on]
     if not frames:
         raise DataError(

@@ -133,7 +133,11 @@ class DefectSeries:
         -------
         What is wrong.
         """
+        from flatforce.structures.defect_notation import check_transferable
+
         errors: list[FlatforceError] = []
+        if len(self.configs) > 1 or self.embedding is not None:
+            errors += collected(lambda: check_transferable(self.defect))
         for name, stage in self.cells().items():
             errors += collected(lambda s=stage, n=name: s.is_finished(session, folder / n))
             if not (folder / name / "result.json").is_file():

@@ -88,7 +88,8 @@ def run_study(
         records["phonons"] = PhononStage(relaxed, config.phonons).run(session, folder / "phonons")
     for defect in config.defects:
         name = defect_folder(defect.defect)
-        series = DefectSeries(relaxed, defect.defect, defect.supercells(), defect.embed, defect.dilute)
+        notation = session.defect_name(relaxed, defect.defect)
+        series = DefectSeries(relaxed, notation, defect.supercells(), defect.embed, defect.dilute)
         found = series.run(session, folder / name)
         records |= {f"{name}/{size}": record for size, record in found.items()}
     write_report(folder, folder / "report")

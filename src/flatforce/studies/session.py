@@ -119,6 +119,27 @@ class Session:
             self._structures[source] = read_structure(source)
         return self._structures[source].copy()
 
+    def defect_name(self, source: Path | Atoms, notation: str) -> str:
+        """Return the canonical notation of a defect, so that two spellings of it are one result.
+
+        Parameters
+        ----------
+        source
+            The primitive cell; it is read only where the spelling may have two readings.
+        notation
+            Notation of the defect.
+
+        Returns
+        -------
+        Such as `v_Se:top`.
+        """
+        from flatforce.structures.defect_notation import canonical_name
+
+        name = canonical_name(notation)
+        if name == notation:
+            return name
+        return canonical_name(notation, species=set(self.structure(source).get_chemical_symbols()))
+
     def member(self, spec: str) -> Session:
         """Return the session of one member of a committee; its force field is loaded once as well.
 

@@ -73,6 +73,8 @@ class Stage:
     """Raised when the method changes its numbers."""
     excluded: ClassVar[tuple[str, ...]] = ()
     """Settings that do not change the result, as `name` or `section.name`."""
+    sections: ClassVar[tuple[str, ...] | None] = None
+    """Top-level settings that the stage reads, where its configuration is that of a whole study; all if None."""
     needs_model: ClassVar[bool] = True
     """Whether the result depends on the force field of the session."""
 
@@ -154,6 +156,7 @@ class Stage:
             hashes,
             revision=self.revision,
             excluded=self.excluded,
+            sections=self.sections,
             **self.settings(),
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ModelError
 from flatforce.core.files import write_text
+from flatforce.core.identity import Identity
 from flatforce.models.spec import split_spec
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 EXCLUDED_SETTINGS: Final[Any] = {
     "data": True,
+    "start_from": True,
     "valid_file": True,
     "split": True,
     "replay": {"data"},
@@ -26,8 +28,8 @@ EXCLUDED_SETTINGS: Final[Any] = {
 """Settings that may change when a run is continued; files are identified by their contents, not by their names."""
 
 
-def run_identity(config: TrainConfig, hashes: dict[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what identifies a run: its settings except the paths of files, the device and the monitors.
+def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
+    """Identify a run: by its settings except the paths of files, the device and the monitors, and by contents of files.
 
     Parameters
     ----------
@@ -38,32 +40,32 @@ def run_identity(config: TrainConfig, hashes: dict[str, str]) -> tuple[dict[str,
 
     Returns
     -------
-    Settings and hashes for `stage_key`.
+    The identity.
     """
-    settings = config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS)
-    if config.start_from is not None:
-        settings["start_from"] = split_spec(config.start_from)[0]
     replay_files = [] if config.replay is None else config.replay.data
     contents = {f"data {k}": hashes[name] for k, name in enumerate(config.data)}
     contents |= {f"replay {k}": hashes[f"replay: {name}"] for k, name in enumerate(replay_files)}
-    return settings, contents | {
-        name: hashes[name] for name in ("split", "valid_file", "start_from") if name in hashes
-    }
+    contents |= {name: hashes[name] for name in ("split", "valid_file", "start_from") if name in hashes}
+    if config.start_from is not None:
+        contents["kind of start_from"] = split_spec(config.start_from)[0]
+    return Identity(
+        "train",
+        config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS),
+        contents,
+        non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
+        partial=True,
+    )
 
 
-def check_same_run(
-    folder: Path, settings: dict[str, Any], hashes: dict[str, str], *, started: bool = True
-) -> None:
+def check_same_run(folder: Path, identity: Identity, *, started: bool = True) -> None:
     """Refuse to continue a run that was started with other settings.
 
     Parameters
     ----------
     folder
         Result folder.
-    settings
-        Settings of the run.
-    hashes
-        Hashes of the input files.
+    identity
+        What identifies the run.
     started
         Whether the folder holds a checkpoint or a model. A run that ended before its first, by a mistake in its settings,
         may be repeated with others.
@@ -74,11 +76,16 @@ def check_same_run(
         If the folder holds an unfinished run with other settings.
     """
     marker = folder / "run.json"
-    current = json.loads(json.dumps({"config": settings, "inputs": hashes}))
-    if started and marker.is_file() and json.loads(marker.read_text(encoding="utf-8")) != current:
+    current = {"key": identity.key, "config": identity.settings, "inputs": identity.inputs}
+    if started and marker.is_file() and _stored_key(marker) != identity.key:
         raise ModelError(
             f"{folder} holds an unfinished run with other settings or data.",
             why="continuing from its checkpoint would mix two runs",
             fix="choose another folder with -o, or delete that one",
         )
     write_text(marker, json.dumps(current, indent=1) + "\n")
+
+
+def _stored_key(marker: Path) -> str | None:
+    key: str | None = json.loads(marker.read_text(encoding="utf-8")).get("key")
+    return key

@@ -7,8 +7,9 @@ from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.execution.pools import parsl_pool
+from flatforce.core.identity import claim
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import Record, claim_folder, read_record, stage_key, write_record
+from flatforce.core.results import Record, read_record, write_record
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.spec import split_spec
 from flatforce.models.training.data import TrainingData, load_data
@@ -48,11 +49,11 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     if environment is not None:
         return _locate(train_isolated(environment, config, folder, progress=progress), folder)
     data = load_data(config)
-    settings, hashes = run_identity(config, data.hashes)
-    if not claim_folder(folder, settings, hashes):
+    identity = run_identity(config, data.hashes)
+    if not claim(folder, identity):
         return _locate(read_record(folder), folder)
     started = any(path for name in (CHECKPOINT, "*.card.json") for path in folder.rglob(name))
-    check_same_run(folder, settings, hashes, started=started)
+    check_same_run(folder, identity, started=started)
     write_split(folder, config, data)
     start = time.perf_counter()
     outcome = TrainOutcome(folder, _train_members(config, data, folder, progress), split_warnings(data))
@@ -68,7 +69,7 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
         details=outcome.details,
         seed=config.seed,
         wall_time=time.perf_counter() - start,
-        key=stage_key(settings, hashes),
+        key=identity.key,
     )
     write_record(folder, record)
     return read_record(folder)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flatforce.core.errors import ConfigError, FlatforceError, ModelError
 from flatforce.core.hashing import hash_value
+from flatforce.core.identity import Identity, claim
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import Record, claim_folder, read_record, write_record
+from flatforce.core.results import Record, read_record, write_record
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data
 from flatforce.models.training.identity import check_same_run
@@ -78,11 +79,10 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     -------
     Content of `result.json`; `details` holds the table of runs.
     """
-    hashes = _check(config)
-    settings = config.model_dump(mode="json")
-    if not claim_folder(folder, settings, hashes):
+    identity = Identity.of(SweepOutcome.kind, config, _check(config))
+    if not claim(folder, identity):
         return read_record(folder)
-    check_same_run(folder, settings, hashes)
+    check_same_run(folder, identity)
     start = time.perf_counter()
     study = open_study(config, folder)
     while (n_finished := len(finished_trials(study))) < config.n_trials:
@@ -100,13 +100,14 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     outcome = SweepOutcome(config.objective, ranked)
     record = Record(
         outcome.kind,
-        settings,
+        identity.settings,
         outcome.metrics,
         outcome.units,
-        hashes,
+        identity.inputs,
         details=outcome.details,
         seed=config.seed,
         wall_time=time.perf_counter() - start,
+        key=identity.key,
     )
     write_record(folder, record)
     return read_record(folder)

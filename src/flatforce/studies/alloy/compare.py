@@ -1,113 +1,80 @@
-"""The comparison of models of an alloy's formation energies, as a stage."""
+"""The comparison of models of an alloy's formation energies."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from flatforce.core.errors import ConfigError
 from flatforce.core.hashing import hash_file, hash_value
-from flatforce.core.results import claim_folder, read_record
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_labelled
-from flatforce.models import load
-from flatforce.properties.alloys.compared_models import ComparisonSettings, compare_on_table
-from flatforce.properties.alloys.force_field_energies import (
-    ForceFieldEnergies,
-    force_field_energies,
-    read_force_field_energies,
-    write_force_field_energies,
-)
-from flatforce.structures.alloys import alloy_lattice
-from flatforce.studies.alloy.files import check_table, parent_hash, read_table, write_outcome
-from flatforce.studies.inputs import Reporter, input_hashes, unreported
+from flatforce.studies.alloy.energies import ClusterExpansionStage
+from flatforce.studies.session import hash_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from flatforce.core.outcome import Outcome
+    from flatforce.properties.alloys.force_field_energies import ForceFieldEnergies
     from flatforce.properties.alloys.table import AlloyTable
-    from flatforce.structures.alloys import AlloyLattice
-    from flatforce.studies.alloy.config import AlloyStudy
+    from flatforce.studies.stage import Context, Source
 
 
-def alloy_compare(
-    study: AlloyStudy,
-    table_folder: Path,
-    folder: Path,
-    *,
-    frames: str | None = None,
-    device: str = "auto",
-    report: Reporter = unreported,
-) -> dict[str, Any]:
-    """Compare models of formation energies on one table.
+@dataclass(frozen=True)
+class ModelComparisonStage(ClusterExpansionStage):
+    """Compares models of formation energies on one table; the folder holds `splits.json`, `scores.csv`, `predictions.csv`."""
 
-    Parameters
-    ----------
-    study
-        The alloy, the splits and the models.
-    table_folder
-        Result folder of `alloy_energies`, with the true formation energies.
-    folder
-        Result folder: `splits.json`, `scores.csv`, `predictions.csv`, trainings.
-    frames
-        Labelled frames behind the table, for force fields that are fine-tuned.
-    device
-        `cpu`, `cuda`, or `auto`.
-    report
-        Opens the progress display.
+    kind: ClassVar[str] = "alloy comparison"
+    sections: ClassVar[tuple[str, ...] | None] = ("alloy", "energies", "expansion", "splits", "compare")
 
-    Returns
-    -------
-    The content of `result.json`.
-    """
-    lattice, table = alloy_lattice(study.alloy), read_table(table_folder)
-    check_table(lattice, table)
-    settings = study.model_dump(mode="json", include={"alloy", "energies", "expansion", "splits", "compare"})
-    inputs = {"table": hash_file(table_folder / "table.csv")} | _hash_inputs(study, frames)
-    if not claim_folder(folder, settings, inputs):
-        return read_record(folder)
-    start = time.perf_counter()
-    with report("force fields") as progress:
+    frames: str | None = None
+    """Labelled frames behind the table, for force fields that are fine-tuned."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return parent, table, frames and the hashes of the force fields."""
+        compare = self.config.compare
+        specs = compare.force_fields | {
+            label: config.start_from for label, config in compare.fine_tuned.items()
+        }
+        hashes = {f"{label}: model": hash_model(spec) for label, spec in specs.items()}
+        frames = None if self.frames is None else dataset_path(self.frames)
+        return {**super().inputs(), **hashes, "frames": frames}
+
+    def compute(self, context: Context) -> Outcome:
+        """Evaluate the force fields on all orderings, then fit and score every model on the same splits."""
+        from flatforce.data.frames import read_labelled
+        from flatforce.properties.alloys.compared_models import ComparisonSettings, compare_on_table
+
+        study, lattice, table = self.config, self.lattice, self.read_table()
         force_fields: dict[str, ForceFieldEnergies] = {}
         for label, spec in study.compare.force_fields.items():
-            key = hash_value([input_hashes(spec), inputs["table"], study.energies.model_dump(mode="json")])
-            cache = folder / "energies" / key
-            force_fields[label] = _cached_energies(lattice, table, study, spec, cache=cache, device=device)
-            progress(len(force_fields), len(study.compare.force_fields), label)
-    with report("compare") as progress:
-        comparison = compare_on_table(
+            force_fields[label] = self._energies(context, table, spec)
+            context.progress(len(force_fields), len(study.compare.force_fields), f"energies by {label}")
+        return compare_on_table(
             lattice,
             table,
             ComparisonSettings(study.compare, study.splits, study.expansion, study.energies),
             force_fields=force_fields,
-            frames=None if frames is None else read_labelled(dataset_path(frames)),
-            folder=folder,
-            progress=progress,
+            frames=None if self.frames is None else read_labelled(dataset_path(self.frames)),
+            folder=context.folder,
+            progress=context.progress,
         )
-    write_outcome(folder, comparison, settings, inputs, start=start, seed=study.splits.seed)
-    return read_record(folder)
 
+    def _energies(self, context: Context, table: AlloyTable, spec: str) -> ForceFieldEnergies:
+        """Read the energies of a force field from the cache; compute them if they are not there."""
+        from flatforce.properties.alloys.force_field_energies import (
+            force_field_energies,
+            read_force_field_energies,
+            write_force_field_energies,
+        )
 
-def _hash_inputs(study: AlloyStudy, frames: str | None) -> dict[str, str]:
-    """Hash the parent, the force fields and the frames."""
-    inputs = parent_hash(study)
-    specs = study.compare.force_fields | {
-        label: config.start_from for label, config in study.compare.fine_tuned.items()
-    }
-    for label, spec in specs.items():
-        inputs |= {f"{label}: {name}": value for name, value in input_hashes(spec).items()}
-    if frames is not None:
-        inputs["frames"] = hash_file(dataset_path(frames))
-    return inputs
-
-
-def _cached_energies(
-    lattice: AlloyLattice, table: AlloyTable, study: AlloyStudy, spec: str, *, cache: Path, device: str
-) -> ForceFieldEnergies:
-    """Read the energies of a force field from the cache; compute them if they are not there."""
-    energies = read_force_field_energies(cache)
-    if energies is None:
-        potential = load(spec, device=device)
-        write_force_field_energies(cache, force_field_energies(lattice, table, potential, study.energies))
+        settings: dict[str, Any] = self.config.energies.model_dump(mode="json")
+        key = hash_value([hash_model(spec), hash_file(self.table / "table.csv"), settings])
+        cache = context.folder / "energies" / key
         energies = read_force_field_energies(cache)
-    assert energies is not None  # noqa: S101  # they were written
-    return energies
+        if energies is None:
+            potential = context.session.member(spec).potential
+            computed = force_field_energies(self.lattice, table, potential, self.config.energies)
+            write_force_field_energies(cache, computed)
+            energies = read_force_field_energies(cache)
+        if energies is None:
+            raise ConfigError(f"The energies by {spec} could not be kept in {cache}.")
+        return energies

@@ -1,153 +1,149 @@
-"""Stages of an alloy study: formation energies, cluster expansion."""
+"""Formation energies of an alloy, and the cluster expansion that is fitted to them."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ConfigError, DataError
-from flatforce.core.hashing import hash_file
-from flatforce.core.results import claim_folder, read_record
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_frames, read_labelled
-from flatforce.models import load
-from flatforce.properties.alloys.energies import energies_by_labels, energies_by_model
-from flatforce.properties.alloys.expansion_fit import fit_cluster_expansion
-from flatforce.properties.alloys.formation import is_end_member, make_table
-from flatforce.properties.alloys.labelled import energies_from_frames
-from flatforce.structures.alloys import ORDERING, alloy_lattice
-from flatforce.structures.orderings import enumerate_orderings
-from flatforce.studies.alloy.files import check_table, parent_hash, read_table, write_outcome
-from flatforce.studies.inputs import Reporter, input_hashes, unreported
+from flatforce.studies.alloy.stage import AlloyStage
+from flatforce.studies.checks import collected
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from ase import Atoms
 
-    from flatforce.core.progress import Progress
-    from flatforce.models.potential import Potential
+    from flatforce.core.errors import FlatforceError
+    from flatforce.core.outcome import Outcome
     from flatforce.properties.alloys.table import AlloyTable
     from flatforce.reference.config import LabelConfig
     from flatforce.structures.alloys import AlloyLattice
     from flatforce.studies.alloy.config import AlloyStudy
+    from flatforce.studies.session import Session
+    from flatforce.studies.stage import Context, Source
 
 
-def alloy_energies(
-    study: AlloyStudy,
-    folder: Path,
-    *,
-    orderings: Path | None = None,
-    model: str | None = None,
-    labels: LabelConfig | None = None,
-    frames: str | None = None,
-    device: str = "auto",
-    report: Reporter = unreported,
-) -> dict[str, Any]:
-    """Compute formation energies by a force field, by DFT, or from frames that are labelled already.
+@dataclass(frozen=True)
+class AlloyEnergiesStage(AlloyStage):
+    """Computes formation energies by a force field, by DFT, or from frames that are labelled already.
 
-    Parameters
-    ----------
-    study
-        The alloy.
-    folder
-        Result folder: `table.csv`, `orderings.extxyz`, `relaxed.extxyz`, and with DFT `frames.extxyz` and `labels/`.
-    orderings
-        File of orderings; all distinct ones up to `max_cells` if None. End members are added.
-    model
-        Force field; with `labels` it only guides the first steps.
-    labels
-        How frames are labelled.
-    frames
-        Labelled relaxations: a file or a bundled dataset.
-    device
-        `cpu`, `cuda`, or `auto`.
-    report
-        Opens the progress display.
-
-    Returns
-    -------
-    The content of `result.json`.
-
-    Raises
-    ------
-    ConfigError
-        If no source of energies is given, or two.
+    The folder holds `table.csv`, `orderings.extxyz`, `relaxed.extxyz`, and with DFT `frames.extxyz` and `labels/`. The force
+    field is that of the session; with `labels` it only guides the first steps.
     """
-    if (frames is None) == (model is None and labels is None):
-        raise ConfigError(
-            "Formation energies need exactly one source.",
-            fix="give --model, --labels (with --model as a guide), or --frames",
-        )
-    lattice = alloy_lattice(study.alloy)
-    settings = study.model_dump(mode="json", include={"alloy", "energies"})
-    files = [dataset_path(frames)] if frames else []
-    if orderings is not None:
-        files.append(orderings)
-    elif frames is None:
-        settings["max_cells"] = study.max_cells
-    inputs = input_hashes(model, *files) | parent_hash(study)
-    if labels is not None:
-        settings["labels"] = labels.settings.model_dump(mode="json")
-    settings["frames"] = frames
-    if not claim_folder(folder, settings, inputs):
-        return read_record(folder)
-    start = time.perf_counter()
-    with report("alloy energies") as progress:
-        if frames is not None:
-            table = _table_from_frames(lattice, study, frames)
-        else:
-            sheets = read_orderings(lattice, study, orderings)
-            potential = None if model is None else load(model, device=device)
-            if labels is not None:
-                table = _table_by_labels(
-                    lattice,
-                    study,
-                    sheets,
-                    labels,
-                    guide=potential,
-                    cache=folder / "labels",
-                    progress=progress,
-                )
-            else:
-                assert potential is not None  # noqa: S101  # one source is given
-                table = _table_by_model(lattice, study, sheets, potential, progress=progress)
-    write_outcome(folder, table, settings, inputs, start=start)
-    return read_record(folder)
+
+    kind: ClassVar[str] = "alloy energies"
+
+    orderings: Path | None = None
+    """File of orderings; all distinct ones up to `max_cells` if None. End members are added."""
+    labels: LabelConfig | None = None
+    """How frames are labelled by DFT."""
+    frames: str | None = None
+    """Labelled relaxations: a file or a bundled dataset."""
+    with_model: bool = False
+    """Whether the session has a force field."""
+
+    @property
+    def needs_model(self) -> bool:  # type: ignore[override]  # of this stage it is a choice
+        """Whether the energies depend on the force field of the session."""
+        return self.with_model
+
+    @property
+    def sections(self) -> tuple[str, ...]:  # type: ignore[override]  # of this stage they depend on the source
+        """Sections of the study that are read."""
+        counted = self.orderings is None and self.frames is None
+        return ("alloy", "energies", "max_cells") if counted else ("alloy", "energies")
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return parent, frames and orderings."""
+        frames = None if self.frames is None else dataset_path(self.frames)
+        return {**super().inputs(), "frames": frames, "orderings": self.orderings}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the labels, and the name of the frames."""
+        labels = None if self.labels is None else self.labels.settings.model_dump(mode="json")
+        return {"frames": self.frames} | ({} if labels is None else {"labels": labels})
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check that there is exactly one source of energies, and that the force field knows the species."""
+        if (self.frames is None) == (not self.with_model and self.labels is None):
+            yield ConfigError(
+                "Formation energies need exactly one source.",
+                fix="give --model, --labels (with --model as a guide), or --frames",
+            )
+            return
+        yield from super().problems(session)
+        if self.with_model and not list(super().problems(session)):
+            yield from collected(lambda: session.potential.check(_end_members(self.lattice)))
+
+    def compute(self, context: Context) -> Outcome:
+        """Relax all orderings, or read their relaxations."""
+        from flatforce.data.frames import read_labelled
+        from flatforce.properties.alloys.energies import energies_by_labels, energies_by_model
+        from flatforce.properties.alloys.formation import make_table
+        from flatforce.properties.alloys.labelled import energies_from_frames
+
+        lattice, config, progress = self.lattice, self.config.energies, context.progress
+        if self.frames is not None:
+            results = energies_from_frames(lattice, read_labelled(dataset_path(self.frames)), config)
+            return make_table(lattice, results, config)
+        sheets = read_orderings(lattice, self.config, self.orderings)
+        potential = context.potential if self.with_model else None
+        if self.labels is not None:
+            results, frames = energies_by_labels(
+                lattice,
+                sheets,
+                self.labels,
+                config,
+                cache=context.folder / "labels",
+                guide=potential,
+                progress=progress,
+            )
+            return replace(make_table(lattice, results, config), labelled_frames=tuple(frames))
+        results = energies_by_model(lattice, sheets, context.potential, config, progress=progress)
+        return replace(make_table(lattice, results, config), model=context.potential.spec)
 
 
-def _table_from_frames(lattice: AlloyLattice, study: AlloyStudy, frames: str) -> AlloyTable:
-    results = energies_from_frames(lattice, read_labelled(dataset_path(frames)), study.energies)
-    return make_table(lattice, results, study.energies)
+@dataclass(frozen=True)
+class ClusterExpansionStage(AlloyStage):
+    """Fits a cluster expansion to a whole table; the folder holds `expansion.ce` (icet, eV per site), `interactions.csv`."""
+
+    kind: ClassVar[str] = "cluster expansion"
+    sections: ClassVar[tuple[str, ...] | None] = ("alloy", "expansion")
+
+    table: Path
+    """Result folder of the formation energies."""
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return parent and table."""
+        return {**super().inputs(), "table": self.table / "table.csv"}
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check that the table is of this alloy and large enough."""
+        yield from super().problems(session) or collected(self.read_table)
+
+    def read_table(self) -> AlloyTable:
+        """Read the table, and refuse one of another alloy."""
+        from flatforce.studies.alloy.files import check_table, read_table
+
+        table = read_table(self.table)
+        check_table(self.lattice, table)
+        return table
+
+    def compute(self, context: Context) -> Outcome:
+        """Select cutoffs and regression method by cross-validation, and fit."""
+        from flatforce.properties.alloys.expansion_fit import fit_cluster_expansion
+
+        del context
+        return fit_cluster_expansion(self.lattice, self.read_table(), self.config.expansion)
 
 
-def _table_by_labels(
-    lattice: AlloyLattice,
-    study: AlloyStudy,
-    orderings: list[Atoms],
-    labels: LabelConfig,
-    *,
-    guide: Potential | None,
-    cache: Path,
-    progress: Progress,
-) -> AlloyTable:
-    results, frames = energies_by_labels(
-        lattice, orderings, labels, study.energies, cache=cache, guide=guide, progress=progress
-    )
-    return replace(make_table(lattice, results, study.energies), labelled_frames=tuple(frames))
+def _end_members(lattice: AlloyLattice) -> list[Atoms]:
+    from flatforce.structures.orderings import enumerate_orderings
 
-
-def _table_by_model(
-    lattice: AlloyLattice,
-    study: AlloyStudy,
-    orderings: list[Atoms],
-    potential: Potential,
-    *,
-    progress: Progress,
-) -> AlloyTable:
-    results = energies_by_model(lattice, orderings, potential, study.energies, progress=progress)
-    return replace(make_table(lattice, results, study.energies), model=potential.spec)
+    return enumerate_orderings(lattice, max_cells=1)
 
 
 def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) -> list[Atoms]:
@@ -171,6 +167,11 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
     DataError
         If there is no such file.
     """
+    from flatforce.data.frames import read_frames
+    from flatforce.properties.alloys.formation import is_end_member
+    from flatforce.structures.alloys import ORDERING
+    from flatforce.structures.orderings import enumerate_orderings
+
     if path is None:
         return enumerate_orderings(lattice, max_cells=study.max_cells)
     if not path.is_file():
@@ -179,36 +180,8 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
     for number, ordering in enumerate(orderings):
         ordering.info.setdefault(ORDERING, f"{lattice.name}-given-{number:03d}")
         ordering.info.setdefault("name", ordering.info[ORDERING])
-    distinct = enumerate_orderings(lattice, max_cells=1)
-    end_members = [ordering for ordering in distinct if is_end_member(lattice, ordering)]
+    end_members = [ordering for ordering in _end_members(lattice) if is_end_member(lattice, ordering)]
     formulas = {
         ordering.get_chemical_formula() for ordering in orderings if len(ordering) == len(lattice.parent)
     }
     return [sheet for sheet in end_members if sheet.get_chemical_formula() not in formulas] + orderings
-
-
-def alloy_fit(study: AlloyStudy, table_folder: Path, folder: Path) -> dict[str, Any]:
-    """Fit a cluster expansion to a whole table; cross-validation selects cutoffs and regression method.
-
-    Parameters
-    ----------
-    study
-        The alloy.
-    table_folder
-        Result folder of `alloy_energies`.
-    folder
-        Result folder: `expansion.ce` (icet, eV per site), `interactions.csv`.
-
-    Returns
-    -------
-    The content of `result.json`.
-    """
-    lattice, table = alloy_lattice(study.alloy), read_table(table_folder)
-    check_table(lattice, table)
-    settings = study.model_dump(mode="json", include={"alloy", "expansion"})
-    inputs = {"table": hash_file(table_folder / "table.csv")} | parent_hash(study)
-    if claim_folder(folder, settings, inputs):
-        start = time.perf_counter()
-        fit = fit_cluster_expansion(lattice, table, study.expansion)
-        write_outcome(folder, fit, settings, inputs, start=start)
-    return read_record(folder)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import csv
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ase.io import read
 
 from flatforce.core.errors import ResultError
-from flatforce.core.hashing import hash_file, hash_value
-from flatforce.core.results import Record, read_arrays, read_record, write_record
+from flatforce.core.hashing import hash_value
+from flatforce.core.results import read_arrays, read_record
 from flatforce.properties.alloys.cluster_expansion import Expansion
 from flatforce.properties.alloys.convex_hull import FittedExpansion
 from flatforce.properties.alloys.design import make_design
@@ -20,8 +18,8 @@ from flatforce.structures.sheet import area
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from flatforce.core.outcome import Outcome
     from flatforce.structures.alloys import AlloyLattice
     from flatforce.studies.alloy.config import AlloyStudy
 
@@ -30,64 +28,6 @@ MIN_MIXED = 3
 
 AREA_TOLERANCE = 1e-4
 """Relative difference of areas per site that is round-off of a file."""
-
-
-def parent_hash(study: AlloyStudy) -> dict[str, str]:
-    """Hash the file of the parent.
-
-    Parameters
-    ----------
-    study
-        The study.
-
-    Returns
-    -------
-    `parent` → hash; empty for a prototype.
-    """
-    name = study.alloy.file
-    return {"parent": hash_file(Path(name))} if name is not None and Path(name).is_file() else {}
-
-
-def write_outcome(
-    folder: Path,
-    outcome: Outcome,
-    settings: dict[str, Any],
-    inputs: dict[str, str],
-    *,
-    start: float,
-    seed: int | None = None,
-) -> None:
-    """Write a result folder.
-
-    Parameters
-    ----------
-    folder
-        The folder.
-    outcome
-        The result.
-    settings
-        Resolved settings.
-    inputs
-        Name → hash of each input.
-    start
-        `time.perf_counter()` at the start of the computation, in s.
-    seed
-        Seed of random numbers; None for a result without any.
-    """
-    outcome.files(folder)
-    record = Record(
-        kind=outcome.kind,
-        config=settings,
-        metrics=outcome.metrics,
-        units=dict(outcome.units),
-        inputs=inputs,
-        converged=not outcome.problems,
-        warnings=[*outcome.problems, *outcome.notes],
-        details=outcome.details,
-        seed=seed,
-        wall_time=time.perf_counter() - start,
-    )
-    write_record(folder, record, outcome.arrays())
 
 
 def check_table(lattice: AlloyLattice, table: AlloyTable) -> None:
