@@ -100,7 +100,7 @@ def test_calibration_excludes_training_frames(frames: list[Atoms], tmp_path: Pat
     remaining = {hash_structure(frame) for frame in without_training_frames(committee, frames)}
     assert remaining == set(bundled["test"]) - {hash_structure(frame) for frame in data.train_valid}
     assert 0 < len(test_hashes) < 12
-    with pytest.raises(DataError, match="every frame"):
+    with pytest.raises(DataError, match="Every frame"):
         without_training_frames(committee, data.train_valid)
 
 

@@ -50,7 +50,7 @@ class After(Config):
 @dataclass(frozen=True, repr=False)
 class Sum(Outcome):
     kind: ClassVar[str] = "sum"
-    units: ClassVar[dict[str, str]] = {"total": "eV"}
+    units = {"total": "eV"}
 
     total: float
     broken: bool = False

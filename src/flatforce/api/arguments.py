@@ -134,7 +134,10 @@ def takes_settings(
             )
             for name, field in shown.items()
         ]
-        lines = [f"{name}\n    {field.description or ''}" for name, field in shown.items()]
+        lines = [
+            f"{name}\n    " + (field.description or "").replace("\n", "\n    ")
+            for name, field in shown.items()
+        ]
         function.__signature__ = signature.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
         function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings\n--------\n" + "\n".join(
             lines

@@ -103,7 +103,7 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -
 
     path = folder / "frames.extxyz"
     if not path.is_file():
-        write_frames(path, cast("list[Atoms]", listed))
+        write_frames(path, listed)
     return [str(path)]
 
 

@@ -139,7 +139,10 @@ def new_session(model: str | None = None, device: str = "auto") -> Session:
     -------
     The session.
     """
-    return new_session(model, device)
+    from flatforce.core.progress import show_progress
+    from flatforce.studies.session import Session
+
+    return Session(model, device=device, report=show_progress)
 
 
 def refuse_existing(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -139,7 +140,7 @@ class DefectSeries:
         if len(self.configs) > 1 or self.embedding is not None:
             errors += collected(lambda: check_transferable(self.defect))
         for name, stage in self.cells().items():
-            errors += collected(lambda s=stage, n=name: s.is_finished(session, folder / n))
+            errors += collected(partial(stage.is_finished, session, folder / name))
             if not (folder / name / "result.json").is_file():
                 errors += stage.problems(session)
         if self.embedding is not None and not errors:

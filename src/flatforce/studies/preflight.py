@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -148,9 +149,6 @@ def _model_range(
 
 
 def _training_species(config: TrainConfig, errors: list[FlatforceError]) -> frozenset[str] | None:
-    from flatforce.data.bundled import dataset_path
-    from flatforce.data.frames import read_labelled
-
     if not config.data:
         errors.append(
             ConfigError("The training has no frames.", fix="add train.data: [wse2-pbe], or files of yours")
@@ -158,15 +156,19 @@ def _training_species(config: TrainConfig, errors: list[FlatforceError]) -> froz
         return None
     species: set[str] = set()
     for name in config.data:
-        problems = collected(lambda n=name: species.update(*_symbols(read_labelled(dataset_path(n)))))
+        problems = collected(partial(_add_species, species, name))
         errors += problems
         if problems:
             return None
     return frozenset(species)
 
 
-def _symbols(frames: list[Atoms]) -> list[set[str]]:
-    return [set(frame.get_chemical_symbols()) for frame in frames]
+def _add_species(species: set[str], frames: str) -> None:
+    from flatforce.data.bundled import dataset_path
+    from flatforce.data.frames import read_labelled
+
+    for frame in read_labelled(dataset_path(frames)):
+        species.update(frame.get_chemical_symbols())
 
 
 def _unknown_species(primitive: Atoms, elements: frozenset[str], config: StudyConfig) -> list[FlatforceError]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flatforce.core.errors import FlatforceError
-    from flatforce.properties.relax import Relaxation
     from flatforce.properties.relax_config import RelaxConfig
+    from flatforce.properties.relaxation import Relaxation
     from flatforce.studies.session import Session
 
 

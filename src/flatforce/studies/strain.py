@@ -109,7 +109,7 @@ def strain_series(
     ConfigError
         If fewer than two strains are given.
     """
-    from flatforce.structures.strain import strained
+    from flatforce.structures.strain import apply_strain
 
     ordered = sorted(set(strains))
     names = [f"strain_{kind}_{strain:+.4f}" for strain in ordered]
@@ -124,7 +124,7 @@ def strain_series(
     records: dict[str, dict[str, Any]] = {}
     for strain, name in zip(ordered, names, strict=True):
         inside = folder / name
-        start = strained(sheet, **{axis: factor * strain for axis, factor in COMPONENTS[kind].items()})
+        start = apply_strain(sheet, **{axis: factor * strain for axis, factor in COMPONENTS[kind].items()})
         relaxation = RelaxStage(start, RelaxConfig(relax_cell=False))
         records[f"{name}/relax"] = relaxation.run(session, inside / "relax")
         stage = DefectPhononStage(inside / "relax" / "relaxed.extxyz", defect, config)
