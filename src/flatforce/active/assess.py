@@ -84,7 +84,8 @@ def assess(model: UncertainModel, folds: Sequence[Fold], test: Sequence[Atoms], 
 
     Returns
     -------
-    Errors, calibration and coverage.
+    Errors of energy in meV/atom and of forces in meV/Å on the test set, the calibration of the uncertainty, and its
+    empirical coverage on the test set.
     """
     predictions, uncertainties = model.evaluate(test)
     component_errors = [
@@ -168,7 +169,7 @@ def warn_small_test_set(n_test: int, stop: StoppingConfig) -> list[str]:
 
     Returns
     -------
-    The warning, or an empty list.
+    The warning as the only item of a list; an empty list if the test set is large enough.
     """
     if stop.force_mae is None or n_test >= MIN_TEST_FRAMES:
         return []
@@ -191,7 +192,7 @@ def warn_small_calibration_set(assessment: Assessment, *, folds: int) -> list[st
 
     Returns
     -------
-    The warning, or an empty list.
+    The warning as the only item of a list; an empty list if the calibration set is large enough.
     """
     tolerance = assessment.tolerance[LEVELS.index(0.68)]
     if tolerance <= MAX_TOLERANCE:

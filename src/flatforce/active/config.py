@@ -71,9 +71,9 @@ class LearnConfig(Config):
     labels_per_round: PositiveInt = 10
     """Number of frames that are labelled in each round."""
     target: TargetConfig | None = None
-    """Property whose variance `strategy: property` reduces."""
+    """Property of a relaxed cell whose variance `strategy: property` reduces; null for the other strategies."""
     stop: StoppingConfig = StoppingConfig()
-    """Criteria that end the run."""
+    """Criteria that end the run; the first one that is met ends it."""
     seed: int = 0
     """Seed of all random draws of the run."""
 

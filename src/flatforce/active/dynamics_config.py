@@ -13,15 +13,15 @@ class DynamicsConfig(Config):
     temperatures: list[PositiveFloat] = Field([300.0], min_length=1)
     """Temperatures in K; one trajectory of each sheet is run at each temperature."""
     time_step: PositiveFloat = 2.0
-    """Time step of the integration, fs."""
+    """Time step of the integration in fs; light atoms need a shorter one."""
     steps: PositiveInt = 500
     """Number of time steps of each trajectory."""
     friction: PositiveFloat = 0.01
-    """Friction coefficient of the Langevin thermostat, 1/fs."""
+    """Friction coefficient of the Langevin thermostat in 1/fs."""
     tension: float | None = None
     """Membrane tension in N/m at which the area fluctuates; null keeps the cell fixed."""
     barostat_time: PositiveFloat = 200.0
-    """Relaxation time of the area under the barostat, fs."""
+    """Relaxation time in fs of the area under the barostat; it has no effect at fixed cell."""
     sampling_interval: PositiveInt = 20
     """Number of time steps between two frames that are proposed."""
     uncertainty_threshold: NonNegativeFloat | None = None

@@ -75,7 +75,7 @@ class RoundState:
 
         Returns
         -------
-        eV/Å.
+        90 % interval in eV/Å of the force on the atom where it is widest.
         """
         (uncertainty,) = self.model.uncertainty([frame], [prediction])
         return float(self.calibration.interval(uncertainty, INTERVAL_LEVEL).max())

@@ -30,14 +30,14 @@ class StrainsConfig(Config):
     rattle: NonNegativeFloat = 0.02
     """Standard deviation in Å of each Cartesian component of the displacements."""
     count: PositiveInt = 5
-    """Number of frames for each sheet."""
+    """Number of randomly strained frames that are made of each sheet."""
 
 
 class ThermalModesConfig(Config):
     """Harmonic thermal displacements, from the force constants of the force field (phonopy)."""
 
     temperatures: list[PositiveFloat] = Field([300.0], min_length=1)
-    """Temperatures of the displacements, K."""
+    """Temperatures in K at which the modes are displaced."""
     count: PositiveInt = 5
     """Number of frames for each sheet and temperature."""
 
@@ -70,7 +70,7 @@ class RelaxationsConfig(Config):
     rattle: PositiveFloat = 0.15
     """Standard deviation in Å of each Cartesian component of the displacements before the relaxation."""
     count: PositiveInt = 1
-    """Number of relaxations of each sheet."""
+    """Number of relaxations that start from each sheet, each rattled differently."""
     sampling_interval: PositiveInt = 10
     """Number of relaxation steps between two frames that are proposed."""
 
@@ -79,17 +79,17 @@ class SamplingConfig(Config):
     """Which samplers propose candidates; a sampler that is left out proposes none. If none is named, dynamics is used."""
 
     rattles: RattlesConfig | None = None
-    """Random displacements of all atoms."""
+    """Sampler of random displacements of all atoms; left out if null."""
     strains: StrainsConfig | None = None
-    """Random in-plane strains."""
+    """Sampler of random in-plane strains with small random displacements; left out if null."""
     modes: ThermalModesConfig | None = None
-    """Thermal displacements along the phonon modes of the force field."""
+    """Sampler of thermal displacements along the phonon modes of the force field; left out if null."""
     defects: RandomDefectsConfig | None = None
-    """Point defects and pairs of them."""
+    """Sampler of point defects, and of pairs of them; left out if null."""
     relaxations: RelaxationsConfig | None = None
-    """Frames along relaxations."""
+    """Sampler of the frames along relaxations with the force field; left out if null."""
     dynamics: DynamicsConfig | None = None
-    """Frames of molecular dynamics."""
+    """Sampler of the frames of molecular dynamics; left out if null, unless no other sampler is named."""
 
     @property
     def on_the_fly(self) -> bool:

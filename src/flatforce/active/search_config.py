@@ -15,8 +15,9 @@ class SearchConfig(Config):
     """How the extremum of a property of two coordinates is searched."""
 
     objective: Objective = "minimise"
-    """`minimise` and `maximise` evaluate where the expected improvement is largest; `explore` evaluates where the standard
-    deviation of the Gaussian process is largest, as active learning does; `random` evaluates scrambled Sobol points."""
+    """Where the next point is evaluated: `minimise` and `maximise` take the largest expected improvement; `explore`
+    takes the largest standard deviation of the Gaussian process, as active learning does; `random` takes scrambled
+    Sobol points."""
     lower: tuple[float, float] = (-0.03, -0.03)
     """Lower bounds of the two coordinates; strains have no unit, 0.01 is one per cent."""
     upper: tuple[float, float] = (0.03, 0.03)
@@ -26,7 +27,7 @@ class SearchConfig(Config):
     evaluations: PositiveInt = 20
     """Total number of evaluations, the initial ones included."""
     seed: int = 0
-    """Seed of the Sobol points."""
+    """Seed of the scrambled Sobol points with which the search begins."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> SearchConfig:

@@ -61,7 +61,7 @@ class Surrogate:
 
         Returns
         -------
-        (K,) eV.
+        (K,) eV, change of the energy by a unit step along each of the K directions.
         """
         return np.asarray(sum_descriptors(frame, self.species) @ self.directions)
 

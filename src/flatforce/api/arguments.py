@@ -40,7 +40,7 @@ def session_of(model: str | Potential | None, *, device: str = "auto", progress:
 
     Returns
     -------
-    The session.
+    The session that loads the force field once, and shows progress if that is asked for.
     """
     return Session(model, device=device, report=show_progress if progress else unreported)
 
@@ -55,7 +55,7 @@ def source_of(structure: Atoms | str | Path) -> Atoms | Path:
 
     Returns
     -------
-    The structure, or the path of its file.
+    The structure unchanged, or the path of its file.
     """
     return Path(structure) if isinstance(structure, str) else structure
 
@@ -72,7 +72,7 @@ def folder_of(folder: str | Path | None, name: str) -> Path:
 
     Returns
     -------
-    The folder.
+    Path of the result folder; for a scratch folder, a path that does not exist yet.
     """
     return Path(folder) if folder is not None else Path(_scratch().name) / f"{name}-{next(_numbers)}"
 
@@ -96,7 +96,7 @@ def parse(config: type[ConfigT], settings: dict[str, Any], *, function: str) -> 
 
     Returns
     -------
-    The settings.
+    The validated settings, with defaults for all that were not given.
     """
     return config.parse(settings, source=f"flatforce.{function}()")
 

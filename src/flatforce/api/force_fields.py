@@ -172,7 +172,7 @@ def learn(*, folder: str | Path | None = None, progress: bool = False, **setting
 
     Returns
     -------
-    The rounds, in order.
+    The rounds in their order: `.rounds`, `.force_mae` in meV/Å and `.n_labels` of each, `.stop_reason`.
 
     Examples
     --------

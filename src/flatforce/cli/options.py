@@ -116,7 +116,7 @@ def settings_from(kind: type[ConfigT], path: Path | None, **options: object) -> 
 
     Returns
     -------
-    The settings.
+    The validated settings: those of the file, changed by the options that were given.
     """
     from flatforce.core.config import read_yaml
 
@@ -137,7 +137,7 @@ def new_session(model: str | None = None, device: str = "auto") -> Session:
 
     Returns
     -------
-    The session.
+    The session that loads the force field once, and shows progress on the terminal.
     """
     from flatforce.core.progress import show_progress
     from flatforce.studies.session import Session

@@ -92,7 +92,7 @@ def config_class(command: str) -> type[Config]:
 
     Returns
     -------
-    The class.
+    Configuration class whose fields are the keys of the command's YAML file.
     """
     module, _, name = SETTINGS[command].partition(":")
     kind: type[Config] = getattr(importlib.import_module(module), name)

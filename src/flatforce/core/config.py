@@ -34,7 +34,7 @@ class Config(BaseModel):
 
         Returns
         -------
-        The configuration.
+        The validated, frozen configuration, with defaults for all keys that are missing.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class Config(BaseModel):
 
         Returns
         -------
-        The configuration.
+        The validated, frozen configuration, with defaults for all keys that are missing.
         """
         return cls.parse(read_yaml(path), source=str(path))
 

@@ -27,7 +27,7 @@ def hash_value(value: Any) -> str:
 
     Returns
     -------
-    20 hexadecimal digits.
+    20 hexadecimal digits, the same for equal content on every machine.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
@@ -43,7 +43,7 @@ def hash_file(path: Path) -> str:
 
     Returns
     -------
-    20 hexadecimal digits.
+    20 hexadecimal digits, the same for equal content on every machine.
     """
     return hashlib.sha256(path.read_bytes()).hexdigest()[:20]
 
@@ -58,7 +58,7 @@ def hash_files(*files: Path) -> dict[str, str]:
 
     Returns
     -------
-    Name → hash.
+    Name of each file, numbered where two are the same → 20 hexadecimal digits of its content.
     """
     hashes: dict[str, str] = {}
     for path in files:
@@ -77,7 +77,7 @@ def hash_structure(atoms: Atoms) -> str:
 
     Returns
     -------
-    20 hexadecimal digits.
+    20 hexadecimal digits, the same for equal content on every machine.
     """
     rounded = [
         (np.round(array, POSITION_DIGITS) + 0.0).tolist()  # + 0.0 turns -0.0 into 0.0

@@ -69,7 +69,7 @@ class Identity:
 
         Returns
         -------
-        The identity.
+        The identity, which a finished folder is compared with.
         """
         included = None if sections is None else set(sections)
         settings: dict[str, Any] = {}

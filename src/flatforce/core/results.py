@@ -100,7 +100,7 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
 
     Returns
     -------
-    Its content.
+    Content of `result.json` as plain values, such as `metrics`, `units` and `config`.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
 
     Returns
     -------
-    Name → array.
+    Name → array for every array of the file, read into memory.
     """
     with np.load(folder / "arrays.npz") as stored:
         return {name: stored[name] for name in stored.files}
@@ -146,7 +146,7 @@ def versions() -> dict[str, str]:
 
     Returns
     -------
-    Package → version.
+    Name of each installed package, and of Python → its version.
     """
     installed = {"python": platform.python_version()}
     for name in REPORTED_PACKAGES:
@@ -182,7 +182,7 @@ def plain_value(value: object) -> object:
 
     Returns
     -------
-    A number, list or text.
+    The value as a number, list or text that JSON can hold.
 
     Raises
     ------

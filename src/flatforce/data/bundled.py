@@ -26,7 +26,7 @@ def dataset_path(name: str) -> Path:
 
     Returns
     -------
-    Path of the file.
+    Path of an existing file of labelled frames.
 
     Raises
     ------

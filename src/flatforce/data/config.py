@@ -27,15 +27,15 @@ class OutlierConfig(Config):
     """Limits beyond which a frame is removed, as for universal force fields of 2D materials; null lifts a limit."""
 
     min_energy: float | None = -20.0
-    """Lowest energy accepted, in eV/atom."""
+    """Lowest energy in eV/atom at which a frame is kept; null for no limit."""
     max_energy: float | None = 0.0
-    """Highest energy accepted, in eV/atom."""
+    """Highest energy in eV/atom at which a frame is kept; null for no limit."""
     max_force: PositiveFloat | None = 20.0
-    """Largest norm of the force on an atom accepted, in eV/Å."""
+    """Largest norm in eV/Å of the force on any atom at which a frame is kept; null for no limit."""
     max_stress: PositiveFloat | None = 500.0
-    """Largest absolute value of a stress component accepted, in kbar."""
+    """Largest absolute value in kbar of any stress component at which a frame is kept; null for no limit."""
     max_sites: PositiveInt | None = 20
-    """Largest number of atoms in a frame accepted."""
+    """Largest number of atoms at which a frame is kept; null for no limit."""
     isolated: PositiveFloat | None = 5.0
     """Distance in Å within which every atom must have a neighbour; a frame with an isolated atom is removed."""
 

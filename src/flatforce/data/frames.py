@@ -53,7 +53,7 @@ def attach_labels(atoms: Atoms, labels: Labels) -> Atoms:
 
     Returns
     -------
-    The labelled frame.
+    A copy of the structure with the labels under their keys in `info` and `arrays`, without a calculator.
     """
     frame = atoms.copy()
     frame.info[ENERGY] = float(labels.energy)
@@ -75,7 +75,7 @@ def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
 
     Returns
     -------
-    Its labels.
+    Energy in eV, forces in eV/Å and, where there is one, stress in eV/Å³. All are finite, but missing forces are NaN.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def describe(frame: Atoms) -> str:
 
     Returns
     -------
-    Its name and formula.
+    Words for a message: the frame's name, where it has one, and its chemical formula.
     """
     formula = frame.get_chemical_formula()
     return f"frame {frame.info['name']!r} ({formula})" if "name" in frame.info else f"a frame of {formula}"
@@ -201,7 +201,7 @@ def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:
 
     Returns
     -------
-    The labelled frames.
+    The frames in the order of the file, each with finite labels.
     """
     frames = read_frames(path)
     for frame in frames:
@@ -219,7 +219,7 @@ def read_structure(path: Path) -> Atoms:
 
     Returns
     -------
-    The structure.
+    The only structure that the file holds.
 
     Raises
     ------

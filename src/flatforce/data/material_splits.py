@@ -167,7 +167,7 @@ def material_groups(frames: Sequence[Atoms], *, tolerance: float) -> list[int]:
 
     Returns
     -------
-    Number of the group of each frame.
+    Number of the group, from 0, of each frame; frames of one material have the same number.
     """
     names = [material_of(frame) for frame in frames]
     parent = {name: name for name in names}

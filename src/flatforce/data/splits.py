@@ -79,7 +79,7 @@ def draw_trajectories(
 
     Returns
     -------
-    Indices of the drawn frames.
+    Indices into `frames` of the drawn ones: `min_count`, or a few more.
     """
     groups = group_by_trajectory(frames, indices, max_length=min_count)
     if len(groups) == 1:

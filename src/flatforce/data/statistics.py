@@ -103,7 +103,7 @@ class Statistics(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         return {
             "energy": self.energy,
@@ -130,7 +130,7 @@ def statistics(frames: Sequence[Atoms], *, with_map: bool = True, progress: Prog
 
     Returns
     -------
-    Counts, distributions and the map.
+    Counts of frames, materials, elements and space groups, distributions of the labels, and the map of the frames.
     """
     elements: Counter[str] = Counter()
     groups: Counter[int] = Counter()

@@ -50,7 +50,7 @@ def assign_groups(
 
     Returns
     -------
-    Number of the subset of each group.
+    For each group the number of its subset, an index into `fractions`.
     """
     rng = np.random.default_rng(seed)
     nonempty = [k for k, fraction in enumerate(fractions) if fraction > 0]

@@ -32,7 +32,7 @@ def __getattr__(name: str) -> object:
 
     Returns
     -------
-    The class or function.
+    The class or function of that name, from the module that defines it.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def load(spec: str, *, device: str = "auto", dtype: Precision = "float64") -> Po
 
     Returns
     -------
-    The force field.
+    The force field, loaded onto its device and ready to evaluate sheets.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def load_in_process(spec: str, *, device: str, dtype: str) -> Backend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
     """
     kind, name = split_spec(spec)
     load_kind: Callable[..., Backend] = import_module(BACKENDS[kind]).load

@@ -110,7 +110,7 @@ class HessianRows(Protocol):
 
         Returns
         -------
-        Number of atoms.
+        Number of atoms in the receptive field of the rows, `centre` included.
         """
         ...
 

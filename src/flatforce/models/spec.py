@@ -55,7 +55,7 @@ def split_spec(spec: str) -> tuple[str, str]:
 
     Returns
     -------
-    Kind and name.
+    The kind before the first colon, and the name behind it.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def model_path(name: str) -> Path:
 
     Returns
     -------
-    Path of the file.
+    Path of the `.model` file, bundled or the user's own.
 
     Raises
     ------

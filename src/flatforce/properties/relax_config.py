@@ -20,7 +20,7 @@ class RelaxConfig(Config):
     max_steps: PositiveInt = 1000
     """Number of optimiser steps after which a relaxation that has not converged ends."""
     optimizer: Literal["FIRE", "LBFGS"] = "FIRE"
-    """Name of the ASE optimiser."""
+    """Name of the ASE optimiser that takes the steps."""
     relax_cell: bool = True
     """Whether the two in-plane lattice vectors are relaxed together with the positions."""
     keep_symmetry: bool = False

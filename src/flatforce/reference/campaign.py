@@ -151,7 +151,7 @@ class Campaign:
 
         Returns
         -------
-        File of the task.
+        Path of the task file, from which a worker computes the frame.
         """
         config = self.config.model_copy(update={"settings": self.settings[key]})
         return write_task(key, self.missing[key], config, cache=self.cache)

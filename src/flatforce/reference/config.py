@@ -15,17 +15,17 @@ class GpawSettings(Config):
     """Plane-wave GPAW; the defaults are those of the bundled dataset."""
 
     engine: Literal["gpaw"] = "gpaw"
-    """Code that computes the labels."""
+    """Code that computes the labels: GPAW with plane waves."""
     xc: str = "PBE"
-    """Exchange–correlation functional, by GPAW's name."""
+    """Exchange–correlation functional by the name that GPAW gives it."""
     cutoff: PositiveFloat = 400.0
-    """Plane-wave cutoff energy in eV."""
+    """Cutoff energy of the plane waves in eV."""
     k_length: PositiveFloat = 19.9
     """Density of k points as a length in Å: a lattice vector of length a gets round(k_length / a) points, at least 1."""
     k_points: tuple[PositiveInt, PositiveInt] | None = None
     """Numbers of k points along the two in-plane lattice vectors; replaces `k_length`."""
     gamma_centred: bool = False
-    """Whether the k grid contains Γ."""
+    """Whether the grid of k points contains Γ."""
     smearing: PositiveFloat = 0.02
     """Width of the Fermi–Dirac occupations in eV; the free energy is the label."""
     density_convergence: PositiveFloat = 1e-5
@@ -43,11 +43,11 @@ class AseSettings(Config):
     """Any ASE calculator."""
 
     engine: Literal["ase"]
-    """Code that computes the labels."""
+    """Code that computes the labels: any calculator of ASE."""
     calculator: str
-    """Class of the calculator, as `package.module:Class`."""
+    """Class of the calculator, written as `package.module:Class`."""
     parameters: dict[str, Any] = {}
-    """Keyword arguments of the class."""
+    """Keyword arguments with which the class of the calculator is made."""
     remove_pulay: bool = False
     """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
 
@@ -56,15 +56,15 @@ class VaspSettings(Config):
     """VASP, one static calculation for each frame."""
 
     engine: Literal["vasp"]
-    """Code that computes the labels."""
+    """Code that computes the labels: VASP."""
     xc: Literal["PBE", "PBEsol", "RPBE", "revPBE", "PW91", "LDA"] = "PBE"
     """Exchange–correlation functional; others by `tags`, such as {METAGGA: R2SCAN}."""
     cutoff: PositiveFloat = 500.0
-    """Plane-wave cutoff energy in eV (ENCUT)."""
+    """Cutoff energy of the plane waves in eV (ENCUT)."""
     k_length: PositiveFloat = 40.0
     """Density of k points as a length in Å: a lattice vector of length a gets round(k_length / a) points, at least 1."""
     gamma_centred: bool = True
-    """Whether the k grid contains Γ."""
+    """Whether the grid of k points contains Γ."""
     smearing: PositiveFloat = 0.05
     """Width of the Gaussian smearing in eV (SIGMA); the free energy is the label."""
     energy_convergence: PositiveFloat = 1e-6
@@ -72,7 +72,7 @@ class VaspSettings(Config):
     max_iterations: PositiveInt = 120
     """Largest number of SCF iterations (NELM); a calculation that uses them all is not converged."""
     dispersion: Literal["none", "D3", "D3(BJ)", "D4"] = "none"
-    """Dispersion correction (IVDW)."""
+    """Dispersion correction that is added to the functional (IVDW)."""
     spin: bool = False
     """Whether the calculation is spin-polarised; it starts from the magnetic moments of the frame if it has any (MAGMOM)."""
     setups: dict[str, str] = {}
@@ -87,7 +87,7 @@ class EspressoSettings(Config):
     """Quantum ESPRESSO's pw.x, one static calculation for each frame."""
 
     engine: Literal["espresso"]
-    """Code that computes the labels."""
+    """Code that computes the labels: pw.x of Quantum ESPRESSO."""
     cutoff: PositiveFloat = 80.0
     """Plane-wave cutoff energy of the wave functions in Ry (ecutwfc)."""
     density_cutoff: PositiveFloat | None = None
@@ -95,7 +95,7 @@ class EspressoSettings(Config):
     k_length: PositiveFloat = 40.0
     """Density of k points as a length in Å: a lattice vector of length a gets round(k_length / a) points, at least 1."""
     gamma_centred: bool = True
-    """Whether the k grid contains Γ."""
+    """Whether the grid of k points contains Γ."""
     smearing: PositiveFloat = 0.004
     """Width of the Marzari–Vanderbilt smearing in Ry (degauss)."""
     energy_convergence: PositiveFloat = 1e-9
@@ -126,9 +126,9 @@ class Machine(Config):
     potcars: str | None = None
     """Folder that holds SYMBOL/POTCAR for each species."""
     espresso: list[str] = ["pw.x"]
-    """Command that runs pw.x."""
+    """Command that runs pw.x, such as [mpirun, -np, "16", pw.x]."""
     pseudopotentials: str | None = None
-    """Folder that holds the UPF files."""
+    """Folder that holds the UPF files of `pseudopotentials`."""
 
 
 class ConvergeConfig(Config):
@@ -163,7 +163,7 @@ class LabelConfig(Config):
     executors: dict[str, Executor] = {}
     """Parsl pools by name; the pool `dft` computes labels. Without any, `workers` frames run on this machine."""
     converge: ConvergeConfig = ConvergeConfig()
-    """Values that `flatforce label --converge` tries."""
+    """Values that the convergence test of `flatforce label --converge` tries."""
 
 
 class LabelRelaxation(Config):

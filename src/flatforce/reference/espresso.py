@@ -51,7 +51,7 @@ def compute_espresso(atoms: Atoms, settings: EspressoSettings, machine: Machine,
 
     Returns
     -------
-    Labels, in the order of `atoms`.
+    Energy in eV, forces in eV/Å and stress in eV/Å³, in the order of `atoms`.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def namelists(
 
     Returns
     -------
-    Name of each namelist → its entries.
+    Name of each namelist → its entries, in the units of pw.x.
     """
     lists: dict[str, dict[str, Any]] = {
         "control": {

@@ -41,7 +41,7 @@ def label_key(atoms: Atoms, settings: Settings) -> str:
 
     Returns
     -------
-    20 hexadecimal digits.
+    20 hexadecimal digits, the same for equal structure and settings on every machine.
     """
     plain = settings.model_dump(mode="json")
     if not plain.get("use_symmetry", True):

@@ -48,7 +48,7 @@ def label(
 
     Returns
     -------
-    Labelled frames and failures.
+    The labelled frames in the order of `structures`, and the reason of each failure.
     """
     campaign = Campaign.from_cache(
         structures, config, cache=cache, settings=settings, retry_failed=retry_failed

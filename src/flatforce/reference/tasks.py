@@ -56,7 +56,7 @@ def write_task(key: str, atoms: Atoms, config: LabelConfig, *, cache: Path) -> P
 
     Returns
     -------
-    File of the task.
+    Path of the task file, from which a worker computes the frame.
     """
     bare = atoms.copy()
     bare.info, bare.calc = {}, None
@@ -115,7 +115,7 @@ def run_task(task: str) -> str:
 
     Returns
     -------
-    Name of the file of the task.
+    Name of the task's file; the labels themselves are written to the cache.
     """
     path = Path(task)
     lock = path.with_suffix(".lock")

@@ -59,7 +59,7 @@ def compute_vasp(atoms: Atoms, settings: VaspSettings, machine: Machine, folder:
 
     Returns
     -------
-    Labels, in the order of `atoms`.
+    Energy in eV, forces in eV/Å and stress in eV/Å³, in the order of `atoms`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def restore_order(labels: Labels, order: IntArray) -> Labels:
 
     Returns
     -------
-    Labels in the order of the frame.
+    The same labels, with the forces in the order of the frame.
     """
     forces = np.empty_like(labels.forces)
     forces[order] = labels.forces
@@ -151,7 +151,7 @@ def incar(settings: VaspSettings) -> dict[str, Any]:
 
     Returns
     -------
-    Name of each tag → its value.
+    Name of each INCAR tag → its value, in the units of VASP.
     """
     tags: dict[str, Any] = {
         "SYSTEM": "flatforce",

@@ -26,7 +26,7 @@ def to_html(figure: Figure) -> str:
 
     Returns
     -------
-    HTML of the `div`.
+    HTML of one `div` that plotly's script brings to life.
     """
     text: str = to_plotly(figure).to_html(
         full_html=False,
@@ -47,7 +47,7 @@ def to_plotly(figure: Figure) -> go.Figure:
 
     Returns
     -------
-    The figure of plotly.
+    Figure of plotly with the same panels, traces and axes.
     """
     widths = [panel.width for panel in figure.panels]
     drawing = make_subplots(

@@ -41,7 +41,7 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
 
     Returns
     -------
-    Path of the page.
+    Path of the HTML page that was written.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def distinguish_titles(sections: Sequence[Section]) -> list[Section]:
 
     Returns
     -------
-    The sections, in the same order.
+    The sections in the same order, no two with one title.
     """
     counts = Counter(section.title for section in sections)
     return [

@@ -74,7 +74,7 @@ def write_static(figure: Figure, folder: Path) -> list[Path]:
 
     Returns
     -------
-    Paths of the two files.
+    Paths of the PNG and of the PDF, in this order.
     """
     with mpl.rc_context(STYLE):
         drawing = _draw(figure)

@@ -17,7 +17,8 @@ class AlloyConfig(Config):
     species: list[str] = Field(min_length=2)
     """Chemical symbols of the species that mix. In a binary A, B the composition x is the concentration of B."""
     prototype: Literal["2H", "1T", "honeycomb"] | None = None
-    """Structure type of the parent sheet."""
+    """Structure type of the parent sheet: `2H` and `1T` are MX2, `honeycomb` has two atoms in a plane; null where
+    `file` is given."""
     symbols: tuple[str, str] | None = None
     """Chemical symbols of the parent: (M, X) of an MX2, or those of the two sublattices of a honeycomb."""
     a: PositiveFloat | None = None

@@ -91,7 +91,7 @@ class AlloyLattice:
 
         Returns
         -------
-        Number of sites.
+        Number of sites of the structure that the species share.
 
         Raises
         ------
@@ -138,7 +138,7 @@ def alloy_lattice(alloy: AlloyConfig) -> AlloyLattice:
 
     Returns
     -------
-    The lattice.
+    The parent cell, and the species that may occupy each of its sites.
 
     Raises
     ------

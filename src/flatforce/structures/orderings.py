@@ -27,7 +27,7 @@ def import_icet() -> Any:
 
     Returns
     -------
-    The package `icet`.
+    The package `icet`, with its log silenced.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def area(atoms: Atoms) -> float:
 
     Returns
     -------
-    Å², |a × b|.
+    In-plane area |a × b| in Å².
     """
     return float(np.linalg.norm(np.cross(atoms.cell[0], atoms.cell[1])))
 

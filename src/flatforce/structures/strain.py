@@ -26,7 +26,7 @@ def apply_strain(atoms: Atoms, *, xx: float = 0.0, yy: float = 0.0, xy: float = 
 
     Returns
     -------
-    A strained copy.
+    A copy with strained lattice vectors and the same fractional positions.
     """
     deformation = np.eye(3)
     deformation[:2, :2] += [[xx, xy], [xy, yy]]

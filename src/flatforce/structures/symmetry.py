@@ -166,7 +166,7 @@ def centre_on_symmetric_site(atoms: Atoms, *, symprec: float = SYMPREC) -> Atoms
 
     Returns
     -------
-    A copy, shifted in its plane.
+    A copy whose atoms are shifted in the plane.
     """
     permutations = find_symmetry(atoms, symprec=symprec).permutations
     site_symmetry = (permutations == np.arange(len(atoms))).sum(axis=0)

@@ -25,7 +25,7 @@ def collected(*checks: Callable[[], object]) -> list[FlatforceError]:
 
     Returns
     -------
-    The errors, in the order of the checks.
+    The errors in the order of the checks; empty if all pass.
     """
     errors = []
     for check in checks:
@@ -79,7 +79,7 @@ def structure_problems(session: Session, source: Path | Atoms) -> list[Flatforce
 
     Returns
     -------
-    What is wrong.
+    What is wrong, as errors that were not raised; empty if all is well.
     """
     errors = collected(lambda: session.structure(source), lambda: session.potential)
     return errors or collected(lambda: session.potential.check([session.structure(source)]))
@@ -142,7 +142,7 @@ def check_supercell(
 
     Returns
     -------
-    What is wrong.
+    What is wrong, as errors that were not raised; empty if all is well.
     """
     from flatforce.properties.phonons.force_constants.finite_displacements import (
         check_supercell as check_in_circle,

@@ -174,7 +174,7 @@ def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
 
     Returns
     -------
-    Those that are left.
+    The frames that are left, in their order.
 
     Raises
     ------

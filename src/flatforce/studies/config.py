@@ -76,7 +76,7 @@ class StudyConfig(Config):
     phonons: PhononConfig | None = None
     """Phonons of the pristine sheet; left out if null."""
     defects: list[DefectConfig] = []
-    """Defects whose phonons are computed."""
+    """Defects whose phonons are compared with those of the pristine sheet."""
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:

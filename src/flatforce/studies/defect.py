@@ -132,7 +132,7 @@ class DefectSeries:
 
         Returns
         -------
-        What is wrong.
+        What is wrong, as errors that were not raised; empty if all is well.
         """
         from flatforce.structures.defect_notation import check_transferable
 
@@ -197,7 +197,7 @@ def size_name(config: DefectPhononConfig) -> str:
 
     Returns
     -------
-    Such as `6x6`.
+    Name of the folder, such as `6x6`.
     """
     return f"{config.supercell[0]}x{config.supercell[1]}"
 
@@ -212,6 +212,6 @@ def embedded_name(config: EmbedConfig) -> str:
 
     Returns
     -------
-    Such as `embedded_60x60`.
+    Name of the folder, such as `embedded_60x60`.
     """
     return f"embedded_{config.supercell[0]}x{config.supercell[1]}"

@@ -106,7 +106,7 @@ class DiluteStage(Stage):
 
         Returns
         -------
-        The stage.
+        The stage that computes the dilute limit from that folder.
         """
         return cls(embedded, config, read_embedding(embedded))
 
@@ -206,6 +206,6 @@ def read_embedding(folder: Path) -> dict[str, Any]:
 
     Returns
     -------
-    The content of `result.json`.
+    Content of its `result.json` as plain values.
     """
     return read_record(folder, kind="embedded defect", made_by="defect phonons --embed")

@@ -92,7 +92,7 @@ def build_prototype(prototype: Prototype) -> Atoms:
 
     Returns
     -------
-    The primitive cell.
+    The primitive cell of the sheet, with vacuum along its third axis.
     """
     from flatforce.structures.prototypes import monolayer
 

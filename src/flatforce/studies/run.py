@@ -33,7 +33,7 @@ def study_path(name: str) -> Path:
 
     Returns
     -------
-    The YAML file.
+    Path of the YAML file of the study.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def defect_folder(notation: str) -> str:
 
     Returns
     -------
-    Such as `defects/v_Se_top`.
+    Name of the folder inside the study, such as `defects/v_Se_top`.
     """
     return f"defects/{folder_name(notation)}"
 

@@ -109,7 +109,7 @@ class Session:
 
         Returns
         -------
-        The structure.
+        A copy of the structure in the file; a structure that was given is returned itself.
         """
         if not isinstance(source, Path):
             return source
@@ -131,7 +131,7 @@ class Session:
 
         Returns
         -------
-        Such as `v_Se:top`.
+        Canonical notation of the defect, such as `v_Se:top`.
         """
         from flatforce.structures.defect_notation import canonical_name
 

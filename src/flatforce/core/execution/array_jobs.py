@@ -54,7 +54,7 @@ def submit_array(tasks: Sequence[Path], command: Sequence[str], executor: Execut
 
     Returns
     -------
-    Number of the job.
+    Number of the job array in the queue, as its command reports it.
 
     Raises
     ------

@@ -21,7 +21,7 @@ class Executor(Config):
     blocks: PositiveInt = 1
     """Largest number of blocks (jobs) in the queue; a lost block is replaced while work is left."""
     nodes: PositiveInt = 1
-    """Number of nodes of a block."""
+    """Number of nodes that one block (job) requests."""
     workers: PositiveInt = 1
     """Number of tasks at the same time on each node."""
     cores_per_node: PositiveInt | None = None
@@ -60,7 +60,7 @@ def select_executor(executors: Mapping[str, Executor], name: str) -> Executor:
 
     Returns
     -------
-    Settings of the pool.
+    Settings of the pool that has this name.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def walltime_seconds(walltime: str) -> int:
 
     Returns
     -------
-    Wall time in s.
+    The wall time as a whole number of seconds.
     """
     days, _, clock = walltime.rpartition("-")
     hour, minute, second = (int(number) for number in clock.split(":"))

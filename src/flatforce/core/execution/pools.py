@@ -132,7 +132,7 @@ def high_throughput(name: str, executor: Executor, *, folder: Path) -> Any:
 
     Returns
     -------
-    A `HighThroughputExecutor`.
+    Parsl's `HighThroughputExecutor`, not started yet; Parsl's types are not checked here.
     """
     from parsl.executors import HighThroughputExecutor
 

@@ -83,7 +83,7 @@ def build_frame(
 
     Returns
     -------
-    The labelled frame.
+    A frame with its labels, its step and its settings in `info`.
     """
     bare = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frame = attach_labels(bare, Labels(float(energy), np.asarray(forces, dtype=float), stress))

@@ -67,7 +67,7 @@ def parse_logical(text: str) -> bool:
 
     Returns
     -------
-    Its value.
+    True where the text stands for `.TRUE.` in Fortran.
     """
     return text.strip().strip(".").upper().startswith("T")
 

@@ -40,7 +40,7 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
 
     Raises
     ------

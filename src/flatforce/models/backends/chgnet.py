@@ -50,7 +50,7 @@ def load(name: str, *, device: str, dtype: str) -> ChgnetBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
 
     Raises
     ------

@@ -36,7 +36,7 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
 
     Raises
     ------

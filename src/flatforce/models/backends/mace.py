@@ -43,7 +43,7 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
     """
     import_mace()
     torch_name = torch_device(device)
@@ -62,7 +62,7 @@ def load_module(name: str, *, device: str) -> Any:
 
     Returns
     -------
-    Torch module of the model.
+    Torch module of the model, as mace-torch saved it, in the dtype of its file.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def import_mace() -> Any:
 
     Returns
     -------
-    Torch module of the model.
+    The package `torch`, imported after MACE.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def collate(
 
     Returns
     -------
-    The batch.
+    Batch of MACE's graphs on the CPU, to be moved to the device of the model.
     """
     import_mace()
     from mace.tools import torch_geometric
@@ -244,7 +244,7 @@ def make_graph(slab: Atoms, *, numbers: Sequence[int], cutoff: float, heads: Seq
 
     Returns
     -------
-    The graph.
+    MACE's `AtomicData` of the cell, on the CPU.
     """
     from mace import data
     from mace.tools import AtomicNumberTable

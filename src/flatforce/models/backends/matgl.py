@@ -44,7 +44,7 @@ def load(name: str, *, device: str, dtype: str) -> MatglBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
     """
     import_matgl()
     return MatglBackend(load_module(name), device=torch_device(device), dtype=dtype)
@@ -55,7 +55,7 @@ def import_matgl() -> Any:
 
     Returns
     -------
-    The torch module.
+    The package `torch`, imported after MatGL.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def load_module(name: str) -> Any:
 
     Returns
     -------
-    The torch module.
+    MatGL's `Potential`, a torch module, on the CPU.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def count_blocks(model: Any) -> int:
 
     Returns
     -------
-    Number of layers.
+    Number of message-passing layers, as the model was built.
     """
     return int(model._init_args.get("nblocks") or model._init_args.get("num_blocks") or 3)  # noqa: SLF001  # the only place that holds it
 

@@ -42,7 +42,7 @@ def load(name: str, *, device: str, dtype: str) -> MatterSimBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def load(name: str, *, device: str, dtype: str) -> NequipBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def build_module(shape: dict[str, Any], *, dtype: str) -> Any:
 
     Returns
     -------
-    NequIP's `GraphModel`.
+    NequIP's `GraphModel`, a torch module with random weights, on the CPU.
     """
     from nequip.model import NequIPGNNModel
     from nequip.utils.global_state import set_global_state
@@ -197,7 +197,7 @@ def count_layers(module: Any) -> int:
 
     Returns
     -------
-    Number of layers.
+    Number of message-passing layers, as the model was built.
     """
     return sum(type(submodule).__name__ == "ConvNetLayer" for submodule in module.modules())
 
@@ -216,7 +216,7 @@ def make_graph(slab: Atoms, type_names: Sequence[str], cutoff: float) -> dict[st
 
     Returns
     -------
-    The graph.
+    NequIP's dictionary of tensors: positions, cell, edges and atom types, on the CPU.
     """
     import torch
     from nequip.data import compute_neighborlist_, from_ase

@@ -43,7 +43,7 @@ def load(name: str, *, device: str, dtype: str) -> SevenNetBackend:
 
     Returns
     -------
-    The backend.
+    The backend, which evaluates batches of fully periodic cells on that device.
 
     Raises
     ------

@@ -165,7 +165,7 @@ def pins_file(name: str) -> Path:
 
     Returns
     -------
-    Path of the requirements file.
+    Path of the requirements file that the package ships for this environment.
     """
     return Path(str(resources.files("flatforce.models.isolated") / "requirements" / f"{name}.txt"))
 

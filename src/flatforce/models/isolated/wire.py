@@ -36,7 +36,7 @@ def receive(stream: IO[bytes]) -> Any:
 
     Returns
     -------
-    The object that was sent.
+    The object that the other process sent.
 
     Raises
     ------

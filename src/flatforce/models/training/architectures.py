@@ -16,13 +16,13 @@ class MaceArchitecture(Config):
     """Architecture of a MACE model."""
 
     kind: Literal["mace"] = "mace"
-    """Kind of model."""
+    """Kind of architecture that these settings describe: MACE."""
     hidden_irreps: str = Field("32x0e + 32x1o", pattern=IRREPS)
     """Irreducible representations of the node features in the notation of e3nn, such as 32x0e + 32x1o."""
     r_max: PositiveFloat = 5.0
     """Cutoff of the neighbour graph in Å."""
     num_interactions: PositiveInt = 2
-    """Number of message-passing layers."""
+    """Number of message-passing layers; the interaction range is this number times `r_max`."""
     correlation: PositiveInt = 3
     """Body order of a message minus one."""
     max_ell: PositiveInt = Field(3, le=11)
@@ -30,7 +30,7 @@ class MaceArchitecture(Config):
     num_radial_basis: PositiveInt = 8
     """Number of Bessel functions that expand an edge length."""
     num_cutoff_basis: PositiveInt = 5
-    """Order of the polynomial cutoff function."""
+    """Order of the polynomial that takes the edges smoothly to zero at the cutoff."""
     readout_irreps: str = Field("16x0e", pattern=IRREPS)
     """Irreducible representations of the hidden layer of the last readout."""
 
@@ -39,7 +39,7 @@ class M3GNetArchitecture(Config):
     """Architecture of an M3GNet model of MatGL."""
 
     kind: Literal["m3gnet"]
-    """Kind of model."""
+    """Kind of architecture that these settings describe: M3GNet, as MatGL implements it."""
     r_max: PositiveFloat = 5.0
     """Cutoff of the neighbour graph in Å."""
     threebody_cutoff: PositiveFloat = 4.0
@@ -47,20 +47,20 @@ class M3GNetArchitecture(Config):
     units: PositiveInt = 64
     """Number of features of a node and of an edge."""
     num_interactions: PositiveInt = 3
-    """Number of message-passing layers."""
+    """Number of message-passing layers; the interaction range is this number times `r_max`."""
 
 
 class TensorNetArchitecture(Config):
     """Architecture of a TensorNet model of MatGL."""
 
     kind: Literal["tensornet"]
-    """Kind of model."""
+    """Kind of architecture that these settings describe: TensorNet, as MatGL implements it."""
     r_max: PositiveFloat = 5.0
     """Cutoff of the neighbour graph in Å."""
     units: PositiveInt = 64
-    """Number of features of a node."""
+    """Number of features (channels) of each node."""
     num_interactions: PositiveInt = 2
-    """Number of message-passing layers."""
+    """Number of message-passing layers; the interaction range is one more than this number, times `r_max`."""
     num_radial_basis: PositiveInt = 32
     """Number of Gaussians that expand an edge length."""
 
@@ -69,7 +69,7 @@ class NequIPArchitecture(Config):
     """Architecture of a NequIP model."""
 
     kind: Literal["nequip"]
-    """Kind of model."""
+    """Kind of architecture that these settings describe: NequIP."""
     r_max: PositiveFloat = 5.0
     """Cutoff of the neighbour graph in Å."""
     num_features: PositiveInt = 32
@@ -79,7 +79,7 @@ class NequIPArchitecture(Config):
     parity: bool = True
     """Whether the model has features of odd parity; without them it breaks the mirror symmetry of a sheet."""
     num_interactions: PositiveInt = 3
-    """Number of message-passing layers."""
+    """Number of message-passing layers; the interaction range is this number times `r_max`."""
     num_radial_basis: PositiveInt = 8
     """Number of Bessel functions that expand an edge length."""
 

@@ -129,13 +129,13 @@ class TrainConfig(Config):
     device: str = "auto"
     """Device that trains: `cpu`, `cuda`, or `auto` for a GPU if there is one."""
     dtype: Literal["float32", "float64"] = "float32"
-    """Arithmetic of the training."""
+    """Floating-point precision in which the model is trained."""
     n_models: PositiveInt = 1
     """Number of members of a committee; the seed of each is one higher than that of the one before."""
     monitor: list[Literal["tensorboard", "wandb"]] = []
     """Live monitors in addition to `metrics.csv`; data leave the machine only if `wandb` is listed."""
     checkpoint_seconds: NonNegativeFloat = 20.0
-    """Time between two checkpoints in seconds."""
+    """Time in s between two checkpoints, from which an interrupted run continues."""
     executors: dict[str, Executor] = Field({}, exclude=True)
     """Parsl pools by name; the members of a committee are trained in parallel on the pool `gpu`. A run may be continued with
     other pools."""

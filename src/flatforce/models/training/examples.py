@@ -124,7 +124,7 @@ def collate_labels(examples: Sequence[Example], *, dtype: Any, device: str) -> L
 
     Returns
     -------
-    The labels.
+    Labels of all frames of the batch, as tensors on the device.
     """
     import torch
 

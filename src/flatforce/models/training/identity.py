@@ -40,7 +40,7 @@ def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
 
     Returns
     -------
-    The identity.
+    The identity, which a finished run is compared with.
     """
     replay_files = [] if config.replay is None else config.replay.data
     contents = {f"data {k}": hashes[name] for k, name in enumerate(config.data)}

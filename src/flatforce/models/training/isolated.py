@@ -53,7 +53,7 @@ def train_isolated(
 
     Returns
     -------
-    Content of `result.json`.
+    Content of the `result.json` that the run in the environment wrote.
 
     Raises
     ------

@@ -62,7 +62,7 @@ def train_member_remotely(member: int, config: TrainConfig, folder: str) -> dict
 
     Returns
     -------
-    Model card of the member.
+    Model card of the member: its settings, errors and origin, as plain values.
     """
     return train_member(member, config, load_data(config), Path(folder), progress=silent)
 

@@ -28,7 +28,7 @@ def open_study(config: SweepConfig, folder: Path) -> Any:
 
     Returns
     -------
-    Optuna's study.
+    Optuna's `Study`, stored in the folder.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def suggest(trial: Any, name: str, choices: list[Choice] | Range) -> Any:
 
     Returns
     -------
-    The value.
+    The value that the trial takes for this setting, one of the choices or a number of the range.
     """
     if isinstance(choices, Range):
         return trial.suggest_float(name, choices.low, choices.high, log=choices.log)

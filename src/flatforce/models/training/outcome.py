@@ -107,6 +107,6 @@ def split_warnings(data: TrainingData) -> list[str]:
 
     Returns
     -------
-    The warnings.
+    Whole sentences for `warnings` of `result.json`; empty if nothing is wrong.
     """
     return [*([] if data.test else [NO_TEST]), *split_trajectory_warnings(data.train_valid, data.test)]

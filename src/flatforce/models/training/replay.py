@@ -43,7 +43,7 @@ def replay_frames(
 
     Returns
     -------
-    Labelled frames.
+    Frames with labels under the REF keys, shifted to the reference energies of the new data.
     """
     keep_labels = replay.labels == "own"
     read = read_labelled if keep_labels else read_frames

@@ -140,7 +140,7 @@ def settings_with(base: dict[str, Any], changes: dict[str, Any]) -> TrainConfig:
 
     Returns
     -------
-    The changed settings.
+    Validated settings of the training run, with the changes in place.
     """
     settings = dict(base)
     for name, value in changes.items():

@@ -51,7 +51,7 @@ class SweepConfig(Config):
     trials: PositiveInt | None = None
     """Number of training runs; null for 20. It has no effect on a grid, which has one run for each combination."""
     seed: int = 0
-    """Seed of the sampler."""
+    """Seed of the sampler; it has no effect on a grid."""
 
     @model_validator(mode="after")
     def _check_grid(self) -> SweepConfig:

@@ -93,7 +93,7 @@ def compare_on_table(
 
     Returns
     -------
-    The comparison.
+    Predictions and errors of every model on the test rows of every split.
     """
     groups = exchange_groups(lattice, table.orderings)
     splits = make_splits(table, settings.splits, groups=groups)

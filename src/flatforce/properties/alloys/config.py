@@ -54,14 +54,14 @@ class ClusterExpansionConfig(Config):
     max_parameter_ratio: float = Field(0.8, gt=0.0, le=1.0)
     """Largest number of parameters per training row; candidates with more are not tried."""
     seed: int = 0
-    """Seed of the random inner folds."""
+    """Seed by which training rows are dealt to the folds of the inner cross-validation."""
 
 
 class AlloySplitConfig(Config):
     """Which splits are made. End members are always in the training set and never in the test set."""
 
     folds: int = Field(5, ge=2)
-    """Number of folds of the cross-validation."""
+    """Number of folds of the cross-validation by which the models are compared."""
     repeats: PositiveInt = 3
     """Number of times that the cross-validation is repeated with newly shuffled folds."""
     window: tuple[float, float] | None = (0.4, 0.6)
@@ -71,7 +71,7 @@ class AlloySplitConfig(Config):
     samples: PositiveInt = 5
     """Number of random training sets for each size of the learning curve."""
     seed: int = 0
-    """Seed of all random splits."""
+    """Seed of all random splits of the table."""
 
 
 class FineTuningConfig(Config):
@@ -82,9 +82,9 @@ class FineTuningConfig(Config):
     learning_rates: list[PositiveFloat] = Field([3e-4], min_length=1)
     """Candidate learning rates; validation orderings, taken from the training ones, select one."""
     epochs: list[PositiveInt] = Field([40], min_length=1)
-    """Candidate numbers of epochs."""
+    """Candidate numbers of epochs; validation orderings select one."""
     batch_size: PositiveInt = 2
-    """Number of frames in a batch."""
+    """Number of frames in one step of the optimiser."""
     weights: Weights = Weights(energy=1e5, forces=100.0, stress=10.0)
     """Weights of the loss. Formation energies are a few meV per atom: 0.5 meV/atom weigh as much as 15 meV/Å."""
 
@@ -93,13 +93,13 @@ class EnergyOnlyConfig(Config):
     """A model trained on formation energies of relaxed sheets alone, from random weights."""
 
     model: Architecture = MaceArchitecture(hidden_irreps="16x0e + 16x1o", r_max=5.0)
-    """Architecture of the model."""
+    """Architecture of the model, with the keys of `model` in `flatforce settings train`."""
     learning_rates: list[PositiveFloat] = Field([5e-3], min_length=1)
     """Candidate learning rates; validation orderings select one."""
     epochs: list[PositiveInt] = Field([200], min_length=1)
-    """Candidate numbers of epochs."""
+    """Candidate numbers of epochs; validation orderings select one."""
     batch_size: PositiveInt = 4
-    """Number of frames in a batch."""
+    """Number of frames in one step of the optimiser."""
     n_models: PositiveInt = 3
     """Number of committee members with different seeds; their mean is the prediction, since one member depends on its
     seed by as much as models differ."""
@@ -109,9 +109,9 @@ class RoostConfig(Config):
     """How Roost is trained."""
 
     epochs: PositiveInt = 200
-    """Number of epochs."""
+    """Number of epochs in which each member is trained."""
     members: PositiveInt = 1
-    """Number of members of the ensemble."""
+    """Number of members of the ensemble, whose mean is the prediction."""
 
 
 class ModelComparisonConfig(Config):
@@ -137,7 +137,7 @@ class HullConfig(Config):
     samples: PositiveInt = 100
     """Number of cluster expansions fitted to bootstrap samples of the table; they give the probabilities."""
     seed: int = 0
-    """Seed of the bootstrap samples."""
+    """Seed by which rows of the table are drawn into the bootstrap samples."""
 
 
 class MonteCarloConfig(Config):
@@ -150,7 +150,7 @@ class MonteCarloConfig(Config):
     chemical_potential: float = 0.0
     """Chemical potential of the last species of a binary minus that of the first in the semi-grand ensemble, in eV."""
     temperatures: list[PositiveFloat] = Field(min_length=1)
-    """Temperatures in K."""
+    """Temperatures in K at which the ensemble is sampled."""
     sizes: list[PositiveInt] = Field([12, 24], min_length=1)
     """Sizes n of the cells of n × n primitive cells; the two largest give the transition temperature."""
     sweeps: PositiveInt = 2000
@@ -166,7 +166,7 @@ class MonteCarloConfig(Config):
     seed: int = 0
     """Seed of the first run; the others follow it."""
     workers: PositiveInt = 1
-    """Number of processes."""
+    """Number of processes that run samples at the same time."""
 
     @model_validator(mode="after")
     def _check(self) -> MonteCarloConfig:
@@ -198,4 +198,4 @@ class SqsConfig(Config):
     steps: PositiveInt = 10000
     """Number of steps of the simulated annealing."""
     seed: int = 1
-    """Seed of the simulated annealing."""
+    """Seed of the simulated annealing that finds the structure."""

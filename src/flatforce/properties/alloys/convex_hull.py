@@ -141,7 +141,7 @@ def find_ground_states(
 
     Returns
     -------
-    The hull.
+    The orderings with their formation energies and energies above the hull in meV per site, and their probabilities.
     """
     vectors = compute_cluster_vectors(fit.expansion.design.space, lattice, orderings)
     concentrations = np.array([list(lattice.composition(ordering).values()) for ordering in orderings])

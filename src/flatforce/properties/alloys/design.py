@@ -91,7 +91,7 @@ def make_design(
 
     Returns
     -------
-    The design.
+    Cluster vectors of the orderings, and the basis in which parameters are fitted.
     """
     space = cluster_space(lattice, cutoffs)
     vectors = compute_cluster_vectors(space, lattice, orderings)

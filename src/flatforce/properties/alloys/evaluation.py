@@ -225,6 +225,6 @@ def finite_or_none(value: float) -> float | None:
 
     Returns
     -------
-    The number, or None.
+    The number itself, or None for NaN and infinities.
     """
     return float(value) if np.isfinite(value) else None

@@ -184,7 +184,7 @@ def fit_in_sample(
 
     Returns
     -------
-    Errors of the mixed rows.
+    Mean absolute and root-mean-square error in meV per site of the mixed rows; NaN if there are too few rows for a fit.
     """
     rows = np.arange(len(table.rows))
     try:

@@ -90,7 +90,7 @@ def neighbour_distance(lattice: AlloyLattice) -> float:
 
     Returns
     -------
-    Distance in Å.
+    Shortest distance in Å, periodic images included.
     """
     sites = lattice.parent[lattice.mixing(lattice.parent)].repeat((3, 3, 1))
     distances = sites.get_all_distances(mic=True)
@@ -109,7 +109,7 @@ def cluster_space(lattice: AlloyLattice, cutoffs: Sequence[float]) -> Any:
 
     Returns
     -------
-    icet's `ClusterSpace`.
+    icet's `ClusterSpace` of the lattice and cutoffs.
     """
     icet = import_icet()
     return icet.ClusterSpace(lattice.spacious(max(cutoffs)), list(cutoffs), lattice.allowed)

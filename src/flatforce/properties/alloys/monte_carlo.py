@@ -113,7 +113,7 @@ def sample(
 
     Returns
     -------
-    Averages of the run.
+    Averages over the steps after equilibration, with energies in meV per site.
     """
     check_cell(lattice, size, max(expansion.cutoffs))
     cell = expansion.primitive_structure.repeat((size, size, 1))

@@ -77,6 +77,6 @@ def anneal_sqs(lattice: AlloyLattice, config: SqsConfig) -> Sqs:
 
     Returns
     -------
-    The structure.
+    The annealed supercell, undistorted, and its lattice.
     """
     return Sqs(lattice, make_sqs(lattice, **config.model_dump()))

@@ -47,7 +47,7 @@ class StoredBenchmark:
 
         Returns
         -------
-        The benchmark.
+        Settings, metrics, and the relaxed energies and areas of each material.
         """
         result = read_record(folder, kind="relaxation benchmark", made_by="benchmark relax")
         arrays = read_arrays(folder)

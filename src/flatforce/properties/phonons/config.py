@@ -159,7 +159,7 @@ class LineShapeConfig(Config):
     """Settings of the emission line shape of a defect."""
 
     temperature: NonNegativeFloat = 10.0
-    """Temperature in K."""
+    """Temperature in K at which the modes are occupied."""
     width: PositiveFloat = 2.0
     """Full width at half maximum of the zero-phonon line in meV."""
     below: PositiveFloat = 400.0

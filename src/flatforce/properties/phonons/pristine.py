@@ -69,7 +69,7 @@ def pristine_phonons(
 
     Returns
     -------
-    The phonons.
+    Band structure, DOS and thermal properties of the sheet, with frequencies in THz.
 
     Raises
     ------

@@ -140,7 +140,7 @@ class PristinePhonons(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         return {
             "ticks": self.ticks,
@@ -194,7 +194,7 @@ def residual_units(rules: tuple[str, ...]) -> dict[str, str]:
 
     Returns
     -------
-    Name of the metric → unit.
+    Name of each metric of the residuals → its unit, such as eV/Å².
     """
     return {
         f"{rule}_residual_{stage}": RESIDUAL_UNITS[rule] for rule in rules for stage in ("before", "after")

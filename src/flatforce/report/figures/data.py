@@ -65,7 +65,7 @@ def periodic_table(values: Mapping[str, float], *, name: str, caption: str, labe
 
     Returns
     -------
-    One panel.
+    A figure with one panel: the periodic table with a number in each cell.
     """
     numbers = np.arange(1, PERIOD_ENDS[-1] + 1)
     positions = np.array([table_position(int(z)) for z in numbers], dtype=float)
@@ -92,7 +92,7 @@ def histogram(values: FloatArray, *, log: bool = False) -> tuple[FloatArray, Flo
 
     Returns
     -------
-    Centres of the bins and counts.
+    (B,) centres of the bins in the unit of the values, and (B,) counts.
     """
     counted = values[values > 0] if log else values
     if counted.size == 0:
@@ -138,7 +138,7 @@ def step_selection(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    One panel.
+    A figure with one panel: selected frames against energy difference in eV/atom.
     """
     line = Series(1e3 * arrays["min_energy_step"], arrays["n_selected"].astype(float))
     return Figure(
@@ -160,7 +160,7 @@ def environment_map(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    One panel.
+    A figure with one panel: one point for each frame, coloured by energy.
     """
     x, y = arrays["map"].T
     points = Series(
@@ -190,7 +190,7 @@ def space_groups(counts: Mapping[str, int]) -> Figure:
 
     Returns
     -------
-    One panel.
+    A figure with one panel: one bar for each space group.
     """
     numbers = np.array(sorted(int(key) for key in counts), dtype=float)
     values = np.array([counts[str(int(n))] for n in numbers], dtype=float)

@@ -92,7 +92,7 @@ def difference(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    Two panels.
+    A figure with two panels, both against frequency in THz.
     """
     frequency, dos = arrays["frequency"], arrays["dos"]
     pairs = {name.removeprefix("dos_"): arrays[name] for name in sorted(arrays) if name.startswith("dos_")}
@@ -176,7 +176,7 @@ def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
 
     Returns
     -------
-    Three panels.
+    A figure with three panels, all against temperature in K.
     """
     temperature, label = arrays["temperature"], "temperature (K)"
     change = arrays["free_energy"][1] - arrays["free_energy"][0]

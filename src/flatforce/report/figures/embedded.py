@@ -36,7 +36,8 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
 
     Returns
     -------
-    Two panels.
+    A figure with two or three panels: changes in eV/Å² against distance in Å, and densities of states against frequency in
+    THz.
     """
     change = Series(
         arrays["row_distance"], np.maximum(arrays["row_change"], MIN_CHANGE), style="points", width=3.0
@@ -80,7 +81,7 @@ def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
 
     Returns
     -------
-    Two panels.
+    A figure with two panels, both against frequency in THz.
     """
     frequency, (pristine, defect) = arrays["frequency"], arrays["shell_ldos"]
     edges = (0.0, *radii)
@@ -113,7 +114,7 @@ def unfolded_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    One panel.
+    A figure with one panel: spectral function in states/THz along the band path.
     """
     distance = arrays["distance"]
     x, y = as_line(distance, arrays["bands"])
@@ -158,7 +159,7 @@ def line_shape(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    Two panels.
+    A figure with two panels, both against energy in meV.
     """
     return Figure(
         "line-shape",

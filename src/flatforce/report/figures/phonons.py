@@ -32,7 +32,7 @@ def relaxation(trajectory: Sequence[Atoms]) -> Figure:
 
     Returns
     -------
-    Three panels.
+    A figure with three panels: energy in meV/atom, force in eV/Å and lattice constant in Å against the step.
     """
     step = np.arange(len(trajectory), dtype=float)
     energy = np.array([frame.get_potential_energy() for frame in trajectory])
@@ -167,7 +167,7 @@ def thermal(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    Three panels.
+    A figure with three panels, all against temperature in K.
     """
     temperature, free_energy, entropy, heat_capacity = arrays["thermal"].T
     label = "temperature (K)"

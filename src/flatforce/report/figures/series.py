@@ -28,7 +28,7 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    Two panels.
+    A figure with two panels, both against frequency in THz.
     """
     frequency, ldos = arrays["frequency"], arrays["ldos"]
     difference = ldos - ldos[-1]
@@ -71,7 +71,7 @@ def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    Two panels.
+    A figure with two panels: LDOS against frequency in THz, and frequencies in THz against strain.
     """
     strains = 100 * arrays["strain"]
     curves = tuple(
@@ -104,7 +104,7 @@ def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     Returns
     -------
-    Two panels.
+    A figure with two panels, both against frequency in THz.
     """
     frequency = arrays["frequency"]
     lines = [Series(frequency, ldos, colour=GREY, width=0.6) for ldos in arrays["member_ldos"]]

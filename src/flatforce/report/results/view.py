@@ -96,7 +96,7 @@ class View:
 
         Returns
         -------
-        The result in its new folder.
+        The same result, opened in its new folder.
 
         Raises
         ------
@@ -178,6 +178,6 @@ def flatten(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns
     -------
-    `name/name` → value.
+    Names joined by slashes, such as `6x6/dos` → value.
     """
     return {f"{outer}/{inner}": value for outer, values in results.items() for inner, value in values.items()}

@@ -25,16 +25,16 @@ class AlloyStudy(Config):
     max_cells: PositiveInt = 4
     """Number of primitive cells of the largest ordering that is enumerated."""
     energies: AlloyEnergyConfig = AlloyEnergyConfig()
-    """How formation energies are computed."""
+    """How the formation energies of the orderings are computed."""
     expansion: ClusterExpansionConfig = ClusterExpansionConfig()
-    """Which cluster expansions are tried."""
+    """Which cluster expansions are tried, and how one is selected."""
     splits: AlloySplitConfig = AlloySplitConfig()
-    """How the table is split for the model comparison."""
+    """How the table of formation energies is split for the model comparison."""
     compare: ModelComparisonConfig = ModelComparisonConfig()
-    """Which models are compared."""
+    """Which models are compared besides those that need no force field."""
     hull: HullConfig = HullConfig()
-    """Which orderings are searched for ground states."""
+    """Which orderings are searched for ground states, and how their probabilities are estimated."""
     monte_carlo: MonteCarloConfig | None = None
-    """What is sampled by Monte Carlo."""
+    """Ensemble, temperatures and cells of the Monte Carlo sampling; left out if null."""
     sqs: SqsConfig | None = None
-    """Which special quasirandom structure is made."""
+    """Cell and concentrations of a special quasirandom structure; left out if null."""

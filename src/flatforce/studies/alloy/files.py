@@ -143,7 +143,7 @@ def read_fit_record(folder: Path) -> dict[str, Any]:
 
     Returns
     -------
-    Its content.
+    Content of `result.json` as plain values.
     """
     return read_record(folder, kind="cluster expansion", made_by="alloy fit")
 
@@ -158,7 +158,7 @@ def fit_hash(folder: Path) -> str:
 
     Returns
     -------
-    Hash of its cutoffs and parameters.
+    20 hexadecimal digits, the same for equal cutoffs and parameters.
     """
     cutoffs = read_fit_record(folder)["details"]["cutoffs"]
     return hash_value([cutoffs, read_arrays(folder)["parameters"].tolist()])

@@ -59,7 +59,7 @@ def label_selected(
 
     Returns
     -------
-    Failures and times.
+    Name and reason of each frame that failed, and the time in s that the labels took.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def read_new_labels(folder: Path) -> list[Atoms]:
 
     Returns
     -------
-    The labelled frames.
+    The labelled frames in the order in which they were selected.
     """
     path = folder / LABELLED
     return read_labelled(path) if path.stat().st_size else []

@@ -167,7 +167,7 @@ class _Round:
 
         Returns
         -------
-        The result of the round.
+        The assessed force field of the round, and the frames that were labelled with it.
         """
         config, frames, title = self.run.config, self.run.frames, f"round {self.number}"
         with self.run.report(f"{title}: train") as progress:

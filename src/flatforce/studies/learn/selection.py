@@ -54,7 +54,7 @@ def select_frames(state: RoundState, candidates: Sequence[Atoms], folder: Path) 
 
     Returns
     -------
-    The selection.
+    The selected frames in the order of selection, with the reason for each.
     """
     count = min(state.n_requested, len(candidates))
     stored = _read_selection(folder, candidates, count)

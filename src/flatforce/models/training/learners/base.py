@@ -82,7 +82,7 @@ class Learner(ABC):
 
         Returns
         -------
-        The graph, on the CPU.
+        The graph in the form of the backend, on the CPU, to be batched by `predict`.
         """
 
     @abstractmethod
@@ -153,7 +153,7 @@ def untrained(
 
     Returns
     -------
-    The model.
+    The model with random weights, ready for training on the CPU.
     """
     learner: Learner = import_module(KINDS[shape.kind]).build(
         shape, scale, neighbours=neighbours(shape.r_max), dtype=dtype
@@ -173,7 +173,7 @@ def pretrained(spec: str, *, dtype: str) -> Learner:
 
     Returns
     -------
-    The model.
+    The model with its weights, ready for training on the CPU.
 
     Raises
     ------

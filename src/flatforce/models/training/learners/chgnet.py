@@ -32,7 +32,7 @@ def pretrained(name: str, *, dtype: str) -> ChgnetLearner:
 
     Returns
     -------
-    The model in training.
+    The CHGNet model with its weights, ready for training.
     """
     return ChgnetLearner(load(name, device="cpu", dtype=dtype).model, dtype)
 

@@ -35,7 +35,7 @@ def pretrained(name: str, *, dtype: str) -> MaceLearner:
 
     Returns
     -------
-    The model in training.
+    The MACE model with its weights, ready for training.
     """
     torch = import_mace()
     module = load_module(name, device="cpu").to(getattr(torch, dtype))
@@ -60,7 +60,7 @@ def build(shape: MaceArchitecture, scale: Scale, *, neighbours: float, dtype: st
 
     Returns
     -------
-    The model in training.
+    The MACE model with random weights, ready for training.
     """
     torch = import_mace()
     from e3nn import o3

@@ -40,7 +40,7 @@ def pretrained(name: str, *, dtype: str) -> MatglLearner:
 
     Returns
     -------
-    The model in training.
+    The MatGL potential with its weights, ready for training.
     """
     return MatglLearner(load_module(name), dtype)
 
@@ -63,7 +63,7 @@ def build(
 
     Returns
     -------
-    The model in training.
+    The MatGL potential with random weights, ready for training.
     """
     del neighbours
     import_matgl()

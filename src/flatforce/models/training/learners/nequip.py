@@ -40,7 +40,7 @@ def pretrained(name: str, *, dtype: str) -> NequipLearner:
 
     Returns
     -------
-    The model in training.
+    The NequIP model with its weights, ready for training.
 
     Raises
     ------

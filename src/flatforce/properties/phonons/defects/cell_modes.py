@@ -129,7 +129,7 @@ def compare_cells(
 
     Returns
     -------
-    The spectra of both cells.
+    Densities of states in states/THz, vibrational free energies in eV and mean-square displacements in Å² of both cells.
     """
     cells = (pristine, defect)
     highest = max(float(cell.modes.frequencies.max()) for cell in cells) + 5 * broadening

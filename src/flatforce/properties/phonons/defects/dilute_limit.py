@@ -122,7 +122,7 @@ def dilute_limit(
 
     Returns
     -------
-    The spectra.
+    Local DOS of an average site of each shell, and the change of the total DOS, in states/THz on one frequency grid.
     """
     lattice = LatticeGreenFunction(host, config.mesh)
     matrix = constants.dynamical_matrix()

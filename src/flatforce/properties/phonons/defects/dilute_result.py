@@ -66,6 +66,6 @@ class DiluteLimit(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         return {"frequency": self.frequency, "shell_ldos": self.shell_ldos, "difference": self.difference}

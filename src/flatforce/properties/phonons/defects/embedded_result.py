@@ -100,7 +100,7 @@ class EmbeddedSpectra(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         return {
             "frequency": self.frequency,

@@ -64,7 +64,7 @@ def embedded_phonons(
 
     Returns
     -------
-    The spectra.
+    Local DOS of an average site of each shell in states/THz, and the embedding that it was computed from.
     """
     embedding = embed(potential, primitive, small, relaxed, config, scratch=scratch, progress=progress)
     for cell in (embedding.cell.atoms, embedding.host.primitive):
@@ -94,7 +94,7 @@ def embedded_spectra(
 
     Returns
     -------
-    The spectra.
+    Local DOS of an average site of each shell in states/THz, together with the embedding.
     """
     matrix = embedding.force_constants.dynamical_matrix()
     shells = defect_shells(embedding.cell, list(radii))

@@ -93,7 +93,7 @@ class FiniteSize(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         return {
             "names": np.array(self.names),
@@ -121,7 +121,7 @@ def size_spectrum(
 
     Returns
     -------
-    The spectrum.
+    Local DOS of the innermost shell in states/THz, and the modes of this supercell.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def member_from_arrays(
 
     Returns
     -------
-    Spectra of one member.
+    DOS and local DOS in states/THz, bands and listed modes in THz.
     """
     set_index = arrays["set_index"]
     vectors = arrays["set_vectors"].reshape(len(set_index), -1)

@@ -71,7 +71,7 @@ def relax_defect(
 
     Returns
     -------
-    The relaxed cell.
+    The relaxed cell, its site symmetry, and the energy in eV that the relaxation gained.
     """
     relaxed, energy_gain, converged = relax_or_resume(potential, cell.atoms, config, stored, progress)
     atoms, symmetry = restore_symmetry(potential, relaxed, limit=MAX_FORCE_RATIO * config.max_force)
@@ -132,7 +132,7 @@ def restore_symmetry(potential: Potential, relaxed: Atoms, *, limit: float) -> t
 
     Returns
     -------
-    The symmetrised cell and its symmetry.
+    A copy of the cell with symmetrised positions, and the symmetry that it has.
     """
     limit = max(limit, 2 * _largest_force(potential, relaxed))
     for symprec in TOLERANCES:
@@ -180,7 +180,7 @@ def set_masses(atoms: Atoms, masses: dict[str, float]) -> Atoms:
 
     Returns
     -------
-    The same atoms.
+    The structure that was given, whose masses in amu are changed in place.
     """
     if masses:
         current = zip(atoms.get_masses(), atoms.get_chemical_symbols(), strict=True)

@@ -158,7 +158,7 @@ class DefectPhonons(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         spectra = self.spectra
         return {

@@ -79,7 +79,7 @@ class StrainSeries(Outcome):
 
         Returns
         -------
-        Name → array.
+        Name → array, under the names of `arrays.npz` in the result folder; shapes and units are those of the fields.
         """
         return {
             "strain": self.strain,
@@ -118,7 +118,7 @@ def compare_strains(strains: FloatArray, members: Sequence[MemberSpectra]) -> St
 
     Returns
     -------
-    The series.
+    Local DOS in states/THz at every strain, and the frequency in THz of each mode as it follows the strain.
     """
     reference = int(np.abs(strains).argmin())
     grid, ldos = interpolate_to_common_grid(members, [member.ldos[1:] for member in members])

@@ -146,7 +146,7 @@ def rotate_rows(
 
     Returns
     -------
-    Rows of all images.
+    Rows in eV/Å² of every atom that is the image of a centre.
     """
     rotated: dict[int, tuple[IntArray, FloatArray]] = {}
     for centre, members, blocks in zip(rows.centres, rows.atoms, rows.blocks, strict=True):

@@ -47,7 +47,7 @@ class Host:
 
         Returns
         -------
-        The host.
+        One row in eV/Å² for each sublattice, with the cells and sublattices of its partners.
         """
         basis = len(primitive)
         cells = [members // basis for members in rows.atoms]
@@ -60,7 +60,7 @@ class Host:
 
         Returns
         -------
-        Name → array.
+        Name → array, as `from_arrays` reads them; shapes and units are those of the fields.
         """
         lengths = [len(sublattices) for sublattices in self.sublattices]
         return {
@@ -83,7 +83,7 @@ class Host:
 
         Returns
         -------
-        The host.
+        The host whose `arrays` are those that were given.
         """
         rows = [np.flatnonzero(arrays["host_row"] == k) for k in range(len(primitive))]
         columns = [
@@ -134,7 +134,7 @@ class Host:
 
         Returns
         -------
-        Force constants of the supercell.
+        Force constants of the n × n supercell at Γ in eV/Å², sparse.
         """
         basis, n_cells = len(self.primitive), repeats**2
         first, second, blocks = [], [], []
@@ -161,7 +161,7 @@ class Host:
 
         Returns
         -------
-        The corrected host.
+        A new host whose rows in eV/Å² obey the sum rules.
         """
         constants = enforce_sum_rules(self.constants(repeats), huang=False)
         first, second = constants.pairs

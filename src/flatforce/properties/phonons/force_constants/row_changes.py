@@ -51,7 +51,7 @@ def row_changes(defect: DefectCell, host: Host, repeats: int, exact: LocalRows) 
 
     Returns
     -------
-    The change of each row.
+    For each exact row its difference in eV/Å² from the pristine one, in the order of `exact`.
     """
     atom_at = _atom_on_site(defect)
     changes = []

@@ -50,7 +50,7 @@ class SparseForceConstants:
 
         Returns
         -------
-        The force constants.
+        Force constants with the blocks in a sparse matrix, in eV/Å²; blocks of one pair are summed.
         """
         count = len(atoms)
         pairs = first * count + second
@@ -77,7 +77,7 @@ class SparseForceConstants:
 
         Returns
         -------
-        The force constants.
+        Force constants with the nonzero blocks in a sparse matrix, in eV/Å².
         """
         first, second = np.nonzero(np.abs(force_constants).max(axis=(2, 3)))
         return cls.from_blocks(atoms, first, second, force_constants[first, second])
@@ -171,7 +171,7 @@ class SparseForceConstants:
 
         Returns
         -------
-        The force constants.
+        Force constants as they were saved, in eV/Å², with their structure.
 
         Raises
         ------

@@ -77,7 +77,7 @@ def pair_vectors(atoms: Atoms, first: IntArray, second: IntArray) -> PairVectors
 
     Returns
     -------
-    The vectors of each pair.
+    (B, 3) Å and (B, 3, 3) Å², means over equally near images of each vector and of its outer product, and (B,) Å distances.
     """
     fractional = atoms.get_scaled_positions(wrap=False)
     offset = fractional[second] - fractional[first]
@@ -109,7 +109,8 @@ def sum_rule_residuals(constants: SparseForceConstants) -> SumRuleResiduals:
 
     Returns
     -------
-    The residual of each rule.
+    Largest component of each residual: in eV/Å² of translation and permutation, in eV/Å of rotation, in eV of the Huang
+    conditions.
     """
     first, second = constants.pairs
     blocks, starts = constants.blocks, constants.matrix.indptr[:-1]
