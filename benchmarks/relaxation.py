@@ -18,7 +18,7 @@ from ase.optimize import FIRE
 
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.models import load
-from flatforce.models.backends.mace import import_mace
+from flatforce.models.backends.mace_files import import_mace
 from flatforce.models.slab import pad_vacuum
 from flatforce.models.spec import model_path
 from flatforce.properties.relax import relax_many

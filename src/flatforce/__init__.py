@@ -14,9 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from flatforce.api.calculations import defect_phonons, embed, phonons, relax
-    from flatforce.api.calculations import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
+    from flatforce.api.defects import defect_phonons, embed
     from flatforce.api.force_fields import evaluate, learn, load, train
+    from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
+    from flatforce.api.sheets import phonons, relax
     from flatforce.api.structures import build_defect, monolayer, read
 
 __version__ = "0.1.0"
@@ -38,16 +39,16 @@ __all__ = [
 
 _HOMES: Final = {
     "build_defect": "structures:build_defect",
-    "defect_phonons": "calculations:defect_phonons",
-    "embed": "calculations:embed",
+    "defect_phonons": "defects:defect_phonons",
+    "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
     "monolayer": "structures:monolayer",
-    "open": "calculations:open_folder",
-    "phonons": "calculations:phonons",
+    "open": "results:open_folder",
+    "phonons": "sheets:phonons",
     "read": "structures:read",
-    "relax": "calculations:relax",
+    "relax": "sheets:relax",
     "train": "force_fields:train",
 }
 """Name → module and function in `flatforce.api`, imported when first used, so that `import flatforce` is instant."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from ase import Atoms
+from typing_extensions import override
 
+from flatforce.models.protocols import HessianRows
 from flatforce.structures.neighbour_graph import build_neighbour_graph, k_hop_neighbourhood
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.protocols import Backend
@@ -33,7 +35,7 @@ POSITION_TOLERANCE: Final = 1e-6
 """Å. Largest difference between the positions of an atom that follow from two paths of edges."""
 
 
-class ClusterHessian:
+class ClusterHessian(HessianRows):
     """Rows of the Hessian of one cell, by central differences of forces.
 
     Parameters
@@ -50,66 +52,20 @@ class ClusterHessian:
         self.backend, self.slab = backend, slab
         self.graph = build_neighbour_graph(slab, backend.cutoff)
 
+    @override
     def count_row_atoms(self, centre: int) -> int:
-        """Count the atoms that have an entry in the rows of one atom.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-
-        Returns
-        -------
-        Number of atoms within 2 L edges.
-        """
         return len(k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)[0])
 
+    @override
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
-        """Compute the three rows of one atom.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-
-        Returns
-        -------
-        (M,) indices of the atoms with an entry, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
-        """
         atoms, hops = k_hop_neighbourhood(self.graph, centre, 2 * self.backend.layers)
         positions = self._unwrap(atoms, hops)
         if positions is None:
             return atoms, self._differentiate_cell(centre, range(3))[atoms]
         return atoms, self._differentiate_cluster(atoms, positions)
 
-    def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
-        """Compute the rows of several atoms, one after the other.
-
-        Parameters
-        ----------
-        centres
-            Indices of the atoms.
-
-        Yields
-        ------
-        What `rows` returns, one atom after the other.
-        """
-        yield from map(self.rows, centres)
-
+    @override
     def whole_row(self, centre: int, axis: int) -> FloatArray:
-        """Compute one row of one atom from the whole cell, to verify `rows`.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-        axis
-            Cartesian axis of the displacement: 0, 1 or 2.
-
-        Returns
-        -------
-        (N, 3) eV/Å², ∂²E / ∂r_centre,axis ∂r_atom,b.
-        """
         return self._differentiate_cell(centre, (axis,))[:, 0]
 
     def _unwrap(self, atoms: IntArray, hops: IntArray) -> FloatArray | None:

@@ -10,13 +10,14 @@ from ase import Atoms
 from flatforce.core.errors import ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
+from flatforce.models.batches import split_batches
 from flatforce.models.prediction import Prediction
 from flatforce.models.protocols import TwiceDifferentiable
 from flatforce.models.slab import pad_vacuum
 from flatforce.structures.sheet import check_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from flatforce.models.calculator import SheetCalculator
     from flatforce.models.protocols import Backend, HessianRows, RawPrediction, Structure
@@ -211,7 +212,7 @@ class Potential:
             return prediction
         self.check(frames)
         predictions: list[Prediction] = []
-        for batch in _split_batches(frames, self.backend.batch_atoms):
+        for batch in split_batches(frames, self.backend.batch_atoms):
             slabs = [pad_vacuum(frame, self.cutoff) for frame in batch]
             raw_predictions = self.backend.predict(slabs, stress=stress)
             predictions += [
@@ -237,16 +238,3 @@ class Potential:
         stress[:2, :2] = force_per_length / (height if height > 0 else slab.cell[2, 2])
         membrane_stress = force_per_length * EV_PER_A2_IN_N_PER_M
         return Prediction(raw.energy, raw.forces, stress, membrane_stress, raw.energy_std, raw.forces_std)
-
-
-def _split_batches(frames: Sequence[Atoms], batch_atoms: int) -> Iterator[list[Atoms]]:
-    batch: list[Atoms] = []
-    n_atoms = 0
-    for frame in frames:
-        if batch and n_atoms + len(frame) > batch_atoms:
-            yield batch
-            batch, n_atoms = [], 0
-        batch.append(frame)
-        n_atoms += len(frame)
-    if batch:
-        yield batch

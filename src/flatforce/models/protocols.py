@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -92,14 +93,13 @@ class Backend(Protocol):
         ...
 
 
-class HessianRows(Protocol):
+class HessianRows(ABC):
     """Rows of the Hessian of one cell, computed one atom at a time."""
 
-    @property
-    def method(self) -> str:
-        """Description of how the rows are computed, for `result.json`."""
-        ...
+    method: str
+    """Description of how the rows are computed, for `result.json`."""
 
+    @abstractmethod
     def count_row_atoms(self, centre: int) -> int:
         """Count the atoms that have an entry in the rows of one atom.
 
@@ -112,8 +112,8 @@ class HessianRows(Protocol):
         -------
         Number of atoms in the receptive field of the rows, `centre` included.
         """
-        ...
 
+    @abstractmethod
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
         """Compute the three rows of one atom from the atoms in its receptive field.
 
@@ -126,24 +126,24 @@ class HessianRows(Protocol):
         -------
         (M,) indices of the atoms with an entry, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
         """
-        ...
 
     def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
-        """Compute the rows of several atoms.
+        """Compute the rows of several atoms, one after the other unless a subclass computes them in parallel.
 
         Parameters
         ----------
         centres
             Indices of the atoms.
 
-        Returns
-        -------
-        What `rows` returns, one atom after the other.
+        Yields
+        ------
+        What `rows` returns, in the order of `centres`.
         """
-        ...
+        yield from map(self.rows, centres)
 
+    @abstractmethod
     def whole_row(self, centre: int, axis: int) -> FloatArray:
-        """Compute one of the rows of one atom from the whole cell.
+        """Compute one of the rows of one atom from the whole cell, to verify `rows`.
 
         Parameters
         ----------
@@ -156,7 +156,6 @@ class HessianRows(Protocol):
         -------
         (N, 3) eV/Å², ∂²E / ∂r_centre,axis ∂r_atom,b.
         """
-        ...
 
 
 @runtime_checkable

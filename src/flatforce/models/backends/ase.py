@@ -40,7 +40,7 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
 
     Returns
     -------
-    The backend, which evaluates batches of fully periodic cells on that device.
+    The backend, which evaluates one fully periodic cell at a time.
 
     Raises
     ------

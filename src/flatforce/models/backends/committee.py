@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from typing_extensions import override
 
 from flatforce.core.errors import ModelError
 from flatforce.models.loading import Precision
 from flatforce.models.loading import load as load_model
-from flatforce.models.protocols import RawPrediction
+from flatforce.models.protocols import HessianRows, RawPrediction
 from flatforce.models.spec import committee_members
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.potential import Potential
-    from flatforce.models.protocols import HessianRows
 
 
 def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
@@ -36,7 +36,7 @@ def load(name: str, *, device: str, dtype: Precision) -> CommitteeBackend:
 
     Returns
     -------
-    The backend, which evaluates batches of fully periodic cells on that device.
+    The backend, whose predictions are means over the members.
 
     Raises
     ------
@@ -126,8 +126,8 @@ class CommitteeBackend:
         return CommitteeHessian(available) if len(available) == len(hessians) else None
 
 
-class CommitteeHessian:
-    """Mean of the members' rows of the Hessian.
+class CommitteeHessian(HessianRows):
+    """Mean of the members' rows of the Hessian, over the atoms in the receptive field of any member.
 
     Parameters
     ----------
@@ -139,32 +139,12 @@ class CommitteeHessian:
         self.members = list(members)
         self.method = f"{members[0].method}, mean of {len(members)} models"
 
+    @override
     def count_row_atoms(self, centre: int) -> int:
-        """Count the atoms that have an entry in the rows of one atom.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-
-        Returns
-        -------
-        Number of atoms for the member with the largest receptive field.
-        """
         return max(member.count_row_atoms(centre) for member in self.members)
 
+    @override
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
-        """Average the rows of one atom.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-
-        Returns
-        -------
-        (M,) indices of the atoms in the receptive field of any member, and (M, 3, 3) eV/Å², mean blocks.
-        """
         member_rows = [member.rows(centre) for member in self.members]
         atoms = np.unique(np.concatenate([member_atoms for member_atoms, _ in member_rows]))
         blocks = np.zeros((len(atoms), 3, 3))
@@ -172,34 +152,8 @@ class CommitteeHessian:
             blocks[np.searchsorted(atoms, member_atoms)] += member_blocks / len(member_rows)
         return atoms, blocks
 
-    def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
-        """Compute the rows of several atoms, one after the other.
-
-        Parameters
-        ----------
-        centres
-            Indices of the atoms.
-
-        Yields
-        ------
-        What `rows` returns, one atom after the other.
-        """
-        yield from map(self.rows, centres)
-
+    @override
     def whole_row(self, centre: int, axis: int) -> FloatArray:
-        """Average one row of one atom, computed from the whole cell.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-        axis
-            Cartesian axis of the displacement: 0, 1 or 2.
-
-        Returns
-        -------
-        (N, 3) eV/Å², mean over the members.
-        """
         mean_row: FloatArray = np.mean([member.whole_row(centre, axis) for member in self.members], axis=0)
         return mean_row
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from contextlib import redirect_stdout
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ase.data import chemical_symbols
 
-from flatforce.core.errors import MissingDependencyError, ModelError
+from flatforce.models.backends.mace_files import import_mace, load_module
+from flatforce.models.batches import split_outputs, to_numpy
 from flatforce.models.precision import default_dtype, torch_device
-from flatforce.models.protocols import RawPrediction
-from flatforce.models.spec import PUBLISHED, model_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.backends.mace_hessian import MaceHessian
+    from flatforce.models.protocols import RawPrediction
 
 BATCH_ATOMS_CPU = 110
 """Number of atoms in one batch on a CPU: small frames are faster in batches, while one frame of 100 atoms fills the cache."""
@@ -48,84 +44,6 @@ def load(name: str, *, device: str, dtype: str) -> MaceBackend:
     import_mace()
     torch_name = torch_device(device)
     return MaceBackend(load_module(name, device=torch_name), device=torch_name, dtype=dtype)
-
-
-def load_module(name: str, *, device: str) -> Any:
-    """Load the torch module of a MACE model.
-
-    Parameters
-    ----------
-    name
-        Path of a `.model` file, or name of a bundled or published model.
-    device
-        `cpu` or `cuda`.
-
-    Returns
-    -------
-    Torch module of the model, as mace-torch saved it, in the dtype of its file.
-
-    Raises
-    ------
-    ModelError
-        If the file does not exist or holds no MACE model.
-    """
-    torch = import_mace()
-    if name in PUBLISHED:
-        return _fetch(name, device=device)
-    path = model_path(name)
-    try:
-        model = torch.load(path, map_location=device, weights_only=False)
-        float(model.r_max)
-    except Exception as error:
-        raise ModelError(
-            f"{path} is no MACE model.",
-            why=f"{type(error).__name__}: {error}",
-            fix="copy the file again if it was truncated, or install the version of mace-torch that wrote it",
-        ) from error
-    return model
-
-
-def _fetch(name: str, *, device: str) -> Any:
-    """Download a published model with mace-torch, or take it from its cache."""
-    from mace.calculators import mace_mp
-
-    try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
-            warnings.simplefilter("ignore")
-            return mace_mp(model=name, device=device, return_raw_model=True)
-    except Exception as error:
-        raise ModelError(
-            f"mace:{name} could not be downloaded.",
-            why=f"{type(error).__name__}: {error}",
-            fix="download its file on a machine with a network and write mace:PATH, or put it into ~/.cache/mace",
-        ) from error
-
-
-def import_mace() -> Any:
-    """Import MACE before torch, since e3nn 0.4.4 fails with torch ≥ 2.6 in the other order.
-
-    Returns
-    -------
-    The package `torch`, imported after MACE.
-
-    Raises
-    ------
-    MissingDependencyError
-        If MACE is not installed.
-    """
-    try:
-        with (
-            warnings.catch_warnings(),
-            redirect_stdout(StringIO()),
-        ):  # MACE prints which optional packages are missing
-            warnings.simplefilter("ignore")
-            import mace.modules  # noqa: F401  # the import prepares torch for e3nn
-            import torch
-    except ImportError as error:
-        raise MissingDependencyError(
-            "MACE is not installed.", why=str(error), fix="pip install 'flatforce[mace]'"
-        ) from error
-    return torch
 
 
 class MaceBackend:
@@ -172,14 +90,8 @@ class MaceBackend:
         """
         batch = collate(frames, numbers=self.numbers, cutoff=self.cutoff, heads=self.heads, dtype=self.dtype)
         outputs = self.model(batch.to(self.device).to_dict(), compute_stress=stress, compute_force=True)
-        energies = outputs["energy"].detach().cpu().numpy().astype(float)
-        forces = outputs["forces"].detach().cpu().numpy().astype(float)
-        stresses = outputs["stress"].detach().cpu().numpy().astype(float) if stress else None
-        ends = np.cumsum([len(frame) for frame in frames])
-        return [
-            RawPrediction(float(energies[k]), frame_forces, None if stresses is None else stresses[k])
-            for k, frame_forces in enumerate(np.split(forces, ends[:-1]))
-        ]
+        stresses = to_numpy(outputs["stress"]) if stress else None
+        return split_outputs(frames, to_numpy(outputs["energy"]), to_numpy(outputs["forces"]), stresses)
 
     def hessian(self, slab: Atoms) -> MaceHessian | None:
         """Prepare analytic rows of the Hessian of one cell.

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from typing_extensions import override
 
+from flatforce.models.protocols import HessianRows
 from flatforce.structures.neighbour_graph import build_neighbour_graph, k_hop_neighbourhood
 
 if TYPE_CHECKING:
@@ -72,8 +74,8 @@ class _Cluster:
     """(E,) node at which each edge ends."""
 
 
-class MaceHessian:
-    """Analytic rows of the Hessian of one cell.
+class MaceHessian(HessianRows):
+    """Analytic rows of the Hessian of one cell; on a CPU, one atom is computed on each thread.
 
     Parameters
     ----------
@@ -99,47 +101,17 @@ class MaceHessian:
         species = np.eye(len(numbers))[np.searchsorted(numbers, slab.numbers)]
         self.species = torch.tensor(species, dtype=self.dtype, device=device)
 
+    @override
     def count_row_atoms(self, centre: int) -> int:
-        """Count the atoms that have an entry in the rows of one atom.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-
-        Returns
-        -------
-        Number of atoms within 2 T edges.
-        """
         return len(k_hop_neighbourhood(self.graph, centre, 2 * self.layers)[0])
 
+    @override
     def rows(self, centre: int) -> tuple[IntArray, FloatArray]:
-        """Compute the three rows of one atom.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-
-        Returns
-        -------
-        (M,) indices of the atoms with an entry, and (M, 3, 3) eV/Å², ∂²E / ∂r_centre,a ∂r_atom,b.
-        """
         cluster = self._build_cluster(centre)
         return cluster.atom, self._differentiate(cluster, range(3))
 
+    @override
     def rows_of(self, centres: Sequence[int]) -> Generator[tuple[IntArray, FloatArray]]:
-        """Compute the rows of several atoms, on a CPU with one atom for each thread.
-
-        Parameters
-        ----------
-        centres
-            Indices of the atoms.
-
-        Yields
-        ------
-        What `rows` returns, one atom after the other.
-        """
         torch = self.torch
         threads = torch.get_num_threads() if self.device == "cpu" else 1
         if threads == 1:
@@ -157,20 +129,8 @@ class MaceHessian:
         finally:
             torch.set_num_threads(threads)
 
+    @override
     def whole_row(self, centre: int, axis: int) -> FloatArray:
-        """Compute one row of one atom from the whole cell, to verify `rows`.
-
-        Parameters
-        ----------
-        centre
-            Index of the atom.
-        axis
-            Cartesian axis of the displacement: 0, 1 or 2.
-
-        Returns
-        -------
-        (N, 3) eV/Å², ∂²E / ∂r_centre,axis ∂r_atom,b.
-        """
         count = len(self.positions)
         order = np.concatenate([[centre], np.delete(np.arange(count), centre)])
         node = np.empty(count, dtype=np.int64)

@@ -13,13 +13,15 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
+from flatforce.models.batches import split_outputs, to_numpy
 from flatforce.models.precision import default_dtype, torch_device
-from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ase import Atoms
+
+    from flatforce.models.protocols import RawPrediction
 
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
 """Device → number of atoms in one batch with which the model is fastest."""
@@ -135,16 +137,8 @@ class MatterSimBackend:
             for key, arrays in exact.items():  # the graph holds them rounded to float32
                 inputs[key] = inputs[key].new_tensor(np.concatenate(arrays), dtype=self._dtype())
             outputs = self.potential.forward(inputs, include_forces=True, include_stresses=stress)
-        energies = outputs["total_energy"].detach().cpu().numpy().astype(float).reshape(-1)
-        forces = outputs["forces"].detach().cpu().numpy().astype(float)
-        tensors = (
-            outputs["stresses"].detach().cpu().numpy().astype(float) * GPa if stress else [None] * len(frames)
-        )
-        ends = np.cumsum([len(frame) for frame in frames])[:-1]
-        return [
-            RawPrediction(float(energy), frame_forces, tensor)
-            for energy, frame_forces, tensor in zip(energies, np.split(forces, ends), tensors, strict=True)
-        ]
+        stresses = to_numpy(outputs["stresses"]) * GPa if stress else None
+        return split_outputs(frames, to_numpy(outputs["total_energy"]), to_numpy(outputs["forces"]), stresses)
 
     def _dtype(self) -> Any:
         import torch

@@ -1,41 +1,22 @@
-"""NequIP models: files written by `flatforce train`, and packages and checkpoints of NequIP itself."""
+"""NequIP models, batched, on graphs with positions in float64."""
 
 from __future__ import annotations
 
-import warnings
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from ase import Atoms
 
-from flatforce.core.errors import ModelError
+from flatforce.models.backends.nequip_files import load_module
+from flatforce.models.batches import split_outputs, to_numpy
 from flatforce.models.precision import default_dtype, torch_device
-from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from flatforce.models.protocols import RawPrediction
 
 BATCH_ATOMS: Final = {"cpu": 200, "cuda": 4000}
 """Device → number of atoms in one batch with which the model is fastest."""
-
-RANDOM: Final = "random"
-"""Name of a small model with random weights for self-tests: it obeys every exact law."""
-
-RANDOM_ARCHITECTURE: Final[dict[str, Any]] = {
-    "seed": 0,
-    "type_names": ["Se", "W"],
-    "r_max": 4.0,
-    "num_layers": 2,
-    "l_max": 1,
-    "parity": True,
-    "num_features": 8,
-    "avg_num_neighbors": 12.0,
-    "per_type_energy_scales": 5.0,
-    "per_type_energy_shifts": {"Se": -5.0, "W": -10.0},
-}
-"""Arguments of `NequIPGNNModel` for the model with random weights."""
 
 
 def load(name: str, *, device: str, dtype: str) -> NequipBackend:
@@ -62,76 +43,6 @@ def load(name: str, *, device: str, dtype: str) -> NequipBackend:
     torch_name = torch_device(device)
     module, _ = load_module(name, dtype=dtype)
     return NequipBackend(module, device=torch_name)
-
-
-def load_module(name: str, *, dtype: str) -> tuple[Any, dict[str, Any]]:
-    """Load the torch module of a model.
-
-    Parameters
-    ----------
-    name
-        Path of a model file, or `random`.
-    dtype
-        `float64` or `float32`.
-
-    Returns
-    -------
-    NequIP's `GraphModel`, and the arguments with which it was built; empty for a package or checkpoint of NequIP.
-
-    Raises
-    ------
-    ModelError
-        If the model cannot be loaded.
-    """
-    import torch
-
-    if name == RANDOM:
-        return build_module(RANDOM_ARCHITECTURE, dtype=dtype), RANDOM_ARCHITECTURE
-    path = Path(name)
-    if not path.is_file():
-        raise ModelError(f"There is no model {name}.", fix="write nequip:PATH with the path of a model file")
-    try:
-        with quiet():
-            if path.suffix == ".zip":
-                from nequip.model.saved_models.package import ModelFromPackage
-
-                return ModelFromPackage(name)["sole_model"], {}
-            if path.suffix == ".ckpt":
-                from nequip.model.saved_models.checkpoint import ModelFromCheckpoint
-
-                return ModelFromCheckpoint(name)["sole_model"], {}
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            module = build_module(content["shape"], dtype=dtype)
-            module.load_state_dict(content["weights"])
-    except Exception as error:
-        raise ModelError(
-            f"{path} is no NequIP model.",
-            why=f"{type(error).__name__}: {error}",
-            fix="give a file written by `flatforce train`, or a .nequip.zip or .ckpt of NequIP",
-        ) from error
-    return module, content["shape"]
-
-
-def build_module(shape: dict[str, Any], *, dtype: str) -> Any:
-    """Build a model with random weights.
-
-    Parameters
-    ----------
-    shape
-        Arguments of `NequIPGNNModel`.
-    dtype
-        `float64` or `float32`.
-
-    Returns
-    -------
-    NequIP's `GraphModel`, a torch module with random weights, on the CPU.
-    """
-    from nequip.model import NequIPGNNModel
-    from nequip.utils.global_state import set_global_state
-
-    with quiet():
-        set_global_state(allow_tf32=False)
-        return NequIPGNNModel(**shape, model_dtype=dtype)
 
 
 class NequipBackend:
@@ -174,17 +85,8 @@ class NequipBackend:
         """
         graphs = [make_graph(frame, self.type_names, self.cutoff) for frame in frames]
         outputs = evaluate(self.module, graphs, device=self.device)
-        energies, forces, stresses = (
-            outputs[name].detach().cpu().numpy().astype(float)
-            for name in ("total_energy", "forces", "stress")
-        )
-        ends = np.cumsum([len(frame) for frame in frames])[:-1]
-        return [
-            RawPrediction(float(energy), frame_forces, tensor if stress else None)
-            for energy, frame_forces, tensor in zip(
-                energies.ravel(), np.split(forces, ends), stresses, strict=True
-            )
-        ]
+        stresses = to_numpy(outputs["stress"]) if stress else None
+        return split_outputs(frames, to_numpy(outputs["total_energy"]), to_numpy(outputs["forces"]), stresses)
 
 
 def count_layers(module: Any) -> int:
@@ -249,22 +151,3 @@ def evaluate(module: Any, graphs: Sequence[dict[str, Any]], *, device: str) -> d
     batch = AtomicDataDict.to_(AtomicDataDict.batched_from_list(list(graphs)), device)
     outputs: dict[str, Any] = module(batch)
     return outputs
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Restore the default dtype of torch, which NequIP changes, and suppress warnings.
-
-    Yields
-    ------
-    Nothing.
-    """
-    import torch
-
-    previous = torch.get_default_dtype()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        torch.set_default_dtype(previous)

@@ -12,8 +12,8 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from flatforce.core.errors import ModelError
+from flatforce.models.batches import split_outputs, to_numpy
 from flatforce.models.precision import default_dtype, torch_device
-from flatforce.models.protocols import RawPrediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
+    from flatforce.models.protocols import RawPrediction
 
 BATCH_ATOMS = {"cpu": 200, "cuda": 4000}
 """Device → number of atoms in one batch with which the model is fastest."""
@@ -117,16 +118,9 @@ class SevenNetBackend:
         with default_dtype(self.dtype):
             batch = Batch.from_data_list([self._make_graph(frame) for frame in frames]).to(self.device)
             outputs = self.model(batch)
-        energies = outputs[key.PRED_TOTAL_ENERGY].detach().cpu().numpy().astype(float)
-        forces = outputs[key.PRED_FORCE].detach().cpu().numpy().astype(float)
-        stresses = outputs[key.PRED_STRESS].detach().cpu().numpy().astype(float)
-        ends = np.cumsum([len(frame) for frame in frames])[:-1]
-        return [
-            RawPrediction(float(energy), frame_forces, _stress_tensor(components) if stress else None)
-            for energy, frame_forces, components in zip(
-                energies, np.split(forces, ends), stresses, strict=True
-            )
-        ]
+        energies, forces = to_numpy(outputs[key.PRED_TOTAL_ENERGY]), to_numpy(outputs[key.PRED_FORCE])
+        stresses = _stress_tensors(to_numpy(outputs[key.PRED_STRESS])) if stress else None
+        return split_outputs(frames, energies, forces, stresses)
 
     def _make_graph(self, frame: Atoms) -> Any:
         import sevenn._keys as key
@@ -156,9 +150,9 @@ def _cast_output(module: Any, _: Any, data: Any) -> Any:
     return data
 
 
-def _stress_tensor(components: FloatArray) -> FloatArray:
-    """Return (3, 3) eV/Å³, tension positive, from the components of SevenNet, pressure positive."""
-    tensor = np.zeros((3, 3))
-    for value, (row, column) in zip(components, VOIGT, strict=True):
-        tensor[row, column] = tensor[column, row] = -value
-    return tensor
+def _stress_tensors(components: FloatArray) -> FloatArray:
+    """Return (F, 3, 3) eV/Å³, tension positive, from the (F, 6) components of SevenNet, pressure positive."""
+    tensors = np.zeros((len(components), 3, 3))
+    for values, (row, column) in zip(components.T, VOIGT, strict=True):
+        tensors[:, row, column] = tensors[:, column, row] = -values
+    return tensors

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from flatforce.core.progress import Progress, silent
-from flatforce.models.precision import torch_device
-from flatforce.models.training.examples import Example, collate_labels, make_examples
+from flatforce.models.training.examples import Example, make_examples
 from flatforce.models.training.files import save_torch
-from flatforce.models.training.loss import sheet_loss
 from flatforce.models.training.monitor import Monitor, describe_errors
+from flatforce.models.training.optimisation import Optimisation
 from flatforce.models.training.progression import Progression, TrainingHistory
 from flatforce.models.training.schedule import Schedule
-from flatforce.models.training.validation import validation_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.models.training.config import TrainConfig, Weights
+    from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.learners.base import Learner
 
 CHECKPOINT: Final = "checkpoint.pt"
@@ -34,14 +32,24 @@ BEST_EPOCH: Final = "best_epoch"
 """Name of the model file of the best epoch of fine-tuning, written where the initial model stays better."""
 
 
+@dataclass(frozen=True)
+class MemberRun:
+    """The training of one member of a committee, or of a single model."""
+
+    config: TrainConfig
+    """Settings of the training."""
+    seed: int
+    """Seed of the order of the frames."""
+    folder: Path
+    """Folder of the checkpoint and of `metrics.csv`; a run with a checkpoint there is continued."""
+
+
 def fit(
     learner: Learner,
     train: Sequence[Atoms],
     valid: Sequence[Atoms],
+    run: MemberRun,
     *,
-    config: TrainConfig,
-    seed: int,
-    folder: Path,
     progress: Progress = silent,
 ) -> TrainingHistory:
     """Fit a model to labelled frames.
@@ -54,30 +62,26 @@ def fit(
         Training set.
     valid
         Validation set.
-    config
-        Settings of the training.
-    seed
-        Seed of the order of the frames.
-    folder
-        Folder of the checkpoint and of `metrics.csv`; a run with a checkpoint there is continued.
+    run
+        Settings, seed and folder.
     progress
         Called after each epoch.
 
     Returns
     -------
-    Best epoch and errors of all epochs.
+    Index and validation errors of the best epoch, and the errors of all epochs.
     """
-    examples = [make_examples(frames, learner, config) for frames in (train, valid)]
-    monitor = Monitor(folder, config.monitor, config.model_dump(mode="json"))
+    config = run.config
+    train_examples, valid_examples = (make_examples(frames, learner, config) for frames in (train, valid))
+    monitor = Monitor(run.folder, config.monitor, config.model_dump(mode="json"))
     try:
-        loop = TrainingLoop(learner, *examples, config=config, seed=seed, folder=folder)
-        return loop.run(monitor, progress)
+        return TrainingLoop(learner, train_examples, valid_examples, run).run_epochs(monitor, progress)
     finally:
         monitor.close()
 
 
 class TrainingLoop:
-    """Optimiser, averaged weights and state of one run.
+    """A training run between its first and its last epoch.
 
     Parameters
     ----------
@@ -87,42 +91,19 @@ class TrainingLoop:
         Training set.
     valid
         Validation set.
-    config
-        Settings of the training.
-    seed
-        Seed of the order of the frames.
-    folder
-        Folder of the checkpoint.
+    run
+        Settings, seed and folder.
     """
 
     def __init__(
-        self,
-        learner: Learner,
-        train: Sequence[Example],
-        valid: Sequence[Example],
-        *,
-        config: TrainConfig,
-        seed: int,
-        folder: Path,
+        self, learner: Learner, train: Sequence[Example], valid: Sequence[Example], run: MemberRun
     ) -> None:
-        import torch
-        from torch_ema import ExponentialMovingAverage
-
-        self.torch = torch
-        self.config, self.seed, self.folder = config, seed, folder
+        self.run, self.config = run, run.config
         self.train, self.valid = train, valid
-        self.device = torch_device(config.device)
-        self.learner, self.model = learner, learner.module.to(self.device)
-        trainable = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            trainable, lr=config.learning_rate, weight_decay=config.weight_decay, amsgrad=config.amsgrad
-        )
-        self.ema = (
-            None if config.ema_decay is None else ExponentialMovingAverage(trainable, decay=config.ema_decay)
-        )
-        self.state, self.schedule = Progression(), Schedule(config)
+        self.optimisation = Optimisation(learner, run.config)
+        self.state, self.schedule = Progression(), Schedule(run.config)
 
-    def run(self, monitor: Monitor, progress: Progress) -> TrainingHistory:
+    def run_epochs(self, monitor: Monitor, progress: Progress) -> TrainingHistory:
         """Train to the last epoch, from the checkpoint if there is one.
 
         Parameters
@@ -134,13 +115,13 @@ class TrainingLoop:
 
         Returns
         -------
-        Best epoch and errors of all epochs.
+        Index and validation errors of the best epoch, and the errors of all epochs.
         """
         self._load_checkpoint()
         state, config = self.state, self.config
         if config.start_from is not None and state.initial_errors is None:
-            state.initial_errors = self._validate(config.weights)
-            state.initial_weights = self._copy_weights()
+            state.initial_errors = self.optimisation.validate(self.valid, config.weights)
+            state.initial_weights = self.optimisation.copy_weights()
             self._rank_initial_model()
         last_checkpoint = time.monotonic()
         while state.epoch < config.epochs and not (state.diverged or state.out_of_patience):
@@ -149,7 +130,7 @@ class TrainingLoop:
                 self._rank_initial_model()
             row = self._train_epoch()
             state.history.append(row)
-            state.rank_epoch(row, self._copy_averaged_weights)
+            state.rank_epoch(row, self.optimisation.copy_averaged_weights)
             state.epoch += 1
             monitor.write(state.history)
             progress(state.epoch, config.epochs, describe_errors(row))
@@ -162,94 +143,54 @@ class TrainingLoop:
         return state.summarise()
 
     def _train_epoch(self) -> dict[str, float]:
+        """Take one step on each batch and validate; return the row of the epoch in `metrics.csv`."""
         rate, weights = self.schedule.settings_at(self.state)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         start, losses = time.perf_counter(), []
-        order = np.random.default_rng([self.seed, self.state.epoch]).permutation(len(self.train))
-        self.model.train()
+        order = np.random.default_rng([self.run.seed, self.state.epoch]).permutation(len(self.train))
+        self.optimisation.start_epoch(rate)
         for first in range(0, len(order), self.config.batch_size):
             indices = order[first : first + self.config.batch_size]
-            losses.append(self._train_batch([self.train[index] for index in indices], weights))
+            losses.append(self.optimisation.step([self.train[index] for index in indices], weights))
         row = {
             "epoch": float(self.state.epoch),
             "learning_rate": rate,
             "train_loss": float(np.mean(losses)),
             "stage": 2.0 if self.state.in_stage_two else 1.0,
         }
-        with self._averaged_weights():
-            row |= self._validate(weights)
+        with self.optimisation.averaged_weights():
+            row |= self.optimisation.validate(self.valid, weights)
         return row | {"seconds": time.perf_counter() - start}
-
-    def _train_batch(self, batch: Sequence[Example], weights: Weights) -> float:
-        """Take one step of the optimiser and return the loss."""
-        torch = self.torch
-        self.optimizer.zero_grad(set_to_none=True)
-        predictions = self.learner.predict(
-            [example.graph for example in batch],
-            device=self.device,
-            forces=weights.forces > 0,
-            stress=weights.stress > 0,
-        )
-        labels = collate_labels(batch, dtype=getattr(torch, self.config.dtype), device=self.device)
-        loss = sheet_loss(labels, predictions, weights, huber_delta=self.config.huber_delta)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
-        self.optimizer.step()
-        if self.ema is not None:
-            self.ema.update()
-        return float(loss.detach())
-
-    def _validate(self, weights: Weights) -> dict[str, float]:
-        return validation_errors(
-            self.learner, self.valid, config=self.config, weights=weights, device=self.device
-        )
 
     def _rank_initial_model(self) -> None:
         """In fine-tuning, let the initial model compete with the epochs, so that the result is never worse."""
-        state = self.state
+        state, optimisation = self.state, self.optimisation
         if state.initial_weights is None:
             return
-        current = self._copy_weights()
-        self.model.load_state_dict(state.initial_weights)
+        current = optimisation.copy_weights()
+        optimisation.load_weights(state.initial_weights)
         _, weights = self.schedule.settings_at(state)
-        state.start_from_initial_model(self._validate(weights)["valid_loss"])
-        self.model.load_state_dict(current)
-
-    def _copy_weights(self) -> dict[str, Any]:
-        return {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-
-    def _copy_averaged_weights(self) -> dict[str, Any]:
-        with self._averaged_weights():
-            return self._copy_weights()
-
-    def _averaged_weights(self) -> Any:
-        return nullcontext() if self.ema is None else self.ema.average_parameters()
+        state.start_from_initial_model(optimisation.validate(self.valid, weights)["valid_loss"])
+        optimisation.load_weights(current)
 
     def _load_best_weights(self) -> None:
-        state = self.state
+        """Give the model its best weights; of fine-tuning without improvement, write the best epoch as well."""
+        state, learner = self.state, self.optimisation.learner
         if state.best_epoch < 0 and state.lowest_epoch_weights is not None:
-            self.model.load_state_dict(state.lowest_epoch_weights)
-            self.learner.save(self.folder / f"{BEST_EPOCH}{self.learner.suffix}")
+            self.optimisation.load_weights(state.lowest_epoch_weights)
+            learner.save(self.run.folder / f"{BEST_EPOCH}{learner.suffix}")
         if state.best_weights is not None:
-            self.model.load_state_dict(state.best_weights)
+            self.optimisation.load_weights(state.best_weights)
 
     def _save_checkpoint(self) -> None:
-        content = {
-            "progression": vars(self.state),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "ema": None if self.ema is None else self.ema.state_dict(),
-        }
-        save_torch(self.folder / CHECKPOINT, content)
+        content = {"progression": vars(self.state), **self.optimisation.state()}
+        save_torch(self.run.folder / CHECKPOINT, content)
 
     def _load_checkpoint(self) -> None:
-        path = self.folder / CHECKPOINT
+        import torch
+
+        path = self.run.folder / CHECKPOINT
         if not path.is_file():
             return
-        content = self.torch.load(path, map_location=self.device, weights_only=False)
-        self.state = Progression(**content["progression"])
-        self.model.load_state_dict(content["model"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        if self.ema is not None:
-            self.ema.load_state_dict(content["ema"])
+        content = torch.load(path, map_location=self.optimisation.device, weights_only=False)
+        self.state = Progression(**content.pop("progression"))
+        self.optimisation.restore(content)

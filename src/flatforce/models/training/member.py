@@ -15,7 +15,7 @@ from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, 
 from flatforce.models.potential import Potential
 from flatforce.models.precision import default_dtype
 from flatforce.models.training.data import TrainingData, load_data, species_of
-from flatforce.models.training.epochs import CHECKPOINT, fit
+from flatforce.models.training.epochs import CHECKPOINT, MemberRun, fit
 from flatforce.models.training.initial_model import MemberFrames, make_initial_model
 from flatforce.models.training.member_data import split_member
 from flatforce.models.training.reference_energies import choose_reference_energies
@@ -145,9 +145,7 @@ def _fit_member(
             learner,
             [*train, *replayed],
             valid,
-            config=config,
-            seed=seed,
-            folder=folder,
+            MemberRun(config, seed, folder),
             progress=progress,
         )
     if history.best_errors is None:

@@ -9,7 +9,8 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from typing_extensions import override
 
-from flatforce.models.backends.mace import MaceBackend, import_mace, load_module, make_graph
+from flatforce.models.backends.mace import MaceBackend, make_graph
+from flatforce.models.backends.mace_files import import_mace, load_module
 from flatforce.models.training.files import save_torch
 from flatforce.models.training.learners.base import Learner, PredictionBatch
 

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from flatforce.models.backends.matgl import (
-    MatglBackend,
-    count_blocks,
-    evaluate,
-    import_matgl,
-    load_module,
-    make_graph,
-    precision,
-)
+from flatforce.models.backends.matgl import MatglBackend, count_blocks, evaluate, make_graph, precision
+from flatforce.models.backends.matgl_files import import_matgl, load_module
 from flatforce.models.training.learners.base import Learner, PredictionBatch
 
 if TYPE_CHECKING:

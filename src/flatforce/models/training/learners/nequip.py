@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from flatforce.core.errors import ModelError
-from flatforce.models.backends.nequip import (
-    NequipBackend,
-    build_module,
-    count_layers,
-    evaluate,
-    load_module,
-    make_graph,
-)
+from flatforce.models.backends.nequip import NequipBackend, count_layers, evaluate, make_graph
+from flatforce.models.backends.nequip_files import build_module, load_module
 from flatforce.models.training.files import save_torch
 from flatforce.models.training.learners.base import Learner, PredictionBatch
 

@@ -1,0 +1,112 @@
+"""Pristine sheets: relaxation and phonons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from flatforce.api.arguments import folder_of, parse, session_of, source_of, takes_settings
+from flatforce.properties.phonons.config import PhononConfig
+from flatforce.properties.relax_config import RelaxConfig
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from flatforce.models.potential import Potential
+    from flatforce.report.result import PhononResult, RelaxResult
+
+
+@takes_settings(RelaxConfig)
+def relax(
+    model: str | Potential,
+    sheet: Atoms | str | Path,
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> RelaxResult:
+    """Relax a sheet: its positions and, unless `relax_cell` is False, its cell in the plane.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The structure, or its file.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the relaxation.
+
+    Returns
+    -------
+    The relaxation: `.atoms`, `.energy` in eV, `.max_force` in eV/Å, `.converged`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
+    >>> round(relaxed.atoms.cell.lengths()[0], 2)
+    3.32
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.relax import RelaxStage
+
+    target = folder_of(folder, "relax")
+    config = parse(RelaxConfig, settings, function="relax")
+    RelaxStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
+    return cast("RelaxResult", open_result(target))
+
+
+@takes_settings(PhononConfig)
+def phonons(
+    model: str | Potential,
+    sheet: Atoms | str | Path,
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> PhononResult:
+    """Compute the phonons of a relaxed pristine sheet: bands, DOS, PDOS, thermal properties.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed primitive cell, or its file.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the phonons.
+
+    Returns
+    -------
+    The phonons: `.bands` and `.frequency` in THz, `.dos`, `.gamma`, `.plot()`, `.to_phonopy()`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> model = ff.load("mace:wse2-pbe")
+    >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> waves = ff.phonons(model, sheet, supercell=(4, 4), mesh=12)
+    >>> waves.bands.shape[1]
+    9
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.phonons import PhononStage
+
+    target = folder_of(folder, "phonons")
+    config = parse(PhononConfig, settings, function="phonons")
+    PhononStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
+    return cast("PhononResult", open_result(target))
