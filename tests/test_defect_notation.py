@@ -37,8 +37,9 @@ VACANCIES = ["v_Se", "vac_Se", "V_Se", "VSe", "vSe", "Vac(Se)", "Vac_Se", "VAC_S
 @st.composite
 def point_defects(draw: st.DrawFn) -> PointDefect:
     kind = draw(st.sampled_from(["vacancy", "substitution", "adatom"]))
-    symbol = None if kind == "vacancy" else draw(ELEMENTS)
-    return PointDefect(kind, draw(ELEMENTS), symbol, draw(SIDES), **draw(PLACES))  # type: ignore[arg-type]
+    site = draw(ELEMENTS)
+    symbol = None if kind == "vacancy" else draw(ELEMENTS.filter(lambda symbol: symbol != site))
+    return PointDefect(kind, site, symbol, draw(SIDES), **draw(PLACES))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -125,8 +126,10 @@ def test_vanadium_in_the_defect_makes_a_capital_v_ambiguous(wse2: Atoms) -> None
         ("Se_i", ["ad_Se@W", "Se@I"]),
         ("v_Se+", ["v_Se"]),
         ("v_Se:left", ["v_Se:top"]),
+        ("v_Se:up#3", ["v_Se:top#3"]),
         ("v_Se~0", ["~1"]),
         ("v_Se#1~2", ["~1"]),
+        ("V_Se+2", ["V_Se"]),
         ("v_Xx", ["v_Se"]),
         ("", ["v_Se"]),
     ],
@@ -136,6 +139,85 @@ def test_what_cannot_be_read_is_answered_with_what_can(notation: str, suggestion
         parse_defect(notation)
     for suggestion in suggestions:
         assert suggestion in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("notation", "reading"),
+    [
+        ("V_Se^0", "v_Se"),
+        ("V_Se^{-1}", "v_Se"),
+        ("V_Se-", "v_Se"),
+        ("$V_\\mathrm{Se}$", "v_Se"),
+        ("v-Se", "v_Se"),
+        ("Va_Se", "v_Se"),
+        ("selenium vacancy", "v_Se"),
+        ("Se_v", "v_Se"),
+        ("V_Se_top", "v_Se:top"),
+        ("2V_Se", "v_Se+v_Se"),
+        ("V_Se2", "v_Se+v_Se"),
+        ("VSe2", "v_Se+v_Se"),
+        ("V_SeV_W", "v_Se+v_W"),
+        ("V_W,Mo_W", "v_W+Mo@W"),
+        ("V_WSe3", "v_W+v_Se+v_Se+v_Se"),
+        ("V_SeS_Se", "v_Se+S@Se"),
+        ("VSeSSe", "v_Se+S@Se"),
+        ("Mo on a W site", "Mo@W"),
+        ("ad_Se", "ad_Se@W"),
+        ("adSe@W", "ad_Se@W"),
+        ("Se_ad", "ad_Se@W"),
+    ],
+)
+def test_spellings_of_papers_are_answered_with_a_notation_that_builds_or_lists(
+    wse2: Atoms, notation: str, reading: str
+) -> None:
+    with pytest.raises(GeometryError) as error:
+        build_defect(wse2, (4, 4), notation)
+    offered = error.value.fix.removeprefix("write ").split(" or ")
+    assert reading in offered
+    for name in offered:
+        if "+" not in name:
+            assert build_defect(wse2, (4, 4), name).name == name
+            continue
+        with pytest.raises(GeometryError, match="not determined"):
+            build_defect(wse2, (4, 4), name)
+
+
+def test_only_sites_of_the_sheet_are_offered() -> None:
+    sheet = monolayer(("B", "N"), prototype="honeycomb", a=2.5)
+    for notation in ("junk", "i_B", "ad_C", "V_B:left", "VNCB", ""):
+        with pytest.raises(GeometryError) as error:
+            build_defect(sheet, (3, 3), notation)
+        assert "W" not in error.value.fix
+        assert "Se" not in error.value.fix
+        if notation == "VNCB":
+            assert error.value.fix == "write v_N+C@B"
+
+
+@pytest.mark.parametrize("notation", ["Se@Se", "W_W:middle", "Se_Se#1", "X@Se", "v_X", "I_Se", "I_Se:top"])
+def test_what_changes_nothing_or_may_be_an_interstitial_is_not_built(wse2: Atoms, notation: str) -> None:
+    with pytest.raises(GeometryError, match=r"changes nothing|no chemical element|two readings"):
+        build_defect(wse2, (3, 3), notation)
+    assert build_defect(wse2, (3, 3), "I@Se").atoms.get_chemical_formula() == "ISe17W9"
+
+
+def test_vanadium_is_spelled_out_where_a_defect_is_described(wse2: Atoms) -> None:
+    assert build_defect(wse2, (3, 3), "V@Se").description.startswith("vanadium on a Se site")
+
+
+def test_a_large_number_of_an_arrangement_is_refused_at_once(wse2: Atoms) -> None:
+    with pytest.raises(GeometryError, match="too small"):
+        build_defect(wse2, (4, 4), "v_Se+v_Se~99999999")  # counting up to it would take days
+    assert len(build_defect(wse2, (12, 12), "v_Se+v_Se~40").vacant) == 2
+
+
+def test_a_later_part_that_fits_nowhere_is_named_before_choices_are_offered(wse2: Atoms) -> None:
+    for notation, message in (
+        ("v_Se+v_Se+v_Te", "No site"),
+        ("v_W+v_Se+v_Se:middle~1", "No site"),
+        ("v_Se#1+v_Se+v_Se#999", "no site #999"),
+    ):
+        with pytest.raises(GeometryError, match=message):
+            build_defect(wse2, (4, 4), notation)
 
 
 def choices(error: GeometryError) -> list[str]:

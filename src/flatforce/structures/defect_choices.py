@@ -33,8 +33,13 @@ def no_site(lattice: Lattice, part: PointDefect) -> GeometryError:
     The error, to be raised.
     """
     formula = lattice.primitive.get_chemical_formula()
+    symbols, sides = lattice.primitive.get_chemical_symbols(), lattice.sides
+    kinds = dict.fromkeys(f"{symbol} {side}" for symbol, side in zip(symbols, sides, strict=True))
+    sites = "list its sites: flatforce defect sites STRUCTURE"
+    if part.site_symbol == "V" and part.kind == "substitution" and part.symbol in symbols:
+        sites = f"write v_{part.symbol} for a {part.symbol} vacancy, or {sites}"
     return GeometryError(
-        f"No site of {formula} fits {part}.", fix="list its sites: flatforce defect sites STRUCTURE"
+        f"No site of {formula} fits {part}.", why=f"the sites are {', '.join(kinds)}", fix=sites
     )
 
 

@@ -176,7 +176,7 @@ class Lattice:
         return float(np.hypot(np.linalg.norm(lateral), height))
 
     def arrangements(
-        self, part: PointDefect, others: Sequence[Placement], *, count: int
+        self, part: PointDefect, others: Sequence[Placement], *, count: int, farthest: float = float("inf")
     ) -> list[Arrangement]:
         """List the distinct places of a part beside others, nearest to the first of them first.
 
@@ -188,16 +188,19 @@ class Lattice:
             Parts that have their sites.
         count
             How many to return.
+        farthest
+            Å. Fewer are returned once those nearer than this are all found.
 
         Returns
         -------
-        (count,) arrangements, ordered by the distances to the parts before; equal distances in the order of the file.
+        (count,) arrangements or fewer, ordered by the distances to the parts before; equal distances in the order of the file.
         """
         width = abs(np.linalg.det(self.vectors)) / np.linalg.norm(self.vectors, axis=1).max()
         shells = 2
         while True:
-            groups = self._groups(part, others, shells, max_distance=(shells - 1) * float(width), count=count)
-            if len(groups) >= count:
+            max_distance = (shells - 1) * float(width)
+            groups = self._groups(part, others, shells, max_distance=max_distance, count=count)
+            if len(groups) >= count or max_distance > farthest:
                 return groups[:count]
             shells *= 2
 

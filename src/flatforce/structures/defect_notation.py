@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from ase.data import atomic_numbers
+from ase.data import chemical_symbols
 
 from flatforce.core.errors import GeometryError
+from flatforce.structures.defect_suggestions import examples, suggest, suggest_side
 
 Side: TypeAlias = Literal["top", "middle", "bottom"]
 Kind: TypeAlias = Literal["vacancy", "substitution", "adatom"]
@@ -21,12 +22,7 @@ _SUBSTITUTION = re.compile(rf"(?P<symbol>{_ELEMENT})[_@](?P<site>{_ELEMENT})")
 _PLACE = re.compile(
     r"(?P<change>[^:#~]*)(?::(?P<side>[a-z]+))?(?:#(?P<index>[0-9]+)|~(?P<shell>[1-9][0-9]*))?", re.ASCII
 )
-_INTERSTITIAL = re.compile(
-    r"(?:i_|int(?:er|erstitial)?[_(])(?P<symbol>[a-z]{1,2})\)?|[a-z]{1,2}_i", re.IGNORECASE
-)
-
-EXAMPLES = "v_Se, v_Se:top, Mo@W, S@Se#12, ad_Se@W:top, or a complex such as v_Se:top+v_Se:bottom~1"
-"""One of each form, for messages."""
+_ELEMENTS = frozenset(chemical_symbols[1:])
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ class PointDefect:
         """The change in words, such as `Se vacancy`."""
         return {
             "vacancy": f"{self.site_symbol} vacancy",
-            "substitution": f"{self.symbol} on a {self.site_symbol} site",
+            "substitution": f"{'vanadium' if self.symbol == 'V' else self.symbol} on a {self.site_symbol} site",
             "adatom": f"{self.symbol} adatom on {self.site_symbol}",
         }[self.kind]
 
@@ -73,7 +69,7 @@ def parse_defect(notation: str, *, species: Collection[str] = ()) -> list[PointD
     ----------
     notation
         Parts joined by `+`. Vacancy: `v_Se`, `vac_Se`, `V_Se`, `VSe`, `Vac(Se)`. Substitution or antisite: `Mo@W`, or
-        `Mo_W`; vanadium only as `V@W`. Adatom: `ad_Se@W`. Each part may end in `:top`, `:middle` or `:bottom`, and
+        `Mo_W`; vanadium and iodine only with @. Adatom: `ad_Se@W`. Each part may end in `:top`, `:middle` or `:bottom`, and
         then in `#12` (site of the pristine supercell) or `~1` (nearest distinct arrangement with the parts before).
     species
         Symbols of the sheet: where it holds vanadium, `V_Se` and `VSe` have two readings and are refused.
@@ -85,26 +81,19 @@ def parse_defect(notation: str, *, species: Collection[str] = ()) -> list[PointD
     Raises
     ------
     GeometryError
-        If a part cannot be read, or has two readings.
+        If a part cannot be read, has two readings, or changes nothing.
     """
     words = [word.strip() for word in notation.split("+")]
-    if not words[-1] and words[0]:
+    if (neutral := re.sub(r"[:^]?(?:\+[0-9]*)+$", "", notation.strip())) and neutral != notation.strip():
         raise GeometryError(
-            f"The defect {notation!r} ends with a +.",
+            f"The defect {notation!r} ends with a + or a charge.",
             why="the sign joins the parts of a complex; charge states are not part of the notation",
-            fix=f"write {words[0]}",
+            fix=f"write {neutral}",
         )
-    parts = [_parse_part(word) for word in words]
+    parts = [_parse_part(word, species) for word in words]
     symbols = set(species) | {part.symbol for part in parts if part.symbol is not None}
     for word, part in zip(words, parts, strict=True):
-        if "V" in symbols and _has_two_readings(word):
-            suffix = str(part).removeprefix(f"v_{part.site_symbol}")
-            raise GeometryError(
-                f"The defect {word!r} has two readings.",
-                why="V stands for a vacancy and for vanadium, and vanadium is among the species",
-                fix=f"write {part} for a {part.description}, or V@{part.site_symbol}{suffix} for vanadium "
-                f"on a {part.site_symbol} site",
-            )
+        _check_reading(word, part, symbols)
     return parts
 
 
@@ -169,34 +158,55 @@ def _without_place(part: PointDefect) -> str:
     return str(PointDefect(part.kind, part.site_symbol, part.symbol, part.side))
 
 
-def _parse_part(word: str) -> PointDefect:
+def _check_reading(word: str, part: PointDefect, symbols: Collection[str]) -> None:
+    """Refuse V_Se where V may be vanadium, I_Se, where I may be an interstitial, and Se@Se, which changes nothing."""
+    site = part.site_symbol
+    suffix = str(replace(part, kind="vacancy", symbol=None)).removeprefix(f"v_{site}")
+    match = _VACANCY.match(word)
+    if "V" in symbols and match is not None and match["mark"] == "V":
+        raise GeometryError(
+            f"The defect {word!r} has two readings.",
+            why="V stands for a vacancy and for vanadium, and vanadium is among the species",
+            fix=f"write {part} for a {part.description}"
+            + ("" if site == "V" else f", or V@{site}{suffix} for vanadium on a {site} site"),
+        )
+    if word.startswith("I_"):
+        raise GeometryError(
+            f"The defect {word!r} has two readings.",
+            why="I stands for iodine and for an interstitial; interstitials have no notation",
+            fix=f"write {part} for iodine on a {site} site, or ad_{site}@{site} for a {site} adatom",
+        )
+    if part.kind == "substitution" and part.symbol == site:
+        raise GeometryError(
+            f"The defect {word!r} changes nothing.",
+            why=f"a {site} site holds {site} in the pristine sheet",
+            fix=f"write v_{site}{suffix} for a {site} vacancy, or another species before the @",
+        )
+
+
+def _parse_part(word: str, species: Collection[str]) -> PointDefect:
     match = _PLACE.fullmatch(word)
     side: Side | None = None if match is None else match["side"]  # type: ignore[assignment]  # checked next
     if match is None or (side is not None and side not in get_args(Side)):
         raise GeometryError(
             f"The defect {word!r} cannot be read.",
             why="after the change come :top, :middle or :bottom, and then #12 (site) or ~1 (nearest arrangement)",
-            fix=f"write {EXAMPLES}",
+            fix=f"write {suggest_side(word) or examples(species)}",
         )
     change = match["change"]
-    part = _parse_change(change)
-    if part is None:
-        readings = [reading + word.removeprefix(change) for reading in _similar(change)]
-        interstitial = _INTERSTITIAL.fullmatch(change)
+    parsed = _parse_change(change)
+    unknown = [text for text in (parsed or ())[1:] if text is not None and text not in _ELEMENTS]
+    if parsed is None or unknown:
+        readings, why = suggest(change, species=species)
+        offered = " or ".join(reading + word.removeprefix(change) for reading in readings)
         raise GeometryError(
-            f"The defect {word!r} cannot be read.",
-            why="interstitials have no notation; an atom above the sheet is an adatom"
-            if interstitial
-            else "",
-            fix=f"write {' or '.join(readings) if readings else EXAMPLES}",
+            f"{unknown[0]} in {word!r} is no chemical element."
+            if unknown
+            else f"The defect {word!r} cannot be read.",
+            why=why or (f"the sheet holds {' and '.join(sorted(species))}" if unknown and species else ""),
+            fix=f"write {offered or examples(species)}",
         )
-    kind, site_symbol, symbol = part
-    for element in (symbol, site_symbol):
-        if element is not None and element not in atomic_numbers:
-            raise GeometryError(
-                f"{element} in {word!r} is no chemical element.",
-                fix=f"write {EXAMPLES}, with element symbols",
-            )
+    kind, site_symbol, symbol = parsed
     index = None if match["index"] is None else int(match["index"])
     shell = None if match["shell"] is None else int(match["shell"])
     return PointDefect(kind, site_symbol, symbol, side, index, shell)
@@ -211,32 +221,3 @@ def _parse_change(change: str) -> tuple[Kind, str, str | None] | None:
     if match := _SUBSTITUTION.fullmatch(change):
         return "substitution", match["site"], match["symbol"]
     return None
-
-
-def _has_two_readings(word: str) -> bool:
-    """Whether a vacancy is written with a single capital V."""
-    match = _VACANCY.match(word)
-    return match is not None and match["mark"] == "V"
-
-
-def _similar(change: str) -> list[str]:
-    """List notations that a text without meaning may stand for."""
-    letters = re.sub(r"[{}$]", "", change)
-    pattern = r"(?P<first>vac|ad_[a-z]{1,2}(?=@)|[a-z]{1,2})[_@(]?(?P<second>[a-z]{1,2})\)?"
-    readings = []
-    if interstitial := _INTERSTITIAL.fullmatch(letters):
-        symbol = (interstitial["symbol"] or letters[:-2]).capitalize()
-        readings = [f"ad_{symbol}@W"] if symbol in atomic_numbers else []
-    for length in (1, 2):  # an element symbol before the separator, or two that stand side by side
-        limited = pattern.replace("[a-z]{1,2})[_", f"[a-z]{{{length}}})[_")
-        match = re.fullmatch(limited, letters, re.IGNORECASE)
-        if match is None or match["second"].capitalize() not in atomic_numbers:
-            continue
-        first, second = match["first"], match["second"].capitalize()
-        if first.lower() in {"v", "vac"}:
-            readings.append(f"v_{second}")
-        elif first.lower().startswith("ad_") and first[3:].capitalize() in atomic_numbers:
-            readings.append(f"ad_{first[3:].capitalize()}@{second}")
-        elif first.capitalize() in atomic_numbers:
-            readings.append(f"{first.capitalize()}@{second}")
-    return list(dict.fromkeys(readings))

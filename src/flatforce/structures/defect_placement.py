@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from flatforce.core.errors import GeometryError
 from flatforce.structures.defect_choices import (
     MAX_CHOICES,
@@ -55,10 +57,13 @@ def choose_sites(lattice: Lattice, repeats: tuple[int, int], parts: Sequence[Poi
             f"The first part {parts[0]} has no part before it to which ~{parts[0].shell} could refer.",
             fix=f"write {replace(parts[0], shell=None)}, and ~1 after a later part",
         )
-    placements = [_choose_first(lattice, repeats, parts)]
-    for number, part in enumerate(parts[1:], start=1):
+    for part in parts:
         if not lattice.candidates(replace(part, index=None)):
             raise no_site(lattice, part)
+        if part.index is not None:
+            numbered_site(lattice, repeats, part)
+    placements = [_choose_first(lattice, repeats, parts)]
+    for number, part in enumerate(parts[1:], start=1):
         if part.index is None:
             placements.append(_choose_next(lattice, repeats, parts, number, placements))
             continue
@@ -140,8 +145,6 @@ def _choose_first(lattice: Lattice, repeats: tuple[int, int], parts: Sequence[Po
     if part.index is not None:
         return numbered_site(lattice, repeats, part)
     candidates = [Placement(part, basis, (0, 0), facing) for basis, facing in lattice.candidates(part)]
-    if not candidates:
-        raise no_site(lattice, part)
     order = central_order(lattice.primitive.repeat((*repeats, 1)))
     groups: dict[Key, list[Placement]] = {}
     for placed in candidates if len(candidates) > 1 else []:
@@ -171,12 +174,16 @@ def _choose_next(
 ) -> Placement:
     part = parts[number]
     if part.shell is not None:
-        arrangement = lattice.arrangements(part, others, count=part.shell)[-1]
-        fitting = _fitting(lattice, repeats, arrangement, others)
+        arrangements = lattice.arrangements(
+            part, others, count=part.shell, farthest=_largest_distance(lattice, repeats)
+        )
+        fitting = []
+        if len(arrangements) == part.shell:
+            fitting = _fitting(lattice, repeats, arrangements[-1], others)
         if not fitting:
             raise GeometryError(
                 f"The supercell of {repeats[0]} × {repeats[1]} is too small for {part}.",
-                why=f"the parts are {arrangement.distances[0]:.2f} Å apart, and a periodic image is nearer",
+                why="a periodic image of a part before would be nearer than that part",
                 fix="take a larger supercell, or a smaller number after ~",
             )
         return fitting[0]
@@ -202,6 +209,12 @@ def _choose_next(
             if (fitting := _fitting(lattice, repeats, arrangement, others))
         ],
     )
+
+
+def _largest_distance(lattice: Lattice, repeats: tuple[int, int]) -> float:
+    """Å. No site of the supercell is farther than this from the nearest image of another."""
+    edges = np.linalg.norm(lattice.vectors, axis=1) @ np.array(repeats)
+    return float(edges / 2 + np.ptp(lattice.heights))
 
 
 def _fitting(
