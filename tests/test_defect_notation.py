@@ -23,6 +23,7 @@ from flatforce.structures.defect_notation import (
 from flatforce.structures.defect_sites import numbered_sites
 from flatforce.structures.defects import build_defect, place_defect
 from flatforce.structures.prototypes import monolayer
+from flatforce.studies.session import Session
 
 ELEMENTS = st.sampled_from(["V", "S", "Se", "W", "Mo", "N", "C", "Co", "O", "I", "Ac", "Sc"])
 SIDES = st.sampled_from([None, *get_args(Side)])
@@ -339,3 +340,10 @@ def test_a_complex_placed_at_random_stays_together(seed: int) -> None:
     second = place_defect(wse2, (4, 4), "v_Se:top+v_Se:bottom~1", occupied=[first], rng=rng)
     cell = build_defect(wse2, (4, 4), f"{first}+{second}")
     assert cell.pristine.get_distance(cell.sites[1], cell.sites[2], mic=True) == pytest.approx(3.36)
+
+
+def test_a_session_names_the_species_of_the_sheet_in_its_message() -> None:
+    sheet = monolayer(("B", "N"), prototype="honeycomb", a=2.5)
+    with pytest.raises(GeometryError, match="v_B"):
+        Session().defect_name(sheet, "junk")
+    assert Session().defect_name(sheet, "V_B") == "v_B"

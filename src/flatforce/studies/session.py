@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from flatforce.core.errors import ConfigError
+from flatforce.core.errors import ConfigError, GeometryError
 from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
 
@@ -125,7 +125,7 @@ class Session:
         Parameters
         ----------
         source
-            The primitive cell; it is read only where the spelling may have two readings.
+            The primitive cell; it is read only where the spelling is not the canonical one.
         notation
             Notation of the defect.
 
@@ -135,9 +135,9 @@ class Session:
         """
         from flatforce.structures.defect_notation import canonical_name
 
-        name = canonical_name(notation)
-        if name == notation:
-            return name
+        with suppress(GeometryError):  # raised again below, with the species of the sheet in its message
+            if canonical_name(notation) == notation:
+                return notation
         return canonical_name(notation, species=set(self.structure(source).get_chemical_symbols()))
 
     def member(self, spec: str) -> Session:
