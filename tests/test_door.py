@@ -135,6 +135,7 @@ def test_a_result_describes_itself_in_a_few_lines(waves: PhononResult) -> None:
 def test_results_go_to_phonopy(waves: PhononResult) -> None:
     phonon = waves.to_phonopy()
     phonon.run_qpoints([[0, 0, 0]])
+    assert phonon.qpoints is not None
     frequencies = np.sort(phonon.qpoints.frequencies[0])
     np.testing.assert_allclose(frequencies[3:], np.sort(waves.gamma)[3:], rtol=1e-4)
 

@@ -141,7 +141,7 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     wider.set_cell(wider.cell.array * [[1.01], [1.01], [1.0]], scale_atoms=True)
     write(tmp_path / "unit.extxyz", wider, format="extxyz")
     conflict = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
-    assert "another structure" in str(conflict.exception)
+    assert "input structure: another" in str(conflict.exception)
     refused = CliRunner().invoke(app, [*command, "--kind", "xz", "-o", str(tmp_path / "bad")])
     assert "no strain" in str(refused.exception)
 

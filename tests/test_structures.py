@@ -15,7 +15,13 @@ from flatforce.structures.defects import build_defect
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.sheet import as_slab, membrane_stress, slab_virial_residual, unwrapped_heights
 from flatforce.structures.strain import apply_strain, rattle_positions
-from flatforce.structures.symmetry import RELAXED_SYMPREC, centre_on_symmetric_site, find_symmetry, symmetrise
+from flatforce.structures.symmetry import (
+    RELAXED_SYMPREC,
+    centre_on_symmetric_site,
+    find_symmetry,
+    symmetrise,
+    symmetry_dataset,
+)
 
 
 def test_sheet_cut_by_the_boundary_is_made_whole(unit: Atoms) -> None:
@@ -165,3 +171,11 @@ def test_substitution_brings_its_own_mass(unit: Atoms) -> None:
     ]
     assert [masses[i] for i in changed] == pytest.approx([78.971])
     assert made.atoms.get_masses()[-1] == pytest.approx(183.84)
+
+
+def test_coincident_atoms_have_no_symmetry_whatever_was_imported_before() -> None:
+    """spglib returns None or raises, by a switch that phonopy sets for the whole process."""
+    atoms = Atoms("Se2", positions=[[0, 0, 7], [0, 0, 7]], cell=[3, 3, 14], pbc=True)
+    assert symmetry_dataset(atoms) is None
+    with pytest.raises(GeometryError, match="no symmetry"):
+        find_symmetry(atoms)

@@ -11,7 +11,7 @@ from flatforce.core.hashing import hash_value
 from flatforce.core.results import read_record, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from flatforce.core.config import Config
@@ -46,7 +46,7 @@ class Identity:
         revision: int = 1,
         excluded: Sequence[str] = (),
         sections: Sequence[str] | None = None,
-        **more: Any,
+        more: Mapping[str, Any] | None = None,
     ) -> Self:
         """Build the identity from a configuration.
 
@@ -64,7 +64,7 @@ class Identity:
             Settings, as `name` or `section.name`, that do not change the result, such as the number of workers.
         sections
             Top-level settings that the stage reads, where the configuration is one of a whole study; all if None.
-        **more
+        more
             Further settings that are not part of the configuration, such as the name of a defect.
 
         Returns
@@ -80,7 +80,7 @@ class Identity:
         for values in (settings, non_default):
             for name in excluded:
                 _remove(values, name)
-        extra = to_json(more)
+        extra = to_json(dict(more or {}))
         return cls(kind, settings | extra, inputs, revision, non_default | extra)
 
     @property

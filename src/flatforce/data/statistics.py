@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-import spglib
 from scipy.linalg import eigh
 
 from flatforce.core.outcome import Outcome
@@ -18,6 +17,7 @@ from flatforce.data.curation.diversity import descriptors
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import get_labels, material_of
 from flatforce.data.splits import find_trajectories
+from flatforce.structures.symmetry import symmetry_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,9 +167,7 @@ def statistics(frames: Sequence[Atoms], *, with_map: bool = True, progress: Prog
 
 def _space_group(frame: Atoms) -> int:
     os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it writes a line for each rattled frame it cannot decide
-    dataset = spglib.get_symmetry_dataset(
-        (frame.cell.array, frame.get_scaled_positions(), frame.numbers), symprec=SYMPREC
-    )
+    dataset = symmetry_dataset(frame, symprec=SYMPREC)
     return 0 if dataset is None else int(dataset.number)
 
 

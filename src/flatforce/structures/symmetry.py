@@ -64,6 +64,28 @@ class Symmetry:
         return [np.asarray(cell.T @ rotation @ inverse.T) for rotation in self.rotations]
 
 
+def symmetry_dataset(atoms: Atoms, *, symprec: float = SYMPREC) -> spglib.SpglibDataset | None:
+    """Ask spglib for the symmetry of a structure.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    symprec
+        Å, symmetry tolerance.
+
+    Returns
+    -------
+    The dataset of spglib, or None if it finds no symmetry, as where two atoms have the same position.
+    """
+    spglib.error.OLD_ERROR_HANDLING = False  # spglib raises, as it will by default; phonopy sets the same
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    try:
+        return spglib.get_symmetry_dataset(cell, symprec=symprec)
+    except spglib.error.SpglibError:
+        return None
+
+
 def find_symmetry(
     atoms: Atoms, *, symprec: float = SYMPREC, cell_strain: float = MAX_CELL_STRAIN
 ) -> Symmetry:
@@ -87,8 +109,7 @@ def find_symmetry(
     GeometryError
         If spglib finds no symmetry, or an operation does not map the atoms onto each other.
     """
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    data = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    data = symmetry_dataset(atoms, symprec=symprec)
     if data is None:
         raise GeometryError(
             "spglib finds no symmetry operations of the structure.",

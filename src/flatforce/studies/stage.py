@@ -157,7 +157,7 @@ class Stage:
             revision=self.revision,
             excluded=self.excluded,
             sections=self.sections,
-            **self.settings(),
+            more=self.settings(),
         )
 
     def is_finished(self, session: Session, folder: Path) -> bool:

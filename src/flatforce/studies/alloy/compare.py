@@ -41,19 +41,21 @@ class ModelComparisonStage(ClusterExpansionStage):
     def compute(self, context: Context) -> Outcome:
         """Evaluate the force fields on all orderings, then fit and score every model on the same splits."""
         from flatforce.data.frames import read_labelled
-        from flatforce.properties.alloys.compared_models import ComparisonSettings, compare_on_table
+        from flatforce.properties.alloys.compared_models import (
+            ComparisonData,
+            ComparisonSettings,
+            compare_on_table,
+        )
 
         study, lattice, table = self.config, self.lattice, self.read_table()
         force_fields: dict[str, ForceFieldEnergies] = {}
         for label, spec in study.compare.force_fields.items():
             force_fields[label] = self._energies(context, table, spec)
             context.progress(len(force_fields), len(study.compare.force_fields), f"energies by {label}")
+        frames = None if self.frames is None else read_labelled(dataset_path(self.frames))
         return compare_on_table(
-            lattice,
-            table,
+            ComparisonData(lattice, table, force_fields, frames),
             ComparisonSettings(study.compare, study.splits, study.expansion, study.energies),
-            force_fields=force_fields,
-            frames=None if self.frames is None else read_labelled(dataset_path(self.frames)),
             folder=context.folder,
             progress=context.progress,
         )

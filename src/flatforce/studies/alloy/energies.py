@@ -81,7 +81,7 @@ class AlloyEnergiesStage(AlloyStage):
     def compute(self, context: Context) -> Outcome:
         """Relax all orderings, or read their relaxations."""
         from flatforce.data.frames import read_labelled
-        from flatforce.properties.alloys.energies import energies_by_labels, energies_by_model
+        from flatforce.properties.alloys.energies import DftLabels, energies_by_labels, energies_by_model
         from flatforce.properties.alloys.formation import make_table
         from flatforce.properties.alloys.labelled import energies_from_frames
 
@@ -92,15 +92,8 @@ class AlloyEnergiesStage(AlloyStage):
         sheets = read_orderings(lattice, self.config, self.orderings)
         potential = context.potential if self.with_model else None
         if self.labels is not None:
-            results, frames = energies_by_labels(
-                lattice,
-                sheets,
-                self.labels,
-                config,
-                cache=context.folder / "labels",
-                guide=potential,
-                progress=progress,
-            )
+            labels = DftLabels(self.labels, context.folder / "labels", potential)
+            results, frames = energies_by_labels(lattice, sheets, labels, config, progress=progress)
             return replace(make_table(lattice, results, config), labelled_frames=tuple(frames))
         results = energies_by_model(lattice, sheets, context.potential, config, progress=progress)
         return replace(make_table(lattice, results, config), model=context.potential.spec)
@@ -118,11 +111,13 @@ class ClusterExpansionStage(AlloyStage):
 
     def inputs(self) -> dict[str, Source | str | None]:
         """Return parent and table."""
-        return {**super().inputs(), "table": self.table / "table.csv"}
+        from flatforce.studies.alloy.files import table_file
+
+        return {**super().inputs(), "table": table_file(self.table)}
 
     def problems(self, session: Session) -> Iterator[FlatforceError]:
         """Check that the table is of this alloy and large enough."""
-        yield from super().problems(session) or collected(self.read_table)
+        yield from list(super().problems(session)) or collected(self.read_table)
 
     def read_table(self) -> AlloyTable:
         """Read the table, and refuse one of another alloy."""

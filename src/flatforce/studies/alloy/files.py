@@ -64,6 +64,22 @@ def check_table(lattice: AlloyLattice, table: AlloyTable) -> None:
         )
 
 
+def table_file(folder: Path) -> Path:
+    """Find the file of a table of formation energies.
+
+    Parameters
+    ----------
+    folder
+        Result folder of `flatforce alloy energies`.
+
+    Returns
+    -------
+    Path of its `table.csv`; a folder of another command raises an error.
+    """
+    read_record(folder, kind=AlloyTable.kind, made_by="alloy energies")
+    return folder / "table.csv"
+
+
 def read_table(folder: Path) -> AlloyTable:
     """Read a table of formation energies.
 
@@ -79,7 +95,7 @@ def read_table(folder: Path) -> AlloyTable:
     record = read_record(folder, kind=AlloyTable.kind, made_by="alloy energies")
     details = record["details"]
     species = tuple(details["species"])
-    with (folder / "table.csv").open(encoding="utf-8") as stream:
+    with table_file(folder).open(encoding="utf-8") as stream:
         rows = tuple(_read_row(line, concentration_columns(species)) for line in csv.DictReader(stream))
     return AlloyTable(
         details["system"],
