@@ -20,10 +20,11 @@ from flatforce.active.calibration import (
     empirical_coverage,
 )
 from flatforce.active.cross_conformal import Fold, UncertainModel
-from flatforce.active.dynamics import run_dynamics
+from flatforce.active.dynamics import continue_trajectories, run_dynamics, start_trajectories
 from flatforce.active.dynamics_config import DynamicsConfig
 from flatforce.active.selection import CandidatePool, select
 from flatforce.active.surrogate import Surrogate
+from flatforce.active.trajectories import Trajectory
 from flatforce.active.uncertainty import DescriptorDistance, committee_uncertainty, force_standard_deviation
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError, ModelError
@@ -338,7 +339,7 @@ def test_positions_of_springs_have_the_boltzmann_distribution() -> None:
     config = DynamicsConfig(
         temperatures=[temperature], time_step=step, steps=1500, friction=0.2 / step, sampling_interval=3
     )
-    (trajectory,) = run_dynamics(potential, [minimum], config, seed=1)
+    (trajectory,) = run_dynamics(potential, start_trajectories([minimum], config, seed=1), config)
     displacements = np.array([frame.positions - minimum.positions for frame in trajectory.frames[50:]])
     displacements -= displacements.mean(axis=1, keepdims=True)
     expected = units.kB * temperature / stiffness * (1 - 1 / len(minimum))
@@ -356,7 +357,7 @@ def test_the_barostat_reaches_the_requested_tension() -> None:
         barostat_time=80.0,
         sampling_interval=100,
     )
-    trajectories = run_dynamics(load(EMT), [sheet] * 6, config, seed=0)
+    trajectories = run_dynamics(load(EMT), start_trajectories([sheet] * 6, config, seed=0), config)
     means = np.array([np.mean(trajectory.tension[200:]) for trajectory in trajectories])
     error = means.std() / np.sqrt(5)  # over trajectories: the tensions of one are correlated for long
     assert error < 0.05
@@ -381,13 +382,14 @@ def test_a_trajectory_for_which_the_model_fails_ends_alone(monkeypatch: pytest.M
 
     monkeypatch.setattr(potential.backend, "predict", predict_unless_close)
     config = DynamicsConfig(temperatures=[10.0, 4000.0], steps=60, sampling_interval=20, friction=0.05)
-    cold, hot = run_dynamics(potential, [sheet], config, seed=0)
+    cold, hot = run_dynamics(potential, start_trajectories([sheet], config, seed=0), config)
     assert cold.steps == 60
     assert len(cold.frames) == 3
     assert hot.steps < 60
     assert "NaN" in hot.end_reason
     monkeypatch.setattr(potential.backend, "predict", predict)
-    completed, restarted = run_dynamics(potential, [sheet], config, seed=1, previous=[cold, hot])
+    continued = continue_trajectories(start_trajectories([sheet], config, seed=1), [cold, hot])
+    completed, restarted = run_dynamics(potential, continued, config)
     assert len(completed.kinetic_temperature) == 60  # all its steps were done before
     assert len(restarted.kinetic_temperature) == restarted.steps == 60  # it starts again with another model
     assert not restarted.end_reason
@@ -429,11 +431,15 @@ def test_a_trajectory_stops_at_the_uncertainty_threshold() -> None:
     def largest_force(_: Atoms, prediction: Prediction) -> float:
         return float(np.abs(prediction.forces).max())
 
-    trajectories = run_dynamics(load(EMT), [sheet], config, seed=0, max_uncertainty=largest_force)
+    def run() -> list[Trajectory]:
+        started = start_trajectories([sheet], config, seed=0)
+        return run_dynamics(load(EMT), started, config, max_uncertainty=largest_force)
+
+    trajectories = run()
     hot = next(trajectory for trajectory in trajectories if trajectory.temperature == 600.0)
     assert "the force uncertainty was" in hot.end_reason
     assert hot.frames[-1].info["force_uncertainty"] > 0.5
     assert all(frame.info["force_uncertainty"] <= 0.5 for frame in hot.frames[:-1])
     assert len(hot.kinetic_temperature) < 60
-    repeated = run_dynamics(load(EMT), [sheet], config, seed=0, max_uncertainty=largest_force)
+    repeated = run()
     assert repeated[1].frames[-1].positions == pytest.approx(hot.frames[-1].positions)

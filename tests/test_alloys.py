@@ -17,7 +17,7 @@ from flatforce.models import load
 from flatforce.properties.alloys.cluster_expansion import select_and_fit
 from flatforce.properties.alloys.config import AlloyEnergyConfig, ClusterExpansionConfig
 from flatforce.properties.alloys.design import make_designs
-from flatforce.properties.alloys.energies import energies_by_labels, energies_by_model, slab
+from flatforce.properties.alloys.energies import DftLabels, energies_by_labels, energies_by_model, slab
 from flatforce.properties.alloys.formation import make_table
 from flatforce.properties.alloys.labelled import energies_from_frames
 from flatforce.properties.alloys.mapping import map_to_lattice, ordering_groups
@@ -25,7 +25,7 @@ from flatforce.properties.alloys.regression import fit_parameters
 from flatforce.properties.alloys.scores import lower_hull
 from flatforce.properties.alloys.table import OrderingEnergy
 from flatforce.reference.config import AseSettings, LabelConfig, LabelRelaxation
-from flatforce.reference.relaxation import relax_by_labels
+from flatforce.reference.relaxation import RelaxationStart, relax_by_labels
 from flatforce.structures.alloy_config import AlloyConfig
 from flatforce.structures.alloys import AlloyLattice, alloy_lattice
 from flatforce.structures.orderings import enumerate_orderings, make_sqs, random_orderings
@@ -325,12 +325,12 @@ def test_labels_and_a_guide_end_where_the_force_field_relaxes(
     orderings = enumerate_orderings(metals, max_cells=2)
     labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=2)
     config = AlloyEnergyConfig()
-    solved, frames = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
+    solved, frames = energies_by_labels(metals, orderings, DftLabels(labels, tmp_path, load(EMT)), config)
     labelled = make_table(metals, solved, AlloyEnergyConfig(max_distance=0.6, max_mismatch=0.005))
     own = {row.name: row.formation_energy for row in table.rows}
     for row in labelled.rows:
         assert row.formation_energy == pytest.approx(own[row.name], abs=1.0)
-    again, same = energies_by_labels(metals, orderings, labels, config, cache=tmp_path, guide=load(EMT))
+    again, same = energies_by_labels(metals, orderings, DftLabels(labels, tmp_path, load(EMT)), config)
     assert [result.energy for result in again] == [result.energy for result in solved]
     assert len(same) == len(frames)
     reread = make_table(
@@ -350,7 +350,9 @@ def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
     )
     free = 3 * len(start) + 9
     target = LabelRelaxation(max_force=0.01, max_stress=0.05, max_steps=40)
-    (path,) = relax_by_labels([start], labels, target, cache=tmp_path, curvatures=[8.0 * np.eye(free)])
+    (path,) = relax_by_labels(
+        [RelaxationStart(start, labels.settings, 8.0 * np.eye(free))], labels, target, cache=tmp_path
+    )
     assert path.relaxed
     assert len(list(tmp_path.glob("*.json"))) == len(path.frames)  # each step is followed from the same guess
     assert len(path.frames) > 3
@@ -422,7 +424,7 @@ def test_a_worker_that_cannot_start_ends_the_relaxation(metals: AlloyLattice, tm
         launcher=["a-launcher-that-is-not-here"],
     )
     orderings = enumerate_orderings(metals, max_cells=1)
-    solved, frames = energies_by_labels(metals, orderings, labels, AlloyEnergyConfig(), cache=tmp_path)
+    solved, frames = energies_by_labels(metals, orderings, DftLabels(labels, tmp_path), AlloyEnergyConfig())
     assert frames == []
     assert all("a-launcher-that-is-not-here" in result.failure for result in solved)
 

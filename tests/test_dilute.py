@@ -28,14 +28,7 @@ EXACT = 1e-5
 
 
 def dilute(embedded: Embedding, mesh: int) -> DiluteLimit:
-    return dilute_limit(
-        embedded.force_constants,
-        embedded.cell,
-        embedded.host,
-        DiluteConfig(mesh=mesh),
-        radii=RADII,
-        broadening=BROADENING,
-    )
+    return dilute_limit(embedded, DiluteConfig(mesh=mesh), radii=RADII, broadening=BROADENING)
 
 
 def modes(embedded: Embedding) -> tuple[FloatArray, FloatArray]:

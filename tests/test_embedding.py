@@ -18,7 +18,7 @@ from flatforce.properties.phonons.defects.embedded_spectra import embedded_spect
 from flatforce.properties.phonons.force_constants.embedding import Embedding, embed
 from flatforce.properties.phonons.force_constants.engines import fill_force_constants
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
-from flatforce.properties.phonons.force_constants.large_cell import nearest_vectors, site_group
+from flatforce.properties.phonons.force_constants.large_cell import RelaxedCell, nearest_vectors, site_group
 from flatforce.properties.phonons.force_constants.local_rows import local_rows
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.structures.defects import build_defect
@@ -38,7 +38,7 @@ def embedded(
     primitive = pad_vacuum(unit, potential.cutoff)
     small = build_defect(primitive, (3, 3), defect)
     config = EmbedConfig.model_validate(settings)
-    return embed(potential, primitive, small, small.atoms, config, scratch=scratch)
+    return embed(potential, RelaxedCell(primitive, small, small.atoms), config, scratch=scratch)
 
 
 def test_no_defect_changes_nothing(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
@@ -145,7 +145,9 @@ def test_what_does_not_fit_is_refused(potential: Potential, unit: Atoms, tmp_pat
     wider = primitive.copy()
     wider.set_cell(wider.cell.array * [[1.02], [1.02], [1.0]], scale_atoms=True)
     with pytest.raises(GeometryError, match="does not fit"):
-        embed(potential, wider, small, small.atoms, EmbedConfig(supercell=(8, 8)), scratch=tmp_path)
+        embed(
+            potential, RelaxedCell(wider, small, small.atoms), EmbedConfig(supercell=(8, 8)), scratch=tmp_path
+        )
 
 
 def test_operations_are_those_that_keep_the_defect(potential: Potential, unit: Atoms) -> None:

@@ -25,7 +25,7 @@ BROADENING = 0.2
 def along_path(unit: Atoms, defect: str) -> UnfoldedBands:
     embedded = embedded_springs(unit, 6, defect)
     config = UnfoldConfig(broadening=BROADENING, points=40)
-    return unfold_bands(embedded.force_constants, embedded.cell, embedded.host, config)
+    return unfold_bands(embedded, config)
 
 
 def test_unfolding_a_pristine_supercell_gives_its_bands(unit: Atoms) -> None:
@@ -73,9 +73,7 @@ def test_from_the_command_line(unit: Atoms, tmp_path: Path) -> None:
     config = DiluteConfig(mesh=7)
     record = DiluteStage.of(folder, config).run(Session(), tmp_path / "dilute")
     assert record["converged"]
-    direct = dilute_limit(
-        embedded.force_constants, embedded.cell, embedded.host, config, radii=[4.0, 6.0], broadening=0.3
-    )
+    direct = dilute_limit(embedded, config, radii=[4.0, 6.0], broadening=0.3)
     np.testing.assert_allclose(read_arrays(tmp_path / "dilute")["shell_ldos"], direct.shell_ldos, atol=1e-9)
     page = CliRunner().invoke(app, ["report", str(tmp_path)], catch_exceptions=False)
     assert page.exit_code == 0

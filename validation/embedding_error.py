@@ -20,6 +20,7 @@ from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.config import EmbedConfig
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.force_constants.embedding import embed
+from flatforce.properties.phonons.force_constants.large_cell import RelaxedCell
 from flatforce.properties.phonons.force_constants.local_rows import (
     force_constants_by_symmetry,
     irreducible_atoms,
@@ -56,9 +57,7 @@ def main() -> None:
         for radius in (7.0, 10.0, 15.0):
             embedding = embed(
                 potential,
-                primitive,
-                cells[12],
-                relaxed[12],
+                RelaxedCell(primitive, cells[12], relaxed[12]),
                 EmbedConfig(supercell=(18, 18), radius=radius),
                 scratch=Path(scratch),
             )

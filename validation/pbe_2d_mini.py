@@ -21,7 +21,7 @@ from flatforce.core.progress import show_progress
 from flatforce.data.frames import get_labels, read_labelled, write_frames
 from flatforce.reference.config import GpawSettings, LabelConfig, LabelRelaxation
 from flatforce.reference.label import label
-from flatforce.reference.relaxation import relax_by_labels
+from flatforce.reference.relaxation import RelaxationStart, relax_by_labels
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.strain import apply_strain, rattle_positions
 
@@ -126,7 +126,7 @@ def rattle_and_strain(end: Atoms) -> Atoms:
 def relax_all(cache: Path, out: Path, *, workers: int, steps: int) -> None:
     config = LabelConfig(settings=SETTINGS, workers=workers)
     target = LabelRelaxation(max_force=MAX_FORCE, max_stress=MAX_STRESS, max_steps=steps + 1)
-    starts = [perturb(sheet) for sheet in materials()]
+    starts = [RelaxationStart(perturb(sheet), SETTINGS) for sheet in materials()]
     with show_progress("relax") as progress:
         paths = relax_by_labels(starts, config, target, cache=cache, progress=progress)
     ends = [path.frames[-1] for path in paths if path.relaxed]

@@ -26,14 +26,55 @@ RUNAWAY: Final = 8.0
 """Ratio of kinetic energy to its mean above which a trajectory has exploded: thermal fluctuations of ten atoms stay below."""
 
 
+def start_trajectories(sheets: Sequence[Atoms], config: DynamicsConfig, *, seed: int) -> list[Trajectory]:
+    """Prepare one trajectory of each sheet at each temperature.
+
+    Parameters
+    ----------
+    sheets
+        Initial structures, with their vacuum.
+    config
+        Settings.
+    seed
+        Seed of the velocities and random forces.
+
+    Returns
+    -------
+    Trajectories that have done no step: of the first sheet at each temperature, then of the next one.
+    """
+    starts = [(sheet, temperature) for sheet in sheets for temperature in config.temperatures]
+    return [
+        start_trajectory(sheet, temperature, np.random.default_rng([seed, number]))
+        for number, (sheet, temperature) in enumerate(starts)
+    ]
+
+
+def continue_trajectories(started: Sequence[Trajectory], previous: Sequence[Trajectory]) -> list[Trajectory]:
+    """Take up the trajectories of an earlier run.
+
+    Parameters
+    ----------
+    started
+        New trajectories of the same sheets and temperatures.
+    previous
+        Trajectories of the earlier run.
+
+    Returns
+    -------
+    The earlier trajectories with their proposed frames forgotten; a new one in place of each that exploded.
+    """
+    return [
+        new if stored.end_reason.startswith(EXPLODED) else replace(stored, frames=[])
+        for new, stored in zip(started, previous, strict=True)
+    ]
+
+
 def run_dynamics(
     potential: Potential,
-    sheets: Sequence[Atoms],
+    trajectories: list[Trajectory],
     config: DynamicsConfig,
     *,
-    seed: int,
     max_uncertainty: Callable[[Atoms, Prediction], float] | None = None,
-    previous: Sequence[Trajectory] | None = None,
     progress: Progress = silent,
 ) -> list[Trajectory]:
     """Run Langevin dynamics of sheets; one batch of forces moves all of them by a step.
@@ -42,35 +83,20 @@ def run_dynamics(
     ----------
     potential
         The force field.
-    sheets
-        Initial structures, with their vacuum.
+    trajectories
+        Trajectories, which are changed. Those that stopped because of their uncertainty are evaluated again where they stand,
+        and continue if it is below the threshold now; all others that ended stay ended.
     config
         Settings.
-    seed
-        Seed of the velocities and random forces.
     max_uncertainty
         Returns the largest uncertainty (eV/Å) of an atom's force in a prediction; None if it is not evaluated.
-    previous
-        Trajectories of an earlier call, to be continued. Those that stopped because of their uncertainty are evaluated
-        again where they stand, and continue if it is below the threshold now; those that exploded start again; all others
-        that ended stay ended.
     progress
         Called after each step.
 
     Returns
     -------
-    One trajectory for each sheet and temperature, or for each of `previous`.
+    The trajectories after the last step, with the frames that they propose.
     """
-    starts = [(sheet, temperature) for sheet in sheets for temperature in config.temperatures]
-    trajectories = [
-        start_trajectory(sheet, temperature, np.random.default_rng([seed, number]))
-        for number, (sheet, temperature) in enumerate(starts)
-    ]
-    if previous is not None:
-        trajectories = [
-            restarted if stored.end_reason.startswith(EXPLODED) else replace(stored, frames=[])
-            for restarted, stored in zip(trajectories, previous, strict=True)
-        ]
     batch = _Batch(potential, config, max_uncertainty, trajectories)
     batch.begin()
     for step in range(1, config.steps + 1):

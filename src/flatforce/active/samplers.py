@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.active.dynamics import run_dynamics
+from flatforce.active.dynamics import continue_trajectories, run_dynamics, start_trajectories
 from flatforce.active.sampling import DYNAMICS
 from flatforce.active.trajectories import write_trajectories
 from flatforce.core.errors import FlatforceError, GeometryError
@@ -126,13 +126,12 @@ class Sampler:
         previous: Sequence[Trajectory] | None,
         progress: Progress,
     ) -> Iterator[Atoms]:
+        started = start_trajectories(sheets, config, seed=seed)
         trajectories = run_dynamics(
             self.potential,
-            sheets,
+            started if previous is None else continue_trajectories(started, previous),
             config,
-            seed=seed,
             max_uncertainty=self.max_uncertainty,
-            previous=previous,
             progress=progress,
         )
         write_trajectories(self.folder / TRAJECTORIES, trajectories)

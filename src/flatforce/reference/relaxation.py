@@ -44,57 +44,51 @@ class LabelledPath:
 
 
 @dataclass(frozen=True)
-class _Walker:
-    """One sheet on its way to the minimum."""
+class RelaxationStart:
+    """Where the relaxation of a sheet starts, and how its labels are computed."""
 
     sheet: Atoms
+    """Initial structure with three periodic axes and a vacuum; its `info` is kept on every step."""
     settings: Settings
-    initial_hessian: FloatArray | None
+    """Code and settings of its labels."""
+    hessian: FloatArray | None = None
+    """eV/Å², initial Hessian of BFGS in the coordinates of ASE's `FrechetCellFilter` (of the positions alone if the cell is
+    fixed); a good one saves labels. None for 70 eV/Å² times the identity."""
 
 
 def relax_by_labels(
-    sheets: Sequence[Atoms],
+    starts: Sequence[RelaxationStart],
     config: LabelConfig,
     target: LabelRelaxation,
     *,
     cache: Path,
-    settings: Sequence[Settings] | None = None,
-    curvatures: Sequence[FloatArray] | None = None,
     progress: Progress = silent,
 ) -> list[LabelledPath]:
     """Relax sheets with BFGS; the next steps of all sheets are labelled in parallel.
 
     Parameters
     ----------
-    sheets
-        Initial structures, each with three periodic axes and a vacuum; their `info` is kept on every step.
+    starts
+        Initial structures with the settings of their labels.
     config
-        Settings of the labels.
+        How the machine is used; its `settings` are replaced by those of each sheet.
     target
         Convergence criteria.
     cache
         Folder of labels; an interrupted run continues from it.
-    settings
-        Code and settings of each sheet, in place of those of `config`.
-    curvatures
-        For each sheet, the initial Hessian of BFGS in eV/Å², in the coordinates of ASE's `FrechetCellFilter` (of the positions
-        alone if the cell is fixed); a good one saves labels. None for 70 eV/Å² times the identity.
     progress
         Called after each round with the number of sheets whose relaxation has ended.
 
     Returns
     -------
-    One path for each sheet.
+    The labelled steps of each sheet, in the order of `starts`.
     """
     failures: dict[str, str] = {}
-    each_settings = [config.settings] * len(sheets) if settings is None else list(settings)
-    hessians = [None] * len(sheets) if curvatures is None else list(curvatures)
-    walkers = [_Walker(*values) for values in zip(sheets, each_settings, hessians, strict=True)]
     while True:
-        states = [_advance(walker, target, cache=cache, failures=failures) for walker in walkers]
+        states = [_advance(start, target, cache=cache, failures=failures) for start in starts]
         unlabelled = [
-            (state, walker.settings)
-            for state, walker in zip(states, walkers, strict=True)
+            (state, start.settings)
+            for state, start in zip(states, starts, strict=True)
             if not isinstance(state, LabelledPath)
         ]
         progress(len(states) - len(unlabelled), len(states), f"{len(unlabelled)} frames to label")
@@ -115,14 +109,14 @@ def relax_by_labels(
 
 
 def _advance(
-    walker: _Walker, target: LabelRelaxation, *, cache: Path, failures: dict[str, str]
+    start: RelaxationStart, target: LabelRelaxation, *, cache: Path, failures: dict[str, str]
 ) -> LabelledPath | Atoms:
     """Repeat a relaxation as far as its labels are cached; return the frame to label next, or the ended path."""
-    atoms = walker.sheet.copy()
+    atoms = start.sheet.copy()
     atoms.calc = calculator = CachedLabels(
-        walker.sheet,
+        start.sheet,
         cache=cache,
-        settings=walker.settings,
+        settings=start.settings,
         failures=failures,
         need_stress=target.relax_cell,
     )
@@ -130,16 +124,16 @@ def _advance(
     try:
         variables = FrechetCellFilter(atoms, mask=list(IN_PLANE)) if target.relax_cell else atoms
         optimizer = BFGS(variables, logfile=None, maxstep=MAX_STEP)
-        if walker.initial_hessian is not None:
-            optimizer.H0 = walker.initial_hessian.copy()  # BFGS updates in place
+        if start.hessian is not None:
+            optimizer.H0 = start.hessian.copy()  # BFGS updates in place
         for _ in optimizer.irun(fmax=0.0, steps=target.max_steps - 1):
-            path.append(_label_step(atoms, calculator.labelled_frame, walker.sheet, len(path)))
+            path.append(_label_step(atoms, calculator.labelled_frame, start.sheet, len(path)))
             if _is_converged(atoms, target):
                 path[-1].info["relaxed"] = True
                 return LabelledPath(path, relaxed=True)
     except LabelMissing as missing:
         frame = missing.frame
-        frame.info = dict(walker.sheet.info)
+        frame.info = dict(start.sheet.info)
         frame.calc = None
         return frame
     except ArithmeticError as error:

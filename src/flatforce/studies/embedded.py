@@ -65,14 +65,14 @@ class EmbeddedStage(Stage):
         """Compute the rows near the defect exactly, take all others from the pristine host, and the spectra."""
         from flatforce.models.slab import pad_vacuum
         from flatforce.properties.phonons.defects.embedded_spectra import embedded_phonons
+        from flatforce.properties.phonons.force_constants.large_cell import RelaxedCell
         from flatforce.structures.defects import build_defect
 
         primitive = pad_vacuum(context.structure(self.structure), context.potential.cutoff)
+        cell = build_defect(primitive, self.small.supercell, self.defect)
         return embedded_phonons(
             context.potential,
-            primitive,
-            build_defect(primitive, self.small.supercell, self.defect),
-            context.structure(self.relaxed),
+            RelaxedCell(primitive, cell, context.structure(self.relaxed)),
             self.config,
             spectra=self.small,
             scratch=context.scratch,
@@ -125,7 +125,7 @@ class DiluteStage(Stage):
 
         shared = self.settings()
         return dilute_limit(
-            *load_embedding(self.embedded),
+            load_embedding(self.embedded),
             self.config,
             radii=shared["shells"],
             broadening=shared["broadening"],
@@ -157,7 +157,7 @@ class UnfoldStage(Stage):
         from flatforce.properties.phonons.defects.stored_embedding import load_embedding
         from flatforce.properties.phonons.spectra.unfolding import unfold_bands
 
-        return unfold_bands(*load_embedding(self.embedded), self.config, progress=context.progress)
+        return unfold_bands(load_embedding(self.embedded), self.config, progress=context.progress)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ModelError
@@ -38,34 +39,33 @@ def roost_python() -> Path | None:
     return complete[0].python if complete else None
 
 
-def predict_compositions(
-    python: Path,
-    train: list[str],
-    targets: list[float],
-    test: list[str],
-    *,
-    epochs: int,
-    members: int,
-    seed: int,
-) -> list[float]:
+@dataclass(frozen=True)
+class RoostTask:
+    """Training of an ensemble of Roost, and the formulas that it predicts."""
+
+    train: list[str]
+    """Formulas of the training set."""
+    targets: list[float]
+    """Target of each formula of the training set."""
+    test: list[str]
+    """Formulas to predict."""
+    epochs: int
+    """Number of epochs."""
+    members: int
+    """Number of members of the ensemble."""
+    seed: int
+    """Seed of the first member."""
+
+
+def predict_compositions(python: Path, task: RoostTask) -> list[float]:
     """Train an ensemble in Roost's environment and predict.
 
     Parameters
     ----------
     python
         Python interpreter of the environment, from `roost_python`.
-    train
-        Formulas of the training set.
-    targets
-        Target of each formula of the training set.
-    test
-        Formulas to predict.
-    epochs
-        Number of epochs.
-    members
-        Number of members of the ensemble.
-    seed
-        Seed of the first member.
+    task
+        What is trained and predicted.
 
     Returns
     -------
@@ -76,17 +76,9 @@ def predict_compositions(
     ModelError
         If the run fails.
     """
-    task = {
-        "train": train,
-        "targets": targets,
-        "test": test,
-        "epochs": epochs,
-        "members": members,
-        "seed": seed,
-    }
     process = subprocess.run(
         [str(python), "-m", "flatforce.models.isolated.roost"],
-        input=json.dumps(task),
+        input=json.dumps(asdict(task)),
         capture_output=True,
         text=True,
         env=clean_environ() | {"WANDB_MODE": "disabled"},
@@ -103,17 +95,17 @@ def predict_compositions(
     return predictions
 
 
-def train_ensemble(task: dict[str, Any]) -> list[float]:
+def train_ensemble(task: RoostTask) -> list[float]:
     """Train an ensemble and predict; runs in the environment of Roost.
 
     Parameters
     ----------
     task
-        Formulas, targets and settings, as `predict_compositions` writes them.
+        What is trained and predicted.
 
     Returns
     -------
-    Prediction for each test formula, mean over the members.
+    Prediction for each test formula, mean over the members, in the unit of the targets.
     """
     import numpy as np
     import pandas as pd
@@ -127,13 +119,13 @@ def train_ensemble(task: dict[str, Any]) -> list[float]:
         data = CompositionData(df=table, task_dict={"target": "regression"})
         return collate_batch([data[k] for k in range(len(data))])
 
-    train_inputs, (targets,), *_ = collate(task["train"], task["targets"])
-    test_inputs, *_ = collate(task["test"], [0.0] * len(task["test"]))
+    train_inputs, (targets,), *_ = collate(task.train, task.targets)
+    test_inputs, *_ = collate(task.test, [0.0] * len(task.test))
     normalizer = Normalizer()
     normalizer.fit(targets)
     predictions = []
-    for member in range(task["members"]):
-        torch.manual_seed(task["seed"] + member)
+    for member in range(task.members):
+        torch.manual_seed(task.seed + member)
         model = Roost(
             robust=False,
             n_targets=[1],
@@ -143,7 +135,7 @@ def train_ensemble(task: dict[str, Any]) -> list[float]:
         )
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=1e-6)
         model.train()
-        for _ in range(task["epochs"]):
+        for _ in range(task.epochs):
             optimizer.zero_grad()
             (output,) = model(*train_inputs)
             loss = torch.nn.functional.l1_loss(output, normalizer.norm(targets))
@@ -157,4 +149,4 @@ def train_ensemble(task: dict[str, Any]) -> list[float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(train_ensemble(json.loads(sys.stdin.read()))) + "\n")
+    sys.stdout.write(json.dumps(train_ensemble(RoostTask(**json.loads(sys.stdin.read())))) + "\n")

@@ -62,30 +62,31 @@ class ComparisonSettings:
     """How force fields relax."""
 
 
+@dataclass(frozen=True)
+class ComparisonData:
+    """What the models of a comparison are fitted to and tested on."""
+
+    lattice: AlloyLattice
+    """The alloy."""
+    table: AlloyTable
+    """The table with the true formation energies."""
+    force_fields: Mapping[str, ForceFieldEnergies]
+    """Label of each force field → its energies of all orderings."""
+    frames: Sequence[Atoms] | None
+    """Labelled frames behind the table, for fine-tuning; None for none."""
+
+
 def compare_on_table(
-    lattice: AlloyLattice,
-    table: AlloyTable,
-    settings: ComparisonSettings,
-    *,
-    force_fields: Mapping[str, ForceFieldEnergies],
-    frames: Sequence[Atoms] | None,
-    folder: Path,
-    progress: Progress = silent,
+    data: ComparisonData, settings: ComparisonSettings, *, folder: Path, progress: Progress = silent
 ) -> ModelComparison:
     """Compare all models of the settings on one table.
 
     Parameters
     ----------
-    lattice
-        The alloy.
-    table
-        The table with the true formation energies.
+    data
+        The table, and what the models need besides.
     settings
         Settings.
-    force_fields
-        Label of each force field → its energies.
-    frames
-        Labelled frames behind the table, for fine-tuning; None for none.
     folder
         Folder in which trainings are cached.
     progress
@@ -95,12 +96,13 @@ def compare_on_table(
     -------
     Predictions and errors of every model on the test rows of every split.
     """
+    lattice, table = data.lattice, data.table
     groups = exchange_groups(lattice, table.orderings)
     splits = make_splits(table, settings.splits, groups=groups)
     designs = make_designs(lattice, table.orderings, settings.expansion)
     models = [
-        *_cheap_models(table, settings, designs, force_fields),
-        *_trained_models(lattice, table, settings, force_fields, frames, folder),
+        *_cheap_models(data, settings, designs),
+        *_trained_models(data, settings, folder),
     ]
     evaluations = compare_models(
         table, models, splits, groups=groups, seed=settings.splits.seed, progress=progress
@@ -116,17 +118,16 @@ def compare_on_table(
 
 
 def _cheap_models(
-    table: AlloyTable,
-    settings: ComparisonSettings,
-    designs: Sequence[Design],
-    force_fields: Mapping[str, ForceFieldEnergies],
+    data: ComparisonData, settings: ComparisonSettings, designs: Sequence[Design]
 ) -> Iterator[ComparedModel]:
+    """Yield the models whose fits take seconds."""
+    table = data.table
     yield ComparedModel(Zero())
     for degree in settings.compare.degree:
         yield ComparedModel(RedlichKister(table.concentrations, degree))
     yield ComparedModel(CompositionOracle(table.concentrations, table.formation_energies))
     yield ComparedModel(NestedExpansion(designs, settings.expansion))
-    for label, force_field in force_fields.items():
+    for label, force_field in data.force_fields.items():
         for key, model_input in INPUTS.items():
             energies = force_field.energies[key]
             for recalibrated in (False, True):
@@ -137,30 +138,31 @@ def _cheap_models(
 
 
 def _trained_models(
-    lattice: AlloyLattice,
-    table: AlloyTable,
-    settings: ComparisonSettings,
-    force_fields: Mapping[str, ForceFieldEnergies],
-    frames: Sequence[Atoms] | None,
-    folder: Path,
+    data: ComparisonData, settings: ComparisonSettings, folder: Path
 ) -> Iterator[ComparedModel]:
     """Yield the models whose training takes minutes."""
-    config = settings.compare
+    config, table = settings.compare, data.table
     python = roost_python()
     if config.roost is not None and python is not None:
         yield ComparedModel(RoostPredictor(table.orderings, python, config.roost), expensive=True)
-    by_ordering = _group_by_ordering(table, frames) if config.fine_tuned else {}
+    by_ordering = _group_by_ordering(table, data.frames) if config.fine_tuned else {}
     for label, fine_tuning in config.fine_tuned.items():
         yield ComparedModel(
             FineTunedForceField(
-                lattice, table, by_ordering, fine_tuning, settings.energies, folder / "trained" / label, label
+                data.lattice,
+                table,
+                by_ordering,
+                fine_tuning,
+                settings.energies,
+                folder / "trained" / label,
+                label,
             ),
             expensive=True,
             pretrained=fine_tuning.start_from,
         )
     if config.energy_only is not None:
         inputs: dict[str, Sequence[Atoms]] = {RELAXED_BY_DFT: table.relaxed}
-        inputs |= {f"relaxed by {label}": entry.relaxed for label, entry in force_fields.items()}
+        inputs |= {f"relaxed by {label}": entry.relaxed for label, entry in data.force_fields.items()}
         for model_input, sheets in inputs.items():
             predictor = EnergyOnlyModel(
                 table,

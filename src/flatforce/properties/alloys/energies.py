@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.properties.relaxation import FailedRelaxation
 from flatforce.reference.config import GpawSettings, LabelRelaxation
-from flatforce.reference.relaxation import relax_by_labels
+from flatforce.reference.relaxation import RelaxationStart, relax_by_labels
 from flatforce.structures.alloys import HEIGHT
 from flatforce.structures.sheet import as_slab, thickness
 from flatforce.structures.symmetry import centre_on_symmetric_site
@@ -98,14 +99,25 @@ def _relax_group(
     return results
 
 
+@dataclass(frozen=True)
+class DftLabels:
+    """How orderings are labelled by DFT while they relax."""
+
+    config: LabelConfig
+    """Code, its settings, and how the machine is used."""
+    cache: Path
+    """Folder of the cached labels; an interrupted run continues from it."""
+    guide: Potential | None = None
+    """A force field: orderings start from the sheets that it relaxes, and its second derivatives shape the first step. It has no
+    influence on where relaxations end, and saves most of the labels."""
+
+
 def energies_by_labels(
     lattice: AlloyLattice,
     orderings: Sequence[Atoms],
-    labels: LabelConfig,
+    labels: DftLabels,
     config: AlloyEnergyConfig,
     *,
-    cache: Path,
-    guide: Potential | None = None,
     progress: Progress = silent,
 ) -> tuple[list[OrderingEnergy], list[Atoms]]:
     """Relax orderings by DFT, each step a cached label.
@@ -120,11 +132,6 @@ def energies_by_labels(
         How frames are labelled.
     config
         Settings.
-    cache
-        Folder of the cached labels.
-    guide
-        A force field: orderings start from the sheets that it relaxes, and its second derivatives shape the first step.
-        It has no influence on where relaxations end, and saves most of the labels.
     progress
         Called after each round of labels.
 
@@ -141,21 +148,27 @@ def energies_by_labels(
             max_steps=config.max_labels,
             relax_cell=relaxation == "cell",
         )
-        starts, curvatures = [centre_on_symmetric_site(slab(orderings[index])) for index in indices], None
-        if guide is not None and relaxation != "none":
-            guided = [relax_initially(start, guide, target, folder=cache) for start in starts]
-            starts = [sheet for sheet, _ in guided]
-            curvatures = [curvature for _, curvature in guided]
-        settings = [grid_of(labels.settings, orderings[index]) for index in indices]
-        paths = relax_by_labels(
-            starts, labels, target, cache=cache, settings=settings, curvatures=curvatures, progress=progress
-        )
+        guide = None if relaxation == "none" else labels.guide
+        starts = [_start_of(orderings[index], labels, target, guide) for index in indices]
+        paths = relax_by_labels(starts, labels.config, target, cache=labels.cache, progress=progress)
         for index, path in zip(indices, paths, strict=True):
             for frame in path.frames:
                 frame.info["relaxation"] = relaxation
             frames.extend(path.frames)
             results[index] = _energy_of_path(orderings[index], path.frames, relaxation, path.reason)
     return [results[index] for index in range(len(orderings))], frames
+
+
+def _start_of(
+    ordering: Atoms, labels: DftLabels, target: LabelRelaxation, guide: Potential | None
+) -> RelaxationStart:
+    """Choose where the relaxation of an ordering starts: at its undistorted sheet, or where the guide relaxes it to."""
+    settings = grid_of(labels.config.settings, ordering)
+    sheet = centre_on_symmetric_site(slab(ordering))
+    if guide is None:
+        return RelaxationStart(sheet, settings)
+    relaxed, hessian = relax_initially(sheet, guide, target, folder=labels.cache)
+    return RelaxationStart(relaxed, settings, hessian)
 
 
 def _group_by_relaxation(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from typing_extensions import override
 
-from flatforce.models.isolated.roost import predict_compositions
+from flatforce.models.isolated.roost import RoostTask, predict_compositions
 from flatforce.properties.alloys.predictors import Predictor
 
 if TYPE_CHECKING:
@@ -37,14 +37,12 @@ class RoostPredictor(Predictor):
     @override
     def predict(self, train: IntArray, targets: FloatArray, test: IntArray) -> FloatArray:
         formulas = [ordering.get_chemical_formula(empirical=True) for ordering in self.orderings]
-        return np.array(
-            predict_compositions(
-                self.python,
-                [formulas[row] for row in train],
-                [float(target) for target in targets],
-                [formulas[row] for row in test],
-                epochs=self.config.epochs,
-                members=self.config.members,
-                seed=self.seed,
-            )
+        task = RoostTask(
+            train=[formulas[row] for row in train],
+            targets=[float(target) for target in targets],
+            test=[formulas[row] for row in test],
+            epochs=self.config.epochs,
+            members=self.config.members,
+            seed=self.seed,
         )
+        return np.array(predict_compositions(self.python, task))

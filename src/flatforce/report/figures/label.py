@@ -43,22 +43,16 @@ def convergence(
         caption="Largest change of a force component against the finest value of each scan. "
         "Dashed: tolerance; orange: recommended value.",
         panels=tuple(
-            _panel(*scan, tolerance=tolerance, unit=units[scan[0]], labelled=k == 0)
+            _panel(scan, tolerance=tolerance, unit=units[scan[0]], labelled=k == 0)
             for k, scan in enumerate(scans)
         ),
     )
 
 
 def _panel(
-    name: str,
-    values: FloatArray,
-    errors: FloatArray,
-    recommended: float | None,
-    *,
-    tolerance: float,
-    unit: str,
-    labelled: bool,
+    scan: tuple[str, FloatArray, FloatArray, float | None], *, tolerance: float, unit: str, labelled: bool
 ) -> Panel:
+    name, values, errors, recommended = scan
     x, y = values[:-1], np.maximum(errors[:-1], MIN_CHANGE)
     limits = np.array([values[0], values[-1]])
     series = [

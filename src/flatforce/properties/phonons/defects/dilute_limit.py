@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import BoolArray, ComplexArray, FloatArray, IntArray
     from flatforce.properties.phonons.config import DiluteConfig
-    from flatforce.properties.phonons.force_constants.pristine_host import Host
-    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
-    from flatforce.structures.defects import DefectCell
+    from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
 
 LINE_HEIGHT: Final = 2.0
 """Height of the line above the real axis, relative to the broadening: the kernel grows by exp(2), and the error of the mesh
@@ -92,9 +90,7 @@ class _Line:
 
 
 def dilute_limit(
-    constants: SparseForceConstants,
-    cell: DefectCell,
-    host: Host,
+    defect: EmbeddedDefect,
     config: DiluteConfig,
     *,
     radii: Sequence[float],
@@ -105,12 +101,8 @@ def dilute_limit(
 
     Parameters
     ----------
-    constants
-        Force constants of a supercell that contains everything that the defect changes.
-    cell
-        That supercell.
-    host
-        The pristine sheet.
+    defect
+        The defect in a supercell that contains everything that it changes.
     config
         Settings.
     radii
@@ -124,14 +116,12 @@ def dilute_limit(
     -------
     Local DOS of an average site of each shell, and the change of the total DOS, in states/THz on one frequency grid.
     """
-    lattice = LatticeGreenFunction(host, config.mesh)
-    matrix = constants.dynamical_matrix()
+    lattice = LatticeGreenFunction(defect.host, config.mesh)
+    matrix = defect.force_constants.dynamical_matrix()
     highest = max(lattice.top, highest_frequency(matrix))
-    shells = defect_shells(cell, list(radii))
+    shells = defect_shells(defect.cell, list(radii))
     region = _perturbed_region(
-        constants,
-        cell,
-        host,
+        defect,
         shells=[np.flatnonzero(shells == shell) for shell in range(len(radii))],
         decoupled_frequency=DECOUPLED_RATIO * highest,
         tolerance=config.tolerance,
@@ -154,31 +144,24 @@ def dilute_limit(
 
 
 def _perturbed_region(
-    constants: SparseForceConstants,
-    cell: DefectCell,
-    host: Host,
+    defect: EmbeddedDefect,
     *,
     shells: list[IntArray],
     decoupled_frequency: float,
     tolerance: float,
 ) -> _Region:
     """Find the sites that the defect changes; those of the shells are always among them."""
-    site_of = site_indices(cell)
+    site_of = site_indices(defect.cell)
     in_shells = np.zeros(len(site_of), dtype=bool)
     in_shells[np.concatenate(shells)] = True
     sites, matrix = perturbation(
-        constants,
-        cell,
-        host,
-        site_of[in_shells],
-        decoupled_frequency=decoupled_frequency,
-        tolerance=tolerance,
+        defect, site_of[in_shells], decoupled_frequency=decoupled_frequency, tolerance=tolerance
     )
-    on_lattice = sites < len(cell.pristine)
+    on_lattice = sites < len(defect.cell.pristine)
     return _Region(
         perturbation=matrix,
         on_lattice=on_lattice,
-        coordinates=lattice_coordinates(sites[on_lattice], cell, host),
+        coordinates=lattice_coordinates(sites[on_lattice], defect.cell, defect.host),
         shells=[np.flatnonzero(np.isin(sites, site_of[shell])) for shell in shells],
         decoupled_frequency=decoupled_frequency,
     )

@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ase import Atoms
-
     from flatforce.core.arrays import BoolArray, FloatArray
     from flatforce.models.potential import Potential
     from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
     from flatforce.properties.phonons.force_constants.embedding import Embedding
-    from flatforce.structures.defects import DefectCell
+    from flatforce.properties.phonons.force_constants.large_cell import RelaxedCell
 
 N_RANDOM_VECTORS: Final = 6
 """Number of random vectors for each species: the standard error of the mean falls as 1 / √(6 N)."""
@@ -32,9 +30,7 @@ N_RANDOM_VECTORS: Final = 6
 
 def embedded_phonons(
     potential: Potential,
-    primitive: Atoms,
-    small: DefectCell,
-    relaxed: Atoms,
+    small: RelaxedCell,
     config: EmbedConfig,
     *,
     spectra: DefectPhononConfig,
@@ -47,12 +43,9 @@ def embedded_phonons(
     ----------
     potential
         A force field with a known interaction range.
-    primitive
-        The relaxed primitive cell, padded with vacuum; its masses are changed to those of the settings.
     small
-        The defect in the smaller cell, not relaxed.
-    relaxed
-        The relaxed smaller cell.
+        The relaxed defect in the smaller cell. Its primitive cell is padded with vacuum; the masses of that cell are changed to
+        those of the settings.
     config
         Settings of the embedding.
     spectra
@@ -66,7 +59,7 @@ def embedded_phonons(
     -------
     Local DOS of an average site of each shell in states/THz, and the embedding that it was computed from.
     """
-    embedding = embed(potential, primitive, small, relaxed, config, scratch=scratch, progress=progress)
+    embedding = embed(potential, small, config, scratch=scratch, progress=progress)
     for cell in (embedding.cell.atoms, embedding.host.primitive):
         set_masses(cell, spectra.masses)
     return embedded_spectra(embedding, radii=spectra.shells, broadening=spectra.broadening, progress=progress)

@@ -11,15 +11,13 @@ from flatforce.core.units import FREQUENCY_FACTOR
 
 if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
     from flatforce.properties.phonons.force_constants.pristine_host import Host
-    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.structures.defects import DefectCell
 
 
 def perturbation(
-    constants: SparseForceConstants,
-    cell: DefectCell,
-    host: Host,
+    defect: EmbeddedDefect,
     required: IntArray,
     *,
     decoupled_frequency: float,
@@ -29,12 +27,8 @@ def perturbation(
 
     Parameters
     ----------
-    constants
-        Force constants of the defect in a large supercell.
-    cell
-        That supercell.
-    host
-        The pristine sheet.
+    defect
+        The defect in a large supercell.
     required
         (K,) sites that are included, changed or not.
     decoupled_frequency
@@ -46,7 +40,8 @@ def perturbation(
     -------
     (S,) sites of the pristine supercell, with added atoms numbered on after them, and (3S, 3S) V in eV/Å²/amu.
     """
-    rows, columns, blocks = _changed_blocks(constants, cell, host, tolerance)
+    cell = defect.cell
+    rows, columns, blocks = _changed_blocks(defect, tolerance)
     count, total = len(cell.pristine), _number_of_sites(cell)
     sites = np.unique(np.concatenate([rows, columns, cell.vacant, required, np.arange(count, total)]))
     index = np.full(total, -1)
@@ -62,10 +57,9 @@ def perturbation(
     return sites, (matrix + matrix.T) / 2
 
 
-def _changed_blocks(
-    constants: SparseForceConstants, cell: DefectCell, host: Host, tolerance: float
-) -> tuple[IntArray, IntArray, FloatArray]:
+def _changed_blocks(defect: EmbeddedDefect, tolerance: float) -> tuple[IntArray, IntArray, FloatArray]:
     """Pairs of sites whose force constants change by more than the tolerance: rows, columns, and changes in eV/Å²/amu."""
+    constants, cell, host = defect.force_constants, defect.cell, defect.host
     count, total = len(cell.pristine), _number_of_sites(cell)
     site_of = site_indices(cell)
     pristine = host.constants(_repeats(cell, host))

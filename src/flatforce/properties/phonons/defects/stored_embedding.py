@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flatforce.core.results import read_arrays, read_record
 from flatforce.data.frames import read_structure
 from flatforce.properties.phonons.defects.relaxed_cell import set_masses
+from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
 from flatforce.properties.phonons.force_constants.pristine_host import Host
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.structures.defects import DefectCell, build_defect
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class EmbeddedDefect(NamedTuple):
-    """What the dilute limit and the unfolding need of an embedding, in the order of their first arguments."""
-
-    constants: SparseForceConstants
-    """Force constants of the large cell."""
-    cell: DefectCell
-    """The large cell, relaxed near the defect."""
-    host: Host
-    """The pristine sheet."""
 
 
 def load_embedding(folder: Path) -> EmbeddedDefect:
@@ -36,7 +26,7 @@ def load_embedding(folder: Path) -> EmbeddedDefect:
 
     Returns
     -------
-    Force constants, cell and host.
+    Force constants of the large cell in eV/Å², its structure, and the pristine sheet.
     """
     config = read_record(folder, kind="embedded defect", made_by="defect phonons --embed")["config"]
     primitive = set_masses(read_structure(folder / "primitive.extxyz"), config["masses"])

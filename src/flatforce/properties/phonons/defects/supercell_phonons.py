@@ -82,10 +82,11 @@ def defect_phonons(
     config: DefectPhononConfig,
     *,
     scratch: Path,
-    follow_imaginary: bool = True,
     progress: Progress = silent,
 ) -> DefectPhonons:
     """Relax a defect, compute its phonons, and compare them with those of the pristine supercell.
+
+    An imaginary mode at Γ is followed downhill.
 
     Parameters
     ----------
@@ -99,8 +100,6 @@ def defect_phonons(
         Settings.
     scratch
         Folder of the parts computed so far; an interrupted run continues from it.
-    follow_imaginary
-        Whether an imaginary mode at Γ is followed downhill.
     progress
         Called after each step.
 
@@ -118,9 +117,7 @@ def defect_phonons(
     pristine = _compute_pristine(potential, primitive, config, scratch / "pristine", progress)
     constants = _compute_defect(potential, relaxed.atoms, config, scratch / "defect", progress)
     phonons = _compare(relaxed, pristine, constants, config)
-    if follow_imaginary:
-        return follow_lowest_mode(potential, phonons, config.relaxation, progress=progress)
-    return phonons
+    return follow_lowest_mode(potential, phonons, config.relaxation, progress=progress)
 
 
 def _check_shells(cell: DefectCell, radii: list[float]) -> None:

@@ -14,8 +14,10 @@ import numpy as np
 
 from flatforce.core.errors import GeometryError, ModelError
 from flatforce.core.progress import Progress, silent
+from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
 from flatforce.properties.phonons.force_constants.large_cell import (
     LargeCell,
+    RelaxedCell,
     SiteGroup,
     place_relaxed_defect,
     site_group,
@@ -39,21 +41,13 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import BoolArray, FloatArray, IntArray
     from flatforce.models.potential import Potential
     from flatforce.properties.phonons.config import EmbedConfig
-    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
-    from flatforce.structures.defects import DefectCell
 
 
 @dataclass(frozen=True)
-class Embedding:
-    """Force constants of a large supercell with a defect."""
+class Embedding(EmbeddedDefect):
+    """A defect that was embedded in a large supercell, and how good the embedding is."""
 
-    force_constants: SparseForceConstants
-    """Force constants of the large cell."""
-    cell: DefectCell
-    """The large cell; its atoms are relaxed near the defect."""
-    host: Host
-    """The pristine sheet."""
     row_distances: FloatArray
     """(R,) Å, in-plane distance of the atom of each exact row from the defect."""
     row_changes: FloatArray
@@ -126,9 +120,7 @@ def check_embeddable(potential: Potential, primitive: Atoms, config: EmbedConfig
 
 def embed(
     potential: Potential,
-    primitive: Atoms,
-    small: DefectCell,
-    relaxed: Atoms,
+    small: RelaxedCell,
     config: EmbedConfig,
     *,
     scratch: Path,
@@ -140,12 +132,8 @@ def embed(
     ----------
     potential
         A force field with a known interaction range.
-    primitive
-        The relaxed primitive cell.
     small
-        The defect in the cell that was relaxed.
-    relaxed
-        That cell, relaxed.
+        The relaxed defect cell, and the primitive cell of its sheet.
     config
         Settings.
     scratch
@@ -157,13 +145,14 @@ def embed(
     -------
     The force constants of the large cell.
     """
-    check_embeddable(potential, primitive, config, cells=len(small.pristine) // len(primitive))
+    primitive, defect = small.primitive, small.cell.name
+    check_embeddable(potential, primitive, config, cells=len(small.cell.pristine) // len(primitive))
     repeats = config.supercell[0]
-    check_transferable(small.name)
-    large = place_relaxed_defect(build_defect(primitive, config.supercell, small.name), small, relaxed)
+    check_transferable(defect)
+    large = place_relaxed_defect(build_defect(primitive, config.supercell, defect), small)
     region = _select_centres(large.lateral, config)
     radius = large.lateral[region.centres[-1]] + 2 * potential.interaction_range
-    group = site_group(relaxed, large.cell.atoms, large.vectors, radius)
+    group = site_group(small.atoms, large.cell.atoms, large.vectors, radius)
     uncorrected, host_repeats = _compute_host(potential, primitive, scratch, progress)
     exact = _compute_exact_rows(potential, large.cell.atoms, region.centres, group, scratch, progress)
     changes = row_changes(large.cell, uncorrected, repeats, exact)

@@ -29,6 +29,18 @@ BORDER_WIDTH: Final = 3.0
 
 
 @dataclass(frozen=True)
+class RelaxedCell:
+    """A defect in a supercell that has been relaxed, and that is small beside the one in which it is embedded."""
+
+    primitive: Atoms
+    """The relaxed primitive cell of the pristine sheet."""
+    cell: DefectCell
+    """The defect cell before its relaxation."""
+    atoms: Atoms
+    """The same atoms after it."""
+
+
+@dataclass(frozen=True)
 class LargeCell:
     """A relaxed defect in a large supercell."""
 
@@ -62,7 +74,7 @@ class SiteGroup:
     """(N,) for each operation, image of each atom; beyond the region that is mapped, the atom itself."""
 
 
-def place_relaxed_defect(large: DefectCell, small: DefectCell, relaxed: Atoms) -> LargeCell:
+def place_relaxed_defect(large: DefectCell, small: RelaxedCell) -> LargeCell:
     """Displace the atoms of a large cell as the relaxation has displaced those of a small one.
 
     Parameters
@@ -70,9 +82,7 @@ def place_relaxed_defect(large: DefectCell, small: DefectCell, relaxed: Atoms) -
     large
         The defect in the large cell, not relaxed.
     small
-        The defect in the small cell, not relaxed.
-    relaxed
-        The relaxed small cell.
+        The small cell, relaxed.
 
     Returns
     -------
@@ -83,8 +93,8 @@ def place_relaxed_defect(large: DefectCell, small: DefectCell, relaxed: Atoms) -
     GeometryError
         If the sites of the small cell are not among those of the large one.
     """
-    shift, border_shift = _displacements(small, relaxed)
-    images, lateral = _images(small.atoms.positions, small.centre, relaxed.cell.array)
+    shift, border_shift = _displacements(small.cell, small.atoms)
+    images, lateral = _images(small.cell.atoms.positions, small.cell.centre, small.atoms.cell.array)
     nearest = lateral.min(axis=1)
     # at the border of the small cell, several images are equally near
     small_atom, image = np.nonzero(lateral < nearest[:, None] + SITE_TOLERANCE)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
     from flatforce.properties.phonons.config import UnfoldConfig
+    from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
     from flatforce.properties.phonons.force_constants.pristine_host import Host
-    from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.structures.defects import DefectCell
 
 SUBDIVISION = 6
@@ -93,23 +93,14 @@ class UnfoldedBands(Outcome):
 
 
 def unfold_bands(
-    constants: SparseForceConstants,
-    cell: DefectCell,
-    host: Host,
-    config: UnfoldConfig,
-    *,
-    progress: Progress = silent,
+    defect: EmbeddedDefect, config: UnfoldConfig, *, progress: Progress = silent
 ) -> UnfoldedBands:
     """Compute the spectral function along the band path of the primitive cell.
 
     Parameters
     ----------
-    constants
-        Force constants of a large supercell with a defect.
-    cell
-        That supercell.
-    host
-        The pristine sheet.
+    defect
+        The defect in a large supercell.
     config
         Settings.
     progress
@@ -119,11 +110,12 @@ def unfold_bands(
     -------
     The spectral function, and the bands of the pristine sheet at the same k points.
     """
+    cell, host = defect.cell, defect.host
     basis = len(host.primitive)
     size = round(np.sqrt(len(cell.pristine) / basis))
     path = standard_path(host.primitive.cell.array)
     points, distance, ticks = _commensurate(path.points[:, :2], host, size, config.points)
-    matrix = constants.dynamical_matrix()
+    matrix = defect.force_constants.dynamical_matrix()
     top = highest_frequency(matrix)
     steps = required_steps(config.broadening, top=top)
     product = torch_product(matrix)
