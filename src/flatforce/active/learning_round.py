@@ -89,7 +89,6 @@ class LearningRound(Outcome):
     """A round of active learning: a trained force field, its errors, and the frames that were labelled with it."""
 
     kind: ClassVar[str] = "learning round"
-    units = UNITS
 
     assessment: Assessment
     """Errors on the test set, and calibration."""
@@ -109,6 +108,11 @@ class LearningRound(Outcome):
     """Selection and labels; empty if the run ended with this round."""
     exhaustion: str = ""
     """Why there is no candidate, if there is none."""
+
+    @property
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
+        """Unit of each metric."""
+        return {name: UNITS[name] for name in self.metrics}
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -166,22 +166,10 @@ def stats(
 
 
 def _write(folder: Path, outcome: Outcome, settings: Config) -> None:
-    from flatforce.core.results import Record, write_record
+    from flatforce.core.recording import record_of
+    from flatforce.core.results import write_record
 
-    plain: dict[str, Any] = settings.model_dump(mode="json")
-    warnings = [*outcome.problems, *outcome.notes]
-    write_record(
-        folder,
-        Record(
-            outcome.kind,
-            plain,
-            outcome.metrics,
-            dict(outcome.units),
-            converged=not outcome.problems,
-            warnings=warnings,
-            details=outcome.details,
-        ),
-    )
+    write_record(folder, record_of(outcome, config=settings.model_dump(mode="json")))
 
 
 def _show_files(result: Import) -> None:

@@ -131,20 +131,13 @@ def _write_labels(
 def _write_record(folder: Path, outcome: Outcome, settings: LabelConfig, structures: list[Path]) -> list[str]:
     """Write a result folder, and return its warnings."""
     from flatforce.core.hashing import hash_files
-    from flatforce.core.results import Record, write_record
+    from flatforce.core.recording import record_of
+    from flatforce.core.results import write_record
 
-    warnings = [*outcome.problems, *outcome.notes]
-    record = Record(
-        kind=outcome.kind,
-        config=settings.model_dump(mode="json"),
-        metrics=outcome.metrics,
-        units=dict(outcome.units),
-        inputs=hash_files(*structures),
-        converged=not outcome.problems,
-        warnings=warnings,
-    )
+    config = settings.model_dump(mode="json")
+    record = record_of(outcome, config=config, inputs=hash_files(*structures))
     write_record(folder, record, outcome.arrays())
-    return warnings
+    return record.warnings
 
 
 def _converge(frames: list[Atoms], settings: LabelConfig, folder: Path, structures: list[Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.core.hashing import hash_file
 from flatforce.core.identity import Identity, claim
-from flatforce.core.results import Record, read_record, write_record
+from flatforce.core.recording import record_outcome
+from flatforce.core.results import read_record
 from flatforce.studies.checks import collected, raise_together
 
 if TYPE_CHECKING:
@@ -197,26 +197,12 @@ class Stage:
             return read_record(folder)
         raise_together(self.problems(session), subject=f"`{self.kind}`")
         claim(folder, identity, extends=self.extends)
-        start = time.perf_counter()
-        with session.report(self.title(folder)) as progress:
-            outcome = self.compute(Context(session, folder, folder / "forces" / identity.key, progress))
-        outcome.files(folder)
-        record = Record(
-            kind=self.kind,
-            config=identity.settings,
-            metrics=outcome.metrics,
-            units=dict(outcome.units),
-            inputs=identity.inputs,
-            converged=not outcome.problems,
-            warnings=[*outcome.problems, *outcome.notes],
-            details=outcome.details,
-            seed=identity.settings.get("seed"),
-            wall_time=time.perf_counter() - start,
-            revision=self.revision,
-            key=identity.key,
-        )
-        write_record(folder, record, outcome.arrays())
-        return read_record(folder)
+
+        def compute() -> Outcome:
+            with session.report(self.title(folder)) as progress:
+                return self.compute(Context(session, folder, folder / "forces" / identity.key, progress))
+
+        return record_outcome(folder, identity, compute, seed=identity.settings.get("seed"))
 
     def title(self, folder: Path) -> str:
         """Return what the progress display says.

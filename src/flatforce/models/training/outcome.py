@@ -39,7 +39,10 @@ class TrainOutcome(Outcome):
     warnings: list[str]
     """Warnings about the split."""
 
-    units = ERROR_UNITS
+    @property
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
+        """Unit of each metric."""
+        return {name: ERROR_UNITS[name] for name in self.metrics}
 
     @property
     def metrics(self) -> dict[str, float]:

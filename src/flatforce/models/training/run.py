@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.execution.pools import parsl_pool
 from flatforce.core.identity import claim
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import Record, read_record, write_record
+from flatforce.core.recording import record_outcome
+from flatforce.core.results import read_record
 from flatforce.models.isolated.environments import PACKAGES, Environment, environment_for
 from flatforce.models.spec import split_spec
 from flatforce.models.training.data import TrainingData, load_data
@@ -55,24 +55,14 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     started = any(path for name in (CHECKPOINT, "*.card.json") for path in folder.rglob(name))
     check_same_run(folder, identity, started=started)
     write_split(folder, config, data)
-    start = time.perf_counter()
-    outcome = TrainOutcome(folder, _train_members(config, data, folder, progress), split_warnings(data))
-    metrics = outcome.metrics
-    record = Record(
-        kind=outcome.kind,
+    return record_outcome(
+        folder,
+        identity,
+        lambda: TrainOutcome(folder, _train_members(config, data, folder, progress), split_warnings(data)),
         config=config.model_dump(mode="json"),
-        metrics=metrics,
-        units={name: outcome.units[name] for name in metrics},
         inputs=data.hashes,
-        converged=not outcome.problems,
-        warnings=[*outcome.problems, *outcome.notes],
-        details=outcome.details,
         seed=config.seed,
-        wall_time=time.perf_counter() - start,
-        key=identity.key,
     )
-    write_record(folder, record)
-    return read_record(folder)
 
 
 def _locate(result: dict[str, Any], folder: Path) -> dict[str, Any]:

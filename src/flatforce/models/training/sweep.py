@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +13,8 @@ from flatforce.core.hashing import hash_value
 from flatforce.core.identity import Identity, claim
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
-from flatforce.core.results import Record, read_record, write_record
+from flatforce.core.recording import record_outcome
+from flatforce.core.results import read_record
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data
 from flatforce.models.training.identity import check_same_run
@@ -83,7 +83,11 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     if not claim(folder, identity):
         return read_record(folder)
     check_same_run(folder, identity)
-    start = time.perf_counter()
+    return record_outcome(folder, identity, lambda: _run_trials(config, folder, progress), seed=config.seed)
+
+
+def _run_trials(config: SweepConfig, folder: Path, progress: Progress) -> SweepOutcome:
+    """Train until all trials are finished, and rank them by the objective."""
     study = open_study(config, folder)
     while (n_finished := len(finished_trials(study))) < config.n_trials:
         trial = study.ask()
@@ -97,20 +101,7 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     if all(row.get(config.objective) is None for row in rows):
         raise ModelError("No training run of this sweep finished.", why=str(rows[0].get("failed")))
     ranked = sorted(rows, key=lambda row: float(row.get(config.objective) or "inf"))
-    outcome = SweepOutcome(config.objective, ranked)
-    record = Record(
-        outcome.kind,
-        identity.settings,
-        outcome.metrics,
-        outcome.units,
-        identity.inputs,
-        details=outcome.details,
-        seed=config.seed,
-        wall_time=time.perf_counter() - start,
-        key=identity.key,
-    )
-    write_record(folder, record)
-    return read_record(folder)
+    return SweepOutcome(config.objective, ranked)
 
 
 def _check(config: SweepConfig) -> dict[str, str]:

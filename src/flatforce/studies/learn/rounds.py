@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,8 @@ from flatforce.core.errors import ResultError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.identity import Identity, claim
-from flatforce.core.results import Record, read_record, write_record
+from flatforce.core.recording import record_outcome
+from flatforce.core.results import read_record
 from flatforce.data.splits import split_trajectory_warnings
 from flatforce.studies.learn.candidates import find_candidates, read_trajectory_summaries
 from flatforce.studies.learn.frames import read_run_frames
@@ -135,23 +135,12 @@ class _Round:
             if not may_continue or self._meets_criterion(stored["metrics"]):
                 return stored
         _mark_begun(self.folder, identity.key)
-        start = time.perf_counter()
-        outcome = self.compute(retry_failed=retry_failed)
-        record = Record(
-            kind=outcome.kind,
-            config=identity.settings,
-            metrics=outcome.metrics,
-            units={name: outcome.units[name] for name in outcome.metrics},
-            inputs=identity.inputs,
-            converged=not outcome.problems,
-            warnings=[*outcome.problems, *outcome.notes],
-            details=outcome.details,
+        return record_outcome(
+            self.folder,
+            identity,
+            lambda: self.compute(retry_failed=retry_failed),
             seed=self.run.config.seed,
-            wall_time=time.perf_counter() - start,
-            key=identity.key,
         )
-        write_record(self.folder, record)
-        return read_record(self.folder)
 
     def _meets_criterion(self, metrics: dict[str, float]) -> bool:
         stop = self.run.config.stop
