@@ -168,6 +168,27 @@ def membrane_stress(stress: FloatArray, *, height: float) -> FloatArray:
     return np.asarray(EV_PER_A2_IN_N_PER_M * height * stress[..., :2, :2])
 
 
+def slab_virial_stress(atoms: Atoms, *, forces: FloatArray) -> FloatArray:
+    """Compute the out-of-plane stress that the forces on an isolated sheet imply.
+
+    Moving the atoms by u_α = ε z is a strain of the cell that only moves atoms, so that σ_αz V = −Σ F_α z for any frame.
+
+    Parameters
+    ----------
+    atoms
+        A sheet with vacuum.
+    forces
+        (N, 3) eV/Å.
+
+    Returns
+    -------
+    (3,) eV/Å³, tension positive: σ_xz, σ_yz, σ_zz.
+    """
+    balanced = forces - forces.mean(axis=0)
+    stress: FloatArray = -(unwrapped_heights(atoms) @ balanced) / atoms.get_volume()
+    return stress
+
+
 def slab_virial_residual(atoms: Atoms, *, forces: FloatArray, stress: FloatArray) -> float:
     """Compute the deviation of a slab's stress from the out-of-plane virial identity.
 
@@ -187,6 +208,4 @@ def slab_virial_residual(atoms: Atoms, *, forces: FloatArray, stress: FloatArray
     -------
     eV/Å³, the deviation σ_zz + Σ F_z z / V.
     """
-    heights = unwrapped_heights(atoms)
-    balanced = forces[:, 2] - forces[:, 2].mean()
-    return float(stress[2, 2] + (balanced @ heights) / atoms.get_volume())
+    return float(stress[2, 2] - slab_virial_stress(atoms, forces=forces)[2])

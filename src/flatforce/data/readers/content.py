@@ -20,13 +20,28 @@ STEP: Final = "step"
 """Key in `info`: number of the ionic step in its file, from 0."""
 SOURCE: Final = "source"
 """Key in `info`: path of the file below the root of the import."""
-SETTINGS: Final = ("code", "xc", "cutoff", "kpoints", "smearing", "dispersion", "spin", "soc")
+PART: Final = "part"
+"""Key in `info`: number of the run in a file that holds several, from 1 for the second one."""
+SETTINGS: Final = (
+    "code",
+    "xc",
+    "cutoff",
+    "kpoints",
+    "smearing",
+    "dispersion",
+    "spin",
+    "soc",
+    "hubbard",
+    "potentials",
+    "charge",
+)
 """DFT settings of a frame; their keys in `info` begin with `dft_`."""
 
 UNCONVERGED: Final = "electronic steps not converged"
 MACHINE_LEARNED: Final = "predicted by a machine-learned force field, not computed"
 NO_FORCES: Final = "no forces"
 TRUNCATED: Final = "the file ends in the middle of a step"
+DAMAGED: Final = "damaged or incomplete"
 DUPLICATE: Final = "identical to the step before"
 NOT_FINITE: Final = "a label is not finite"
 

@@ -36,6 +36,9 @@ VIRIALS: Final = ("REF_virial", "REF_virials", "virial", "virials", "dft_virial"
 CONVENTION: Final = "stress_convention"
 """Key in `info`: assumed sign and unit of the stress, until the audit has verified them."""
 
+VASP_ORDER: Final = "stress_in_vasp_order"
+"""Key in `info`: (3, 3), the stress if its six numbers are in VASP's order xx yy zz xy yz zx, until the audit has decided."""
+
 CONVENTIONS: Final = {
     "eV/Å³, tension positive": 1.0,
     "eV/Å³, compression positive": -1.0,

@@ -15,8 +15,10 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.data.readers.content import (
+    DAMAGED,
     MACHINE_LEARNED,
     NO_FORCES,
+    PART,
     TRUNCATED,
     UNCONVERGED,
     FileContent,
@@ -25,17 +27,27 @@ from flatforce.data.readers.content import (
     drop_repeated_steps,
     from_kbar,
 )
-from flatforce.data.readers.vasp_settings import UNNAMED, dft_settings
+from flatforce.data.readers.opening import element_of, open_text, parse_float, parse_row, parse_rows
+from flatforce.data.readers.vasp_settings import UNNAMED, Potential, dft_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flatforce.core.arrays import FloatArray
 
+BEGINNING: Final = re.compile(r"^ ?vasp\.\d")
+"""First line of a run."""
 TAG: Final = re.compile(r"^\s{3}([A-Z_]+)\s*=\s*(\S+)")
 SIGMA: Final = re.compile(r"ISMEAR\s*=\s*(-?\d+);\s*SIGMA\s*=\s*(\S+)")
+HUBBARD: Final = re.compile(r"for each species (LDAU[LUJ])\s*=\s*(.+)")
 ITERATION: Final = re.compile(r"Iteration\s+(\d+)\(\s*(\d+)\)")
 GRID: Final = re.compile(r"generate k-points for:\s+(\d+)\s+(\d+)\s+(\d+)")
+LATTICE: Final = (9,) * 6
+"""Decimals of the rows of lattice vectors."""
+FORCES: Final = (5, 5, 5, 6, 6, 6)
+"""Decimals of the rows of positions and forces."""
+STRESS: Final = (5,) * 6
+"""Decimals of the row of the stress."""
 
 
 def read_outcar(path: Path) -> FileContent:
@@ -44,23 +56,28 @@ def read_outcar(path: Path) -> FileContent:
     Parameters
     ----------
     path
-        The file.
+        The file; runs that were joined in it are read one by one.
 
     Returns
     -------
     Frames with the free energy as label, and the steps refused, with reasons.
     """
+    frames: list[Atoms] = []
+    refused: list[Refusal] = []
     run = _Run()
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    part = 0
+    with open_text(path) as stream:
         lines = iter(stream)
-        try:
-            for line in lines:
-                run.parse(line, lines)
-        except (StopIteration, ValueError) as error:
-            run.refused.append(Refusal(f"{TRUNCATED} ({error or 'no more lines'})", run.step))
-            return drop_repeated_steps(FileContent(run.frames, run.refused))
+        for line in lines:
+            if BEGINNING.match(line) and run.has_begun:
+                run.close()
+                frames, refused = [*frames, *run.frames], [*refused, *run.refused]
+                part += 1
+                run = _Run(step=run.step, part=part)
+            run.parse(line, lines)
     run.close()
-    return drop_repeated_steps(FileContent(run.frames, run.refused))
+    content = FileContent([*frames, *run.frames], [*refused, *run.refused])
+    return drop_repeated_steps(content)
 
 
 @dataclass
@@ -69,25 +86,42 @@ class _Step:
     positions: FloatArray | None = None
     forces: FloatArray | None = None
     stress: FloatArray | None = None
+    damage: str = ""
+    """What of the step could not be read."""
 
 
 @dataclass
 class _Run:
+    step: int = 0
+    part: int = 0
+    """Number of the run in its file, from 0."""
     tags: dict[str, str] = field(default_factory=dict)
     potentials: list[str] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
+    counts_text: str = ""
+    n_ions: int | None = None
     kpoints: str | None = None
     cell: FloatArray | None = None
-    step: int = 0
     current: _Step = field(default_factory=_Step)
     machine_learned: bool = False
     """Whether a machine-learned step was printed and no electronic iteration followed."""
     frames: list[Atoms] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
+    has_begun: bool = False
 
     def parse(self, line: str, lines: Iterator[str]) -> None:
+        """Read a line, and with a heading the table below it; what cannot be read spoils the step it belongs to."""
+        try:
+            self._parse(line, lines)
+        except StopIteration:
+            self.current.damage = TRUNCATED
+        except (ValueError, IndexError, KeyError) as error:
+            self.current.damage = f"{DAMAGED}: {error}"
+
+    def _parse(self, line: str, lines: Iterator[str]) -> None:
         if "direct lattice vectors" in line:
-            self.cell = np.array([_numbers(next(lines))[:3] for _ in range(3)])
+            self.cell = None  # a table that cannot be read leaves no old cell
+            self.cell = np.array(parse_rows(lines, 3, LATTICE))[:, :3]
         elif match := ITERATION.search(line):
             self.machine_learned = False
             self.current.iterations = int(match[2])
@@ -98,51 +132,85 @@ class _Run:
             if "w/o vdW" in line:
                 self.tags.setdefault("IVDW", UNNAMED)
             next(lines)
-            rows = np.array([_numbers(next(lines))[:6] for _ in range(sum(self.counts))])
+            rows = np.array(parse_rows(lines, self.n_atoms, FORCES))
+            if not set(next(lines).strip()) <= {"-"}:
+                raise ValueError(f"the table of forces has more than {self.n_atoms} rows")
             self.current.positions, self.current.forces = rows[:, :3], rows[:, 3:]
         elif line.startswith("  in kB") and self.current.iterations:
-            self.current.stress = _stress(_numbers(line.split("kB")[1]))
+            self.current.stress = _stress(parse_row(line.split("kB")[1], STRESS))
         elif "free  energy   TOTEN" in line and "ML" not in line:
-            self._end(float(line.split("=")[1].split(maxsplit=1)[0]))
+            self._end(line)
         else:
             self._header(line)
 
     def _header(self, line: str) -> None:
         if line.startswith(" POTCAR:"):
-            self.potentials.append(line.split(":")[1].strip())
+            self.has_begun = True
+            self.potentials.append(" ".join(line.split(":")[1].split()))
         elif "ions per type" in line:
-            self.counts = [int(count) for count in line.split("=")[1].split()]
+            self.counts_text = line.split("=")[1].rstrip()
+        elif "NIONS" in line:
+            self.n_ions = int(line.split("NIONS")[1].split("=")[1].split()[0])
         elif match := GRID.search(line):
             self.kpoints = "x".join(match.groups())
         elif match := SIGMA.search(line):
             self.tags["ISMEAR"], self.tags["SIGMA"] = match.groups()
+        elif match := HUBBARD.search(line):
+            self.tags |= {"LDAU": "T", match[1]: match[2]}
+        elif line.startswith("   ZVAL"):
+            self.tags["ZVAL"] = line.split("=")[1]
         elif match := TAG.match(line):
             self.tags[match[1]] = match[2].rstrip(";")
 
-    def _end(self, energy: float) -> None:
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms of the run."""
+        if not self.counts:
+            self.counts = _counts(self.counts_text, self.n_ions, len(self.potentials))
+        return sum(self.counts)
+
+    def _end(self, line: str) -> None:
         step, self.current = self.current, _Step()
-        reason = self._refusal_reason(step)
+        try:
+            energy = parse_float(line.split("=")[1].split(maxsplit=1)[0])
+            reason = self._refusal_reason(step)
+            if reason is None:
+                self.frames.append(self._frame(step, energy))
+        except (ValueError, IndexError) as error:
+            reason = f"{DAMAGED}: {error}"
         if reason is not None:
             self.refused.append(Refusal(reason, self.step))
-        elif step.positions is not None and step.forces is not None:
-            self.frames.append(
-                build_frame(
-                    Atoms(self._symbols(), positions=step.positions, cell=self.cell, pbc=True),
-                    step=self.step,
-                    energy=energy,
-                    forces=step.forces,
-                    stress=step.stress,
-                    settings=self._settings(),
-                )
-            )
         self.step += 1
 
-    def _symbols(self) -> list[str]:
-        """Return the species from the list of POTCARs, which VASP prints twice; its headers are missing with NWRITE = 0."""
-        names = [name.split()[1].split("_")[0] for name in self.potentials[: len(self.counts)]]
-        return [name for name, count in zip(names, self.counts, strict=True) for _ in range(count)]
+    def _frame(self, step: _Step, energy: float) -> Atoms:
+        symbols = [symbol for potential in self.species for symbol in [potential.element] * potential.count]
+        frame = build_frame(
+            Atoms(symbols, positions=step.positions, cell=self.cell, pbc=True),
+            step=self.step,
+            energy=energy,
+            forces=np.asarray(step.forces),
+            stress=step.stress,
+            settings=self._settings(),
+        )
+        if self.part:
+            frame.info[PART] = self.part
+        return frame
+
+    @property
+    def species(self) -> list[Potential]:
+        """Potentials with their numbers of atoms; VASP lists them twice, and prints no headers with NWRITE = 0."""
+        valences = [parse_float(text) for text in self.tags.get("ZVAL", "").split()]
+        titles = self.potentials[: len(self.counts)]
+        if len(valences) != len(titles):
+            valences = [float("nan")] * len(titles)
+        return [
+            Potential(element_of(title.split()[1]), title, count, valence)
+            for title, count, valence in zip(titles, self.counts, valences, strict=True)
+        ]
 
     def _refusal_reason(self, step: _Step) -> str | None:
+        if step.damage:
+            return step.damage
         limit = int(self.tags.get("NELM", "60"))
         if step.iterations >= limit > 1:
             return f"{UNCONVERGED}: all {limit} iterations allowed were used"
@@ -150,7 +218,7 @@ class _Run:
             return (
                 f"{NO_FORCES}: with NWRITE = 0 they are printed for some steps only; vasprun.xml has them all"
             )
-        return None
+        return None if self.cell is not None else f"{DAMAGED}: no lattice vectors"
 
     def _end_of_machine_learned(self) -> None:
         if self.machine_learned:
@@ -158,21 +226,32 @@ class _Run:
             self.step += 1
 
     def close(self) -> None:
+        """Account for a step that the run did not finish."""
         self._end_of_machine_learned()
-        if self.current.iterations:
-            self.refused.append(Refusal(TRUNCATED, self.step))
-        elif self.step == 0:
+        if self.current.iterations or self.current.damage:
+            self.refused.append(Refusal(self.current.damage or TRUNCATED, self.step))
+        elif not self.frames and not self.refused:
             self.refused.append(Refusal("the run has no ionic step"))
 
     def _settings(self) -> dict[str, Any]:
-        return dft_settings(self.tags, potentials=self.potentials, kpoints=self.kpoints)
+        return dft_settings(self.tags, potentials=self.species, kpoints=self.kpoints)
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(number) for number in text.split()]
+def _counts(text: str, total: int | None, n_potentials: int) -> list[int]:
+    """Split the numbers of ions by type, which run into one another above 999."""
+    fields = [int(field) for field in text.split()]
+    if total in {None, sum(fields)} and len(fields) <= n_potentials:
+        return fields
+    for width in range(4, 8):
+        padded = text.rjust(-(-len(text) // width) * width)
+        chunks = [padded[k : k + width].strip() for k in range(0, len(padded), width)]
+        counts = [int(chunk) for chunk in chunks if chunk.isdigit()]
+        if sum(counts) == total and len(counts) in {n_potentials, n_potentials // 2}:
+            return counts
+    raise ValueError(f"the numbers of ions by type, {text.split()}, do not sum to the {total} ions of the run")
 
 
 def _stress(kbar: list[float]) -> FloatArray:
     """Convert a stress in VASP's order xx, yy, zz, xy, yz, zx, which is not Voigt's."""
-    xx, yy, zz, xy, yz, zx = kbar
+    xx, yy, zz, xy, yz, zx = kbar[:6]
     return from_kbar([[xx, xy, zx], [xy, yy, yz], [zx, yz, zz]])

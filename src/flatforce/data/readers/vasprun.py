@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.data.readers.content import (
+    DAMAGED,
     MACHINE_LEARNED,
     NO_FORCES,
     TRUNCATED,
@@ -22,7 +23,8 @@ from flatforce.data.readers.content import (
     drop_repeated_steps,
     from_kbar,
 )
-from flatforce.data.readers.vasp_settings import dft_settings
+from flatforce.data.readers.opening import element_of, open_bytes, parse_float
+from flatforce.data.readers.vasp_settings import Potential, dft_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +46,9 @@ def read_vasprun(path: Path) -> FileContent:
     """
     run = _Run()
     try:
-        for _, element in iterparse(path, events=("end",)):  # noqa: S314  # expat bounds entity expansion itself
-            run.parse(element)
+        with open_bytes(path) as stream:
+            for _, element in iterparse(stream, events=("end",)):  # noqa: S314  # expat bounds entity expansion itself
+                run.parse(element)
     except ParseError as error:
         run.refused.append(Refusal(f"{TRUNCATED} ({error})", run.step))
     else:
@@ -57,8 +60,8 @@ def read_vasprun(path: Path) -> FileContent:
 class _Run:
     def __init__(self) -> None:
         self.tags: dict[str, str] = {}
-        self.symbols: list[str] = []
-        self.potentials: list[str] = []
+        self.labels: list[str] = []
+        self.types: list[list[str]] = []
         self.kpoints: str | None = None
         self.step = 0
         self.frames: list[Atoms] = []
@@ -66,6 +69,7 @@ class _Run:
         self.notes: list[str] = []
 
     def parse(self, element: Element) -> None:
+        """Take up an element that ends; a step that cannot be read is refused, and the next one is read."""
         if element.tag in {"incar", "parameters"}:
             for entry in element.iter():
                 if entry.tag in {"i", "v"} and entry.text:
@@ -75,37 +79,57 @@ class _Run:
         elif element.tag == "atominfo":
             self._atoms(element)
         elif element.tag == "calculation":
-            self._calculation(element)
+            try:
+                self._calculation(element)
+            except (ValueError, KeyError, IndexError) as error:
+                self.refused.append(Refusal(f"{DAMAGED}: {error}", self.step))
             element.clear()
             self.step += 1
 
     def _atoms(self, element: Element) -> None:
         for array in element.iter("array"):
-            rows = [[cell.text or "" for cell in row] for row in array.iter("rc")]
+            rows = [[(cell.text or "").strip() for cell in row] for row in array.iter("rc")]
             if array.get("name") == "atoms":
-                self.symbols = [row[0].strip() for row in rows]
+                self.labels = [row[0] for row in rows]
             elif array.get("name") == "atomtypes":
-                self.potentials = [row[-1].strip() for row in rows]
+                self.types = rows
+
+    @property
+    def symbols(self) -> list[str]:
+        """Chemical symbol of each atom."""
+        return [element_of(label) for label in self.labels]
+
+    @property
+    def potentials(self) -> list[Potential]:
+        """PAW potentials in the order of the species; empty where the file does not list them."""
+        return [
+            Potential(element_of(element), " ".join(title.split()), int(count), parse_float(valence))
+            for count, element, _, valence, title in (row for row in self.types if len(row) == 5)
+        ]
 
     def _calculation(self, element: Element) -> None:
         reason = self._refusal_reason(element)
         if reason is not None:
             self.refused.append(Refusal(reason, self.step))
             return
-        cell = _array(element.find("structure/crystal/varray[@name='basis']"))
-        scaled_positions = _array(element.find("structure/varray[@name='positions']"))
+        n_atoms = len(self.labels)
+        cell = _array(element.find("structure/crystal/varray[@name='basis']"), "the lattice vectors", 3)
+        scaled_positions = _array(element.find("structure/varray[@name='positions']"), "the positions", n_atoms)
+        forces = _array(element.find("varray[@name='forces']"), "the forces", n_atoms)
         stress = element.find("varray[@name='stress']")
         if stress is None and not self.notes:
             self.notes.append("no stress in the file")
         energy = element.find("energy/i[@name='e_fr_energy']")
+        if energy is None or not energy.text:
+            raise ValueError("no energy")
         atoms = Atoms(self.symbols, cell=cell, scaled_positions=scaled_positions, pbc=True)
         self.frames.append(
             build_frame(
                 atoms,
                 step=self.step,
-                energy=float((energy.text if energy is not None else None) or "nan"),
-                forces=_array(element.find("varray[@name='forces']")),
-                stress=None if stress is None else from_kbar(_array(stress)),
+                energy=parse_float(energy.text),
+                forces=forces,
+                stress=None if stress is None else from_kbar(_array(stress, "the stress", 3)),
                 settings=self._settings(),
             )
         )
@@ -125,10 +149,13 @@ class _Run:
         return dft_settings(self.tags, potentials=self.potentials, kpoints=self.kpoints)
 
 
-def _array(element: Element | None) -> FloatArray:
-    if element is None:
-        return np.empty((0, 3))
-    return np.array([[float(field) for field in (row.text or "").split()] for row in element.findall("v")])
+def _array(element: Element | None, name: str, count: int) -> FloatArray:
+    """(count, 3) numbers; another shape means that rows or fields were lost."""
+    rows = [] if element is None else element.findall("v")
+    array = [[parse_float(field) for field in (row.text or "").split()] for row in rows]
+    if len(array) != count or any(len(row) != 3 for row in array):
+        raise ValueError(f"{name} are not {count} rows of three numbers")
+    return np.array(array)
 
 
 def _grid(element: Element) -> str | None:
