@@ -1,38 +1,32 @@
-"""GPAW, Quantum ESPRESSO, ASE trajectories and databases by ASE's readers, with the checks that these omit."""
+"""GPAW, ASE trajectories and databases by ASE's readers, with the checks that these omit."""
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ase.constraints import FixAtoms
 from ase.io import iread
+from ase.io.gpaw_out import read_gpaw_out
 
 from flatforce.data.readers.content import (
+    DAMAGED,
     NO_FORCES,
     TRUNCATED,
     UNCONVERGED,
     FileContent,
     Refusal,
     build_frame,
+    drop_repeated_steps,
 )
+from flatforce.data.readers.opening import open_text
 from flatforce.data.stress_labels import stress_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ase import Atoms
-
-RYDBERG: Final = 13.605693122994
-"""eV, CODATA 2018."""
-
-XC_NAMES: Final = {
-    "SLA PW PBX PBC": "PBE",
-    "SLA PW PBE PBE": "PBE",
-    "SLA PW PSX PSC": "PBEsol",
-    "SLA PZ NOGX NOGC": "LDA",
-}
-"""Components of a functional, as older versions of pw.x print them → its name (pw.x, `funct.f90`)."""
 
 CONSTRAINED: Final = "constraints have set the forces of fixed atoms to zero"
 
@@ -52,8 +46,8 @@ def read_gpw(path: Path) -> FileContent:
     return _read(path, "gpw", {"code": "gpaw"})
 
 
-def read_espresso(path: Path) -> FileContent:
-    """Read the output of `pw.x`.
+def read_old_gpaw_text(path: Path) -> FileContent:
+    """Read the text output of GPAW before version 25.
 
     Parameters
     ----------
@@ -62,28 +56,35 @@ def read_espresso(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames whose self-consistent cycle converged. If any did not, the whole file is refused, since its steps are not marked.
+    Frames whose self-consistent cycle converged, with the free energy as label.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if "convergence NOT achieved" in text:
-        return FileContent([], [Refusal(UNCONVERGED)])
-    cutoff = re.search(r"kinetic-energy cutoff\s*=\s*([\d.]+)\s*Ry", text)
-    xc = re.search(r"Exchange-correlation\s*=\s*(.+?)\s*(?:\(|$)", text, re.MULTILINE)
+    with open_text(path) as stream:
+        header, *blocks = re.split(r"^Positions:", stream.read(), flags=re.MULTILINE)
+    xc = re.search(r"(?:XC parameters|XC Functional|xc):\s*(\w+)", header, re.IGNORECASE)
+    cutoff = re.search(r"(?:cutoff energy|plane[- ]wave cutoff):\s*([\d.]+)", header, re.IGNORECASE)
     settings = {
-        "code": "espresso",
-        "cutoff": None if cutoff is None else float(cutoff[1]) * RYDBERG,
-        "xc": None if xc is None else _xc_name(xc[1]),
-        "soc": "spin-orbit" in text.lower(),
+        "code": "gpaw",
+        "xc": xc[1] if xc else None,
+        "cutoff": float(cutoff[1]) if cutoff else None,
     }
-    content = _read(path, "espresso-out", settings)
-    if "JOB DONE" not in text:
-        return FileContent(content.frames, [*content.refused, Refusal(f"{TRUNCATED}: no JOB DONE")])
-    return content
-
-
-def _xc_name(text: str) -> str:
-    name = " ".join(text.upper().split())
-    return XC_NAMES.get(name, text.strip())
+    frames: list[Atoms] = []
+    refused: list[Refusal] = []
+    for step, block in enumerate(blocks):
+        reason = UNCONVERGED if "Converged after" not in block else ""
+        frame = None
+        if not reason:
+            try:
+                atoms = read_gpaw_out(io.StringIO(f"{header}Positions:{block}"), -1)
+                frame, reason = _frame(atoms, step, settings)
+            except Exception as error:  # noqa: BLE001  # ASE raises all kinds of exceptions on a damaged file
+                reason = f"{DAMAGED}: {error}"
+        if frame is None:
+            refused.append(Refusal(reason, step))
+        else:
+            frames.append(frame)
+    if not blocks:
+        refused.append(Refusal(f"{TRUNCATED}: there is no table of atoms"))
+    return drop_repeated_steps(FileContent(frames, refused))
 
 
 def read_ase(path: Path) -> FileContent:

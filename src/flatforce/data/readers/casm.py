@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.data.readers.content import NO_FORCES, FileContent, Refusal, build_frame
+from flatforce.data.readers.opening import open_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +28,10 @@ def read_casm(path: Path) -> FileContent:
     One frame, or the reason why it was refused.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        with open_text(path) as stream:
+            content: dict[str, Any] = json.loads(stream.read())
         return _read(content)
-    except (json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
+    except (json.JSONDecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
         return FileContent([], [Refusal(f"not a CASM calculation ({type(error).__name__}: {error})")])
 
 

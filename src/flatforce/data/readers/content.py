@@ -99,9 +99,21 @@ def build_frame(
     Returns
     -------
     A frame with its labels, its step and its settings in `info`.
+
+    Raises
+    ------
+    ValueError
+        If the labels do not belong to the structure by their shapes, or the structure is not finite.
     """
+    forces = np.asarray(forces, dtype=float)
+    if forces.shape != (len(atoms), 3) or len(atoms) == 0:
+        raise ValueError(f"forces of shape {forces.shape} on {len(atoms)} atoms")
+    if stress is not None and np.shape(stress) != (3, 3):
+        raise ValueError(f"a stress of shape {np.shape(stress)}")
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise ValueError("a position or a lattice vector is not finite")
     bare = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    frame = attach_labels(bare, Labels(float(energy), np.asarray(forces, dtype=float), stress))
+    frame = attach_labels(bare, Labels(float(energy), forces, stress))
     frame.info[STEP] = step
     frame.info |= {f"dft_{name}": settings[name] for name in SETTINGS if settings.get(name) is not None}
     return frame

@@ -9,6 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.data.readers.content import (
+    DAMAGED,
     NO_FORCES,
     TRUNCATED,
     UNCONVERGED,
@@ -17,6 +18,7 @@ from flatforce.data.readers.content import (
     build_frame,
     drop_repeated_steps,
 )
+from flatforce.data.readers.opening import open_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,16 +42,19 @@ def read_gpaw_text(path: Path) -> FileContent:
     -------
     Frames with the free energy as label. Forces have five digits in this file; a `.gpw` file holds them all.
     """
-    content = path.read_text(encoding="utf-8", errors="replace")
-    header, *steps = STEP.split(content)
+    with open_text(path) as stream:
+        header, *steps = STEP.split(stream.read())
     settings = _settings(header)
     frames: list[Atoms] = []
     refused: list[Refusal] = []
     for step, text in enumerate(steps):
         reason = _refusal_reason(text)
         if reason is None:
-            frames.append(_frame(text, step, settings))
-        else:
+            try:
+                frames.append(_frame(text, step, settings))
+            except (ValueError, IndexError, KeyError) as error:
+                reason = f"{DAMAGED}: {error}"
+        if reason is not None:
             refused.append(Refusal(reason, step))
     if not steps:
         refused.append(Refusal(f"{TRUNCATED}: there is no table of atoms"))

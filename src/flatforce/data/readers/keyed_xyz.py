@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import re
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from ase.io.extxyz import read_xyz
 
-from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A3_IN_KBAR
-from flatforce.data.readers.content import NO_FORCES, SETTINGS, FileContent, Refusal, build_frame
+from flatforce.data.readers.content import DAMAGED, NO_FORCES, SETTINGS, FileContent, Refusal, build_frame
+from flatforce.data.readers.opening import open_text, parse_float
 from flatforce.data.stress_labels import stress_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from ase import Atoms
@@ -39,6 +43,12 @@ CONVENTION: Final = "stress_convention"
 VASP_ORDER: Final = "stress_in_vasp_order"
 """Key in `info`: (3, 3), the stress if its six numbers are in VASP's order xx yy zz xy yz zx, until the audit has decided."""
 
+VOIGT_FROM_VASP: Final = [0, 1, 2, 4, 5, 3]
+"""Positions, in VASP's order xx yy zz xy yz zx, of the components in Voigt's order xx yy zz yz xz xy."""
+
+ASYMMETRY: Final = 1e-3
+"""Largest difference of σ_ij and σ_ji, as a fraction of the largest component, that counts as round-off."""
+
 CONVENTIONS: Final = {
     "eV/Å³, tension positive": 1.0,
     "eV/Å³, compression positive": -1.0,
@@ -53,7 +63,7 @@ CONVENTIONS: Final = {
 def read_keyed_xyz(path: Path) -> FileContent:
     """Read frames, assuming a stress in eV/Å³ with tension positive, and a virial −σV in eV.
 
-    The audit verifies both by the slab virial identity, and converts what is in kbar or GPa or of the other sign.
+    The audit verifies both by the slab virial identity, and converts what is in kbar or GPa, of the other sign, or in VASP's order.
 
     Parameters
     ----------
@@ -62,23 +72,80 @@ def read_keyed_xyz(path: Path) -> FileContent:
 
     Returns
     -------
-    Frames; those without labels are refused.
+    Frames; those without labels, and those that cannot be read, are refused.
     """
     frames: list[Atoms] = []
     refused: list[Refusal] = []
-    with path.open(encoding="utf-8") as stream:
-        try:
-            for step, atoms in enumerate(read_xyz(stream, index=slice(None))):
+    with open_text(path) as stream:
+        for step, (text, damage) in enumerate(_split(stream)):
+            try:
+                if damage:
+                    raise ValueError(damage)
+                (atoms,) = read_xyz(io.StringIO(text), index=slice(None))
                 reason, frame = _frame(atoms, step)
-                if frame is None:
-                    refused.append(Refusal(reason, step))
-                else:
-                    frames.append(frame)
-        except (OSError, ValueError, KeyError, IndexError, DataError) as error:
-            refused.append(
-                Refusal(f"the rest of the file cannot be read ({error})", len(frames) + len(refused))
-            )
+            except Exception as error:  # noqa: BLE001  # ASE raises all kinds of exceptions on a damaged frame
+                reason, frame = f"{DAMAGED}: {error}", None
+            if frame is None:
+                refused.append(Refusal(reason, step))
+            else:
+                frames.append(frame)
     return FileContent(frames, refused)
+
+
+def _split(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Split a file into frames by their own headers; a frame of the wrong length does not spoil the next one.
+
+    Yields
+    ------
+    Text of each frame, and what is wrong with its length or its beginning.
+    """
+    following = deque[str]()
+    lines = chain_lines(following, lines)
+    for line in lines:
+        if not line.strip():
+            continue
+        count = int(line) if line.strip().isdigit() else None
+        comment = next(lines, "")
+        rows = []
+        for row in lines:
+            if row.strip().isdigit() or not row.strip():
+                following.append(row)
+                break
+            rows.append(row)
+            if len(rows) == count:
+                break
+        if count is None:
+            yield "", f"{line.strip()[:40]!r} is not the number of atoms"
+        elif len(rows) != count:
+            yield "", f"{count} atoms announced, {len(rows)} there"
+        elif not rows[-1].endswith("\n"):
+            yield "", "the last line does not end with a newline, so its last number may have lost digits"
+        else:
+            yield "".join([line, comment, *rows]), ""
+
+
+def chain_lines(following: deque[str], lines: Iterator[str]) -> Iterator[str]:
+    """Iterate over lines, those that were put back first.
+
+    Parameters
+    ----------
+    following
+        Lines that were read too far and put back.
+    lines
+        The others.
+
+    Yields
+    ------
+    The lines.
+    """
+    while True:
+        if following:
+            yield following.popleft()
+        else:
+            line = next(lines, None)
+            if line is None:
+                return
+            yield line
 
 
 def _frame(atoms: Atoms, step: int) -> tuple[str, Atoms | None]:
@@ -96,26 +163,47 @@ def _frame(atoms: Atoms, step: int) -> tuple[str, Atoms | None]:
         step=int(info.get("step", step)),
         energy=float(energy),
         forces=forces,
-        stress=stress,
+        stress=None if stress is None else stress_matrix(stress),
         settings={name: info.get(f"dft_{name}") for name in SETTINGS},
     )
-    if convention:
+    if stress is not None:
         frame.info[CONVENTION] = convention
+        if stress.size == 6:
+            frame.info[VASP_ORDER] = stress_matrix(stress.ravel()[VOIGT_FROM_VASP])
     label_keys = {key.lower() for key in (*ENERGIES, *FORCES, *STRESSES, *VIRIALS)}
     frame.info |= {k: v for k, v in atoms.info.items() if k.lower() not in label_keys and k not in frame.info}
     return "", frame
 
 
 def _find(entries: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    lowercase = {key.lower(): value for key, value in entries.items()}
+    lowercase = {key.lower(): value for key, value in entries.items() if not _is_missing(value)}
     return next((lowercase[name.lower()] for name in names if name.lower() in lowercase), None)
+
+
+def _is_missing(value: object) -> bool:
+    """Whether a label stands for none: the text `None`, or an array without a number."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in {"none", "nan", "null", ""}):
+        return True
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and bool(np.isnan(value).all())
 
 
 def _stress(info: Mapping[str, Any], atoms: Atoms) -> tuple[FloatArray | None, str]:
     stress = _find(info, STRESSES)
     if stress is not None:
-        return stress_matrix(stress), "stress, eV/Å³, tension positive"
+        return _array(stress), "stress, eV/Å³, tension positive"
     virial = _find(info, VIRIALS)
     if virial is not None:
-        return -stress_matrix(virial) / atoms.get_volume(), "virial, eV, −σV"
+        return -_array(virial) / atoms.get_volume(), "virial, eV, −σV"
     return None, ""
+
+
+def _array(value: object) -> FloatArray:
+    """(6,) or (9,) numbers; a nested list that ASE leaves as text is parsed."""
+    if isinstance(value, str):
+        value = [parse_float(text) for text in re.split(r"[\s,\[\]()]+", value) if text]
+    array = np.asarray(value, dtype=float).ravel()
+    if array.size not in {6, 9}:
+        raise ValueError(f"a stress has {array.size} numbers")
+    if array.size == 9 and np.abs(array.reshape(3, 3) - array.reshape(3, 3).T).max() > ASYMMETRY * np.abs(array).max():
+        raise ValueError("the stress is not symmetric")
+    return array

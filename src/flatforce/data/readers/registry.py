@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from flatforce.core.errors import DataError
-from flatforce.data.readers.ase_files import read_ase, read_espresso, read_gpw
+from flatforce.data.readers.ase_files import read_ase, read_gpw, read_old_gpaw_text
 from flatforce.data.readers.casm import read_casm
 from flatforce.data.readers.content import FileContent
+from flatforce.data.readers.espresso import read_espresso
 from flatforce.data.readers.gpaw_text import read_gpaw_text
 from flatforce.data.readers.keyed_xyz import read_keyed_xyz
 from flatforce.data.readers.ml_ab import read_ml_ab
@@ -24,6 +25,7 @@ READERS: Final[dict[str, Reader]] = {
     "ml_ab": read_ml_ab,
     "gpw": read_gpw,
     "gpaw": read_gpaw_text,
+    "gpaw-old": read_old_gpaw_text,
     "espresso": read_espresso,
     "extxyz": read_keyed_xyz,
     "casm": read_casm,
@@ -38,6 +40,7 @@ SIGNATURES: Final = (
     (b"<modeling>", "vasprun"),
     (b"Program PWSCF", "espresso"),
     (b"| _ |_)|_||  |", "gpaw"),
+    (b"|__ |  _|___|_____|", "gpaw-old"),
     (b"The number of configurations", "ml_ab"),
 )
 """Text near the beginning of a file → its kind."""
