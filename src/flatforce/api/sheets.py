@@ -51,8 +51,8 @@ def relax(
     --------
     >>> import flatforce as ff
     >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
-    >>> round(relaxed.atoms.cell.lengths()[0], 2)
-    3.32
+    >>> f"{relaxed.atoms.cell.lengths()[0]:.2f} Å"
+    '3.32 Å'
     """
     from flatforce.report.result import open_result
     from flatforce.studies.relax import RelaxStage
@@ -99,7 +99,7 @@ def phonons(
     >>> import flatforce as ff
     >>> model = ff.load("mace:wse2-pbe")
     >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
-    >>> waves = ff.phonons(model, sheet, supercell=(4, 4), mesh=12)
+    >>> waves = ff.phonons(model, sheet, supercell=(4, 4), mesh=12, engine="displacements")
     >>> waves.bands.shape[1]
     9
     """
