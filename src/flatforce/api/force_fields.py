@@ -101,7 +101,7 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -
         return [str(name) for name in listed]
     from flatforce.core.errors import ResultError
     from flatforce.core.hashing import hash_file
-    from flatforce.data.frames import write_frames
+    from flatforce.data.frame_files import write_frames
 
     path, written = folder / "frames.extxyz", folder / "frames.new.extxyz"
     write_frames(written, listed)

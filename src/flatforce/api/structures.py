@@ -69,7 +69,7 @@ def build_defect(sheet: Atoms | str | Path, defect: str, supercell: tuple[int, i
     >>> ff.build_defect(ff.monolayer("WSe2"), "v_Se:top", (3, 3)).atoms.get_chemical_formula()
     'Se17W9'
     """
-    from flatforce.data.frames import read_structure
+    from flatforce.data.frame_files import read_structure
     from flatforce.structures.defects import build_defect as build
 
     source = source_of(sheet)

@@ -43,7 +43,7 @@ def sites(
     Sites of one class are equal by symmetry. The last column names the vacancies without a number that take the
     site. Without -s the sites of the primitive cell are listed.
     """
-    from flatforce.data.frames import read_structure
+    from flatforce.data.frame_files import read_structure
     from flatforce.structures.defect_sites import numbered_sites
 
     repeats = supercell or (1, 1)
@@ -89,7 +89,7 @@ def build(
     positions beside the first, ~2 at the next. Without ~ or #, the distinct arrangements are listed and nothing is
     built. More: docs/defects.md.
     """
-    from flatforce.data.frames import read_structure, write_frames
+    from flatforce.data.frame_files import read_structure, write_frames
     from flatforce.structures.defects import build_defect
 
     refuse_existing(output)

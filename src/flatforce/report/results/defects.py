@@ -27,7 +27,7 @@ class DefectPhononResult(BandStructure):
     @property
     def atoms(self) -> Atoms:
         """The relaxed defect cell of N atoms, read anew each time, so that it may be changed."""
-        from flatforce.data.frames import read_structure
+        from flatforce.data.frame_files import read_structure
 
         return read_structure(self._file("relaxed.extxyz"))
 

@@ -28,7 +28,7 @@ class RelaxResult(Result):
     @property
     def atoms(self) -> Atoms:
         """The relaxed sheet, read anew each time, so that it may be changed."""
-        from flatforce.data.frames import read_structure
+        from flatforce.data.frame_files import read_structure
 
         return read_structure(self._file("relaxed.extxyz"))
 
