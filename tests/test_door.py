@@ -186,3 +186,12 @@ def test_other_frames_do_not_get_an_old_result(tmp_path: Path) -> None:
     assert first.metrics == ff.evaluate(MODEL, frames[:2], folder=folder).metrics
     with pytest.raises(ResultError, match="other frames"):
         ff.evaluate(MODEL, frames[2:4], folder=folder)
+
+
+def test_what_holds_a_structure_is_taken_for_it(sheet: Atoms) -> None:
+    cell = ff.build_defect(sheet, "v_Se:top", (2, 2))
+    relaxed = ff.relax(MODEL, cell, relax_cell=False)
+    assert len(relaxed.atoms) == 11
+    assert ff.relax(MODEL, relaxed, relax_cell=False).metrics["n_steps"] == 0
+    with pytest.raises(ConfigError, match="int is no structure"):
+        ff.relax(MODEL, 3)  # type: ignore[arg-type]  # that is the point

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from flatforce.api.arguments import folder_of, parse, session_of, source_of, takes_settings
+from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
 from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 if TYPE_CHECKING:
-    from ase import Atoms
 
     from flatforce.models.potential import Potential
     from flatforce.report.result import PhononResult, RelaxResult
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @takes_settings(RelaxConfig)
 def relax(
     model: str | Potential,
-    sheet: Atoms | str | Path,
+    sheet: Structure,
     *,
     folder: str | Path | None = None,
     device: str = "auto",
@@ -66,7 +65,7 @@ def relax(
 @takes_settings(PhononConfig)
 def phonons(
     model: str | Potential,
-    sheet: Atoms | str | Path,
+    sheet: Structure,
     *,
     folder: str | Path | None = None,
     device: str = "auto",

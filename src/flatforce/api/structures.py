@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatforce.api.arguments import parse, source_of, takes_settings
+from flatforce.api.arguments import Structure, parse, source_of, takes_settings
 from flatforce.data.config import ImportConfig
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def monolayer(
     return monolayer_of(formula, prototype=prototype, a=a, thickness=thickness)
 
 
-def build_defect(sheet: Atoms | str | Path, defect: str, supercell: tuple[int, int]) -> DefectCell:
+def build_defect(sheet: Structure, defect: str, supercell: tuple[int, int]) -> DefectCell:
     """Build a point defect, or a complex of several, in a supercell.
 
     Parameters
