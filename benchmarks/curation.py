@@ -16,7 +16,8 @@ from ase import Atoms
 
 from flatforce.data.config import CurationConfig, SplitConfig
 from flatforce.data.curation.run import curate
-from flatforce.data.frames import Labels, attach_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import Labels, attach_labels
 from flatforce.data.material_splits import split_by_material
 from flatforce.data.statistics import statistics
 from flatforce.structures.prototypes import monolayer

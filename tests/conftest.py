@@ -10,7 +10,7 @@ import pytest
 from ase.io import write
 
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_labelled
+from flatforce.data.frame_files import read_labelled
 from flatforce.models import load
 from flatforce.structures.prototypes import monolayer
 from flatforce.testing.zoo import make_test_sheet

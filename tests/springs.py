@@ -11,7 +11,7 @@ from ase.neighborlist import neighbor_list
 from flatforce.core.arrays import FloatArray
 from flatforce.core.identity import make_folder
 from flatforce.core.results import Record, write_record
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
 from flatforce.properties.phonons.force_constants.embedding import Embedding
 from flatforce.properties.phonons.force_constants.local_rows import LocalRows

@@ -9,7 +9,8 @@ import pytest
 
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import get_labels, read_labelled
+from flatforce.data.frame_files import read_labelled
+from flatforce.data.frames import get_labels
 from flatforce.properties.alloys.scores import HULL_TOLERANCE, lower_hull
 from flatforce.studies.alloy.config import AlloyStudy
 from flatforce.studies.alloy.energies import AlloyEnergiesStage

@@ -177,3 +177,21 @@ def test_two_spellings_of_a_defect_are_one_result(sheet: Atoms) -> None:
     session = Session(MODEL)
     names = {session.defect_name(sheet, notation) for notation in ("V_Se:top", "VSe:top", "vac_Se:top")}
     assert names == {"v_Se:top"}
+
+
+def test_other_frames_do_not_get_an_old_result(tmp_path: Path) -> None:
+    frames = [frame for frame in ff.read(str(dataset_path("wse2-pbe"))) if len(frame) == 3]
+    folder = tmp_path / "e"
+    first = ff.evaluate(MODEL, frames[:2], folder=folder)
+    assert first.metrics == ff.evaluate(MODEL, frames[:2], folder=folder).metrics
+    with pytest.raises(ResultError, match="other frames"):
+        ff.evaluate(MODEL, frames[2:4], folder=folder)
+
+
+def test_what_holds_a_structure_is_taken_for_it(sheet: Atoms) -> None:
+    cell = ff.build_defect(sheet, "v_Se:top", (2, 2))
+    relaxed = ff.relax(MODEL, cell, relax_cell=False)
+    assert len(relaxed.atoms) == 11
+    assert ff.relax(MODEL, relaxed, relax_cell=False).metrics["n_steps"] == 0
+    with pytest.raises(ConfigError, match="int is no structure"):
+        ff.relax(MODEL, 3)  # type: ignore[arg-type]  # that is the point

@@ -22,7 +22,7 @@ from flatforce.core.errors import ConfigError
 from flatforce.core.execution.array_jobs import submit_array
 from flatforce.core.execution.config import Executor, walltime_seconds
 from flatforce.core.execution.pools import high_throughput
-from flatforce.data.frames import read_frames
+from flatforce.data.frame_files import read_frames
 from flatforce.reference.config import LabelConfig
 from flatforce.reference.submit import submit_labels
 from flatforce.reference.tasks import run_task, write_task

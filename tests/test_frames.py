@@ -11,7 +11,8 @@ from ase import Atoms
 from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import get_labels, read_frames, read_labelled, write_frames
+from flatforce.data.frame_files import read_frames, read_labelled, write_frames
+from flatforce.data.frames import get_labels
 from flatforce.data.splits import hold_out, split_trajectory_warnings
 from flatforce.models.training.splits import split_validation
 

@@ -17,7 +17,8 @@ from flatforce.core.errors import DataError
 from flatforce.core.units import EV_PER_A3_IN_KBAR
 from flatforce.data.audit.symmetry import MAX_ASYMMETRY, asymmetry_warnings, force_asymmetry
 from flatforce.data.config import ImportConfig
-from flatforce.data.frames import get_labels, read_labelled
+from flatforce.data.frame_files import read_labelled
+from flatforce.data.frames import get_labels
 from flatforce.data.importing import NO_SHEET, import_frames
 from flatforce.data.readers.content import DUPLICATE, MACHINE_LEARNED, TRUNCATED, UNCONVERGED
 from flatforce.structures.symmetry import find_symmetry

@@ -20,7 +20,7 @@ from flatforce.active.config import LearnConfig
 from flatforce.active.trajectories import read_trajectories
 from flatforce.core.errors import ConfigError
 from flatforce.core.hashing import hash_structure
-from flatforce.data.frames import read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
 

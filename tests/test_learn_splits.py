@@ -17,7 +17,8 @@ from flatforce.active.dynamics_config import DynamicsConfig
 from flatforce.active.sampling import SamplingConfig
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
-from flatforce.data.frames import Labels, attach_labels, get_labels, write_frames
+from flatforce.data.frame_files import write_frames
+from flatforce.data.frames import Labels, attach_labels, get_labels
 from flatforce.data.splits import TRAJECTORY
 from flatforce.studies.learn.frames import read_run_frames
 

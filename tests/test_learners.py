@@ -11,7 +11,7 @@ from ase.io import read, write
 
 from commands import run as command
 from flatforce.core.errors import ConfigError, DataError, ModelError
-from flatforce.data.frames import read_frames
+from flatforce.data.frame_files import read_frames
 from flatforce.data.material_splits import hold_out_materials
 from flatforce.models import load
 from flatforce.models.isolated.build import PLAUSIBLE

@@ -16,7 +16,7 @@ from torch.nn import Linear
 from flatforce.core.errors import DataError, ModelError, ResultError
 from flatforce.core.hashing import hash_structure
 from flatforce.models import load
-from flatforce.models.training import epochs, member
+from flatforce.models.training import member, optimisation
 from flatforce.models.training.architectures import MaceArchitecture
 from flatforce.models.training.config import StageTwo, TrainConfig, Weights
 from flatforce.models.training.examples import LabelBatch
@@ -295,7 +295,7 @@ def test_divergence_is_reported(few_frames: Path, tmp_path: Path, monkeypatch: p
         loss = original(batch, out, weights, huber_delta=huber_delta)
         return loss * float("nan") if calls > 8 else loss
 
-    monkeypatch.setattr(epochs, "sheet_loss", explode)
+    monkeypatch.setattr(optimisation, "sheet_loss", explode)
     result = train(small(few_frames), tmp_path)
     assert not result["converged"]
     assert "diverged" in result["warnings"][0]

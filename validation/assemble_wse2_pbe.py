@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flatforce.data.frames import get_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import get_labels
 from flatforce.reference.config import GpawSettings
 from flatforce.reference.keys import label_key
 

@@ -25,7 +25,8 @@ from flatforce.active.config import LearnConfig
 from flatforce.active.cross_conformal import Fold, UncertainModel
 from flatforce.core.progress import show_progress
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import config_type, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import config_type
 from flatforce.studies.learn.training import train_round
 
 REPORTED_LEVELS = (0.68, 0.95)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from flatforce.core.arrays import FloatArray
-from flatforce.data.frames import read_structure
+from flatforce.data.frame_files import read_structure
 from flatforce.models import load
 from flatforce.models.slab import pad_vacuum
 from flatforce.properties.phonons.config import EmbedConfig

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from ase.io import write
 
-from flatforce.data.frames import read_frames
+from flatforce.data.frame_files import read_frames
 from flatforce.structures.prototypes import monolayer
 from flatforce.structures.strain import rattle_positions
 

@@ -25,7 +25,8 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.hashing import hash_structure
 from flatforce.core.statistics import bootstrap_interval
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import config_type, get_labels
 from flatforce.data.splits import hold_out
 from flatforce.models import load
 from flatforce.models.potential import Potential

@@ -19,7 +19,8 @@ import yaml
 from learn_vse import TRAIN, bundled_frames
 
 from flatforce.core.results import read_record
-from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import config_type, get_labels
 from flatforce.data.splits import hold_out
 from flatforce.models import load
 from flatforce.structures.prototypes import monolayer

@@ -18,7 +18,8 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.core.progress import show_progress
-from flatforce.data.frames import get_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import get_labels
 from flatforce.reference.config import GpawSettings, LabelConfig, LabelRelaxation
 from flatforce.reference.label import label
 from flatforce.reference.relaxation import RelaxationStart, relax_by_labels

@@ -32,7 +32,8 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import show_progress
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import config_type, get_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import config_type, get_labels
 from flatforce.models import load
 from flatforce.properties.phonons.spectra.modes import site_weights
 from flatforce.report.figures.figure import COLOURS, Figure, Panel, Series

@@ -25,7 +25,8 @@ import numpy as np
 from flatforce.core.progress import show_progress
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import get_labels, read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
+from flatforce.data.frames import get_labels
 from flatforce.properties.alloys.energies import grid_of
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
 from flatforce.reference.config import GpawSettings, LabelConfig

@@ -36,7 +36,8 @@ from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import show_progress
 from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import get_labels, read_labelled
+from flatforce.data.frame_files import read_labelled
+from flatforce.data.frames import get_labels
 from flatforce.data.splits import read_test_hashes
 from flatforce.models import load
 from flatforce.models.atomic_energies import fit_energies

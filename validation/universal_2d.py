@@ -18,7 +18,7 @@ from ase.io import write
 from flatforce.core.hashing import hash_structure
 from flatforce.core.progress import show_progress
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_labelled
+from flatforce.data.frame_files import read_labelled
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.run import train
 from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig

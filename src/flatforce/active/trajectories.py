@@ -9,7 +9,7 @@ import numpy as np
 from ase.io import read
 
 from flatforce.core.hashing import hash_structure
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,9 @@ import itertools
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
+from flatforce.core.errors import ConfigError
 from flatforce.core.progress import show_progress
 from flatforce.studies.session import Session, unreported
 
@@ -24,6 +25,18 @@ Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
 
 _numbers = itertools.count()
+
+
+class HasAtoms(Protocol):
+    """What holds a structure: the result of a relaxation, or a defect that was built."""
+
+    @property
+    def atoms(self) -> Atoms:
+        """The structure."""
+
+
+Structure: TypeAlias = "Atoms | str | Path | HasAtoms"
+"""A structure, the file of one, or what holds one as `.atoms`."""
 
 
 def session_of(model: str | Potential | None, *, device: str = "auto", progress: bool = False) -> Session:
@@ -45,19 +58,35 @@ def session_of(model: str | Potential | None, *, device: str = "auto", progress:
     return Session(model, device=device, report=show_progress if progress else unreported)
 
 
-def source_of(structure: Atoms | str | Path) -> Atoms | Path:
-    """Turn a text into a path.
+def source_of(structure: Structure) -> Atoms | Path:
+    """Find the structure that an argument means.
 
     Parameters
     ----------
     structure
-        A structure, or the file of one.
+        A structure, the file of one, or what holds one as `.atoms`, such as the result of a relaxation or a defect that was
+        built.
 
     Returns
     -------
-    The structure unchanged, or the path of its file.
+    The structure, or the path of its file.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of these.
     """
-    return Path(structure) if isinstance(structure, str) else structure
+    from ase import Atoms
+
+    if isinstance(structure, str | Path):
+        return Path(structure)
+    atoms = structure if isinstance(structure, Atoms) else getattr(structure, "atoms", None)
+    if isinstance(atoms, Atoms):
+        return atoms
+    raise ConfigError(
+        f"A {type(structure).__name__} is no structure.",
+        fix='give an ase.Atoms, a file such as "wse2.cif", or ff.monolayer("WSe2")',
+    )
 
 
 def folder_of(folder: str | Path | None, name: str) -> Path:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from flatforce.api.arguments import folder_of, parse, session_of, source_of, takes_settings
+from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
 from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ase import Atoms
 
     from flatforce.models.potential import Potential
     from flatforce.report.result import DefectSeriesResult
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 @takes_settings(DefectPhononConfig)
 def defect_phonons(
     model: str | Potential,
-    sheet: Atoms | str | Path,
+    sheet: Structure,
     defect: str,
     *,
     sizes: Sequence[int] = (),
@@ -62,7 +60,7 @@ def defect_phonons(
 
     Examples
     --------
-    About 40 s on one core:
+    Three to nine minutes on one core:
 
     >>> import flatforce as ff
     >>> sheet = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"), keep_symmetry=True).atoms
@@ -85,7 +83,7 @@ def defect_phonons(
 @takes_settings(EmbedConfig)
 def embed(
     model: str | Potential,
-    sheet: Atoms | str | Path,
+    sheet: Structure,
     defect: str,
     *,
     relaxed_in: tuple[int, int] = (6, 6),
@@ -125,7 +123,7 @@ def embed(
 
     Examples
     --------
-    Half a minute on one core:
+    Three to nine minutes on one core:
 
     >>> import flatforce as ff
     >>> sheet = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"), keep_symmetry=True).atoms

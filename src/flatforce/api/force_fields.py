@@ -93,17 +93,24 @@ def train(
 
 
 def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -> list[str]:
-    """Name the files of frames; frames in memory are written beside the result."""
+    """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
     if isinstance(frames, str | Path):
         return [str(frames)]
     listed = list(frames)
     if all(isinstance(name, str | Path) for name in listed):
         return [str(name) for name in listed]
-    from flatforce.data.frames import write_frames
+    from flatforce.core.errors import ResultError
+    from flatforce.core.hashing import hash_file
+    from flatforce.data.frame_files import write_frames
 
-    path = folder / "frames.extxyz"
-    if not path.is_file():
-        write_frames(path, listed)
+    path, written = folder / "frames.extxyz", folder / "frames.new.extxyz"
+    write_frames(written, listed)
+    if path.is_file() and hash_file(path) != hash_file(written):
+        written.unlink()
+        raise ResultError(
+            f"{folder} holds a result of other frames.", fix="give another folder, or delete that one"
+        )
+    written.replace(path)
     return [str(path)]
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from flatforce.api.arguments import folder_of, parse, session_of, source_of, takes_settings
+from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
 from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 if TYPE_CHECKING:
-    from ase import Atoms
 
     from flatforce.models.potential import Potential
     from flatforce.report.result import PhononResult, RelaxResult
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @takes_settings(RelaxConfig)
 def relax(
     model: str | Potential,
-    sheet: Atoms | str | Path,
+    sheet: Structure,
     *,
     folder: str | Path | None = None,
     device: str = "auto",
@@ -51,8 +50,8 @@ def relax(
     --------
     >>> import flatforce as ff
     >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
-    >>> round(relaxed.atoms.cell.lengths()[0], 2)
-    3.32
+    >>> f"{relaxed.atoms.cell.lengths()[0]:.2f} Å"
+    '3.32 Å'
     """
     from flatforce.report.result import open_result
     from flatforce.studies.relax import RelaxStage
@@ -66,7 +65,7 @@ def relax(
 @takes_settings(PhononConfig)
 def phonons(
     model: str | Potential,
-    sheet: Atoms | str | Path,
+    sheet: Structure,
     *,
     folder: str | Path | None = None,
     device: str = "auto",
@@ -99,7 +98,7 @@ def phonons(
     >>> import flatforce as ff
     >>> model = ff.load("mace:wse2-pbe")
     >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
-    >>> waves = ff.phonons(model, sheet, supercell=(4, 4), mesh=12)
+    >>> waves = ff.phonons(model, sheet, supercell=(4, 4), mesh=12, engine="displacements")
     >>> waves.bands.shape[1]
     9
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatforce.api.arguments import parse, source_of, takes_settings
+from flatforce.api.arguments import Structure, parse, source_of, takes_settings
 from flatforce.data.config import ImportConfig
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def monolayer(
     return monolayer_of(formula, prototype=prototype, a=a, thickness=thickness)
 
 
-def build_defect(sheet: Atoms | str | Path, defect: str, supercell: tuple[int, int]) -> DefectCell:
+def build_defect(sheet: Structure, defect: str, supercell: tuple[int, int]) -> DefectCell:
     """Build a point defect, or a complex of several, in a supercell.
 
     Parameters
@@ -69,7 +69,7 @@ def build_defect(sheet: Atoms | str | Path, defect: str, supercell: tuple[int, i
     >>> ff.build_defect(ff.monolayer("WSe2"), "v_Se:top", (3, 3)).atoms.get_chemical_formula()
     'Se17W9'
     """
-    from flatforce.data.frames import read_structure
+    from flatforce.data.frame_files import read_structure
     from flatforce.structures.defects import build_defect as build
 
     source = source_of(sheet)

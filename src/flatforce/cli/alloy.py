@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flatforce.cli.options import Device, Output, finish, new_session
+from flatforce.cli.options import Device, Output, finish, finish_result, new_session
 from flatforce.cli.tables import show, show_model_comparison, show_rows
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def energies(
         with_model=model is not None,
     )
     result = stage.run(new_session(model, device), output)
-    show("formation energies", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    finish_result("formation energies", result, output)
 
 
 @app.command()
@@ -97,8 +96,7 @@ def fit(config: Study, table_folder: Table, output: Output) -> None:
     from flatforce.studies.alloy.energies import ClusterExpansionStage
 
     result = ClusterExpansionStage(_study(config), table_folder).run(new_session(), output)
-    show("cluster expansion", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    finish_result("cluster expansion", result, output)
 
 
 @app.command()
@@ -123,8 +121,7 @@ def hull(config: Study, fit_folder: Fit, output: Output) -> None:
     hidden = ("n_sites", "energy_above_hull")
     ground_states = result["details"]["ground_states"]
     show_rows([{key: value for key, value in row.items() if key not in hidden} for row in ground_states])
-    show("convex hull", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    finish_result("convex hull", result, output)
 
 
 @app.command()
@@ -133,8 +130,7 @@ def mc(config: Study, fit_folder: Fit, output: Output) -> None:
     from flatforce.studies.alloy.thermodynamics import MonteCarloStage
 
     result = MonteCarloStage(_study(config), fit_folder).run(new_session(), output)
-    show("Monte Carlo", result["metrics"], result["units"], output)
-    finish(converged=result["converged"], warnings=result["warnings"])
+    finish_result("Monte Carlo", result, output)
 
 
 @app.command()

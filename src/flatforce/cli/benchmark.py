@@ -7,8 +7,18 @@ from typing import Annotated
 
 import typer
 
-from flatforce.cli.options import Device, Frames, Model, Output, Settings, finish, new_session, settings_from
-from flatforce.cli.tables import show, show_benchmarks
+from flatforce.cli.options import (
+    Device,
+    Frames,
+    Model,
+    Output,
+    Settings,
+    finish,
+    finish_result,
+    new_session,
+    settings_from,
+)
+from flatforce.cli.tables import show_benchmarks
 
 app = typer.Typer(
     help="Test force fields on the relaxations of many materials.",
@@ -39,8 +49,7 @@ def relax(
     settings = settings_from(RelaxationBenchmarkConfig, config, align=align)
     session = new_session(model, device)
     record = RelaxationBenchmarkStage(frames, settings, split).run(session, output)
-    show("relaxations against DFT", record["metrics"], record["units"], output)
-    finish(converged=record["converged"], warnings=record["warnings"])
+    finish_result("relaxations against DFT", record, output)
 
 
 @app.command()

@@ -54,7 +54,7 @@ def import_(
     """Read VASP, GPAW, Quantum ESPRESSO, ASE, CASM and extended-XYZ files, audit every label, and write frames."""
     from flatforce.core.progress import show_progress
     from flatforce.data.config import ImportConfig
-    from flatforce.data.frames import write_frames
+    from flatforce.data.frame_files import write_frames
     from flatforce.data.importing import import_frames
 
     refuse_existing(output)
@@ -101,7 +101,7 @@ def curate(
     from flatforce.data.bundled import dataset_path
     from flatforce.data.config import CurationConfig
     from flatforce.data.curation.run import curate as run
-    from flatforce.data.frames import read_labelled, write_frames
+    from flatforce.data.frame_files import read_labelled, write_frames
 
     refuse_existing(output)
     settings = settings_from(CurationConfig, config, min_energy_step=min_energy_step, keep=keep)
@@ -137,7 +137,7 @@ def split(
     from flatforce.core.files import write_text
     from flatforce.data.bundled import dataset_path
     from flatforce.data.config import SplitConfig
-    from flatforce.data.frames import read_labelled
+    from flatforce.data.frame_files import read_labelled
     from flatforce.data.material_splits import split_by_material
 
     refuse_existing(output)

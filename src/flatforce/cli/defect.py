@@ -43,7 +43,7 @@ def sites(
     Sites of one class are equal by symmetry. The last column names the vacancies without a number that take the
     site. Without -s the sites of the primitive cell are listed.
     """
-    from flatforce.data.frames import read_structure
+    from flatforce.data.frame_files import read_structure
     from flatforce.structures.defect_sites import numbered_sites
 
     repeats = supercell or (1, 1)
@@ -60,7 +60,7 @@ def sites(
         ]
         for site in numbered_sites(read_structure(structure), repeats)
     ]
-    header = ["site", "species", "side", "fractional", "x y (Å)", "to the centre (Å)", "class", "taken by"]
+    header = ["site", "species", "side", "fractional", "x y (Å)", "to centre (Å)", "class", "taken by"]
     show_table(header, rows, title=f"sites of the {repeats[0]} × {repeats[1]} supercell", names=2)
 
 
@@ -89,7 +89,7 @@ def build(
     positions beside the first, ~2 at the next. Without ~ or #, the distinct arrangements are listed and nothing is
     built. More: docs/defects.md.
     """
-    from flatforce.data.frames import read_structure, write_frames
+    from flatforce.data.frame_files import read_structure, write_frames
     from flatforce.structures.defects import build_defect
 
     refuse_existing(output)
@@ -192,7 +192,7 @@ def strain(
     """Compute the phonons of a defect at several strains of the sheet."""
     from flatforce.core.errors import ConfigError
     from flatforce.properties.phonons.config import DefectPhononConfig
-    from flatforce.studies.strain import COMPONENTS, strain_series
+    from flatforce.studies.strain import COMPONENTS, StrainSeriesRun
 
     if kind not in COMPONENTS:
         raise ConfigError(
@@ -201,7 +201,8 @@ def strain(
     settings = settings_from(DefectPhononConfig, config, supercell=supercell)
     session = new_session(model, device)
     name = session.defect_name(structure, defect)
-    records = strain_series(session, structure, name, strains, settings, output, kind=kind)  # type: ignore[arg-type]  # checked above
+    series = StrainSeriesRun(structure, name, settings, strains, kind)  # type: ignore[arg-type]  # checked above
+    records = series.run(session, output)
     comparison = records["strain"]
     show(f"{name} under strain", comparison["metrics"], comparison["units"], output / "strain")
     finish_all(records)

@@ -73,7 +73,7 @@ def label(
 ) -> None:
     """Label structures with DFT; a run that was killed resumes, a finished one computes nothing again."""
     from flatforce.core.progress import show_progress
-    from flatforce.data.frames import read_frames
+    from flatforce.data.frame_files import read_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
     from flatforce.reference.submit import submit_labels
@@ -118,7 +118,7 @@ def _check_output(output: Path, structures: list[Path]) -> None:
 def _write_labels(
     output: Path, outcome: Outcome, frames: list[Atoms], settings: LabelConfig, structures: list[Path]
 ) -> None:
-    from flatforce.data.frames import write_frames
+    from flatforce.data.frame_files import write_frames
 
     folder = output.with_suffix(".labels")
     warnings = _write_record(folder, outcome, settings, structures)

@@ -15,6 +15,7 @@ from flatforce.cli.options import (
     Output,
     Settings,
     finish,
+    finish_result,
     new_session,
     settings_from,
 )
@@ -72,8 +73,7 @@ def sweep(
     with show_progress("sweep") as progress:
         record = run(SweepConfig.from_yaml(config), output, progress=progress)
     show_rows(record["details"]["rows"])
-    show("best run", record["metrics"], record["units"], output)
-    finish(converged=record["converged"], warnings=record["warnings"])
+    finish_result("best run", record, output)
 
 
 def evaluate(
@@ -94,5 +94,4 @@ def evaluate(
 
     session = new_session(model, device)
     record = EvaluateStage(frames, split, energy_only).run(session, output)
-    show("errors against DFT", record["metrics"], record["units"], output)
-    finish(converged=record["converged"], warnings=record["warnings"])
+    finish_result("errors against DFT", record, output)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from flatforce.cli.tables import show
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -183,6 +185,22 @@ def finish(*, converged: bool, warnings: Iterable[str]) -> None:
         typer.echo(f"warning: {text}", err=True)
     if not converged:
         raise typer.Exit(1)
+
+
+def finish_result(title: str, record: dict[str, Any], folder: Path) -> None:
+    """Print the metrics of a result and end the command, with status 1 if the physics failed.
+
+    Parameters
+    ----------
+    title
+        Text above the table of metrics.
+    record
+        Content of `result.json`.
+    folder
+        Result folder.
+    """
+    show(title, record["metrics"], record["units"], folder)
+    finish(converged=record["converged"], warnings=record["warnings"])
 
 
 def finish_all(records: dict[str, dict[str, Any]]) -> None:

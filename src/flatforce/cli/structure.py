@@ -14,6 +14,7 @@ from flatforce.cli.options import (
     Structure,
     Supercell,
     finish,
+    finish_result,
     new_session,
     settings_from,
 )
@@ -43,8 +44,7 @@ def relax(
     )
     session = new_session(model, device)
     record = RelaxStage(structure, settings).run(session, output)
-    show("relaxed sheet", record["metrics"], record["units"], output)
-    finish(converged=record["converged"], warnings=record["warnings"])
+    finish_result("relaxed sheet", record, output)
 
 
 def phonons(

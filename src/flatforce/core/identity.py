@@ -43,12 +43,11 @@ class Identity:
         config: Config | None,
         inputs: dict[str, str],
         *,
-        revision: int = 1,
         excluded: Sequence[str] = (),
         sections: Sequence[str] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Build the identity from a configuration.
+        """Build the identity of revision 1 from a configuration.
 
         Parameters
         ----------
@@ -58,8 +57,6 @@ class Identity:
             Settings, or None.
         inputs
             Name → hash.
-        revision
-            Revision of the method.
         excluded
             Settings, as `name` or `section.name`, that do not change the result, such as the number of workers.
         sections
@@ -81,7 +78,7 @@ class Identity:
             for name in excluded:
                 _remove(values, name)
         extra = to_json(dict(more or {}))
-        return cls(kind, settings | extra, inputs, revision, non_default | extra)
+        return cls(kind, settings | extra, inputs, non_default=non_default | extra)
 
     @property
     def key(self) -> str:

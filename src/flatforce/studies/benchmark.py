@@ -45,7 +45,7 @@ class RelaxationBenchmarkStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Relax every material side by side."""
-        from flatforce.data.frames import read_labelled
+        from flatforce.data.frame_files import read_labelled
         from flatforce.properties.benchmark.materials import collect_materials
         from flatforce.properties.benchmark.relaxation import score_relaxations
 

@@ -147,7 +147,8 @@ def calibration_scale(context: Context, frames: str) -> float:
     """
     import numpy as np
 
-    from flatforce.data.frames import FORCES, read_labelled
+    from flatforce.data.frame_files import read_labelled
+    from flatforce.data.frames import FORCES
     from flatforce.properties.phonons.defects.committee_uncertainty import force_calibration_factor
 
     labelled = without_training_frames(context.session.spec, read_labelled(dataset_path(frames)))

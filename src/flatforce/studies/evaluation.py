@@ -37,7 +37,7 @@ class EvaluateStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Predict all frames and compare."""
-        from flatforce.data.frames import read_labelled
+        from flatforce.data.frame_files import read_labelled
         from flatforce.properties.evaluate import evaluate
 
         path = dataset_path(self.frames)
@@ -69,7 +69,7 @@ class StatisticsStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Count elements, space groups, labels and environments."""
-        from flatforce.data.frames import read_labelled
+        from flatforce.data.frame_files import read_labelled
         from flatforce.data.statistics import statistics
 
         labelled = read_labelled(dataset_path(self.frames))

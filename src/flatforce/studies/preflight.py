@@ -122,7 +122,7 @@ def _primitive(config: StudyConfig, errors: list[FlatforceError]) -> Atoms | Non
     structures: list[Atoms] = []
     source = config.structure
     if isinstance(source, str):
-        from flatforce.data.frames import read_structure
+        from flatforce.data.frame_files import read_structure
 
         errors += collected(lambda: structures.append(read_structure(Path(source))))
     else:
@@ -165,7 +165,7 @@ def _training_species(config: TrainConfig, errors: list[FlatforceError]) -> froz
 
 def _add_species(species: set[str], frames: str) -> None:
     from flatforce.data.bundled import dataset_path
-    from flatforce.data.frames import read_labelled
+    from flatforce.data.frame_files import read_labelled
 
     for frame in read_labelled(dataset_path(frames)):
         species.update(frame.get_chemical_symbols())

@@ -114,7 +114,7 @@ def defect_folder(notation: str) -> str:
 def _structure(config: StudyConfig, folder: Path) -> Path:
     if isinstance(config.structure, str):
         return Path(config.structure)
-    from flatforce.data.frames import write_frames
+    from flatforce.data.frame_files import write_frames
     from flatforce.studies.preflight import build_prototype
 
     path = folder / "structure.extxyz"

@@ -114,7 +114,7 @@ class Session:
         if not isinstance(source, Path):
             return source
         if source not in self._structures:
-            from flatforce.data.frames import read_structure
+            from flatforce.data.frame_files import read_structure
 
             self._structures[source] = read_structure(source)
         return self._structures[source].copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -150,15 +150,15 @@ class Stage:
         if self.needs_model:
             hashes["model"] = session.model_hash
         config: Config | None = getattr(self, "config", None)
-        return Identity.of(
+        identity = Identity.of(
             self.kind,
             config,
             hashes,
-            revision=self.revision,
             excluded=self.excluded,
             sections=self.sections,
             more=self.settings(),
         )
+        return replace(identity, revision=self.revision)
 
     def is_finished(self, session: Session, folder: Path) -> bool:
         """Tell whether the folder holds this very stage, finished.

@@ -71,65 +71,68 @@ class StrainSeriesStage(Stage):
         return compare_strains(np.array(self.strains), members)
 
 
-def strain_series(
-    session: Session,
-    structure: Source,
-    defect: str,
-    strains: Sequence[float],
-    config: DefectPhononConfig,
-    folder: Path,
-    *,
-    kind: StrainKind = "biaxial",
-) -> dict[str, dict[str, Any]]:
-    """Compute a defect at several strains, `strain_x_+0.0100/` each, and compare them in `strain/`.
+@dataclass(frozen=True)
+class StrainSeriesRun:
+    """A defect at several strains, `strain_x_+0.0100/` each, and their comparison in `strain/`."""
 
-    Parameters
-    ----------
-    session
-        Force field and structures.
-    structure
-        The relaxed primitive cell.
-    defect
-        Notation of the defect.
-    strains
-        Two or more; 0.01 is one per cent.
-    config
-        Settings of every cell.
-    folder
-        Parent of the result folders.
-    kind
-        Which lengths change.
+    structure: Source
+    """Relaxed primitive cell."""
+    defect: str
+    """Notation of the defect."""
+    config: DefectPhononConfig
+    """Settings of every cell."""
+    strains: Sequence[float]
+    """Two strains or more; 0.01 is one per cent."""
+    strain_kind: StrainKind = "biaxial"
+    """Which lengths change."""
 
-    Returns
-    -------
-    Name of each folder → content of its `result.json`.
+    def run(self, session: Session, folder: Path) -> dict[str, dict[str, Any]]:
+        """Compute the series; finished folders are read back.
 
-    Raises
-    ------
-    ConfigError
-        If fewer than two strains are given.
-    """
-    from flatforce.structures.strain import apply_strain
+        Parameters
+        ----------
+        session
+            Force field and structures.
+        folder
+            Parent of the result folders.
 
-    ordered = sorted(set(strains))
-    names = [f"strain_{kind}_{strain:+.4f}" for strain in ordered]
-    if len(set(names)) < max(2, len(ordered)):
-        raise ConfigError(
-            "A strain series needs two strains or more.", fix="repeat --strain; 0.0001 is the finest step"
+        Returns
+        -------
+        Name of each folder → content of its `result.json`.
+        """
+        ordered = sorted(set(self.strains))
+        names = [f"strain_{self.strain_kind}_{strain:+.4f}" for strain in ordered]
+        self._check(names, session, folder)
+        records: dict[str, dict[str, Any]] = {}
+        for strain, name in zip(ordered, names, strict=True):
+            records |= self._run_strain(strain, name, session, folder)
+        keys = {name: record["key"] for name, record in records.items()}
+        comparison = StrainSeriesStage(
+            self.defect, self.strain_kind, self.config.supercell, ordered, keys, folder
         )
-    if not (folder / "strain" / "result.json").is_file():
-        errors = DefectPhononStage(structure, defect, config).problems(session)
-        raise_together(list(errors), subject="The strain series")
-    sheet = session.structure(structure)
-    records: dict[str, dict[str, Any]] = {}
-    for strain, name in zip(ordered, names, strict=True):
+        records["strain"] = comparison.run(session, folder / "strain")
+        return records
+
+    def _check(self, names: list[str], session: Session, folder: Path) -> None:
+        """Refuse strains that cannot be told apart, and what would make the first stage fail."""
+        if len(set(names)) < max(2, len(set(self.strains))):
+            raise ConfigError(
+                "A strain series needs two strains or more.", fix="repeat --strain; 0.0001 is the finest step"
+            )
+        if not (folder / "strain" / "result.json").is_file():
+            errors = DefectPhononStage(self.structure, self.defect, self.config).problems(session)
+            raise_together(list(errors), subject="The strain series")
+
+    def _run_strain(
+        self, strain: float, name: str, session: Session, folder: Path
+    ) -> dict[str, dict[str, Any]]:
+        """Relax the strained sheet at its lattice constants, then the defect in it."""
+        from flatforce.structures.strain import apply_strain
+
         inside = folder / name
-        start = apply_strain(sheet, **{axis: factor * strain for axis, factor in COMPONENTS[kind].items()})
+        components = {axis: factor * strain for axis, factor in COMPONENTS[self.strain_kind].items()}
+        start = apply_strain(session.structure(self.structure), **components)
         relaxation = RelaxStage(start, RelaxConfig(relax_cell=False))
-        records[f"{name}/relax"] = relaxation.run(session, inside / "relax")
-        stage = DefectPhononStage(inside / "relax" / "relaxed.extxyz", defect, config)
-        records[f"{name}/defect"] = stage.run(session, inside / "defect")
-    keys = {name: record["key"] for name, record in records.items()}
-    comparison = StrainSeriesStage(defect, kind, config.supercell, ordered, keys, folder)
-    records["strain"] = comparison.run(session, folder / "strain")
-    return records
+        relaxed = relaxation.run(session, inside / "relax")
+        stage = DefectPhononStage(inside / "relax" / "relaxed.extxyz", self.defect, self.config)
+        return {f"{name}/relax": relaxed, f"{name}/defect": stage.run(session, inside / "defect")}

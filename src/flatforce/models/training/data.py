@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import ISOLATED, config_type, get_labels, read_labelled
+from flatforce.data.frame_files import read_labelled
+from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.models.spec import model_files
 from flatforce.models.training.splits import choose_test_frames
 

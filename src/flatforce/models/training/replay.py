@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import Labels, attach_labels, read_frames, read_labelled
+from flatforce.data.frame_files import read_frames, read_labelled
+from flatforce.data.frames import Labels, attach_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

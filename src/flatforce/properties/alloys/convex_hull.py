@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from flatforce.core.outcome import Outcome
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.properties.alloys.cluster_expansion import refit
 from flatforce.properties.alloys.csv_files import write_csv
 from flatforce.properties.alloys.mapping import compute_cluster_vectors

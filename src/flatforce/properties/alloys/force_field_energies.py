@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.io import read
 
 from flatforce.core.files import write_arrays
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.properties.alloys.energies import energies_by_model
 from flatforce.properties.alloys.predictors import RELAXED_BY_DFT
 from flatforce.properties.alloys.relative_energies import energies_on_lattice, relative_to_end_members

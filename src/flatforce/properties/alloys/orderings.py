@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from flatforce.core.outcome import Outcome
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.structures.orderings import make_sqs
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from flatforce.core.outcome import Outcome
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.properties.alloys.csv_files import write_csv
 from flatforce.properties.alloys.scores import HULL_TOLERANCE, lower_hull
 from flatforce.structures.alloys import ORDERING

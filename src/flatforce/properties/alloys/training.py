@@ -12,7 +12,8 @@ from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import read_record
-from flatforce.data.frames import ENERGY, FORCES, write_frames
+from flatforce.data.frame_files import write_frames
+from flatforce.data.frames import ENERGY, FORCES
 from flatforce.models import load
 from flatforce.models.spec import model_files
 from flatforce.models.training.config import TrainConfig

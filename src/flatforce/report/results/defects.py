@@ -27,7 +27,7 @@ class DefectPhononResult(BandStructure):
     @property
     def atoms(self) -> Atoms:
         """The relaxed defect cell of N atoms, read anew each time, so that it may be changed."""
-        from flatforce.data.frames import read_structure
+        from flatforce.data.frame_files import read_structure
 
         return read_structure(self._file("relaxed.extxyz"))
 
@@ -76,6 +76,16 @@ class DefectPhononResult(BandStructure):
         Returns
         -------
         Phonopy's object of the defect cell, a 1 × 1 supercell of itself, with its force constants (eV/Å²).
+
+        Examples
+        --------
+        About 20 s on one core, nearly all of it for the phonons:
+
+        >>> import flatforce as ff
+        >>> sheet = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"), keep_symmetry=True).atoms
+        >>> v = ff.defect_phonons("mace:wse2-pbe", sheet, "v_Se:top", supercell=(4, 4))  # doctest: +SKIP
+        >>> v["4x4"].to_phonopy().force_constants.shape  # doctest: +SKIP
+        (47, 47, 3, 3)
         """
         from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
         from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
@@ -86,16 +96,20 @@ class DefectPhononResult(BandStructure):
         return phonon
 
 
-class EmbeddedResult(Result):
+class SpectrumResult(Result):
+    """What the results with spectra on one frequency grid have in common."""
+
+    @property
+    def frequency(self) -> FloatArray:
+        """(G) THz, evenly spaced grid of every spectrum."""
+        return self._array("frequency")
+
+
+class EmbeddedResult(SpectrumResult):
     """Spectra of a defect embedded in a large supercell."""
 
     KIND = "embedded defect"
     MADE_BY = "defect phonons --embed"
-
-    @property
-    def frequency(self) -> FloatArray:
-        """(G) THz, evenly spaced."""
-        return self._array("frequency")
 
     @property
     def ldos(self) -> FloatArray:
@@ -108,16 +122,11 @@ class EmbeddedResult(Result):
         return self._array("shell_ldos")
 
 
-class DiluteResult(Result):
+class DiluteResult(SpectrumResult):
     """Spectra of one defect in an infinite sheet."""
 
     KIND = "dilute limit"
     MADE_BY = "defect phonons --dilute"
-
-    @property
-    def frequency(self) -> FloatArray:
-        """(G) THz, evenly spaced."""
-        return self._array("frequency")
 
     @property
     def ldos(self) -> FloatArray:
@@ -135,7 +144,7 @@ class DiluteResult(Result):
         return self._array("difference")
 
 
-class FiniteSizeResult(Result):
+class FiniteSizeResult(SpectrumResult):
     """Local density of states at a defect in supercells of several sizes."""
 
     KIND = "finite size"
@@ -152,11 +161,6 @@ class FiniteSizeResult(Result):
         return self._array("n_atoms")
 
     @property
-    def frequency(self) -> FloatArray:
-        """(G) THz, evenly spaced."""
-        return self._array("frequency")
-
-    @property
     def ldos(self) -> FloatArray:
         """(S, G) 1/THz, site-averaged local density of states of the innermost shell in each supercell."""
         return self._array("ldos")
@@ -167,16 +171,11 @@ class FiniteSizeResult(Result):
         return list(self.details["modes"])
 
 
-class CommitteePhononResult(Result):
+class CommitteePhononResult(SpectrumResult):
     """Phonons of a defect by every member of a committee: mean and standard deviation."""
 
     KIND = "committee"
     MADE_BY = "defect phonons --committee"
-
-    @property
-    def frequency(self) -> FloatArray:
-        """(G) THz, evenly spaced."""
-        return self._array("frequency")
 
     @property
     def ldos(self) -> FloatArray:
@@ -194,7 +193,7 @@ class CommitteePhononResult(Result):
         return list(self.details["modes"])
 
 
-class StrainSeriesResult(Result):
+class StrainSeriesResult(SpectrumResult):
     """Phonons of a defect at several strains."""
 
     KIND = "strain series"
@@ -204,11 +203,6 @@ class StrainSeriesResult(Result):
     def strain(self) -> FloatArray:
         """(S) strains; 0.01 is one per cent."""
         return self._array("strain")
-
-    @property
-    def frequency(self) -> FloatArray:
-        """(G) THz, evenly spaced."""
-        return self._array("frequency")
 
     @property
     def ldos(self) -> FloatArray:
@@ -221,7 +215,7 @@ class StrainSeriesResult(Result):
         return self._array("mode_frequencies")
 
 
-class UnfoldedResult(Result):
+class UnfoldedResult(SpectrumResult):
     """Spectral function of an embedded defect along the band path of the primitive cell."""
 
     KIND = "unfolded bands"
@@ -231,11 +225,6 @@ class UnfoldedResult(Result):
     def distance(self) -> FloatArray:
         """(Q) 1/Å, position along the band path."""
         return self._array("distance")
-
-    @property
-    def frequency(self) -> FloatArray:
-        """(G) THz, evenly spaced."""
-        return self._array("frequency")
 
     @property
     def bands(self) -> FloatArray:

@@ -40,7 +40,14 @@ class TrainResult(Result):
 
         Returns
         -------
-        The force field, in double precision.
+        The force field in double precision, on its device.
+
+        Examples
+        --------
+        >>> import flatforce as ff
+        >>> done = ff.train("wse2-pbe", epochs=1, n_frames=8, stage_two=None, model={"hidden_irreps": "8x0e", "r_max": 4.0})
+        >>> sorted(done.model().elements)
+        ['Se', 'W']
         """
         from flatforce.models import load
 

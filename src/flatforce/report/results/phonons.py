@@ -28,7 +28,7 @@ class RelaxResult(Result):
     @property
     def atoms(self) -> Atoms:
         """The relaxed sheet, read anew each time, so that it may be changed."""
-        from flatforce.data.frames import read_structure
+        from flatforce.data.frame_files import read_structure
 
         return read_structure(self._file("relaxed.extxyz"))
 
@@ -163,6 +163,14 @@ class PhononResult(BandStructure):
         Returns
         -------
         Phonopy's object with its force constants (eV/Å²); the long-range term of a polar sheet is not part of it.
+
+        Examples
+        --------
+        >>> import flatforce as ff
+        >>> sheet = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"), keep_symmetry=True).atoms
+        >>> waves = ff.phonons("mace:wse2-pbe", sheet, supercell=(4, 4), mesh=12, engine="displacements")
+        >>> waves.to_phonopy().force_constants.shape  # of the primitive cell with the whole supercell
+        (3, 48, 3, 3)
         """
         import phonopy
 

@@ -68,6 +68,14 @@ class View:
         ------
         ResultError
             If there is no such figure.
+
+        Examples
+        --------
+        >>> import flatforce as ff
+        >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
+        >>> relaxed.figures
+        ['relaxation']
+        >>> relaxed.plot().savefig("relaxation.png")
         """
         from flatforce.report.static import draw
 
@@ -102,6 +110,14 @@ class View:
         ------
         ResultError
             If the new folder holds anything, or lies inside the old one.
+
+        Examples
+        --------
+        >>> import flatforce as ff
+        >>> relaxed = ff.relax("mace:wse2-pbe", ff.monolayer("WSe2"))
+        >>> stored = relaxed.save("wse2")
+        >>> ff.open("wse2").energy == stored.energy == relaxed.energy
+        True
         """
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):

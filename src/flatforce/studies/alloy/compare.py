@@ -40,7 +40,7 @@ class ModelComparisonStage(ClusterExpansionStage):
 
     def compute(self, context: Context) -> Outcome:
         """Evaluate the force fields on all orderings, then fit and score every model on the same splits."""
-        from flatforce.data.frames import read_labelled
+        from flatforce.data.frame_files import read_labelled
         from flatforce.properties.alloys.compared_models import (
             ComparisonData,
             ComparisonSettings,

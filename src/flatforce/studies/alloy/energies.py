@@ -80,7 +80,7 @@ class AlloyEnergiesStage(AlloyStage):
 
     def compute(self, context: Context) -> Outcome:
         """Relax all orderings, or read their relaxations."""
-        from flatforce.data.frames import read_labelled
+        from flatforce.data.frame_files import read_labelled
         from flatforce.properties.alloys.energies import DftLabels, energies_by_labels, energies_by_model
         from flatforce.properties.alloys.formation import make_table
         from flatforce.properties.alloys.labelled import energies_from_frames
@@ -162,7 +162,7 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
     DataError
         If there is no such file.
     """
-    from flatforce.data.frames import read_frames
+    from flatforce.data.frame_files import read_frames
     from flatforce.properties.alloys.formation import is_end_member
     from flatforce.structures.alloys import ORDERING
     from flatforce.structures.orderings import enumerate_orderings

@@ -9,7 +9,7 @@ from ase.io import read
 from flatforce.active.samplers import TRAJECTORIES, Sampler
 from flatforce.active.trajectories import ContinuedDynamics, read_trajectories, summarise_trajectories
 from flatforce.core.hashing import hash_structure
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.studies.learn.selection import SELECTED
 
 if TYPE_CHECKING:

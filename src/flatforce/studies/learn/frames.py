@@ -9,7 +9,7 @@ from flatforce.active.run_frames import RunFrames, check_species, divide_frames
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
-from flatforce.data.frames import read_frames, read_labelled
+from flatforce.data.frame_files import read_frames, read_labelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

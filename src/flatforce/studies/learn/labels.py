@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flatforce.active.calibration import atom_errors
 from flatforce.core.errors import ResultError
-from flatforce.data.frames import read_labelled, write_frames
+from flatforce.data.frame_files import read_labelled, write_frames
 from flatforce.reference.label import label
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ase.io import read
 from flatforce.active.learning_round import SelectedFrame
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_structure
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

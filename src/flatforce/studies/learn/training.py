@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from flatforce.active.calibration_folds import split_folds
 from flatforce.active.cross_conformal import Fold, UncertainModel
 from flatforce.active.uncertainty import DescriptorDistance, committee_uncertainty
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.models import load
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.outcome import NO_TEST

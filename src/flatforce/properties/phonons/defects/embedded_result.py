@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from flatforce.core.outcome import Outcome
-from flatforce.data.frames import write_frames
+from flatforce.data.frame_files import write_frames
 from flatforce.properties.phonons.result import ENFORCED_RULES, residual_metrics, residual_units
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 

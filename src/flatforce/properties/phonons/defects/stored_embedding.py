@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flatforce.core.results import read_arrays, read_record
-from flatforce.data.frames import read_structure
+from flatforce.data.frame_files import read_structure
 from flatforce.properties.phonons.defects.relaxed_cell import set_masses
 from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
 from flatforce.properties.phonons.force_constants.pristine_host import Host

@@ -1,0 +1,119 @@
+"""Files of frames: extended XYZ, and whatever else ASE reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flatforce.core.errors import DataError
+from flatforce.core.files import write_atomically
+from flatforce.data.frames import get_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+
+def read_frames(path: Path) -> list[Atoms]:
+    """Read all frames of a file, and refuse a damaged file.
+
+    Parameters
+    ----------
+    path
+        Extended XYZ, or any format that ASE reads.
+
+    Returns
+    -------
+    The frames, at least one.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, truncated or empty.
+    """
+    from ase.io import read
+
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", fix="check the path of the frames")
+    try:
+        content = read(path, index=":")
+    except Exception as error:
+        raise DataError(
+            f"{path} could not be read.",
+            why=f"{type(error).__name__}: {error}",
+            fix="the file may be truncated: copy it again, or remove the damaged frame",
+        ) from error
+    frames = content if isinstance(content, list) else [content]
+    if not frames:
+        raise DataError(f"{path} holds no frames.", fix="check the path of the frames")
+    if path.suffix in {".xyz", ".extxyz"} and not path.read_bytes().endswith(b"\n"):
+        # ASE refuses a file truncated anywhere but inside its last number, which it reads as a wrong one
+        raise DataError(
+            f"{path} is truncated.",
+            why="its last line does not end with a newline, so its last number may have lost digits",
+            fix="copy the file again; if it is complete, end its last line with a newline",
+        )
+    return frames
+
+
+def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:
+    """Read frames, and check that each has finite labels.
+
+    Parameters
+    ----------
+    path
+        Extended XYZ with REF keys.
+    need_forces
+        Whether a frame without forces is refused.
+
+    Returns
+    -------
+    The frames in the order of the file, each with finite labels.
+    """
+    frames = read_frames(path)
+    for frame in frames:
+        get_labels(frame, need_forces=need_forces)
+    return frames
+
+
+def read_structure(path: Path) -> Atoms:
+    """Read exactly one structure.
+
+    Parameters
+    ----------
+    path
+        Any format that ASE reads.
+
+    Returns
+    -------
+    The only structure that the file holds.
+
+    Raises
+    ------
+    DataError
+        If the file holds several.
+    """
+    frames = read_frames(path)
+    if len(frames) > 1:
+        raise DataError(
+            f"{path} holds {len(frames)} structures, but one is needed.",
+            fix="write the structure that you mean to a file of its own",
+        )
+    return frames[0]
+
+
+def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames as extended XYZ; an interrupted write leaves no file.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    frames
+        Frames, with labels under the REF keys.
+    """
+    from ase.io import write
+
+    copies = [frame.copy() for frame in frames]  # without calculators, whose results would be written too
+    write_atomically(path, lambda temporary: write(temporary, copies, format="extxyz"))
