@@ -10,7 +10,6 @@ from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 if TYPE_CHECKING:
-
     from flatforce.models.potential import Potential
     from flatforce.report.result import PhononResult, RelaxResult
 

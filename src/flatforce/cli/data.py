@@ -178,7 +178,7 @@ def _show_files(result: Import) -> None:
         check = source.stress_check
         stress, pulay = "", ""
         if check is not None and check.n_frames > 0:
-            stress = "verified" if check.convention is not None else "not verifiable"
+            stress = f"{check.n_verified} of {check.n_frames} verified"
             pulay = f"{check.pulay:.5f} ± {check.pulay_deviation:.5f}"
         counts = (str(source.n_frames), str(source.n_refused))
         rows.append((source.source, source.kind, *counts, stress, pulay, "; ".join(source.notes)))
@@ -186,3 +186,5 @@ def _show_files(result: Import) -> None:
     show_table(header, rows)
     for reason, count in result.reasons.most_common():
         typer.echo(f"refused {count}: {reason}")
+    for note in result.notes:
+        typer.echo(f"note: {note}")

@@ -14,6 +14,9 @@ class ImportConfig(Config):
 
     material: Literal["formula", "folder"] = "formula"
     """What names the material of a frame that has no `material` of its own: its reduced formula, or the folder of its file."""
+    config_type: Literal["formula", "folder", "none"] = "formula"
+    """What names the configuration type of a frame that has none of its own, by which errors are listed: its reduced formula,
+    which tells a vacancy from the pristine sheet, or the folder of its file; `none` leaves it out."""
     bulk: bool = False
     """Whether structures that are not sheets are accepted. Their stress is not verified."""
     mixed: bool = False

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flatforce.core.outcome import Outcome
-from flatforce.data.audit.settings import count_settings, find_conflicts
-from flatforce.data.frames import get_labels
+from flatforce.data.audit.settings import describe_settings, find_conflicts
+from flatforce.data.frames import ISOLATED, config_type, get_labels
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.data.audit.stress import StressCheck
     from flatforce.data.readers.content import Refusal
+
+
+MAX_LISTED: Final = 5
+"""Number of file names that a note lists."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Import(Outcome):
         "n_files": "",
         "n_with_stress": "",
         "n_stress_verified": "",
+        "n_isolated": "",
         "n_materials": "",
     }
 
@@ -55,6 +61,8 @@ class Import(Outcome):
     """Steps and files that were not accepted, each with its reason."""
     sources: list[FileSummary] = field(default_factory=list)
     """Summary of each file."""
+    unknown: list[str] = field(default_factory=list)
+    """Files in the searched folders that are of no known kind, and were not read."""
 
     @property
     def reasons(self) -> Counter[str]:
@@ -64,15 +72,13 @@ class Import(Outcome):
     @property
     def conflicts(self) -> list[str]:
         """DFT settings that should be the same in all frames, but are not."""
-        return find_conflicts(count_settings(self.frames))
+        return find_conflicts(self.frames)
 
     @property
     def metrics(self) -> dict[str, float]:
         """Numbers of frames, files and materials."""
         verified = [
-            source.n_frames
-            for source in self.sources
-            if source.stress_check is not None and source.stress_check.convention is not None
+            source.stress_check.n_verified for source in self.sources if source.stress_check is not None
         ]
         return {
             "n_frames": float(len(self.frames)),
@@ -80,13 +86,29 @@ class Import(Outcome):
             "n_files": float(len(self.sources)),
             "n_with_stress": float(sum(get_labels(frame).stress is not None for frame in self.frames)),
             "n_stress_verified": float(sum(verified)),
-            "n_materials": float(len({frame.info["material"] for frame in self.frames})),
+            "n_isolated": float(sum(config_type(frame) == ISOLATED for frame in self.frames)),
+            "n_materials": float(
+                len({frame.info["material"] for frame in self.frames if config_type(frame) != ISOLATED})
+            ),
         }
 
     @property
     def notes(self) -> list[str]:
         """Settings in which frames differ that should not."""
-        return [f"frames of different settings: {conflict}" for conflict in self.conflicts]
+        notes = [f"frames of different settings: {conflict}" for conflict in self.conflicts]
+        unknown = [
+            name
+            for name, entry in describe_settings(self.frames).items()
+            if entry["n_unknown"] == len(self.frames)
+        ]
+        if unknown:
+            notes.append(
+                f"settings that the files do not state, and that were not compared: {', '.join(unknown)}"
+            )
+        if self.unknown:
+            names = ", ".join(sorted({Path(name).name for name in self.unknown})[:MAX_LISTED])
+            notes.append(f"{len(self.unknown)} files of other kinds were not read: {names}, …")
+        return notes
 
     @property
     def details(self) -> dict[str, Any]:
@@ -96,4 +118,9 @@ class Import(Outcome):
             for refusal in self.refused
         ]
         notes = {source.source: source.notes for source in self.sources if source.notes}
-        return {"refused": refused, "notes": notes}
+        return {
+            "refused": refused,
+            "notes": notes,
+            "unknown_files": self.unknown,
+            "settings": describe_settings(self.frames),
+        }

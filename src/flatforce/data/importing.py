@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.audit.correction import verify_stresses
-from flatforce.data.audit.settings import count_settings, find_conflicts
+from flatforce.data.audit.settings import find_conflicts
 from flatforce.data.audit.symmetry import asymmetry_warnings
 from flatforce.data.config import ImportConfig
-from flatforce.data.frames import FORCES, STRESS, get_labels
+from flatforce.data.frames import FORCES, ISOLATED, STRESS, get_labels
 from flatforce.data.import_result import FileSummary, Import
-from flatforce.data.readers.content import NOT_FINITE, SOURCE, STEP, Refusal
-from flatforce.data.readers.registry import READERS, find_files
-from flatforce.structures.orientation import orient_sheet
+from flatforce.data.imported_files import ImportedFile, choose_reports, remove_copies
+from flatforce.data.readers.content import DAMAGED, NOT_FINITE, PART, SOURCE, STEP, FileContent, Refusal
+from flatforce.data.readers.keyed_xyz import VASP_ORDER
+from flatforce.data.readers.registry import READERS, FoundFile, find_files
+from flatforce.structures.orientation import MIN_GAP, is_isolated, orient_sheet, vacuum_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,20 +27,11 @@ if TYPE_CHECKING:
 
     from flatforce.structures.orientation import Orientation
 
-NO_SHEET = "not a sheet: exactly one axis must have vacuum"
+NO_SHEET = "not a sheet"
 """Reason of a refusal."""
 
 ORIGINAL_AXIS = "original_vacuum_axis"
 """Key in `info` of a rotated frame: index of the lattice vector along the vacuum in its file."""
-
-
-@dataclass(frozen=True)
-class _ImportedFile:
-    source: str
-    kind: str
-    frames: list[Atoms]
-    refused: list[Refusal]
-    notes: list[str]
 
 
 def read(paths: str | Path | Sequence[str | Path], **settings: Any) -> list[Atoms]:
@@ -86,42 +79,58 @@ def import_frames(
     """
     config = config or ImportConfig()
     listed_paths = [paths] if isinstance(paths, str | Path) else paths
-    files = find_files([Path(path) for path in listed_paths])
-    imported: list[_ImportedFile] = []
-    for k, (root, path, kind) in enumerate(files):
-        imported.append(_import_file(root, path, kind, config))
-        progress(k + 1, len(files), imported[-1].source)
-    frames = [frame for file in imported for frame in file.frames]
-    refused = [refusal for file in imported for refusal in file.refused]
-    _check_accepted(frames, refused, config)
-    checks = (
+    files, unknown = find_files([Path(path) for path in listed_paths])
+    imported: list[ImportedFile] = []
+    for k, file in enumerate(files):
+        imported.append(_import_file(file, config))
+        progress(k + 1, len(files), file.source)
+    imported = choose_reports(imported)
+    _check_settings([frame for file in imported for frame in file.frames], config)
+    imported = remove_copies(imported)
+    audits = (
         {}
         if config.bulk
         else verify_stresses(
-            [(file.kind, file.frames) for file in imported], remove_pulay=config.remove_pulay
+            [(file.kind, file.sheets) for file in imported], remove_pulay=config.remove_pulay
         )
     )
+    for index, audit in audits.items():
+        imported[index] = imported[index].without_sheets(audit.refused)
+    frames = [frame for file in imported for frame in file.frames]
+    refused = [refusal for file in imported for refusal in file.refused]
+    _check_accepted(frames, refused)
     summaries = []
     for index, file in enumerate(imported):
-        check, stress_notes = checks.get(index, (None, []))
-        notes = [*file.notes, *_rotation_notes(file.frames), *_symmetry_notes(file.frames, config)]
+        audit = audits.get(index)
+        notes = [*file.notes, *_rotation_notes(file.frames), *_symmetry_notes(file.sheets, config)]
         summaries.append(
             FileSummary(
-                file.source, file.kind, len(file.frames), len(file.refused), check, notes + stress_notes
+                file.source,
+                file.kind,
+                len(file.frames),
+                len(file.refused),
+                audit.check if audit else None,
+                notes + (audit.notes if audit else []),
             )
         )
-    return Import(frames, refused, summaries)
+    return Import(frames, refused, summaries, [str(path) for path in unknown])
 
 
-def _import_file(root: Path, path: Path, kind: str, config: ImportConfig) -> _ImportedFile:
-    content = READERS[kind](path)
-    source = str(path.relative_to(root))
+def _import_file(file: FoundFile, config: ImportConfig) -> ImportedFile:
+    try:
+        content = READERS[file.kind](file.path)
+    except Exception as error:  # noqa: BLE001  # whatever a damaged file does to a reader, the others are read
+        reason = f"{DAMAGED}: {type(error).__name__}: {error}"
+        content = FileContent([], [Refusal(reason)])
     frames, refused = _accept_frames(content.frames, config)
     for frame in frames:
-        frame.info[SOURCE] = source
-        frame.info.setdefault("material", _name_material(frame, path, config))
-    all_refused = [replace(refusal, source=source) for refusal in content.refused + refused]
-    return _ImportedFile(source, kind, frames, all_refused, content.notes)
+        part = frame.info.pop(PART, None)
+        frame.info[SOURCE] = file.source if part is None else f"{file.source}#{part + 1}"
+        frame.info.setdefault("material", _name_material(frame, file.path, config))
+        if config.config_type != "none":
+            frame.info.setdefault("config_type", _name_config_type(frame, file.path, config))
+    all_refused = [replace(refusal, source=file.source) for refusal in content.refused + refused]
+    return ImportedFile(file, frames, all_refused, content.notes)
 
 
 def _accept_frames(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[Atoms], list[Refusal]]:
@@ -133,14 +142,27 @@ def _accept_frames(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[
         except DataError:
             refused.append(Refusal(NOT_FINITE, frame.info[STEP]))
             continue
+        if len(frame) == 1 and is_isolated(frame):
+            frame.info["config_type"] = ISOLATED
+            accepted.append(frame)
+            continue
         oriented = orient_sheet(frame)
         if oriented is not None:
             accepted.append(_rotate_labels(*oriented))
         elif config.bulk:
             accepted.append(frame)
         else:
-            refused.append(Refusal(NO_SHEET, frame.info[STEP]))
+            refused.append(Refusal(_not_a_sheet(frame), frame.info[STEP]))
     return accepted, refused
+
+
+def _not_a_sheet(frame: Atoms) -> str:
+    if frame.cell.rank < 3:
+        return f"{NO_SHEET}: no cell"
+    gaps = vacuum_gaps(frame)
+    if (gaps > MIN_GAP).all():
+        return f"{NO_SHEET}: vacuum along all three axes, as around a molecule"
+    return f"{NO_SHEET}: no axis with {MIN_GAP:g} Å of vacuum (widest gap {gaps.max():.1f} Å)"
 
 
 def _rotate_labels(frame: Atoms, orientation: Orientation) -> Atoms:
@@ -149,14 +171,22 @@ def _rotate_labels(frame: Atoms, orientation: Orientation) -> Atoms:
     stress = get_labels(frame).stress
     if stress is not None:
         frame.info[STRESS] = (rotation @ stress @ rotation.T).reshape(9)
+    if VASP_ORDER in frame.info:
+        frame.info[VASP_ORDER] = rotation @ frame.info[VASP_ORDER] @ rotation.T
     if orientation.axis != 2:
         frame.info[ORIGINAL_AXIS] = orientation.axis
     return frame
 
 
 def _name_material(frame: Atoms, path: Path, config: ImportConfig) -> str:
-    if config.material == "folder":
-        return path.parent.name
+    return path.parent.name if config.material == "folder" else _reduced_formula(frame)
+
+
+def _name_config_type(frame: Atoms, path: Path, config: ImportConfig) -> str:
+    return path.parent.name if config.config_type == "folder" else _reduced_formula(frame)
+
+
+def _reduced_formula(frame: Atoms) -> str:
     counts: dict[str, int] = frame.symbols.formula.reduce()[0].count()
     return "".join(f"{symbol}{count if count > 1 else ''}" for symbol, count in counts.items())
 
@@ -172,15 +202,19 @@ def _symmetry_notes(frames: Sequence[Atoms], config: ImportConfig) -> list[str]:
     return [] if config.bulk or not frames else asymmetry_warnings(frames)
 
 
-def _check_accepted(frames: Sequence[Atoms], refused: Sequence[Refusal], config: ImportConfig) -> None:
-    """Refuse an import without frames, and one of different DFT settings."""
+def _check_accepted(frames: Sequence[Atoms], refused: Sequence[Refusal]) -> None:
+    """Refuse an import without frames."""
     if not frames:
         raise DataError(
             "No frame can be used.",
             why="; ".join(sorted({refusal.reason for refusal in refused})) or "the files are empty",
             fix="correct what the reasons name; --bulk accepts structures that are not sheets",
         )
-    conflicts = find_conflicts(count_settings(frames))
+
+
+def _check_settings(frames: Sequence[Atoms], config: ImportConfig) -> None:
+    """Refuse frames of different DFT settings, also where their labels happen to be equal."""
+    conflicts = find_conflicts(frames)
     if conflicts and not config.mixed:
         raise DataError(
             "The frames were computed with different settings.",

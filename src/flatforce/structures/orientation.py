@@ -43,9 +43,39 @@ def vacuum_gaps(atoms: Atoms) -> FloatArray:
     """
     fractional = np.sort(np.mod(atoms.get_scaled_positions(wrap=False), 1.0), axis=0)
     closed = np.concatenate([fractional, fractional[:1] + 1.0])
-    heights = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
-    widest: FloatArray = np.diff(closed, axis=0).max(axis=0) * heights
+    widest: FloatArray = np.diff(closed, axis=0).max(axis=0) * cell_heights(atoms)
     return widest
+
+
+def cell_heights(atoms: Atoms) -> FloatArray:
+    """Compute the heights of a cell over its faces.
+
+    Parameters
+    ----------
+    atoms
+        A structure with a cell.
+
+    Returns
+    -------
+    (3,) Å, entry i is the distance of the faces that do not hold lattice vector i.
+    """
+    heights: FloatArray = 1 / np.linalg.norm(np.linalg.inv(atoms.cell.array), axis=0)
+    return heights
+
+
+def is_isolated(atoms: Atoms) -> bool:
+    """Tell whether a structure is surrounded by vacuum on all sides.
+
+    Parameters
+    ----------
+    atoms
+        A structure, with a cell or without.
+
+    Returns
+    -------
+    True for an atom or a molecule in an empty box, or without one.
+    """
+    return atoms.cell.rank == 0 or (atoms.cell.rank == 3 and bool((vacuum_gaps(atoms) > MIN_GAP).all()))
 
 
 def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
@@ -59,14 +89,17 @@ def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
     Returns
     -------
     A copy whose third lattice vector is normal to the other two, and the rotation; vectors in its arrays, such as forces, are
-    not rotated. None for a structure that is not a sheet: one without a vacuum axis, or with several.
+    not rotated. A ribbon, or a sheet that is torn, has a second axis with vacuum: the axis along which it is thinner is the
+    normal. None for a structure that is not a sheet: one without a vacuum axis, or with vacuum along all three.
     """
     if atoms.cell.rank < 3:
         return None
-    empty = np.flatnonzero(vacuum_gaps(atoms) > MIN_GAP)
-    if len(empty) != 1:
+    gaps = vacuum_gaps(atoms)
+    empty = np.flatnonzero(gaps > MIN_GAP)
+    if len(empty) not in {1, 2}:
         return None
-    axis = int(empty[0])
+    thickness = cell_heights(atoms) - gaps
+    axis = int(empty[np.argmin(thickness[empty])])
     cell = np.roll(atoms.cell.array, 2 - axis, axis=0)
     normal = np.cross(cell[0], cell[1])
     normal /= np.linalg.norm(normal)

@@ -24,10 +24,14 @@ UNSTATED_UNIT: Final = "extxyz"
 PULAY_STRESS: Final = "pulay_stress"
 """Key in `info`: isotropic stress that was subtracted from the label, in eV/Å³."""
 
-CONTRADICTORY: Final = "the stress contradicts its own forces: σ_αz V = −Σ F_α z does not hold in any known sign, unit or order"
+CONTRADICTORY: Final = (
+    "the stress contradicts its own forces: σ_αz V = −Σ F_α z does not hold in any known sign, unit or order"
+)
 """Reason of a refusal."""
 
-UNDECIDED: Final = "the sign and unit of the stress are unclear: the file mixes several, and the frame fulfils more than one"
+UNDECIDED: Final = (
+    "the sign and unit of the stress are unclear: the file mixes several, and the frame fulfils more than one"
+)
 """Reason of a refusal."""
 
 ZERO: Final = "stress of exactly zero removed from {count} of {total} frames: no calculation gives that"

@@ -206,7 +206,10 @@ def _consensus(residuals: FloatArray, expected: FloatArray) -> tuple[int, float,
 
 def _verdict(fulfilled: BoolArray, names: Sequence[str], preferred: str) -> tuple[str | None, bool]:
     candidates = [name for name, holds in zip(names, fulfilled, strict=True) if holds]
-    for name in (preferred, preferred.removesuffix(REORDERED)):  # the order makes no difference to some frames
+    for name in (
+        preferred,
+        preferred.removesuffix(REORDERED),
+    ):  # the order makes no difference to some frames
         if name in candidates:
             return name, len(candidates) == 1
     return (candidates[0], True) if len(candidates) == 1 else (None, False)

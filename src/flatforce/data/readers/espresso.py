@@ -121,7 +121,7 @@ class _Run:
             self._end()
             self.current = _Step()
         elif line.startswith("!") and "total energy" in line:
-            self._step.energy = Rydberg * parse_float(line.split("=")[1].split()[0])
+            self._step.energy = Rydberg * parse_float(line.split("=")[1].split(maxsplit=1)[0])
         elif "convergence NOT achieved" in line:
             self._step.converged = False
         elif "Forces acting on atoms" in line:
@@ -144,7 +144,7 @@ class _Run:
         if "number of atoms/cell" in line:
             self.n_atoms = int(line.split("=")[1])
         elif "celldm(1)=" in line:
-            self.alat = Bohr * parse_float(line.split("=")[1].split()[0])
+            self.alat = Bohr * parse_float(line.split("=")[1].split(maxsplit=1)[0])
         elif "crystal axes" in line:
             self._end()
             self.cell = self.alat * np.array([_match(AXIS, next(lines), 2) for _ in range(3)])

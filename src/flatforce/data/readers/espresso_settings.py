@@ -104,9 +104,7 @@ def _species(header: str) -> dict[str, tuple[float, str]]:
 
 def _hubbard(header: str, symbols: Sequence[str]) -> str | None:
     values = dict.fromkeys(symbols, "none")
-    for label, orbital, strength in re.findall(
-        r"^\s*U\((\w+?)-(\w+)\)\s*=\s*([\d.]+)", header, re.MULTILINE
-    ):
+    for label, orbital, strength in re.findall(r"^\s*U\((\w+?)-(\w+)\)\s*=\s*([\d.]+)", header, re.MULTILINE):
         values[element_of(label)] = f"{orbital[-1]} U {parse_float(strength):g} eV"
     table = re.search(r"(?:Simplified )?LDA\+U calculation.*\n.*\n((?:\s+\S+\s+\d\s+[-\d.]+.*\n)+)", header)
     for row in (table[1] if table else "").splitlines():

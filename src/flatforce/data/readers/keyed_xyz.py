@@ -155,6 +155,8 @@ def _frame(atoms: Atoms, step: int) -> tuple[str, Atoms | None]:
     forces = _find({**results, **atoms.arrays}, FORCES)
     if energy is None:
         return "no energy", None
+    if forces is None and len(atoms) == 1:
+        forces = np.zeros((1, 3))  # an isolated atom
     if forces is None:
         return NO_FORCES, None
     stress, convention = _stress(info, atoms)
@@ -204,6 +206,9 @@ def _array(value: object) -> FloatArray:
     array = np.asarray(value, dtype=float).ravel()
     if array.size not in {6, 9}:
         raise ValueError(f"a stress has {array.size} numbers")
-    if array.size == 9 and np.abs(array.reshape(3, 3) - array.reshape(3, 3).T).max() > ASYMMETRY * np.abs(array).max():
+    if (
+        array.size == 9
+        and np.abs(array.reshape(3, 3) - array.reshape(3, 3).T).max() > ASYMMETRY * np.abs(array).max()
+    ):
         raise ValueError("the stress is not symmetric")
     return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,7 +49,7 @@ def read_ml_ab(path: Path) -> FileContent:
         except (ValueError, IndexError) as error:
             refused.append(Refusal(f"{DAMAGED}: {error}", step))
     announced = next(
-        (line for heading, line in zip(header, header[1:], strict=False) if heading.startswith(COUNT)), ""
+        (line for heading, line in itertools.pairwise(header) if heading.startswith(COUNT)), ""
     )
     if announced.isdigit() and int(announced) > len(sections):
         refused.append(Refusal(f"{TRUNCATED}: {announced} configurations announced, {len(sections)} there"))

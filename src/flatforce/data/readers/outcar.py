@@ -150,7 +150,7 @@ class _Run:
         elif "ions per type" in line:
             self.counts_text = line.split("=")[1].rstrip()
         elif "NIONS" in line:
-            self.n_ions = int(line.split("NIONS")[1].split("=")[1].split()[0])
+            self.n_ions = int(line.split("NIONS")[1].split("=")[1].split(maxsplit=1)[0])
         elif match := GRID.search(line):
             self.kpoints = "x".join(match.groups())
         elif match := SIGMA.search(line):
@@ -248,7 +248,9 @@ def _counts(text: str, total: int | None, n_potentials: int) -> list[int]:
         counts = [int(chunk) for chunk in chunks if chunk.isdigit()]
         if sum(counts) == total and len(counts) in {n_potentials, n_potentials // 2}:
             return counts
-    raise ValueError(f"the numbers of ions by type, {text.split()}, do not sum to the {total} ions of the run")
+    raise ValueError(
+        f"the numbers of ions by type, {text.split()}, do not sum to the {total} ions of the run"
+    )
 
 
 def _stress(kbar: list[float]) -> FloatArray:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
+import os
+import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +18,7 @@ from flatforce.data.readers.espresso import read_espresso
 from flatforce.data.readers.gpaw_text import read_gpaw_text
 from flatforce.data.readers.keyed_xyz import read_keyed_xyz
 from flatforce.data.readers.ml_ab import read_ml_ab
+from flatforce.data.readers.opening import open_bytes, plain_name
 from flatforce.data.readers.outcar import read_outcar
 from flatforce.data.readers.vasprun import read_vasprun
 
@@ -54,8 +59,30 @@ SUFFIXES: Final = {
 }
 
 
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that an import reads."""
+
+    source: str
+    """Path below the common root of the import, which names the run of its frames."""
+    path: Path
+    """The file."""
+    kind: str
+    """A key of `READERS`."""
+
+    @property
+    def run(self) -> tuple[Path, str] | None:
+        """Folder and name of the VASP run of which `vasprun.xml` and `OUTCAR` are two reports; None for other files."""
+        if self.kind not in {"vasprun", "outcar"}:
+            return None
+        name = plain_name(self.path)
+        for word in ("vasprun", "OUTCAR", ".xml"):
+            name = name.replace(word, "", 1)
+        return self.path.parent, name
+
+
 def detect_kind(path: Path) -> str | None:
-    """Recognise the kind of a file.
+    """Recognise the kind of a file, compressed or not.
 
     Parameters
     ----------
@@ -66,62 +93,57 @@ def detect_kind(path: Path) -> str | None:
     -------
     A key of `READERS`; None for an unknown kind.
     """
-    if path.name.endswith("properties.calc.json"):
+    name = plain_name(path)
+    if name.endswith("properties.calc.json"):
         return "casm"
-    if path.suffix in SUFFIXES:
-        return SUFFIXES[path.suffix]
+    suffix = Path(name).suffix
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
     try:
-        with path.open("rb") as stream:
+        with open_bytes(path) as stream:
             head = stream.read(HEAD)
-    except OSError:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error):
         return None
-    if head.lstrip().startswith(b"vasp.") or (path.name.startswith("OUTCAR") and b"vasp" in head):
+    if head.lstrip().startswith(b"vasp.") or (name.startswith("OUTCAR") and b"vasp" in head):
         return "outcar"
     return next((kind for signature, kind in SIGNATURES if signature in head), None)
 
 
-def find_files(paths: Sequence[Path]) -> list[tuple[Path, Path, str]]:
+def find_files(paths: Sequence[Path]) -> tuple[list[FoundFile], list[Path]]:
     """List the files to read; folders are searched with all their subfolders.
-
-    If a folder holds `vasprun.xml` and `OUTCAR` of one run, only the first is read: the same steps twice would leak between the
-    subsets of a split.
 
     Parameters
     ----------
     paths
-        Files and folders.
+        Files and folders; a file that is named twice is read once.
 
     Returns
     -------
-    Root of the import, path and kind of each file, sorted.
+    The files, sorted; and the files in searched folders that are of no known kind.
 
     Raises
     ------
     DataError
         If a path is missing, a named file is of an unknown kind, or no file is found.
     """
-    files: list[tuple[Path, Path, str]] = []
-    for path in paths:
+    found: dict[Path, str] = {}
+    unknown: list[Path] = []
+    for path in (path.resolve() for path in paths):
         if path.is_dir():
-            kinds = [(file, detect_kind(file)) for file in sorted(path.rglob("*")) if file.is_file()]
-            files += [(path, file, kind) for file, kind in kinds if kind is not None]
+            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+                kind = detect_kind(file)
+                if kind is None:
+                    unknown.append(file)
+                else:
+                    found[file] = kind
         elif path.is_file():
             kind = detect_kind(path)
             if kind is None:
                 raise DataError(f"{path} is of an unknown kind.", fix=f"known kinds: {', '.join(READERS)}")
-            files.append((path.parent, path, kind))
+            found[path] = kind
         else:
             raise DataError(f"There is no {path}.", fix="give the path of a file, or of a folder to search")
-    if not files:
+    if not found:
         raise DataError("No file of a known kind was found.", fix=f"known kinds: {', '.join(READERS)}")
-    complete_runs = {_run_name(path) for _, path, kind in files if kind == "vasprun"}
-    return [
-        (root, path, kind)
-        for root, path, kind in files
-        if kind != "outcar" or _run_name(path) not in complete_runs
-    ]
-
-
-def _run_name(path: Path) -> tuple[Path, str]:
-    """Name the run of a file: `OUTCAR-1` belongs to `vasprun-1.xml`."""
-    return path.parent, path.name.removesuffix(".xml").replace("OUTCAR", "").replace("vasprun", "")
+    root = Path(os.path.commonpath([path.parent for path in found])).parent
+    return [FoundFile(str(path.relative_to(root)), path, kind) for path, kind in found.items()], unknown

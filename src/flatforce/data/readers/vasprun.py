@@ -114,7 +114,9 @@ class _Run:
             return
         n_atoms = len(self.labels)
         cell = _array(element.find("structure/crystal/varray[@name='basis']"), "the lattice vectors", 3)
-        scaled_positions = _array(element.find("structure/varray[@name='positions']"), "the positions", n_atoms)
+        scaled_positions = _array(
+            element.find("structure/varray[@name='positions']"), "the positions", n_atoms
+        )
         forces = _array(element.find("varray[@name='forces']"), "the forces", n_atoms)
         stress = element.find("varray[@name='stress']")
         if stress is None and not self.notes:
