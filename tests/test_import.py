@@ -60,7 +60,7 @@ def test_vasp_files(
     result = import_frames([tmp_path], ImportConfig())
     assert_same(result.frames, small)
     assert result.sources[0].stress_check is not None
-    assert result.sources[0].stress_check.is_verified
+    assert result.sources[0].stress_check.n_verified > 0
     assert result.frames[3].info["step"] == 3
     assert result.frames[3].info["source"] == name
     assert result.frames[3].info["material"] == "WSe2"
@@ -137,7 +137,8 @@ def test_sign_and_unit_of_a_stress_are_found(
 def test_a_stress_that_fits_nothing_stops_the_import(tmp_path: Path, small: list[Atoms]) -> None:
     rng = np.random.default_rng(0)
     for frame in small:
-        frame.info["REF_stress"] = rng.normal(0, 0.1, 9)
+        stress = rng.normal(0, 0.1, (3, 3))
+        frame.info["REF_stress"] = (stress + stress.T).ravel()
     write(tmp_path / "a.xyz", small, format="extxyz")
     with pytest.raises(DataError, match="contradicts its own forces"):
         read(tmp_path / "a.xyz")
@@ -172,7 +173,7 @@ def test_the_vacuum_axis_is_moved_to_axis_2(tmp_path: Path, small: list[Atoms], 
     write(tmp_path / "a.xyz", written_frames, format="extxyz")
     result = import_frames([tmp_path / "a.xyz"], ImportConfig())
     assert result.sources[0].stress_check is not None
-    assert result.sources[0].stress_check.is_verified
+    assert result.sources[0].stress_check.n_verified > 0
     for frame, other in zip(result.frames, small, strict=True):
         assert frame.cell[2, 2] == pytest.approx(other.cell[2, 2])
         assert np.linalg.norm(get_labels(frame).forces) == pytest.approx(
@@ -201,7 +202,7 @@ def test_what_is_no_sheet_is_refused_unless_wanted(tmp_path: Path, small: list[A
     write(tmp_path / "a.xyz", [bulk, *small], format="extxyz")
     result = import_frames([tmp_path / "a.xyz"], ImportConfig())
     assert len(result.frames) == len(small)
-    assert [refusal.reason for refusal in result.refused] == [NO_SHEET]
+    assert [refusal.reason.split(":")[0] for refusal in result.refused] == [NO_SHEET]
     assert len(read(tmp_path / "a.xyz", bulk=True)) == len(small) + 1
 
 

@@ -19,9 +19,10 @@ from flatforce.data.config import ImportConfig
 from flatforce.data.frames import get_labels
 from flatforce.data.import_result import Import
 from flatforce.data.importing import import_frames
-from flatforce.data.readers.ase_files import read_ase, read_espresso
+from flatforce.data.readers.ase_files import read_ase
 from flatforce.data.readers.casm import read_casm
 from flatforce.data.readers.content import NO_FORCES, TRUNCATED, UNCONVERGED, FileContent
+from flatforce.data.readers.espresso import read_espresso
 from flatforce.structures.sheet import slab_virial_residual
 
 PWO = Path(__file__).parent / "files" / "iron_sheet.pwo"

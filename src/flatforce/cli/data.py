@@ -113,6 +113,7 @@ def curate(
     for rule, reasons in result.removed.items():
         for reason, count in reasons.items():
             typer.echo(f"{rule}: {count} × {reason}")
+    finish(converged=True, warnings=result.notes)
 
 
 @app.command()

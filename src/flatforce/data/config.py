@@ -31,16 +31,20 @@ class OutlierConfig(Config):
 
     min_energy: float | None = -20.0
     """Lowest energy in eV/atom at which a frame is kept; null for no limit."""
-    max_energy: float | None = 0.0
-    """Highest energy in eV/atom at which a frame is kept; null for no limit."""
+    max_energy: float | None = None
+    """Highest energy in eV/atom at which a frame is kept; null for no limit. Universal datasets of bound sheets use 0."""
+    max_energy_deviation: PositiveFloat | None = 2.0
+    """Largest deviation in eV/atom from a robust fit of the energies by the numbers of atoms of each element, at which a frame is
+    kept; null for no limit. It finds a lone energy of 0, or one of another code."""
     max_force: PositiveFloat | None = 20.0
     """Largest norm in eV/Å of the force on any atom at which a frame is kept; null for no limit."""
     max_stress: PositiveFloat | None = 500.0
     """Largest absolute value in kbar of any stress component at which a frame is kept; null for no limit."""
-    max_sites: PositiveInt | None = 20
-    """Largest number of atoms at which a frame is kept; null for no limit."""
+    max_sites: PositiveInt | None = None
+    """Largest number of atoms at which a frame is kept; null for no limit. Universal datasets of primitive cells use 20."""
     isolated: PositiveFloat | None = 5.0
-    """Distance in Å within which every atom must have a neighbour; a frame with an isolated atom is removed."""
+    """Distance in Å within which every atom must have a neighbour; a frame with an isolated atom is removed, unless it is a single
+    atom that serves as a reference."""
 
 
 class CurationConfig(Config):
@@ -50,7 +54,7 @@ class CurationConfig(Config):
     """Limits beyond which a frame is removed."""
     min_energy_step: float | None = 0.001
     """Energy difference in eV/atom to the next step of its relaxation above which a frame is kept. The literature writes
-    e_cut."""
+    e_cut. It applies to relaxations, whose energy falls; trajectories of molecular dynamics are kept whole."""
     duplicates: PositiveFloat | None = 0.01
     """Tolerance in Å: a frame whose shortest interatomic distances all agree with those of an earlier frame within it is
     removed."""

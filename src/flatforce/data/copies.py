@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.spatial import cKDTree
 
+from flatforce.data.audit.settings import find_conflicts
 from flatforce.data.curation.duplicates import fingerprint
 from flatforce.data.frames import ENERGY, FORCES
 
@@ -31,7 +32,8 @@ FORCE_TOLERANCE: Final = 1e-4
 def find_copies(frames: Sequence[Atoms]) -> dict[int, int]:
     """Find frames with the structure and the energy of an earlier one.
 
-    Atoms may be permuted, wrapped, or shifted by any vector; a rotated or mirrored frame is no copy.
+    Atoms may be permuted, wrapped, or shifted by any vector; a rotated or mirrored frame is no copy, nor is one of other DFT
+    settings.
 
     Parameters
     ----------
@@ -63,6 +65,8 @@ def find_copies(frames: Sequence[Atoms]) -> dict[int, int]:
 
 def _is_copy(frames: Sequence[Atoms], index: int, other: int, fingerprints: dict[int, FloatArray]) -> bool:
     frame, original = frames[index], frames[other]
+    if find_conflicts([frame, original]):
+        return False
     norms = [np.sort(np.linalg.norm(one.arrays[FORCES], axis=1)) for one in (frame, original)]
     if np.abs(norms[0] - norms[1]).max() > FORCE_TOLERANCE:
         return False

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flatforce.core.outcome import Outcome
+from flatforce.data.audit.energies import energy_warnings
 from flatforce.data.audit.settings import describe_settings, find_conflicts
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 
@@ -105,6 +106,7 @@ class Import(Outcome):
             notes.append(
                 f"settings that the files do not state, and that were not compared: {', '.join(unknown)}"
             )
+        notes += energy_warnings(self.frames)
         if self.unknown:
             names = ", ".join(sorted({Path(name).name for name in self.unknown})[:MAX_LISTED])
             notes.append(f"{len(self.unknown)} files of other kinds were not read: {names}, …")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
-from flatforce.data.audit.correction import verify_stresses
+from flatforce.data.audit.correction import StressAudit, verify_stresses
 from flatforce.data.audit.settings import find_conflicts
 from flatforce.data.audit.symmetry import asymmetry_warnings
 from flatforce.data.config import ImportConfig
@@ -99,21 +99,20 @@ def import_frames(
     frames = [frame for file in imported for frame in file.frames]
     refused = [refusal for file in imported for refusal in file.refused]
     _check_accepted(frames, refused)
-    summaries = []
-    for index, file in enumerate(imported):
-        audit = audits.get(index)
-        notes = [*file.notes, *_rotation_notes(file.frames), *_symmetry_notes(file.sheets, config)]
-        summaries.append(
-            FileSummary(
-                file.source,
-                file.kind,
-                len(file.frames),
-                len(file.refused),
-                audit.check if audit else None,
-                notes + (audit.notes if audit else []),
-            )
-        )
+    summaries = [_summarise(file, audits.get(index), config) for index, file in enumerate(imported)]
     return Import(frames, refused, summaries, [str(path) for path in unknown])
+
+
+def _summarise(file: ImportedFile, audit: StressAudit | None, config: ImportConfig) -> FileSummary:
+    notes = [*file.notes, *_rotation_notes(file.frames), *_symmetry_notes(file.sheets, config)]
+    return FileSummary(
+        file.source,
+        file.kind,
+        len(file.frames),
+        len(file.refused),
+        None if audit is None else audit.check,
+        notes if audit is None else notes + audit.notes,
+    )
 
 
 def _import_file(file: FoundFile, config: ImportConfig) -> ImportedFile:

@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.frames import config_type, get_labels
+from flatforce.models.atomic_energies import fit_energies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,9 @@ ERROR_UNITS: Final = {
     "stress_r2": "",
 }
 """Name → unit of the mean absolute error, the root mean square error and R² of energies, forces and membrane stresses."""
+
+ALIGNED_UNITS: Final = {"energy_mae_aligned": "meV/atom", "energy_rmse_aligned": "meV/atom"}
+"""Name → unit of the errors of energies once the reference energies of the elements are fitted to the labels."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,40 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
         atom_symbol=[symbol for frame in frames for symbol in frame.get_chemical_symbols()],
         stress_group=groups,
     )
+
+
+def aligned_errors(frames: Sequence[Atoms], comparison: Comparison) -> dict[str, float]:
+    """Compute the errors of energies that are left when the reference energies of the elements are fitted.
+
+    A universal model and a DFT code may count energies from different references. The differences of their energies are then
+    linear in the numbers of atoms of each element, which says nothing about the model.
+
+    Parameters
+    ----------
+    frames
+        The frames of the comparison.
+    comparison
+        Labels and predictions.
+
+    Returns
+    -------
+    Errors with the names and units of `ALIGNED_UNITS`; empty unless there are more frames than elements, since the fit would leave
+    nothing.
+    """
+    species = sorted({symbol for frame in frames for symbol in frame.get_chemical_symbols()})
+    if len(frames) <= len(species):
+        return {}
+    differences = comparison.energy[1] - comparison.energy[0]
+    totals = [difference * len(frame) for difference, frame in zip(differences, frames, strict=True)]
+    references = fit_energies(frames, totals, species)
+    shifts = np.array(
+        [sum(references[s] for s in frame.get_chemical_symbols()) / len(frame) for frame in frames]
+    )
+    residuals = 1e3 * (differences - shifts)
+    return {
+        "energy_mae_aligned": float(np.abs(residuals).mean()),
+        "energy_rmse_aligned": float(np.sqrt((residuals**2).mean())),
+    }
 
 
 def _in_plane(tensor: FloatArray) -> list[float]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
 from flatforce.models.errors import (
+    ALIGNED_UNITS,
     ERROR_UNITS,
     Comparison,
+    aligned_errors,
     compare,
     element_force_errors,
     error_metrics,
@@ -23,7 +25,15 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
+    from flatforce.core.arrays import BoolArray
     from flatforce.models.potential import Potential
+    from flatforce.models.prediction import Prediction
+
+MISALIGNED: Final = 10.0
+"""Ratio of the errors without and with fitted reference energies beyond which the references differ."""
+
+MIN_MISALIGNMENT: Final = 20.0
+"""meV/atom. Smaller errors are those of a model on its own references."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,18 +47,50 @@ class Evaluation(Outcome):
     comparison: Comparison
     """Labels and predictions of all frames."""
     errors: dict[str, float]
-    """Metric → error over all frames, with the names and units of `ERROR_UNITS`."""
+    """Metric → error with the names and units of `ERROR_UNITS` and `ALIGNED_UNITS`, over the frames that the force field was not
+    trained on; over all frames if it was trained on all."""
+    train_errors: dict[str, float]
+    """The same over frames of its training and validation set; empty if there is none."""
+    is_training: BoolArray
+    """(F,) whether the force field was trained on, or validated with, the frame."""
     config_type_errors: dict[str, dict[str, float]]
     """Config type → metric → error, with the names and units of `ERROR_UNITS`."""
     element_force_mae: dict[str, float]
     """Element → mean absolute error of the force components on its atoms, meV/Å."""
 
-    units = ERROR_UNITS
+    units = (
+        ERROR_UNITS
+        | ALIGNED_UNITS
+        | {f"train_{name}": unit for name, unit in (ERROR_UNITS | ALIGNED_UNITS).items()}
+        | {"n_frames": "", "n_train_frames": ""}
+    )
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Errors over all frames."""
-        return self.errors
+        """Errors over frames outside the training set, and those over frames in it."""
+        counts = {"n_frames": float(len(self.is_training)), "n_train_frames": float(self.is_training.sum())}
+        return self.errors | {f"train_{name}": error for name, error in self.train_errors.items()} | counts
+
+    @property
+    def notes(self) -> list[str]:
+        """Frames of the training set, and energies from other references."""
+        notes = []
+        count, total = int(self.is_training.sum()), len(self.is_training)
+        if count == total:
+            notes.append(
+                f"all {total} frames are in the training set of {self.model}: the errors are no test errors"
+            )
+        elif count:
+            notes.append(
+                f"{count} of {total} frames are in the training set of {self.model}; their errors are listed apart, as train_…"
+            )
+        mae, aligned = (self.errors.get(name, 0.0) for name in ("energy_mae", "energy_mae_aligned"))
+        if aligned and mae > MISALIGNED * aligned and mae > MIN_MISALIGNMENT:
+            notes.append(
+                f"the energies count from other references than the labels: once those of the elements are fitted, {mae:.0f} "
+                f"meV/atom become {aligned:.1f} (energy_mae_aligned)"
+            )
+        return notes
 
     @property
     def details(self) -> dict[str, Any]:
@@ -73,6 +115,7 @@ class Evaluation(Outcome):
             "energy": comparison.energy,
             "forces": comparison.forces,
             "stress": comparison.stress,
+            "frame_is_training": self.is_training,
             "frame_group": np.array(comparison.frame_group),
             "atom_group": np.array(comparison.atom_group),
             "atom_symbol": np.array(comparison.atom_symbol),
@@ -80,7 +123,13 @@ class Evaluation(Outcome):
         }
 
 
-def evaluate(potential: Potential, frames: Sequence[Atoms], *, progress: Progress = silent) -> Evaluation:
+def evaluate(
+    potential: Potential,
+    frames: Sequence[Atoms],
+    *,
+    is_training: BoolArray | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
     """Compare the predictions of a force field with labels.
 
     Parameters
@@ -89,19 +138,35 @@ def evaluate(potential: Potential, frames: Sequence[Atoms], *, progress: Progres
         The force field.
     frames
         Labelled frames.
+    is_training
+        (F,) whether the force field was trained on the frame; on none if None.
     progress
         Called after each batch.
 
     Returns
     -------
-    Errors over all frames, by config type and by element.
+    Errors over frames outside and inside the training set, by config type and by element.
     """
-    comparison = compare(frames, potential.evaluate(frames, progress=progress))
+    predictions = potential.evaluate(frames, progress=progress)
+    comparison = compare(frames, predictions)
+    known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
+    tested = ~known if not known.all() else known
     config_types = sorted(set(comparison.frame_group))
     return Evaluation(
         model=potential.spec,
         comparison=comparison,
-        errors=error_metrics(comparison),
+        errors=_errors(frames, predictions, tested),
+        train_errors=_errors(frames, predictions, known) if known.any() and not known.all() else {},
+        is_training=known,
         config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
         element_force_mae=element_force_errors(comparison),
     )
+
+
+def _errors(
+    frames: Sequence[Atoms], predictions: Sequence[Prediction], selected: BoolArray
+) -> dict[str, float]:
+    indices = np.flatnonzero(selected).tolist()
+    chosen = [frames[k] for k in indices]
+    comparison = compare(chosen, [predictions[k] for k in indices])
+    return error_metrics(comparison) | aligned_errors(chosen, comparison)

@@ -11,8 +11,8 @@ from ase.io import write
 
 from flatforce.core.errors import ConfigError
 from flatforce.data.frames import Labels, get_labels
-from flatforce.data.readers.ase_files import read_espresso
 from flatforce.data.readers.content import UNCONVERGED
+from flatforce.data.readers.espresso import read_espresso
 from flatforce.reference.program import Correction, run_with_corrections
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.results import read_arrays, read_record
 from flatforce.data.bundled import dataset_path
-from flatforce.models.spec import committee_members, model_files
+from flatforce.models.spec import committee_members
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.studies.checks import raise_together
 from flatforce.studies.defect import DefectPhononStage, size_name
@@ -182,15 +181,9 @@ def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
     DataError
         If none is left.
     """
-    from flatforce.core.hashing import hash_structure
+    from flatforce.models.training_set import trained_on
 
-    for member in committee_members(spec):
-        for path in model_files(member):
-            candidates = (path.with_suffix(".split.json"), path.parent / "split.json")
-            for split in filter(Path.is_file, candidates):
-                stored = json.loads(split.read_text(encoding="utf-8"))
-                trained_on = {*stored["train"], *stored.get("valid", ())}
-                frames = [frame for frame in frames if hash_structure(frame) not in trained_on]
+    frames = [frame for frame, known in zip(frames, trained_on(spec, frames), strict=True) if not known]
     if not frames:
         raise DataError(
             "Every frame that is to calibrate the committee is in its training set.",

@@ -19,6 +19,7 @@ class EvaluateStage(Stage):
     """Compares a force field with labels."""
 
     kind: ClassVar[str] = "evaluate"
+    revision: ClassVar[int] = 2
 
     frames: str
     """File of labelled frames, or name of a bundled dataset."""
@@ -38,13 +39,15 @@ class EvaluateStage(Stage):
     def compute(self, context: Context) -> Outcome:
         """Predict all frames and compare."""
         from flatforce.data.frame_files import read_labelled
+        from flatforce.models.training_set import trained_on
         from flatforce.properties.evaluate import evaluate
 
         path = dataset_path(self.frames)
         labelled = read_labelled(path, need_forces=not self.energy_only)
         if self.split is not None:
             labelled = held_out_by(self.split, labelled, path)
-        return evaluate(context.potential, labelled, progress=context.progress)
+        known = trained_on(context.session.spec, labelled)
+        return evaluate(context.potential, labelled, is_training=known, progress=context.progress)
 
 
 @dataclass(frozen=True)

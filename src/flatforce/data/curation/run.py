@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from flatforce.core.errors import DataError
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
+from flatforce.data.audit.energies import energy_deviations
 from flatforce.data.config import OutlierConfig
 from flatforce.data.curation.diversity import descriptors, farthest_points
 from flatforce.data.curation.duplicates import find_near_duplicates
 from flatforce.data.curation.outliers import outlier_reason
-from flatforce.data.curation.steps import select_steps
+from flatforce.data.curation.steps import is_relaxation, select_steps
 from flatforce.data.frames import get_labels
 from flatforce.data.splits import find_trajectories
 
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.data.config import CurationConfig
+
+
+MAX_SILENT: Final = 0.1
+"""Fraction of the frames above which a rule that removed them is reported with its key."""
+
+REMEDIES: Final = {
+    "outliers": "the limit that it names to null, such as `outliers: {max_force: null}`",
+    "steps": "min_energy_step: null",
+    "duplicates": "duplicates: null, or a smaller tolerance",
+}
+"""Rule → what switches it off."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +64,19 @@ class Curation(Outcome):
         return {"n_frames": float(len(self.frames)), **by_rule}
 
     @property
+    def notes(self) -> list[str]:
+        """Rules that removed more than a tenth of the frames, with the key that changes them."""
+        total = len(self.frames) + sum(sum(reasons.values()) for reasons in self.removed.values())
+        notes = []
+        for rule, reasons in self.removed.items():
+            for reason, count in reasons.items():
+                if rule != "redundant" and count > MAX_SILENT * total:
+                    notes.append(
+                        f"{count} of {total} frames were removed because of: {reason}. To keep them, set {REMEDIES[rule]}"
+                    )
+        return notes
+
+    @property
     def details(self) -> dict[str, Any]:
         """Number of frames removed, by rule and reason."""
         return {"removed": {rule: dict(reasons) for rule, reasons in self.removed.items()}}
@@ -71,6 +97,11 @@ def curate(frames: Sequence[Atoms], config: CurationConfig, *, progress: Progres
     Returns
     -------
     The frames left, in their original order, and what each rule removed.
+
+    Raises
+    ------
+    DataError
+        If no frame is left.
     """
     remaining = list(frames)
     removed: dict[str, Counter[str]] = {}
@@ -86,12 +117,23 @@ def curate(frames: Sequence[Atoms], config: CurationConfig, *, progress: Progres
             removed[name] = Counter(reasons.values())
             remaining = [frame for index, frame in enumerate(remaining) if index not in reasons]
         progress(k + 1, len(rules), f"{name}: {len(remaining)} frames left")
-    return Curation(remaining, removed)
+    curation = Curation(remaining, removed)
+    if not remaining:
+        raise DataError(
+            "The rules leave no frame.",
+            why="\n       ".join(curation.notes),
+            fix="change the settings that are named; `flatforce settings data curate` lists them",
+        )
+    return curation
 
 
 def _find_outliers(frames: Sequence[Atoms], config: CurationConfig) -> dict[int, str]:
     limits = config.outliers or OutlierConfig()
-    reasons = ((index, outlier_reason(frame, limits)) for index, frame in enumerate(frames))
+    deviations = energy_deviations(frames)
+    reasons = (
+        (index, outlier_reason(frame, limits, energy_deviation=deviations[index]))
+        for index, frame in enumerate(frames)
+    )
     return {index: reason for index, reason in reasons if reason is not None}
 
 
@@ -99,6 +141,8 @@ def _find_small_steps(frames: Sequence[Atoms], config: CurationConfig) -> dict[i
     reasons: dict[int, str] = {}
     for trajectory in find_trajectories(frames):
         energies = [get_labels(frames[i], need_forces=False).energy / len(frames[i]) for i in trajectory]
+        if not is_relaxation(energies):
+            continue
         selected = select_steps(energies, min_energy_step=config.min_energy_step or 0.0)
         small = set(range(len(trajectory))) - set(selected.tolist())
         reasons |= {trajectory[k]: "energy changes by less than min_energy_step" for k in sorted(small)}

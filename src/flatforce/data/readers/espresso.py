@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from ase import Atoms
-from ase.units import Bohr, Rydberg
 
 from flatforce.data.readers.content import (
     DAMAGED,
@@ -26,7 +25,7 @@ from flatforce.data.readers.content import (
     build_frame,
     drop_repeated_steps,
 )
-from flatforce.data.readers.espresso_settings import espresso_settings
+from flatforce.data.readers.espresso_settings import RYDBERG, espresso_settings
 from flatforce.data.readers.opening import element_of, open_text, parse_float, parse_row
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
 
+BOHR: Final = 0.529177210903
+"""Å, CODATA 2018, as in pw.x since version 6.5."""
 BEGINNING: Final = "Program PWSCF"
 """Text in the first line of a run."""
 MAGNETIC: Final = "SPIN UP"
@@ -121,14 +122,14 @@ class _Run:
             self._end()
             self.current = _Step()
         elif line.startswith("!") and "total energy" in line:
-            self._step.energy = Rydberg * parse_float(line.split("=")[1].split(maxsplit=1)[0])
+            self._step.energy = RYDBERG * parse_float(line.split("=")[1].split(maxsplit=1)[0])
         elif "convergence NOT achieved" in line:
             self._step.converged = False
         elif "Forces acting on atoms" in line:
             self._step.forces = _forces(lines, self.n_atoms)
         elif "total   stress" in line:
             rows = [parse_row(next(lines))[:3] for _ in range(3)]
-            self._step.stress = -np.array(rows).reshape(3, 3) * Rydberg / Bohr**3
+            self._step.stress = -np.array(rows).reshape(3, 3) * RYDBERG / BOHR**3
         elif "JOB DONE" in line:
             self.is_done = True
         else:
@@ -144,7 +145,7 @@ class _Run:
         if "number of atoms/cell" in line:
             self.n_atoms = int(line.split("=")[1])
         elif "celldm(1)=" in line:
-            self.alat = Bohr * parse_float(line.split("=")[1].split(maxsplit=1)[0])
+            self.alat = BOHR * parse_float(line.split("=")[1].split(maxsplit=1)[0])
         elif "crystal axes" in line:
             self._end()
             self.cell = self.alat * np.array([_match(AXIS, next(lines), 2) for _ in range(3)])
@@ -179,8 +180,8 @@ class _Run:
         match = UNIT.search(line)
         unit = "alat" if match is None else match[1].lower()
         if match is not None and match[2]:
-            return Bohr * parse_float(match[2])
-        return {"angstrom": 1.0, "bohr": Bohr, "alat": self.alat}[unit]
+            return BOHR * parse_float(match[2])
+        return {"angstrom": 1.0, "bohr": BOHR, "alat": self.alat}[unit]
 
     def _end(self) -> None:
         """Accept or refuse the step that a new geometry or cycle ends."""
@@ -244,7 +245,7 @@ def _forces(lines: Iterator[str], n_atoms: int) -> FloatArray:
         if match is None or int(match[1]) != number:
             raise ValueError(f"there is no force on atom {number}")
         rows.append(parse_row(match[2], (8, 8, 8)))
-    return np.array(rows) * Rydberg / Bohr
+    return np.array(rows) * RYDBERG / BOHR
 
 
 def _match(pattern: re.Pattern[str], line: str, group: int) -> list[float]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from ase.units import Rydberg
-
 from flatforce.data.readers.opening import element_of, parse_float
 from flatforce.data.readers.vasp_settings import by_element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+RYDBERG: Final = 13.605693122994
+"""eV, CODATA 2018, as in pw.x since version 6.5."""
 
 XC_NAMES: Final = {
     "SLA PW PBX PBC": "PBE",
@@ -57,7 +58,7 @@ def espresso_settings(header: str, symbols: Sequence[str]) -> dict[str, Any]:
     return {
         "code": "espresso",
         "xc": _xc(header),
-        "cutoff": None if cutoff is None else parse_float(cutoff) * Rydberg,
+        "cutoff": None if cutoff is None else parse_float(cutoff) * RYDBERG,
         "dispersion": next((name for text, name in DISPERSION if re.search(text, header)), "none"),
         "spin": _spin(header),
         "soc": "spin-orbit" in header.lower() and "without spin-orbit" not in header.lower(),

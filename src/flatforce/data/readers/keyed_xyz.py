@@ -78,13 +78,13 @@ def read_keyed_xyz(path: Path) -> FileContent:
     refused: list[Refusal] = []
     with open_text(path) as stream:
         for step, (text, damage) in enumerate(_split(stream)):
-            try:
-                if damage:
-                    raise ValueError(damage)
-                (atoms,) = read_xyz(io.StringIO(text), index=slice(None))
-                reason, frame = _frame(atoms, step)
-            except Exception as error:  # noqa: BLE001  # ASE raises all kinds of exceptions on a damaged frame
-                reason, frame = f"{DAMAGED}: {error}", None
+            reason, frame = f"{DAMAGED}: {damage}", None
+            if not damage:
+                try:
+                    (atoms,) = read_xyz(io.StringIO(text), index=slice(None))
+                    reason, frame = _frame(atoms, step)
+                except Exception as error:  # noqa: BLE001  # ASE raises all kinds of exceptions on a damaged frame
+                    reason = f"{DAMAGED}: {error}"
             if frame is None:
                 refused.append(Refusal(reason, step))
             else:

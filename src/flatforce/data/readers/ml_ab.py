@@ -48,9 +48,7 @@ def read_ml_ab(path: Path) -> FileContent:
             frames.append(_configuration(section, step))
         except (ValueError, IndexError) as error:
             refused.append(Refusal(f"{DAMAGED}: {error}", step))
-    announced = next(
-        (line for heading, line in itertools.pairwise(header) if heading.startswith(COUNT)), ""
-    )
+    announced = next((line for heading, line in itertools.pairwise(header) if heading.startswith(COUNT)), "")
     if announced.isdigit() and int(announced) > len(sections):
         refused.append(Refusal(f"{TRUNCATED}: {announced} configurations announced, {len(sections)} there"))
     return FileContent(frames, refused)

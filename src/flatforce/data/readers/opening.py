@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import re
-from typing import IO, TYPE_CHECKING, Final, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 
 from ase.data import chemical_symbols
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-OPENERS: Final[dict[str, Callable[..., IO[bytes]]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+OPENERS: Final[dict[str, Callable[..., Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 """Suffix of a compressed file → function that opens it."""
 
 MISPRINTED: Final = {"r": "Zr"}
@@ -48,7 +48,8 @@ def open_bytes(path: Path) -> IO[bytes]:
     -------
     Stream of its content.
     """
-    return OPENERS[path.suffix](path, "rb") if path.suffix in OPENERS else path.open("rb")
+    stream: IO[bytes] = OPENERS.get(path.suffix, open)(path, "rb")
+    return stream
 
 
 def open_text(path: Path) -> TextIO:
@@ -65,7 +66,7 @@ def open_text(path: Path) -> TextIO:
     """
     import io
 
-    return io.TextIOWrapper(cast("IO[bytes]", open_bytes(path)), encoding="utf-8", errors="replace")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8", errors="replace")
 
 
 def parse_float(text: str) -> float:

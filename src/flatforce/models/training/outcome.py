@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flatforce.core.outcome import Outcome
-from flatforce.data.splits import split_trajectory_warnings
+from flatforce.data.audit.energies import energy_warnings
+from flatforce.data.splits import copy_warnings, split_trajectory_warnings
 from flatforce.models.errors import ERROR_UNITS
 from flatforce.models.training.epochs import BEST_EPOCH
 
@@ -101,7 +102,7 @@ def trained_spec(folder: Path, cards: Sequence[dict[str, Any]]) -> str:
 
 
 def split_warnings(data: TrainingData) -> list[str]:
-    """Warn of a missing test set, and of trajectories in both the training and the test set.
+    """Warn of a missing test set, and of trajectories and copies in both the training and the test set.
 
     Parameters
     ----------
@@ -112,4 +113,9 @@ def split_warnings(data: TrainingData) -> list[str]:
     -------
     Whole sentences for `warnings` of `result.json`; empty if nothing is wrong.
     """
-    return [*([] if data.test else [NO_TEST]), *split_trajectory_warnings(data.train_valid, data.test)]
+    return [
+        *([] if data.test else [NO_TEST]),
+        *split_trajectory_warnings(data.train_valid, data.test),
+        *copy_warnings(data.train_valid, data.test),
+        *energy_warnings([*data.train_valid, *data.test]),
+    ]

@@ -1,0 +1,43 @@
+"""Which frames a force field was trained on, as far as the splits beside its files say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flatforce.core.hashing import hash_structure
+from flatforce.models.spec import committee_members, model_files
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import BoolArray
+
+
+def trained_on(spec: str, frames: Sequence[Atoms]) -> BoolArray:
+    """Tell which frames a force field, or any member of a committee, was trained on or validated with.
+
+    Parameters
+    ----------
+    spec
+        Name of a force field.
+    frames
+        Structures.
+
+    Returns
+    -------
+    (F,) True for a frame whose structure is in the training or validation set of a `split.json` beside the model; False for all
+    if there is none.
+    """
+    hashes: set[str] = set()
+    for member in committee_members(spec):
+        for path in model_files(member):
+            for split in filter(Path.is_file, (path.with_suffix(".split.json"), path.parent / "split.json")):
+                stored = json.loads(split.read_text(encoding="utf-8"))
+                hashes |= {*stored["train"], *stored.get("valid", ())}
+    return np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
