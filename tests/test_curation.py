@@ -63,9 +63,10 @@ def test_each_limit_finds_its_outlier(spoil: object, reason: str) -> None:
     frame = sheet().repeat((2, 2, 1))
     frame.set_cell([*frame.cell.array[:2], (0, 0, 40.0)])
     frame.info["REF_energy"] *= 4
-    assert outlier_reason(frame, OutlierConfig()) is None
+    config = OutlierConfig(min_energy=-20, max_energy=0)
+    assert outlier_reason(frame, config) is None
     spoil(frame)  # type: ignore[operator]
-    assert reason in str(outlier_reason(frame, OutlierConfig()))
+    assert reason in str(outlier_reason(frame, config))
     lifted = OutlierConfig.model_validate(dict.fromkeys(OutlierConfig.model_fields))
     assert outlier_reason(frame, lifted) is None
 

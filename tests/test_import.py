@@ -62,7 +62,7 @@ def test_vasp_files(
     assert result.sources[0].stress_check is not None
     assert result.sources[0].stress_check.n_verified > 0
     assert result.frames[3].info["step"] == 3
-    assert result.frames[3].info["source"] == name
+    assert result.frames[3].info["source"] == f"{tmp_path.name}/{name}"
     assert result.frames[3].info["material"] == "WSe2"
     if name != "ML_AB":
         assert result.frames[0].info["dft_xc"] == "PBE"

@@ -29,8 +29,8 @@ class ImportConfig(Config):
 class OutlierConfig(Config):
     """Limits beyond which a frame is removed, as for universal force fields of 2D materials; null lifts a limit."""
 
-    min_energy: float | None = -20.0
-    """Lowest energy in eV/atom at which a frame is kept; null for no limit."""
+    min_energy: float | None = None
+    """Lowest energy in eV/atom at which a frame is kept; null for no limit. Universal datasets of VASP use −20."""
     max_energy: float | None = None
     """Highest energy in eV/atom at which a frame is kept; null for no limit. Universal datasets of bound sheets use 0."""
     max_energy_deviation: PositiveFloat | None = 2.0
