@@ -26,7 +26,9 @@ def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
     small = [frame for frame in frames if len(frame) == 3]
     for k in range(3):
         (tmp_path / "runs" / str(k)).mkdir(parents=True)
-        frames_of_run = sorted(small[5 * k : 5 * k + 5], key=lambda frame: -frame.info["REF_energy"])  # a relaxation
+        frames_of_run = sorted(
+            small[5 * k : 5 * k + 5], key=lambda frame: -frame.info["REF_energy"]
+        )  # a relaxation
         text = vasp_files.vasprun(frames_of_run, iterations=[9, 9, 60, 9, 9])
         (tmp_path / "runs" / str(k) / "vasprun.xml").write_text(text)
     command = run(tmp_path, "import", "runs", "-o", "all.extxyz")
