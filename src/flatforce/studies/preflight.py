@@ -65,12 +65,17 @@ def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -
         return errors
     if elements is not None:
         errors += _unknown_species(primitive, elements, config)
-    limit = 0.0 if cutoff is None else cutoff
+    return errors + _supercell_problems(config, primitive, cutoff=0.0 if cutoff is None else cutoff)
+
+
+def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float) -> list[FlatforceError]:
+    """Check every supercell of the study against the cutoff, and that each defect can be built and embedded in it."""
+    errors: list[FlatforceError] = []
     if config.phonons is not None:
-        errors += check_supercell(primitive, config.phonons.supercell, cutoff=limit)
+        errors += check_supercell(primitive, config.phonons.supercell, cutoff=cutoff)
     for defect in config.defects:
         for settings in defect.supercells():
-            errors += check_supercell(primitive, settings.supercell, cutoff=limit, defect=defect.defect)
+            errors += check_supercell(primitive, settings.supercell, cutoff=cutoff, defect=defect.defect)
         if defect.embed is not None and defect.embed.supercell[0] <= max(defect.sizes):
             errors.append(
                 GeometryError(
