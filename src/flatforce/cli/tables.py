@@ -15,7 +15,7 @@ MIN_WIDTH = 120
 def show_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, names: int = 1
 ) -> None:
-    """Print a table that uses the width of the terminal; long texts are folded, not cut.
+    """Print a table that uses the width of the terminal; long texts are folded between words, not cut.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ def show_table(
     names
         Number of columns, from the left, whose texts stay on one line.
     """
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -38,9 +39,15 @@ def show_table(
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console(highlight=False)
+    widths = console.measure(table, options=console.options.update(max_width=10_000))
     if not console.is_terminal:
-        needed = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-        console = Console(width=max(MIN_WIDTH, needed), highlight=False)
+        console = Console(width=max(MIN_WIDTH, widths.maximum), highlight=False)
+    elif (
+        widths.minimum > console.width
+    ):  # a word would be folded: first without lines, then wider than the terminal
+        table.box, table.padding, table.pad_edge = SIMPLE_HEAD, (0, 0), False
+        widths = console.measure(table, options=console.options.update(max_width=10_000))
+        console = Console(width=max(console.width, widths.minimum), highlight=False)
     console.print(table)
 
 
