@@ -47,10 +47,14 @@ class Config(BaseModel):
         except ValidationError as error:
             problems = error.errors()
             lines = [_describe(problem, cls) for problem in problems]
+            unknown = next((problem for problem in problems if problem["type"] == "extra_forbidden"), None)
+            known = [] if unknown is None else _fields_at(cls, unknown["loc"][:-1])
             raise ConfigError(
                 f"{source}: {len(lines)} invalid setting(s).",
                 why="\n       ".join(lines),
-                fix=f"use the known keys: {', '.join(_fields_at(cls, problems[0]['loc'][:-1]))}",
+                fix=f"use the known keys: {', '.join(known)}"
+                if known
+                else "correct or add what is named above",
             ) from error
 
     @classmethod
