@@ -197,7 +197,7 @@ def test_only_sites_of_the_sheet_are_offered() -> None:
 @pytest.mark.parametrize("notation", ["Se@Se", "W_W:middle", "Se_Se#1", "X@Se", "v_X", "I_Se", "I_Se:top"])
 def test_what_changes_nothing_or_may_be_an_interstitial_is_not_built(wse2: Atoms, notation: str) -> None:
     with pytest.raises(GeometryError, match=r"changes nothing|no chemical element|two readings"):
-        build_defect(wse2, (3, 3), notation)
+        canonical_name(notation, species={"W", "Se"})
     assert build_defect(wse2, (3, 3), "I@Se").atoms.get_chemical_formula() == "ISe17W9"
 
 

@@ -162,6 +162,12 @@ def test_ase_calculator_as_backend() -> None:
     assert committee_members(spec) == [spec[10:].rpartition(",mace")[0], "mace:wse2-pbe", "chgnet"]
 
 
+def test_a_calculator_that_does_not_know_an_element_is_answered_with_its_own_words(sheet: Atoms) -> None:
+    with pytest.raises(ModelError, match=r"EMT fails for .*\n.*No EMT-potential for (W|Se)") as error:
+        load("ase:ase.calculators.emt:EMT").evaluate([sheet])
+    assert "?elements=" in error.value.fix
+
+
 def test_a_calculator_without_stress_keeps_the_cell() -> None:
     silent = load("ase:ase.calculators.emt:EMT?elements=Cu")
     silent.backend.calculator = Silent()  # type: ignore[attr-defined]

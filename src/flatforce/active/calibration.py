@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from flatforce.core.errors import DataError
 from flatforce.data.frames import get_labels
@@ -182,4 +182,4 @@ def coverage_tolerance(
     )
     weights = np.array([len(atoms) for atoms in errors], dtype=float)[:, None]
     deviations = weights * (coverages - (weights * coverages).sum(axis=0) / weights.sum()) / weights.sum()
-    return np.asarray(student.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (deviations**2).sum(axis=0)))
+    return np.asarray(stdtrit(n - 1, 0.975) * np.sqrt(n / (n - 1) * (deviations**2).sum(axis=0)))

@@ -146,17 +146,21 @@ def _keep_trainable(config: LearnConfig, first: CalibrationSplit, groups: Sequen
     """Drop the groups whose species or config types would be missing in training: what remains may be left out."""
     held_out = set().union(*groups)
     for group in groups:
-        group_frames = [first.training_set[k] for k in group]
         remaining = [frame for k, frame in enumerate(first.training_set) if k not in held_out]
-        remaining = [
-            frame for frame in [*remaining, *first.calibration_set] if config_type(frame) != ISOLATED
-        ]
-        needed_types = {config_type(frame) for frame in group_frames}
-        if config.train.hold_out == "material":
-            needed_types &= set(config.train.config_type_weights)
-        if not (
-            species_of(group_frames) <= species_of(remaining)
-            and needed_types <= {config_type(frame) for frame in remaining}
+        if not _represents(
+            config, [*remaining, *first.calibration_set], [first.training_set[k] for k in group]
         ):
             held_out -= group
     return held_out
+
+
+def _represents(config: LearnConfig, training_set: Sequence[Atoms], left_out: Sequence[Atoms]) -> bool:
+    """Tell whether a training set holds every species of other frames, and every config type that the training needs."""
+    sheets = [frame for frame in training_set if config_type(frame) != ISOLATED]
+    needed_types = {config_type(frame) for frame in left_out}
+    if (
+        config.train.hold_out == "material"
+    ):  # materials may have a type of their own, unless the loss weights it
+        needed_types &= set(config.train.config_type_weights)
+    has_species = species_of(left_out) <= species_of(sheets)
+    return has_species and needed_types <= {config_type(frame) for frame in sheets}

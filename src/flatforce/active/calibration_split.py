@@ -140,13 +140,19 @@ def _draw_trajectories(
     drawn_indices: set[int] = set()
     config_types = [config_type(frame) for frame in frames]
     for name in sorted({config_types[k] for k in free}):
-        members = [k for k, other in enumerate(config_types) if other == name]
+        members = {k for k, other in enumerate(config_types) if other == name}
         target = math.ceil(config.held_out_fraction * len(members)) if len(members) >= MIN_FRAMES else 0
-        trajectories = [set(indices) for indices in group_by_trajectory(frames, members, max_length=target)]
-        drawn_indices |= {k for indices in trajectories if indices & calibration for k in indices & free}
-        new = [indices for indices in trajectories if indices <= free]
+        trajectories = [
+            set(indices) for indices in group_by_trajectory(frames, sorted(members), max_length=target)
+        ]
+        held_out = calibration & members
+        for trajectory in trajectories:
+            if trajectory & calibration:  # a known trajectory goes on
+                held_out |= trajectory & free
+        new_trajectories = [trajectory for trajectory in trajectories if trajectory <= free]
         rng = np.random.default_rng([config.seed, number, *name.encode()])
-        for k in rng.permutation(len(new)):
-            if len((calibration | drawn_indices) & set(members)) < target:
-                drawn_indices |= new[k]
+        for k in rng.permutation(len(new_trajectories)):
+            if len(held_out) < target:
+                held_out |= new_trajectories[k]
+        drawn_indices |= held_out - calibration
     return drawn_indices

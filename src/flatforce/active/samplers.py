@@ -15,8 +15,6 @@ from flatforce.active.trajectories import write_trajectories
 from flatforce.core.errors import FlatforceError, GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.splits import TRAJECTORY
-from flatforce.properties.phonons.force_constants.engines import fill_force_constants
-from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
 from flatforce.properties.relax import relax
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.defects import build_defect, place_defect
@@ -172,6 +170,9 @@ def _displace_along_modes(
     rng: np.random.Generator,
     scratch: Path,
 ) -> Iterator[Atoms]:
+    from flatforce.properties.phonons.force_constants.engines import fill_force_constants
+    from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy, to_ase
+
     for number, sheet in enumerate(sheets):
         phonon = make_phonopy(sheet, (1, 1))
         folder = scratch / f"modes-{number}"

@@ -69,7 +69,7 @@ def source_of(structure: Structure) -> Atoms | Path:
 
     Returns
     -------
-    The structure, or the path of its file.
+    The structure unchanged, or the path of its file.
 
     Raises
     ------

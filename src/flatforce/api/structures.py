@@ -70,10 +70,12 @@ def build_defect(sheet: Structure, defect: str, supercell: tuple[int, int]) -> D
     'Se17W9'
     """
     from flatforce.data.frame_files import read_structure
+    from flatforce.structures.defect_notation import canonical_name
     from flatforce.structures.defects import build_defect as build
 
     source = source_of(sheet)
-    return build(read_structure(source) if isinstance(source, Path) else source, supercell, defect)
+    primitive = read_structure(source) if isinstance(source, Path) else source
+    return build(primitive, supercell, canonical_name(defect, species=set(primitive.symbols)))
 
 
 @takes_settings(ImportConfig)

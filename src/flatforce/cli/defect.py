@@ -90,10 +90,12 @@ def build(
     built. More: docs/defects.md.
     """
     from flatforce.data.frame_files import read_structure, write_frames
+    from flatforce.structures.defect_notation import canonical_name
     from flatforce.structures.defects import build_defect
 
     refuse_existing(output)
-    cell = build_defect(read_structure(structure), supercell, defect)
+    primitive = read_structure(structure)
+    cell = build_defect(primitive, supercell, canonical_name(defect, species=set(primitive.symbols)))
     cell.atoms.info["defect_centre"] = cell.centre
     write_frames(output, [cell.atoms])
     typer.echo(f"{cell.name}: {cell.description}")

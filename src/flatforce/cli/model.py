@@ -49,8 +49,12 @@ def _train(output: Path, config: Path | None, **options: object) -> None:
     from flatforce.core.progress import show_progress
     from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.run import train as run
+    from flatforce.studies.checks import raise_together
+    from flatforce.studies.training_checks import training_problems
 
     settings = settings_from(TrainConfig, config, **options)
+    if not (output / "result.json").is_file():
+        raise_together(training_problems(settings), subject="The training")
     with show_progress("train") as progress:
         record = run(settings, output, progress=progress)
     show("errors on the test set", record["metrics"], record["units"], output)

@@ -15,7 +15,7 @@ MIN_WIDTH = 120
 def show_table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None, names: int = 1
 ) -> None:
-    """Print a table that uses the width of the terminal; long texts are folded, not cut.
+    """Print a table that uses the width of the terminal; long texts are folded between words, not cut.
 
     Parameters
     ----------
@@ -32,16 +32,38 @@ def show_table(
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=None if title is None else escape(title))
-    for number, heading in enumerate(header):
-        table.add_column(escape(heading), overflow="fold", no_wrap=number < names)
-    for row in rows:
-        table.add_row(*map(escape, row))
+    columns = list(zip(header, *rows, strict=True))
+    full = [max(map(len, column)) for column in columns]
+    words = [max(len(word) for text in column for word in text.split(" ")) for column in columns]
+    words[:names] = full[:names]
     console = Console(highlight=False)
+    with_lines = not console.is_terminal or sum(words) + 3 * len(words) + 1 <= console.width
+    borders = 3 * len(words) + 1 if with_lines else len(words) - 1
     if not console.is_terminal:
-        needed = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-        console = Console(width=max(MIN_WIDTH, needed), highlight=False)
+        console = Console(width=max(MIN_WIDTH, sum(full) + borders), highlight=False)
+    elif sum(words) + borders > console.width:
+        console = Console(width=sum(words) + borders, highlight=False)
+    table = Table(title=None if title is None else escape(title))
+    if not with_lines:
+        table.box, table.padding, table.pad_edge = None, (0, 1, 0, 0), False
+    for heading, width in zip(header, _share(words, full, console.width - borders), strict=True):
+        table.add_column(escape(heading), overflow="fold", width=width)
+    for row in zip(*(column[1:] for column in columns), strict=True):
+        table.add_row(*map(escape, row))
     console.print(table)
+
+
+def _share(words: Sequence[int], full: Sequence[int], available: int) -> list[int]:
+    """Give each column the width of its longest word, and what is left to the columns with more than one word."""
+    widths = list(words)
+    left = available - sum(widths)
+    while left > 0 and widths != list(full):
+        narrowest = min(
+            (i for i in range(len(widths)) if widths[i] < full[i]), key=lambda i: widths[i] / full[i]
+        )
+        widths[narrowest] += 1
+        left -= 1
+    return widths
 
 
 def show_folder(folder: Path) -> None:

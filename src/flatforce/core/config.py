@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +12,9 @@ from flatforce.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_SHOWN: Final = 80
+"""Characters of a wrong value that a message shows."""
 
 
 class Config(BaseModel):
@@ -47,10 +50,14 @@ class Config(BaseModel):
         except ValidationError as error:
             problems = error.errors()
             lines = [_describe(problem, cls) for problem in problems]
+            unknown = next((problem for problem in problems if problem["type"] == "extra_forbidden"), None)
+            known = [] if unknown is None else _fields_at(cls, unknown["loc"][:-1])
             raise ConfigError(
                 f"{source}: {len(lines)} invalid setting(s).",
                 why="\n       ".join(lines),
-                fix=f"use the known keys: {', '.join(_fields_at(cls, problems[0]['loc'][:-1]))}",
+                fix=f"use the known keys: {', '.join(known)}"
+                if known
+                else "correct or add what is named above",
             ) from error
 
     @classmethod
@@ -119,9 +126,14 @@ def _describe(problem: Any, root: type[BaseModel]) -> str:
         context = problem["ctx"]
         return f"{key}: unknown kind {context['tag']}; known kinds: {context['expected_tags']}"
     if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg']} (got {problem['input']!r})"
+        return f"{key}: {problem['msg']} (got {_short(problem['input'])})"
     similar = get_close_matches(str(problem["loc"][-1]), _fields_at(root, problem["loc"][:-1]), n=1)
     return f"{key}: unknown key" + (f"; did you mean `{similar[0]}`?" if similar else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 def _fields_at(root: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

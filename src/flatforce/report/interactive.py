@@ -87,32 +87,41 @@ def _spacing(figure: Figure) -> float:
 
 
 def _axes(drawing: go.Figure, panel: Panel, column: int, *, labelled: bool) -> None:
-    x: dict[str, Any] = {"title_text": panel.x_label, "mirror": True}
-    if panel.x_ticks:
-        x |= _ticks(panel.x_ticks) | {"showgrid": True, "gridcolor": GREY}
-    if panel.log_x:
-        x["type"] = "log"
-    if panel.bare:
-        x |= {"visible": False}
-    if panel.x_range:
-        x["range"] = panel.x_range
-    drawing.update_xaxes(row=1, col=column, **x)
-    y: dict[str, Any] = {"mirror": not panel.second_label}
-    if labelled:
-        y["title_text"] = panel.y_label
-    if panel.log_y:
-        y["type"] = "log"
-    if panel.bare:
-        y |= {"visible": False, "scaleanchor": "x"}
-    if panel.y_range:
-        y["range"] = panel.y_range
-    y |= _ticks(panel.y_ticks or ())
+    """Set up the axes of one panel; a second vertical axis is one of fractions."""
+    drawing.update_xaxes(row=1, col=column, **_horizontal_axis(panel))
+    y = _vertical_axis(panel, labelled=labelled)
     if not panel.second_label:
         drawing.update_yaxes(row=1, col=column, **y)
         return
     drawing.update_yaxes(row=1, col=column, secondary_y=False, **y)
     right = {"title_text": panel.second_label, "range": (0, 1.02), "tickvals": (0, 0.25, 0.5, 0.75, 1)}
     drawing.update_yaxes(row=1, col=column, secondary_y=True, showgrid=False, **right)
+
+
+def _horizontal_axis(panel: Panel) -> dict[str, Any]:
+    axis: dict[str, Any] = {"title_text": panel.x_label, "mirror": True}
+    if panel.x_ticks:
+        axis |= _ticks(panel.x_ticks) | {"showgrid": True, "gridcolor": GREY}
+    if panel.log_x:
+        axis["type"] = "log"
+    if panel.bare:
+        axis["visible"] = False
+    if panel.x_range:
+        axis["range"] = panel.x_range
+    return axis
+
+
+def _vertical_axis(panel: Panel, *, labelled: bool) -> dict[str, Any]:
+    axis: dict[str, Any] = {"mirror": not panel.second_label, **_ticks(panel.y_ticks or ())}
+    if labelled:
+        axis["title_text"] = panel.y_label
+    if panel.log_y:
+        axis["type"] = "log"
+    if panel.bare:
+        axis |= {"visible": False, "scaleanchor": "x"}
+    if panel.y_range:
+        axis["range"] = panel.y_range
+    return axis
 
 
 def _ticks(ticks: tuple[tuple[float, str], ...]) -> dict[str, Any]:

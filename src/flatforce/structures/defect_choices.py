@@ -30,7 +30,7 @@ def no_site(lattice: Lattice, part: PointDefect) -> GeometryError:
 
     Returns
     -------
-    The error, to be raised.
+    The error for the caller to raise; its `fix` tells how to find the sites of the sheet.
     """
     formula = lattice.primitive.get_chemical_formula()
     symbols, sides = lattice.primitive.get_chemical_symbols(), lattice.sides
@@ -68,7 +68,7 @@ def inequivalent_sites(
 
     Returns
     -------
-    The error, to be raised.
+    The error for the caller to raise; its `fix` lists one notation for each kind of site.
     """
     part, choices = parts[0], []
     for group in groups:
@@ -114,7 +114,7 @@ def undetermined_arrangement(
 
     Returns
     -------
-    The error, to be raised.
+    The error for the caller to raise; its `fix` lists the nearest arrangements.
     """
     choices = []
     for shell, distances, placed in arrangements:
@@ -141,7 +141,7 @@ def joined(parts: Sequence[PointDefect]) -> str:
 
     Returns
     -------
-    Canonical notation.
+    Canonical notation of the complex, its parts joined by +.
     """
     return "+".join(map(str, parts))
 

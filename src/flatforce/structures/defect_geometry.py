@@ -58,7 +58,7 @@ def sides(atoms: Atoms) -> list[Side]:
 
     Returns
     -------
-    (N,) side of each atom.
+    (N,) for each atom whether it lies above, in, or below the mid-plane.
     """
     heights = unwrapped_heights(atoms)
     middle = (heights.max() + heights.min()) / 2
@@ -96,7 +96,7 @@ def central_distances(pristine: Atoms) -> FloatArray:
 
     Returns
     -------
-    (N,) Å.
+    (N,) Å, in-plane distance of each site from the centre of the supercell.
     """
     offset = pristine.get_scaled_positions()[:, :2] - np.array([0.5, 0.5])
     offset -= np.round(offset)

@@ -81,7 +81,7 @@ def parse_defect(notation: str, *, species: Collection[str] = ()) -> list[PointD
     Raises
     ------
     GeometryError
-        If a part cannot be read, has two readings, or changes nothing.
+        If a part cannot be read, or has two readings.
     """
     words = [word.strip() for word in notation.split("+")]
     if (neutral := re.sub(r"[:^]?(?:\+[0-9]*)+$", "", notation.strip())) and neutral != notation.strip():
@@ -110,8 +110,22 @@ def canonical_name(notation: str, *, species: Collection[str] = ()) -> str:
     Returns
     -------
     The parts joined by `+`, such as `v_Se:top+Mo@W~1`; all spellings of a defect have the same.
+
+    Raises
+    ------
+    GeometryError
+        If a part cannot be read, has two readings, or changes nothing.
     """
-    return "+".join(str(part) for part in parse_defect(notation, species=species))
+    parts = parse_defect(notation, species=species)
+    for part in parts:
+        if part.kind == "substitution" and part.symbol == part.site_symbol:
+            vacancy = replace(part, kind="vacancy", symbol=None)
+            raise GeometryError(
+                f"The defect {str(part)!r} changes nothing.",
+                why=f"a {part.site_symbol} site holds {part.site_symbol} in the pristine sheet",
+                fix=f"write {vacancy} for a {part.site_symbol} vacancy, or another species before the @",
+            )
+    return "+".join(map(str, parts))
 
 
 def folder_name(notation: str) -> str:
@@ -159,7 +173,7 @@ def _without_place(part: PointDefect) -> str:
 
 
 def _check_reading(word: str, part: PointDefect, symbols: Collection[str]) -> None:
-    """Refuse V_Se where V may be vanadium, I_Se, where I may be an interstitial, and Se@Se, which changes nothing."""
+    """Refuse V_Se where V may be vanadium, and I_Se, where I may be an interstitial."""
     site = part.site_symbol
     suffix = str(replace(part, kind="vacancy", symbol=None)).removeprefix(f"v_{site}")
     match = _VACANCY.match(word)
@@ -175,12 +189,6 @@ def _check_reading(word: str, part: PointDefect, symbols: Collection[str]) -> No
             f"The defect {word!r} has two readings.",
             why="I stands for iodine and for an interstitial; interstitials have no notation",
             fix=f"write {part} for iodine on a {site} site, or ad_{site}@{site} for a {site} adatom",
-        )
-    if part.kind == "substitution" and part.symbol == site:
-        raise GeometryError(
-            f"The defect {word!r} changes nothing.",
-            why=f"a {site} site holds {site} in the pristine sheet",
-            fix=f"write v_{site}{suffix} for a {site} vacancy, or another species before the @",
         )
 
 

@@ -105,7 +105,7 @@ def examples(species: Collection[str] = ()) -> str:
 
     Returns
     -------
-    Notations for a message.
+    Notations of the sheet, joined to a phrase for a message.
     """
     symbols = sorted(species or ("Se", "W"))
     site, other = symbols[0], symbols[-1]

@@ -74,7 +74,7 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
 
     Returns
     -------
-    The defect cell.
+    The supercell with the defect and without it, their matched sites, and the centre of the defect in Å.
 
     Raises
     ------

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from vesin import ase_neighbor_list
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -63,6 +62,8 @@ def build_neighbour_graph(atoms: Atoms, cutoff: float) -> NeighbourGraph:
     -------
     The graph; an atom can be a neighbour of its own periodic images.
     """
+    from vesin import ase_neighbor_list  # it imports torch where that is installed
+
     sender, receiver, images = ase_neighbor_list("ijS", atoms, cutoff)
     order = np.argsort(receiver, kind="stable")
     counts = np.bincount(receiver, minlength=len(atoms))

@@ -148,8 +148,9 @@ def check_supercell(
         check_supercell as check_in_circle,
     )
 
+    name = f"The supercell of {supercell[0]} × {supercell[1]}"
     checks: list[Callable[[], object]] = [
-        lambda: check_in_circle(primitive.repeat((*supercell, 1)), cutoff),
+        lambda: check_in_circle(primitive.repeat((*supercell, 1)), cutoff, name=name),
     ]
     if defect is not None:
         checks.append(lambda: _with_defect(primitive, supercell, defect))

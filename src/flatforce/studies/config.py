@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
@@ -40,7 +40,7 @@ class DefectConfig(Config):
 
     defect: str
     """Notation of the defect, such as `v_Se:top`; `flatforce defect build --help` describes it."""
-    sizes: list[PositiveInt] = [6]
+    sizes: list[PositiveInt] = Field([6], min_length=1)
     """Numbers n of the n × n supercells in primitive cells; two or more are compared with one another."""
     phonons: DefectPhononConfig = DefectPhononConfig()
     """Settings of the phonons at every size; the key `supercell` in it is not used."""

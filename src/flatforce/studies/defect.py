@@ -143,8 +143,7 @@ class DefectSeries:
             errors += collected(partial(stage.is_finished, session, folder / name))
             if not (folder / name / "result.json").is_file():
                 errors += stage.problems(session)
-        if self.embedding is not None and not errors:
-            errors += collected(lambda: self._check_embedding(session, folder))
+        errors += collected(lambda: self._check_embedding(session, folder))
         return errors
 
     def _check_embedding(self, session: Session, folder: Path) -> None:
@@ -153,6 +152,8 @@ class DefectSeries:
         config = self.embedding
         if config is None or (folder / embedded_name(config) / "result.json").is_file():
             return
+        if structure_problems(session, self.structure):
+            return  # reported with the supercells
         n, m = self.largest.supercell
         check_embeddable(session.potential, session.structure(self.structure), config, cells=n * m)
 

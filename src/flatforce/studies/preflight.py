@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flatforce.core.errors import (
     ConfigError,
     FlatforceError,
     GeometryError,
-    MissingDependencyError,
     ModelError,
 )
 from flatforce.studies.checks import check_supercell, collected
 from flatforce.studies.session import Session
+from flatforce.studies.training_checks import (
+    species_of_frames,
+    test_set_problems,
+    training_problems,
+    training_species,
+)
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from flatforce.models.training.config import TrainConfig
+    from flatforce.models.potential import Potential
     from flatforce.studies.config import Prototype, StudyConfig
-
-PACKAGE_OF: Final = {
-    "mace": ("mace", "mace"),
-    "m3gnet": ("matgl", "matgl"),
-    "tensornet": ("matgl", "matgl"),
-    "matgl": ("matgl", "matgl"),
-    "chgnet": ("chgnet", "chgnet"),
-}
-"""Kind of model → package that it imports, and the extra that installs it; other kinds live in isolated environments."""
 
 
 def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -> list[FlatforceError]:
@@ -51,35 +46,88 @@ def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -
     The problems: missing files, species that the model or the training set does not hold, notations of defects that
     cannot be built, supercells smaller than the cutoff, packages that are not installed.
     """
-    if _is_complete(config, folder):
+    errors = _notation_problems(config)
+    if not errors and _is_complete(config, folder):
         return []
-    errors: list[FlatforceError] = []
     primitive = _primitive(config, errors)
-    elements, cutoff = _model_range(config, folder, device, errors)
+    session = None if config.model is None else Session(config.model, device=device)
+    elements, cutoff = _model_range(config, folder, session, errors)
     if config.evaluate is not None:
-        from flatforce.data.bundled import dataset_path
-
-        name = config.evaluate.frames
-        errors += collected(lambda: dataset_path(name))
+        errors += _frame_problems(config.evaluate.frames, config, elements)
     if primitive is None:
         return errors
     if elements is not None:
         errors += _unknown_species(primitive, elements, config)
-    limit = 0.0 if cutoff is None else cutoff
+    errors += _supercell_problems(config, primitive, cutoff=cutoff or 0.0)
+    if session is not None and cutoff is not None:
+        errors += _embedding_problems(config, primitive, session.potential)
+    return errors
+
+
+def _notation_problems(config: StudyConfig) -> list[FlatforceError]:
+    """Check that each defect can be read, is listed once, and is the same in all its supercells."""
+    from flatforce.structures.defect_notation import canonical_name, check_transferable
+
+    errors: list[FlatforceError] = []
+    names: list[str] = []
+    for defect in config.defects:
+        problems = collected(partial(canonical_name, defect.defect))
+        errors += problems
+        if problems:
+            continue
+        names.append(canonical_name(defect.defect))
+        if len(set(defect.sizes)) > 1 or defect.embed is not None:
+            errors += collected(partial(check_transferable, defect.defect))
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        errors.append(
+            ConfigError(
+                f"The defect {name} is listed {names.count(name)} times.",
+                fix="list it once, with all its sizes: sizes: [6, 9]",
+            )
+        )
+    return errors
+
+
+def _frame_problems(name: str, config: StudyConfig, elements: frozenset[str] | None) -> list[FlatforceError]:
+    """Check that the frames of the evaluation can be read, and that the model knows them or leaves some of them out."""
+    species: set[str] = set()
+    errors = collected(lambda: species.update(species_of_frames(name)))
+    if errors or elements is None:
+        return errors
+    if config.train is not None and config.evaluate is not None and config.evaluate.held_out:
+        return test_set_problems(config.train, name)
+    unknown = species - elements
+    return [_unknown(f"The set {name}", unknown, elements, config)] if unknown else []
+
+
+def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float) -> list[FlatforceError]:
+    """Check every supercell of the study against the cutoff, and that each defect can be built and embedded in it."""
+    errors: list[FlatforceError] = []
     if config.phonons is not None:
-        errors += check_supercell(primitive, config.phonons.supercell, cutoff=limit)
+        errors += check_supercell(primitive, config.phonons.supercell, cutoff=cutoff)
     for defect in config.defects:
         for settings in defect.supercells():
-            errors += check_supercell(primitive, settings.supercell, cutoff=limit, defect=defect.defect)
+            errors += check_supercell(primitive, settings.supercell, cutoff=cutoff, defect=defect.defect)
         if defect.embed is not None and defect.embed.supercell[0] <= max(defect.sizes):
+            n = defect.embed.supercell[0]
             errors.append(
                 GeometryError(
-                    f"{defect.defect}: the embedding of {defect.embed.supercell[0]} × {defect.embed.supercell[1]} cells is "
-                    f"not larger than the relaxed supercell of {max(defect.sizes)} × {max(defect.sizes)}.",
+                    f"{defect.defect}: the embedding of {n} × {n} cells is not larger than the relaxed supercell of "
+                    f"{max(defect.sizes)} × {max(defect.sizes)}.",
                     fix="raise embed.supercell",
                 )
             )
     return errors
+
+
+def _embedding_problems(config: StudyConfig, primitive: Atoms, potential: Potential) -> list[FlatforceError]:
+    """Check that the force field can embed, where a defect is embedded."""
+    from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+
+    embeddings = [defect.embed for defect in config.defects if defect.embed is not None]
+    if not embeddings or potential.elements.isdisjoint(primitive.get_chemical_symbols()):
+        return []
+    return collected(lambda: check_embeddable(potential, primitive, embeddings[0], cells=0))
 
 
 def build_prototype(prototype: Prototype) -> Atoms:
@@ -131,94 +179,43 @@ def _primitive(config: StudyConfig, errors: list[FlatforceError]) -> Atoms | Non
 
 
 def _model_range(
-    config: StudyConfig, folder: Path, device: str, errors: list[FlatforceError]
+    config: StudyConfig, folder: Path, session: Session | None, errors: list[FlatforceError]
 ) -> tuple[frozenset[str] | None, float | None]:
     """Return the species and the cutoff in Å of the model, each None where it is not known before the training."""
-    if config.model is not None:
-        session = Session(config.model, device=device)
+    if session is not None:
         errors += collected(lambda: session.potential)
         if "potential" not in vars(session):
             return None, None
         return session.potential.elements, session.potential.cutoff
     assert config.train is not None  # noqa: S101  # the configuration holds one of the two
-    errors += missing_packages(config.train)
     cutoff = None if config.train.start_from else getattr(config.train.model, "r_max", None)
     if (folder / "train" / "result.json").is_file():
         return None, cutoff
-    return _training_species(config.train, errors), cutoff
-
-
-def _training_species(config: TrainConfig, errors: list[FlatforceError]) -> frozenset[str] | None:
-    if not config.data:
-        errors.append(
-            ConfigError("The training has no frames.", fix="add train.data: [wse2-pbe], or files of yours")
-        )
-        return None
-    species: set[str] = set()
-    for name in config.data:
-        problems = collected(partial(_add_species, species, name))
-        errors += problems
-        if problems:
-            return None
-    return frozenset(species)
-
-
-def _add_species(species: set[str], frames: str) -> None:
-    from flatforce.data.bundled import dataset_path
-    from flatforce.data.frame_files import read_labelled
-
-    for frame in read_labelled(dataset_path(frames)):
-        species.update(frame.get_chemical_symbols())
+    problems = training_problems(config.train)
+    errors += problems
+    return None if problems else training_species(config.train), cutoff
 
 
 def _unknown_species(primitive: Atoms, elements: frozenset[str], config: StudyConfig) -> list[FlatforceError]:
     from flatforce.structures.defects import build_defect
 
-    errors: list[FlatforceError] = []
-    origin = config.model or "the training set"
-    structures = {"the structure": set(primitive.get_chemical_symbols())}
+    structures = {"The structure": set(primitive.get_chemical_symbols())}
     for defect in config.defects:
         size = max(defect.sizes)
         with suppress(FlatforceError):  # reported by the check of the supercell
             made = build_defect(primitive, (size, size), defect.defect)
-            structures[defect.defect] = set(made.atoms.get_chemical_symbols())
-    for name, species in structures.items():
-        if unknown := sorted(species - elements):
-            errors.append(
-                ModelError(
-                    f"{name} holds {', '.join(unknown)}, which {origin} does not.",
-                    why=f"{origin} holds {', '.join(sorted(elements))}",
-                    fix="use another model, or add labelled frames with these species to train.data",
-                )
-            )
-    return errors
+            structures[f"The defect {defect.defect}"] = set(made.atoms.get_chemical_symbols())
+    return [
+        _unknown(name, species - elements, elements, config)
+        for name, species in structures.items()
+        if species - elements
+    ]
 
 
-def missing_packages(config: TrainConfig) -> list[FlatforceError]:
-    """Find packages that a training needs and that are not installed.
-
-    Parameters
-    ----------
-    config
-        Settings of the training.
-
-    Returns
-    -------
-    One error for each, with the command that installs it.
-    """
-    from flatforce.models.isolated.environments import PACKAGES, environment_for
-    from flatforce.models.spec import split_spec
-
-    kind = config.model.kind if config.start_from is None else split_spec(config.start_from)[0]
-    if kind in PACKAGE_OF:
-        package, extra = PACKAGE_OF[kind]
-        if find_spec(package) is None:
-            return [
-                MissingDependencyError(
-                    f"The training of {kind} needs the package {package}.",
-                    fix=f"pip install 'flatforce[{extra}]'",
-                )
-            ]
-    elif kind in PACKAGES:
-        return collected(lambda: environment_for(kind))
-    return []
+def _unknown(name: str, unknown: set[str], elements: frozenset[str], config: StudyConfig) -> ModelError:
+    origin = config.model or "the training set"
+    return ModelError(
+        f"{name} holds {', '.join(sorted(unknown))}, which {origin} does not.",
+        why=f"{origin} holds {', '.join(sorted(elements))}",
+        fix="use another model, or add labelled frames with these species to train.data",
+    )

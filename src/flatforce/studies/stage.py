@@ -54,7 +54,7 @@ class Context:
 
         Returns
         -------
-        A copy of it.
+        A copy of the structure in the file; a structure that was given is returned itself.
         """
         return self.session.structure(source)
 
@@ -190,7 +190,7 @@ class Stage:
 
         Returns
         -------
-        The content of `result.json`.
+        Content of `result.json` as plain values.
         """
         identity = self.identity(session)
         if self.is_finished(session, folder):
@@ -214,7 +214,7 @@ class Stage:
 
         Returns
         -------
-        The kind of result.
+        Text that stands before the progress; the kind of result unless a subclass says more.
         """
         del folder
         return self.kind
@@ -230,7 +230,7 @@ def hash_source(source: Source | str) -> str:
 
     Returns
     -------
-    A hash.
+    20 hexadecimal digits of the content of a file, or of species, positions and cell of a structure; a hash unchanged.
 
     Raises
     ------

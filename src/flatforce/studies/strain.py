@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 StrainKind: TypeAlias = Literal["biaxial", "x", "y"]
 """Strain in both directions, or in one with the other length held."""
 
+MAX_STRAIN: Final = 0.3
+"""Largest strain that is accepted, beyond the ideal strength of graphene (0.19 to 0.27: Liu, Ming and Li 2007)."""
+
 COMPONENTS: Final[dict[str, dict[str, float]]] = {
     "biaxial": {"xx": 1.0, "yy": 1.0},
     "x": {"xx": 1.0},
@@ -118,6 +121,12 @@ class StrainSeriesRun:
         if len(set(names)) < max(2, len(set(self.strains))):
             raise ConfigError(
                 "A strain series needs two strains or more.", fix="repeat --strain; 0.0001 is the finest step"
+            )
+        if beyond := [strain for strain in self.strains if abs(strain) > MAX_STRAIN]:
+            raise ConfigError(
+                f"A strain of {beyond[0]:g} is {100 * beyond[0]:g} %, at which no sheet holds.",
+                why="strains are fractions, not per cent",
+                fix="write 0.01 for one per cent: --strain -0.01 0 0.01",
             )
         if not (folder / "strain" / "result.json").is_file():
             errors = DefectPhononStage(self.structure, self.defect, self.config).problems(session)

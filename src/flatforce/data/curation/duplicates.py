@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.spatial import cKDTree
-from vesin import ase_neighbor_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +39,8 @@ def fingerprint(frame: Atoms) -> FloatArray:
     -------
     (6 N,) Å; for each species, the sorted distances of its atoms to their six nearest neighbours.
     """
+    from vesin import ase_neighbor_list  # it imports torch where that is installed
+
     for cutoff in CUTOFFS:
         i, d = ase_neighbor_list("id", frame, cutoff)
         counts = np.bincount(i, minlength=len(frame))

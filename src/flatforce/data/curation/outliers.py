@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from vesin import ase_neighbor_list
 
 from flatforce.core.units import EV_PER_A3_IN_KBAR
 from flatforce.data.frames import ISOLATED, config_type, get_labels
@@ -53,5 +52,7 @@ def outlier_reason(frame: Atoms, config: OutlierConfig, *, energy_deviation: flo
 
 
 def _has_isolated_atom(frame: Atoms, cutoff: float) -> bool:
+    from vesin import ase_neighbor_list  # it imports torch where that is installed
+
     (first_atoms,) = ase_neighbor_list("i", frame, cutoff)
     return bool((np.bincount(first_atoms, minlength=len(frame)) == 0).any())

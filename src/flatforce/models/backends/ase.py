@@ -111,12 +111,24 @@ class AseBackend:
         Returns
         -------
         One prediction for each frame, in their order.
+
+        Raises
+        ------
+        ModelError
+            If the calculator fails.
         """
         predictions = []
         for frame in frames:
             atoms = frame.copy()
             atoms.calc = self.calculator
+            try:  # before the stress, whose NotImplementedError only means that there is none
+                forces = np.array(atoms.get_forces(apply_constraint=False), dtype=float)
+            except Exception as error:
+                raise ModelError(
+                    f"The calculator {type(self.calculator).__name__} fails for {frame.get_chemical_formula()}.",
+                    why=f"{type(error).__name__}: {error}",
+                    fix="if it does not know all species, append those that it knows: ?elements=Cu,Au",
+                ) from error
             tensor = calculated_stress(atoms) if stress else None
-            forces = np.array(atoms.get_forces(apply_constraint=False), dtype=float)
             predictions.append(RawPrediction(float(atoms.get_potential_energy()), forces, tensor))
         return predictions

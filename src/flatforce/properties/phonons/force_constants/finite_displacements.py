@@ -44,7 +44,7 @@ def in_circle_radius(atoms: Atoms) -> float:
     return float(area(atoms) / atoms.cell.lengths()[:2].max() / 2)
 
 
-def check_supercell(atoms: Atoms, cutoff: float) -> None:
+def check_supercell(atoms: Atoms, cutoff: float, *, name: str = "The supercell") -> None:
     """Raise an error if a supercell is too small for force constants.
 
     Parameters
@@ -53,6 +53,8 @@ def check_supercell(atoms: Atoms, cutoff: float) -> None:
         A supercell.
     cutoff
         Å, cutoff of the force field.
+    name
+        What the message calls the supercell.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def check_supercell(atoms: Atoms, cutoff: float) -> None:
     radius = in_circle_radius(atoms)
     if radius < cutoff:
         raise GeometryError(
-            f"The supercell is too small: its in-circle has a radius of {radius:.2f} Å.",
+            f"{name} is too small: its in-circle has a radius of {radius:.2f} Å.",
             why=f"the cutoff of the force field is {cutoff:.2f} Å, so that an atom would interact with its own images",
             fix="choose a larger one: --supercell N M",
         )

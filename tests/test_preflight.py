@@ -1,0 +1,150 @@
+"""What can be known before a run is known before its first stage: all problems at once, and nothing computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ase import Atoms
+from ase.io import write
+
+from commands import run
+from flatforce.core.errors import ConfigError, FlatforceError
+from flatforce.models.training.config import TrainConfig
+from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
+from flatforce.studies.config import StudyConfig
+from flatforce.studies.defect import DefectSeries
+from flatforce.studies.preflight import study_problems
+from flatforce.studies.session import Session
+from flatforce.studies.strain import StrainSeriesRun
+from flatforce.studies.training_checks import training_problems
+
+LENNARD_JONES = "ase:ase.calculators.lj:LennardJones?rc=5.0&cutoff=5.0&elements=W,Se"
+SHEET = {"prototype": "2H", "elements": ["W", "Se"], "a": 3.32, "thickness": 3.36}
+
+
+def problems_of(tmp_path: Path, **study: Any) -> str:
+    config = StudyConfig.parse({"structure": SHEET} | study)
+    text = "\n".join(map(str, study_problems(config, tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+    return text
+
+
+def test_a_study_lists_every_problem_at_once(tmp_path: Path) -> None:
+    text = problems_of(
+        tmp_path,
+        model=LENNARD_JONES,
+        evaluate={"frames": "tmd-alloys-pbe"},
+        phonons={"supercell": [1, 1]},
+        defects=[
+            {"defect": "junk", "sizes": [4]},
+            {"defect": "v_Te", "sizes": [4]},
+            {"defect": "S@Se", "sizes": [4]},
+            {"defect": "v_W", "sizes": [2]},
+            {"defect": "v_Se#1+v_Se#4", "sizes": [4, 5]},
+            {"defect": "v_Se", "sizes": [4]},
+            {"defect": "V_Se", "sizes": [5], "embed": {"supercell": [5, 5]}},
+        ],
+    )
+    for problem in (
+        "'junk' cannot be read",
+        "No site of Se2W fits v_Te",
+        "S@Se holds S",
+        "supercell of 1 × 1 is too small",
+        "supercell of 2 × 2 is too small",
+        "belong to one supercell",
+        "v_Se is listed 2 times",
+        "tmd-alloys-pbe holds Mo",
+        "not larger than the relaxed supercell",
+    ):
+        assert problem in text
+    assert "supercell of 4 × 4" not in text  # large enough, and not reported
+
+
+def test_what_cannot_be_found_is_listed_together(tmp_path: Path) -> None:
+    text = problems_of(
+        tmp_path,
+        structure="nofile.cif",
+        model="mace:nope",
+        evaluate={"frames": "none.extxyz"},
+        defects=[{"defect": "v_Xx"}],
+    )
+    for problem in ("nofile.cif", "no model nope", "none.extxyz", "Xx in 'v_Xx'"):
+        assert problem in text
+
+
+def test_an_embedding_needs_an_interaction_range(tmp_path: Path) -> None:
+    unknown = "ase:ase.calculators.lj:LennardJones?rc=5.0"
+    defects = [{"defect": "v_Se", "sizes": [7], "embed": {"supercell": [12, 12]}}]
+    assert "interaction range" in problems_of(tmp_path, model=unknown, defects=defects)
+    assert problems_of(tmp_path, model=LENNARD_JONES, defects=defects) == ""
+
+
+def test_a_training_names_files_and_the_model_it_starts_from(tmp_path: Path) -> None:
+    config = TrainConfig(
+        data=["none.extxyz"],
+        valid_file="absent.extxyz",
+        split="missing.json",
+        start_from="mace:nope",
+        replay={"data": ["gone.extxyz"]},  # type: ignore[arg-type]  # pydantic reads it
+    )
+    text = "\n".join(map(str, training_problems(config)))
+    for problem in ("none.extxyz", "absent.extxyz", "missing.json", "gone.extxyz", "no model nope"):
+        assert problem in text
+    assert training_problems(TrainConfig(data=["wse2-pbe"])) == []
+    command = run(tmp_path, "finetune", "mace:nope", "-o", "out")
+    assert command.returncode == 2
+    assert "No training data" in command.stderr
+    assert "no model nope" in command.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_evaluation_that_the_training_leaves_nothing_for_is_noticed_before_it(tmp_path: Path) -> None:
+    training = {"data": ["wse2-pbe"], "epochs": 1}
+    held_out = {"frames": "tmd-alloys-pbe"}
+    assert "will be in the test set" in problems_of(tmp_path, train=training, evaluate=held_out)
+    assert problems_of(tmp_path, train=training, evaluate={"frames": "wse2-pbe"}) == ""
+    everything = {"frames": "tmd-alloys-pbe", "held_out": False}
+    assert "which the training set does not" in problems_of(tmp_path, train=training, evaluate=everything)
+
+
+def test_a_study_without_sizes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="at least 1 item"):
+        StudyConfig.parse({"structure": SHEET, "model": "m", "defects": [{"defect": "v_Se", "sizes": []}]})
+
+
+def test_a_long_wrong_value_is_shortened() -> None:
+    with pytest.raises(ConfigError) as error:
+        StudyConfig.parse({"structure": SHEET, "defects": [{"defect": f"v_Se#{n}"} for n in range(99)]})
+    assert "either `train` or `model`" in error.value.why
+    assert len(error.value.why) < 300
+
+
+def test_a_series_names_small_supercells_and_a_small_embedding_together(unit: Atoms, tmp_path: Path) -> None:
+    configs = [DefectPhononConfig(supercell=(n, n)) for n in (2, 4)]
+    series = DefectSeries(unit, "v_Se", configs, EmbedConfig(supercell=(4, 4)))
+    text = "\n".join(map(str, series.problems(Session(LENNARD_JONES), tmp_path)))
+    assert "supercell of 2 × 2 is too small" in text
+    assert "not larger than the relaxed one" in text
+
+
+@pytest.mark.parametrize("strains", [(-1.0, 0.0, 1.0), (0.0, 0.9)])
+def test_strains_in_per_cent_are_refused(strains: tuple[float, ...], sheet: Atoms, tmp_path: Path) -> None:
+    series = StrainSeriesRun(sheet, "v_Se", DefectPhononConfig(), strains)
+    with pytest.raises(FlatforceError, match="no sheet holds") as error:
+        series.run(Session(LENNARD_JONES), tmp_path / "out")
+    assert "0.01 for one per cent" in error.value.fix
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_prints_all_problems_and_writes_nothing(tmp_path: Path, unit: Atoms) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    study = {"structure": "unit.extxyz", "model": "mace:nope", "defects": [{"defect": "v_Te"}]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    command = run(tmp_path, "run", "study.yaml", "-o", "out")
+    assert command.returncode == 2
+    assert "no model nope" in command.stderr
+    assert "v_Te" in command.stderr
+    assert not (tmp_path / "out").exists()
