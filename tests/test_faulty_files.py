@@ -318,7 +318,7 @@ def test_one_functional_under_two_names() -> None:
 
 def test_sources_differ_however_paths_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CASES / "sources")
-    ways = [
+    ways: list[list[str | Path]] = [
         ["runH/vasprun.xml", "runT/vasprun.xml"],
         [CASES / "sources" / "runH", CASES / "sources" / "runT" / "vasprun.xml"],
         ["."],

@@ -79,8 +79,8 @@ class TrainConfig(Config):
     """File of labelled frames, or name of a bundled dataset, that is the validation set instead; null for `valid_fraction`."""
     min_energy_step: float | None = None
     """Energy difference in eV/atom to the next step of its relaxation above which a frame is trained on, the first and the
-    last step always; null trains on all steps. Steps are frames of one `material` with `step` in their info. The literature
-    writes e_cut."""
+    last step always; null trains on all steps. Steps are frames of one `material` with `step` in their info. It applies to
+    relaxations, whose energy falls, and not to molecular dynamics. The literature writes e_cut."""
     n_frames: PositiveInt | None = None
     """Number of training frames, drawn with `seed`, for learning curves; null for all."""
     e0s: dict[str, float] | Literal["isolated", "least_squares"] = "least_squares"

@@ -11,7 +11,8 @@ from flatforce.core.errors import ModelError
 from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
-from flatforce.models.errors import ERROR_UNITS, compare, element_force_errors, error_metrics
+from flatforce.models.errors import ERROR_UNITS, aligned_errors, compare, element_force_errors, error_metrics
+from flatforce.models.loading import load
 from flatforce.models.potential import Potential
 from flatforce.models.precision import default_dtype
 from flatforce.models.training.data import TrainingData, load_data, species_of
@@ -120,6 +121,7 @@ def train_member(
         "n_test": len(data.test),
         **_describe_history(result.history),
         "test": held_out_errors(potential, data.test or result.valid),
+        "initial_test": initial_errors(config, data.test or result.valid),
         "units": ERROR_UNITS,
         "versions": versions(),
         "wall_time": sum(row["seconds"] for row in result.history.rows),
@@ -165,6 +167,27 @@ def _describe_history(history: TrainingHistory) -> dict[str, Any]:
         "diverged": history.diverged,
         "valid": {name: value for name, value in errors.items() if name.startswith("valid_")},
     }
+
+
+def initial_errors(config: TrainConfig, frames: Sequence[Atoms]) -> dict[str, float]:
+    """Compute the errors of the model that fine-tuning starts from.
+
+    Parameters
+    ----------
+    config
+        Settings of the training.
+    frames
+        Test set, or validation set if there is none.
+
+    Returns
+    -------
+    Errors over all frames with the names and units of `ERROR_UNITS` and `ALIGNED_UNITS`; empty without an initial model.
+    """
+    if config.start_from is None:
+        return {}
+    potential = load(config.start_from, device=config.device)
+    comparison = compare(frames, potential.evaluate(frames))
+    return error_metrics(comparison) | aligned_errors(frames, comparison)
 
 
 def held_out_errors(potential: Potential, frames: Sequence[Atoms]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from flatforce.core.outcome import Outcome
 from flatforce.data.audit.energies import energy_warnings
 from flatforce.data.splits import copy_warnings, split_trajectory_warnings
-from flatforce.models.errors import ERROR_UNITS
+from flatforce.models.errors import ALIGNED_UNITS, ERROR_UNITS
 from flatforce.models.training.epochs import BEST_EPOCH
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ NO_IMPROVEMENT: Final = (
 NO_TEST: Final = (
     "there is no test set: the errors are those of the validation set, by which the best epoch was chosen"
 )
+
+
+GROWTH: Final = 1.5
+"""Ratio of the energy errors after and before fine-tuning beyond which a warning is given; test sets of a few frames scatter less."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,15 +47,17 @@ class TrainOutcome(Outcome):
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
         """Unit of each metric."""
-        return {name: ERROR_UNITS[name] for name in self.metrics}
+        known = ERROR_UNITS | ALIGNED_UNITS
+        return {name: known[name.removeprefix("initial_")] for name in self.metrics}
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Test errors, mean over the members, with the names and units of `ERROR_UNITS`."""
-        names = self.cards[0]["test"]["all"]
-        return {
-            name: sum(card["test"]["all"][name] for card in self.cards) / len(self.cards) for name in names
-        }
+        """Test errors, mean over the members, and in fine-tuning those of the initial model, as `initial_…`."""
+        trained = [card["test"]["all"] for card in self.cards]
+        initial = [
+            {f"initial_{name}": error for name, error in card["initial_test"].items()} for card in self.cards
+        ]
+        return _mean(trained) | _mean(initial)
 
     @property
     def problems(self) -> list[str]:
@@ -69,13 +75,37 @@ class TrainOutcome(Outcome):
         return [
             *([f"no frame of the training set contains {', '.join(untrained)}"] if untrained else []),
             *(f"{card['file']}: {NO_IMPROVEMENT}" for card in self.cards if card["best_epoch"] < 0),
+            *self._suspicious_errors(),
             *self.warnings,
         ]
+
+    def _suspicious_errors(self) -> list[str]:
+        """Energies that became worse by fine-tuning, and predictions worse than the mean of the labels."""
+        metrics, texts = self.metrics, []
+        energy = metrics.get("energy_mae", 0.0)
+        initial = metrics.get("initial_energy_mae_aligned", metrics.get("initial_energy_mae", float("inf")))
+        if energy > GROWTH * initial:
+            texts.append(
+                f"fine-tuning made the energies of the test set worse: {initial:.1f} meV/atom before (reference energies fitted), "
+                f"{energy:.1f} after; raise weights.energy, or add frames to the training set"
+            )
+        for quantity in ("energy", "force", "stress"):
+            r2 = metrics.get(f"{quantity}_r2", 1.0)
+            if r2 < 0:
+                texts.append(
+                    f"the predictions of {quantity} on the test set are worse than the mean of the labels (R² {r2:.2f}): the model is "
+                    "not usable for it"
+                )
+        return texts
 
     @property
     def details(self) -> dict[str, Any]:
         """Model cards, and the spec by which the force field is loaded."""
         return {"cards": self.cards, "spec": trained_spec(self.folder, self.cards)}
+
+
+def _mean(errors: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(entry[name] for entry in errors) / len(errors) for name in errors[0]}
 
 
 def trained_spec(folder: Path, cards: Sequence[dict[str, Any]]) -> str:
