@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from flatforce.core.arrays import FloatArray
+
 
 def fit_energies(
-    frames: Sequence[Atoms], energies: Sequence[float], species: Sequence[str]
+    frames: Sequence[Atoms], energies: Sequence[float], species: Sequence[str], *, min_singular: float = 0.0
 ) -> dict[str, float]:
     """Fit energies of the elements to those of frames, by least squares of the energy per atom.
 
@@ -25,14 +27,35 @@ def fit_energies(
         (F,) eV, energy of each structure.
     species
         Chemical symbols of the elements that occur.
+    min_singular
+        Fraction of the largest singular value of the compositions below which one is left out, since the compositions do not
+        determine that combination of energies.
 
     Returns
     -------
     Element → energy in eV, the solution of smallest norm; 0 for an element that does not occur.
     """
-    counts = np.array(
-        [[frame.get_chemical_symbols().count(symbol) for symbol in species] for frame in frames], float
+    n_atoms = np.array([len(frame) for frame in frames])
+    species_energies, *_ = np.linalg.lstsq(
+        compositions(frames, species), np.asarray(energies) / n_atoms, rcond=min_singular or None
     )
-    n_atoms = counts.sum(axis=1, keepdims=True)
-    species_energies, *_ = np.linalg.lstsq(counts / n_atoms, np.asarray(energies) / n_atoms[:, 0], rcond=None)
     return dict(zip(species, species_energies.tolist(), strict=True))
+
+
+def compositions(frames: Sequence[Atoms], species: Sequence[str]) -> FloatArray:
+    """Compute the fraction of each element in each frame.
+
+    Parameters
+    ----------
+    frames
+        F structures.
+    species
+        Chemical symbols.
+
+    Returns
+    -------
+    (F, len(species)), dimensionless.
+    """
+    counts = [[frame.get_chemical_symbols().count(symbol) for symbol in species] for frame in frames]
+    fractions: FloatArray = np.array(counts, float) / np.array([[len(frame)] for frame in frames])
+    return fractions

@@ -11,10 +11,12 @@ from flatforce.data.audit.energies import energy_warnings
 from flatforce.data.splits import copy_warnings, split_trajectory_warnings
 from flatforce.models.errors import ALIGNED_UNITS, ERROR_UNITS
 from flatforce.models.training.epochs import BEST_EPOCH
+from flatforce.models.training.reference_energies import reference_energy_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.data import TrainingData
 
 NO_IMPROVEMENT: Final = (
@@ -131,13 +133,15 @@ def trained_spec(folder: Path, cards: Sequence[dict[str, Any]]) -> str:
     return specs[0] if len(specs) == 1 else f"committee:{','.join(specs)}"
 
 
-def split_warnings(data: TrainingData) -> list[str]:
-    """Warn of a missing test set, and of trajectories and copies in both the training and the test set.
+def data_warnings(data: TrainingData, config: TrainConfig) -> list[str]:
+    """Warn of a missing test set, of trajectories and copies in both the training and the test set, and of suspicious energies.
 
     Parameters
     ----------
     data
         Frames of the run.
+    config
+        Settings of the training.
 
     Returns
     -------
@@ -148,4 +152,5 @@ def split_warnings(data: TrainingData) -> list[str]:
         *split_trajectory_warnings(data.train_valid, data.test),
         *copy_warnings(data.train_valid, data.test),
         *energy_warnings([*data.train_valid, *data.test]),
+        *reference_energy_warnings([*data.isolated, *data.train_valid], config),
     ]

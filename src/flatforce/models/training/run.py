@@ -18,7 +18,7 @@ from flatforce.models.training.identity import check_same_run, run_identity
 from flatforce.models.training.isolated import train_isolated
 from flatforce.models.training.member import train_member, train_member_remotely
 from flatforce.models.training.member_data import write_split
-from flatforce.models.training.outcome import TrainOutcome, split_warnings, trained_spec
+from flatforce.models.training.outcome import TrainOutcome, data_warnings, trained_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,9 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
     return record_outcome(
         folder,
         identity,
-        lambda: TrainOutcome(folder, _train_members(config, data, folder, progress), split_warnings(data)),
+        lambda: TrainOutcome(
+            folder, _train_members(config, data, folder, progress), data_warnings(data, config)
+        ),
         config=config.model_dump(mode="json"),
         inputs=data.hashes,
         seed=config.seed,
