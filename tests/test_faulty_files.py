@@ -363,6 +363,7 @@ def test_a_molecule_is_refused_with_its_reason(tmp_path: Path) -> None:
     molecule = frame[:2]
     molecule.set_cell([20, 20, 20])
     molecule.info = {"REF_energy": -1.0}
+    molecule.arrays["REF_forces"][:] = 0
     write(tmp_path / "a.extxyz", [molecule], format="extxyz")
     with pytest.raises(DataError, match="all three axes"):
         imported(tmp_path / "a.extxyz")

@@ -36,7 +36,8 @@ def vasprun(
     for frame, count in zip(frames, iterations or [9] * len(frames), strict=True):
         labels = get_labels(frame)
         steps += "<calculation>\n" + "<scstep><energy></energy></scstep>\n" * count
-        steps += f'<structure><crystal><varray name="basis">\n{rows(frame.cell.array)}</varray></crystal>\n'
+        steps += f'<structure><crystal><varray name="basis">\n{rows(frame.cell.array)}</varray>\n'
+        steps += f'<i name="volume"> {frame.get_volume():.8f} </i></crystal>\n'
         steps += f'<varray name="positions">\n{rows(frame.get_scaled_positions())}</varray></structure>\n'
         steps += f'<varray name="forces">\n{rows(labels.forces)}</varray>\n'
         if stress:
@@ -54,7 +55,10 @@ def outcar(frames: Sequence[Atoms], *, iterations: Sequence[int] | None = None, 
     symbols = frames[0].get_chemical_symbols()
     species = list(dict.fromkeys(symbols))
     numbers = [symbols.count(s) for s in species]
-    text = " vasp.6.3.0\n" + "".join(f" POTCAR:    PAW_PBE {s} 08Apr2002\n" for s in species) * 2
+    text = " vasp.6.3.0\n" + "".join(f" POTCAR:    PAW_PBE {s} 08Apr2002\n" for s in species)
+    text += "".join(
+        f" POTCAR:    PAW_PBE {s} 08Apr2002\n   TITEL  = PAW_PBE {s} 08Apr2002\n" for s in species
+    )
     text += f"   ions per type =            {' '.join(map(str, numbers))}\n   ISPIN  =      1    spin\n"
     text += f"   ENCUT  =  400.0 eV  29.40 Ry\n   NELM   =    {limit};   NELMIN=  2\n"
     text += "   ISMEAR =     0;   SIGMA  =   0.05  broadening\n   GGA     =    PE    GGA type\n"
@@ -75,6 +79,7 @@ def one_step(frame: Atoms, k: int, count: int) -> str:
     text = "".join(f"--- Iteration {k + 1:6d}({i + 1:4d})  ---\n" for i in range(count))
     order = [(0, 0), (1, 1), (2, 2), (0, 1), (1, 2), (2, 0)]
     text += "  in kB " + " ".join(f"{stress[i]:.8f}" for i in order) + "\n"
+    text += f"  volume of cell :  {frame.get_volume():12.2f}\n"
     text += "      direct lattice vectors                 reciprocal lattice vectors\n"
     text += "".join("  " + " ".join(f"{x:.9f}" for x in (*row, 0, 0, 0)) + "\n" for row in frame.cell.array)
     text += (

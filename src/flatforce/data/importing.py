@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flatforce.core.errors import DataError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.audit.correction import StressAudit, verify_stresses
+from flatforce.data.audit.net_force import net_force_reason
 from flatforce.data.audit.settings import find_conflicts
 from flatforce.data.audit.symmetry import asymmetry_warnings
 from flatforce.data.config import ImportConfig
@@ -140,6 +141,10 @@ def _accept_frames(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[
             get_labels(frame)
         except DataError:
             refused.append(Refusal(NOT_FINITE, frame.info[STEP]))
+            continue
+        unbalanced = net_force_reason(frame)
+        if unbalanced is not None:
+            refused.append(Refusal(unbalanced, frame.info[STEP]))
             continue
         if len(frame) == 1 and is_isolated(frame):
             frame.info["config_type"] = ISOLATED

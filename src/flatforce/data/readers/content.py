@@ -37,6 +37,15 @@ SETTINGS: Final = (
 )
 """DFT settings of a frame; their keys in `info` begin with `dft_`."""
 
+ASYMMETRY: Final = 1e-3
+"""Largest difference of σ_ij and σ_ji, as a fraction of the largest component, that counts as round-off."""
+
+ROUND_OFF: Final = 2e-5
+"""eV/Å³. Round-off of stresses printed in kbar with two decimals."""
+
+MIN_VOLUME: Final = 1.0
+"""Å³ per atom. Less than in any matter; only damaged lattice vectors have it."""
+
 UNCONVERGED: Final = "electronic steps not converged"
 MACHINE_LEARNED: Final = "predicted by a machine-learned force field, not computed"
 NO_FORCES: Final = "no forces"
@@ -110,8 +119,12 @@ def build_frame(
         raise ValueError(f"forces of shape {forces.shape} on {len(atoms)} atoms")
     if stress is not None and np.shape(stress) != (3, 3):
         raise ValueError(f"a stress of shape {np.shape(stress)}")
+    if stress is not None and np.abs(stress - stress.T).max() > ASYMMETRY * np.abs(stress).max() + ROUND_OFF:
+        raise ValueError("the stress is not symmetric")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         raise ValueError("a position or a lattice vector is not finite")
+    if atoms.cell.rank == 3 and atoms.get_volume() < MIN_VOLUME * len(atoms):
+        raise ValueError("the lattice vectors lie in one plane")
     bare = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frame = attach_labels(bare, Labels(float(energy), forces, stress))
     frame.info[STEP] = step

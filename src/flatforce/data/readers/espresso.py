@@ -26,7 +26,7 @@ from flatforce.data.readers.content import (
     drop_repeated_steps,
 )
 from flatforce.data.readers.espresso_settings import RYDBERG, espresso_settings
-from flatforce.data.readers.opening import element_of, open_text, parse_float, parse_row
+from flatforce.data.readers.opening import element_of, open_text, parse_float, parse_row, whole_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,8 @@ BEGINNING: Final = "Program PWSCF"
 """Text in the first line of a run."""
 MAGNETIC: Final = "SPIN UP"
 """Text among the eigenvalues of a run with collinear spins."""
+VOLUME_TOLERANCE: Final = 1e-4
+"""Relative. pw.x prints the volume with four or five decimals, the axes with six in units of alat."""
 AXIS: Final = re.compile(r"a\(([123])\) = \((.*)\)")
 SITE: Final = re.compile(r"^\s*\d+\s+(\S+)\s+tau\(.*?\) = \((.*)\)")
 FORCE: Final = re.compile(r"^\s*atom\s+(\d+) type\s+\d+\s+force =(.*)")
@@ -59,7 +61,7 @@ def read_espresso(path: Path) -> FileContent:
     """
     runs = [_Run(part=0, step=0)]
     with open_text(path) as stream:
-        lines = iter(stream)
+        lines = whole_lines(stream)
         for line in lines:
             if BEGINNING in line:
                 if runs[-1].has_begun:
@@ -95,6 +97,8 @@ class _Run:
     """Å."""
     n_atoms: int = 0
     cell: FloatArray | None = None
+    volume: float | None = None
+    """Å³, as pw.x prints it."""
     labels: list[str] = field(default_factory=list)
     positions: FloatArray | None = None
     current: _Step | None = None
@@ -122,6 +126,8 @@ class _Run:
             self._end()
             self.current = _Step()
         elif line.startswith("!") and "total energy" in line:
+            if self._step.energy is not None:
+                raise ValueError("two energies of one step")
             self._step.energy = RYDBERG * parse_float(line.split("=")[1].split(maxsplit=1)[0])
         elif "convergence NOT achieved" in line:
             self._step.converged = False
@@ -142,7 +148,10 @@ class _Run:
         return self.current
 
     def _geometry(self, line: str, lines: Iterator[str]) -> None:
-        if "number of atoms/cell" in line:
+        if "unit-cell volume" in line:
+            self._end()
+            self.volume = BOHR**3 * parse_float(line.split("=")[1].split(maxsplit=1)[0].removeprefix("("))
+        elif "number of atoms/cell" in line:
             self.n_atoms = int(line.split("=")[1])
         elif "celldm(1)=" in line:
             self.alat = BOHR * parse_float(line.split("=")[1].split(maxsplit=1)[0])
@@ -200,7 +209,12 @@ class _Run:
 
     def _frame(self, step: _Step) -> Atoms:
         if self.cell is None or self.positions is None or step.energy is None:
-            raise ValueError("no cell, no positions, or no energy")
+            raise ValueError("no cell, no new positions, or no energy")
+        volume = abs(float(np.linalg.det(self.cell)))
+        if self.volume is not None and abs(volume / self.volume - 1) > VOLUME_TOLERANCE:
+            raise ValueError(
+                f"the lattice vectors do not span the volume of {self.volume:.2f} Å³ printed with them"
+            )
         frame = build_frame(
             Atoms([element_of(label) for label in self.labels], self.positions, cell=self.cell, pbc=True),
             step=self.step,
@@ -209,6 +223,7 @@ class _Run:
             stress=step.stress,
             settings=self.settings,
         )
+        self.positions = None  # every step prints its own
         if self.part:
             frame.info[PART] = self.part
         return frame

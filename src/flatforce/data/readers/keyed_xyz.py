@@ -46,9 +46,6 @@ VASP_ORDER: Final = "stress_in_vasp_order"
 VOIGT_FROM_VASP: Final = [0, 1, 2, 4, 5, 3]
 """Positions, in VASP's order xx yy zz xy yz zx, of the components in Voigt's order xx yy zz yz xz xy."""
 
-ASYMMETRY: Final = 1e-3
-"""Largest difference of σ_ij and σ_ji, as a fraction of the largest component, that counts as round-off."""
-
 CONVENTIONS: Final = {
     "eV/Å³, tension positive": 1.0,
     "eV/Å³, compression positive": -1.0,
@@ -206,9 +203,4 @@ def _array(value: object) -> FloatArray:
     array = np.asarray(value, dtype=float).ravel()
     if array.size not in {6, 9}:
         raise ValueError(f"a stress has {array.size} numbers")
-    if (
-        array.size == 9
-        and np.abs(array.reshape(3, 3) - array.reshape(3, 3).T).max() > ASYMMETRY * np.abs(array).max()
-    ):
-        raise ValueError("the stress is not symmetric")
     return array

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 
 from flatforce.data.readers.content import DAMAGED, TRUNCATED, FileContent, Refusal, build_frame, from_kbar
-from flatforce.data.readers.opening import element_of, open_text, parse_row
+from flatforce.data.readers.opening import element_of, open_text, parse_row, whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _sections(path: Path) -> list[list[str]]:
     """Split the file into its header and its configurations, without empty and separating lines."""
     sections: list[list[str]] = [[]]
     with open_text(path) as stream:
-        for line in map(str.strip, stream):
+        for line in map(str.strip, whole_lines(stream)):
             if line.startswith(BEGINNING):
                 sections.append([])
             elif line and not line.startswith(RULE):

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, TextIO
 from ase.data import chemical_symbols
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 OPENERS: Final[dict[str, Callable[..., Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
@@ -67,6 +67,21 @@ def open_text(path: Path) -> TextIO:
     import io
 
     return io.TextIOWrapper(open_bytes(path), encoding="utf-8", errors="replace")
+
+
+def whole_lines(stream: Iterable[str]) -> Iterator[str]:
+    """Iterate over the lines of a file, without a last one that lacks its newline: its last number may have lost digits.
+
+    Parameters
+    ----------
+    stream
+        The file.
+
+    Yields
+    ------
+    Lines with their newlines.
+    """
+    return (line for line in stream if line.endswith("\n"))
 
 
 def parse_float(text: str) -> float:

@@ -27,7 +27,14 @@ from flatforce.data.readers.content import (
     drop_repeated_steps,
     from_kbar,
 )
-from flatforce.data.readers.opening import element_of, open_text, parse_float, parse_row, parse_rows
+from flatforce.data.readers.opening import (
+    element_of,
+    open_text,
+    parse_float,
+    parse_row,
+    parse_rows,
+    whole_lines,
+)
 from flatforce.data.readers.vasp_settings import UNNAMED, Potential, dft_settings
 
 if TYPE_CHECKING:
@@ -46,6 +53,8 @@ LATTICE: Final = (9,) * 6
 """Decimals of the rows of lattice vectors."""
 FORCES: Final = (5, 5, 5, 6, 6, 6)
 """Decimals of the rows of positions and forces."""
+VOLUME_TOLERANCE: Final = 0.02
+"""Å³. VASP prints two decimals."""
 STRESS: Final = (5,) * 6
 """Decimals of the row of the stress."""
 
@@ -67,7 +76,7 @@ def read_outcar(path: Path) -> FileContent:
     run = _Run()
     part = 0
     with open_text(path) as stream:
-        lines = iter(stream)
+        lines = whole_lines(stream)
         for line in lines:
             if BEGINNING.match(line) and run.has_begun:
                 run.close()
@@ -82,12 +91,16 @@ def read_outcar(path: Path) -> FileContent:
 
 @dataclass
 class _Step:
+    number: int | None = None
+    """Number of the ionic step, as VASP counts."""
     iterations: int = 0
     positions: FloatArray | None = None
     forces: FloatArray | None = None
     stress: FloatArray | None = None
     damage: str = ""
     """What of the step could not be read."""
+    has_energy_heading: bool = False
+    """Whether the heading above the final energy was read."""
 
 
 @dataclass
@@ -97,11 +110,15 @@ class _Run:
     """Number of the run in its file, from 0."""
     tags: dict[str, str] = field(default_factory=dict)
     potentials: list[str] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+    """Potentials as their own headers name them."""
     counts: list[int] = field(default_factory=list)
     counts_text: str = ""
     n_ions: int | None = None
     kpoints: str | None = None
     cell: FloatArray | None = None
+    volume: float | None = None
+    """Å³, as VASP prints it above the lattice vectors."""
     current: _Step = field(default_factory=_Step)
     machine_learned: bool = False
     """Whether a machine-learned step was printed and no electronic iteration followed."""
@@ -122,8 +139,11 @@ class _Run:
         if "direct lattice vectors" in line:
             self.cell = None  # a table that cannot be read leaves no old cell
             self.cell = np.array(parse_rows(lines, 3, LATTICE))[:, :3]
+        elif "volume of cell" in line:
+            self.volume = parse_float(line.split(":")[1])
         elif match := ITERATION.search(line):
             self.machine_learned = False
+            self._begin(int(match[1]))
             self.current.iterations = int(match[2])
         elif "ML FREE ENERGIE" in line:
             self._end_of_machine_learned()
@@ -138,15 +158,26 @@ class _Run:
             self.current.positions, self.current.forces = rows[:, :3], rows[:, 3:]
         elif line.startswith("  in kB") and self.current.iterations:
             self.current.stress = _stress(parse_row(line.split("kB")[1], STRESS))
+        elif "FREE ENERGIE OF THE ION-ELECTRON SYSTEM" in line:
+            self.current.has_energy_heading = True
         elif "free  energy   TOTEN" in line and "ML" not in line:
             self._end(line)
         else:
             self._header(line)
 
+    def _begin(self, number: int) -> None:
+        """Refuse a step that has no energy before the next one begins."""
+        if self.current.number not in {None, number}:
+            self.refused.append(Refusal(self.current.damage or f"{DAMAGED}: no energy", self.step))
+            self.current, self.step = _Step(), self.step + 1
+        self.current.number = number
+
     def _header(self, line: str) -> None:
         if line.startswith(" POTCAR:"):
             self.has_begun = True
             self.potentials.append(" ".join(line.split(":")[1].split()))
+        elif line.startswith("   TITEL"):
+            self.titles.append(" ".join(line.split("=")[1].split()))
         elif "ions per type" in line:
             self.counts_text = line.split("=")[1].rstrip()
         elif "NIONS" in line:
@@ -200,7 +231,14 @@ class _Run:
     def species(self) -> list[Potential]:
         """Potentials with their numbers of atoms; VASP lists them twice, and prints no headers with NWRITE = 0."""
         valences = [parse_float(text) for text in self.tags.get("ZVAL", "").split()]
-        titles = self.potentials[: len(self.counts)]
+        n_species = len(self.counts)
+        titles = self.potentials[:n_species]
+        if len(titles) < n_species or self.potentials[n_species:] not in ([], titles):
+            raise ValueError(f"the lists of potentials do not agree: {', '.join(self.potentials)}")
+        if self.titles not in ([], titles):
+            raise ValueError(
+                f"the potentials are {', '.join(titles)} in one place and {', '.join(self.titles)} in another"
+            )
         if len(valences) != len(titles):
             valences = [float("nan")] * len(titles)
         return [
@@ -209,8 +247,8 @@ class _Run:
         ]
 
     def _refusal_reason(self, step: _Step) -> str | None:
-        if step.damage:
-            return step.damage
+        if step.damage or not step.has_energy_heading:
+            return step.damage or f"{DAMAGED}: an energy that belongs to no step"
         limit = int(self.tags.get("NELM", "60"))
         if step.iterations >= limit > 1:
             return f"{UNCONVERGED}: all {limit} iterations allowed were used"
@@ -218,7 +256,11 @@ class _Run:
             return (
                 f"{NO_FORCES}: with NWRITE = 0 they are printed for some steps only; vasprun.xml has them all"
             )
-        return None if self.cell is not None else f"{DAMAGED}: no lattice vectors"
+        if self.cell is None:
+            return f"{DAMAGED}: no lattice vectors"
+        if self.volume is not None and abs(abs(np.linalg.det(self.cell)) - self.volume) > VOLUME_TOLERANCE:
+            return f"{DAMAGED}: the lattice vectors do not span the volume of {self.volume:g} Å³ printed with them"
+        return None
 
     def _end_of_machine_learned(self) -> None:
         if self.machine_learned:

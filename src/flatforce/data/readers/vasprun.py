@@ -5,7 +5,7 @@ ASE's reader accepts a truncated file silently and does not report whether a ste
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 import numpy as np
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flatforce.core.arrays import FloatArray
+
+
+VOLUME_TOLERANCE: Final = 1e-5
+"""Relative. VASP prints eight decimals."""
 
 
 def read_vasprun(path: Path) -> FileContent:
@@ -121,15 +125,18 @@ class _Run:
         stress = element.find("varray[@name='stress']")
         if stress is None and not self.notes:
             self.notes.append("no stress in the file")
-        energy = element.find("energy/i[@name='e_fr_energy']")
-        if energy is None or not energy.text:
-            raise ValueError("no energy")
+        energies = element.findall("energy/i[@name='e_fr_energy']")
+        if len(energies) != 1 or not energies[0].text:
+            raise ValueError(f"{len(energies)} energies instead of one")
+        volume = element.find("structure/crystal/i[@name='volume']")
+        if volume is not None and volume.text:
+            _check_volume(cell, parse_float(volume.text))
         atoms = Atoms(self.symbols, cell=cell, scaled_positions=scaled_positions, pbc=True)
         self.frames.append(
             build_frame(
                 atoms,
                 step=self.step,
-                energy=parse_float(energy.text),
+                energy=parse_float(energies[0].text),
                 forces=forces,
                 stress=None if stress is None else from_kbar(_array(stress, "the stress", 3)),
                 settings=self._settings(),
@@ -158,6 +165,11 @@ def _array(element: Element | None, name: str, count: int) -> FloatArray:
     if len(array) != count or any(len(row) != 3 for row in array):
         raise ValueError(f"{name} are not {count} rows of three numbers")
     return np.array(array)
+
+
+def _check_volume(cell: FloatArray, volume: float) -> None:
+    if abs(abs(np.linalg.det(cell)) / volume - 1) > VOLUME_TOLERANCE:
+        raise ValueError(f"the lattice vectors do not span the volume of {volume:g} Å³ printed with them")
 
 
 def _grid(element: Element) -> str | None:
