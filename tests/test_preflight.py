@@ -230,3 +230,24 @@ def test_a_missing_file_does_not_hide_a_missing_model(
     for problem in problems:
         assert result.stderr.count(problem) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "calibrate", "problem"),
+    [
+        ("committee:{m},{m}", "none.extxyz", "no frames none.extxyz"),
+        ("committee:{m},{m}", "tmd-alloys-pbe", "does not know"),
+        ("committee:{m},absent.model", "none.extxyz", "no model absent.model"),
+        ("{m}", "none.extxyz", "is not a committee"),
+    ],
+)
+def test_error_bars_are_checked_before_the_phonons(
+    model: str, calibrate: str, problem: str, tmp_path: Path, model_file: Path, unit: Atoms
+) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    options = ["-s", "4", "4", "--committee", "--calibrate", calibrate, "-o", "out"]
+    spec = model.format(m=model_file)
+    result = run(tmp_path, "defect", "phonons", spec, "unit.extxyz", "v_Se", *options)
+    assert result.returncode == 2
+    assert problem in result.stderr
+    assert not (tmp_path / "out").exists()
