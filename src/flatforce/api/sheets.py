@@ -10,14 +10,13 @@ from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 if TYPE_CHECKING:
-
     from flatforce.models.potential import Potential
     from flatforce.report.result import PhononResult, RelaxResult
 
 
 @takes_settings(RelaxConfig)
 def relax(
-    model: str | Potential,
+    model: str | Path | Potential,
     sheet: Structure,
     *,
     folder: str | Path | None = None,
@@ -64,7 +63,7 @@ def relax(
 
 @takes_settings(PhononConfig)
 def phonons(
-    model: str | Potential,
+    model: str | Path | Potential,
     sheet: Structure,
     *,
     folder: str | Path | None = None,
