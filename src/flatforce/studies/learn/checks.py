@@ -125,7 +125,7 @@ def structure_files(config: LearnConfig) -> list[str]:
 
     Returns
     -------
-    Files, each once.
+    Paths of the files that the samplers and the target property read, each once, in the order of the settings.
     """
     names = list(config.structures)
     names += [] if config.sampling.defects is None else [config.sampling.defects.primitive]
