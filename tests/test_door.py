@@ -13,10 +13,11 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.calculators.emt import EMT
 from ase.io import read, write
 
 import flatforce as ff
-from flatforce.core.errors import ConfigError, FlatforceError, ResultError
+from flatforce.core.errors import ConfigError, FlatforceError, ModelError, ResultError
 from flatforce.core.results import read_arrays
 from flatforce.data.bundled import dataset_path
 from flatforce.report.result import DefectSeriesResult, PhononResult
@@ -160,6 +161,21 @@ def test_scratch_folders_are_gone_with_the_process() -> None:
     folder = Path(done.stdout.strip().splitlines()[-1])
     assert folder.name.startswith("relax")
     assert not folder.exists()
+
+
+def test_sizes_are_checked_like_a_supercell(sheet: Atoms) -> None:
+    with pytest.raises(ConfigError, match="both given"):
+        ff.defect_phonons(MODEL, sheet, "v_Se", supercell=(4, 4), sizes=[4, 5])
+    with pytest.raises(ConfigError, match="greater than 0"):
+        ff.defect_phonons(MODEL, sheet, "v_Se", sizes=[0, 4])
+
+
+def test_what_is_no_force_field_is_named(sheet: Atoms, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="EMT is no force field") as error:
+        ff.relax(EMT(), sheet)  # type: ignore[arg-type]  # the mistake
+    assert "ase:package.module:Class" in error.value.fix
+    with pytest.raises(ModelError, match="no model"):
+        ff.relax(tmp_path / "absent.model", sheet)
 
 
 def test_a_model_that_is_loaded_already_is_used(sheet: Atoms) -> None:

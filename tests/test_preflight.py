@@ -11,15 +11,20 @@ from ase import Atoms
 from ase.io import write
 
 from commands import run
+from flatforce.active.config import LearnConfig
 from flatforce.core.errors import ConfigError, FlatforceError
 from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.sweep_config import SweepConfig
 from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
+from flatforce.reference.config import LabelConfig
 from flatforce.studies.config import StudyConfig
 from flatforce.studies.defect import DefectSeries
+from flatforce.studies.learn.checks import label_problems
+from flatforce.studies.learn.rounds import learn
 from flatforce.studies.preflight import study_problems
 from flatforce.studies.session import Session
 from flatforce.studies.strain import StrainSeriesRun
-from flatforce.studies.training_checks import training_problems
+from flatforce.studies.training_checks import sweep_problems, training_problems
 
 LENNARD_JONES = "ase:ase.calculators.lj:LennardJones?rc=5.0&cutoff=5.0&elements=W,Se"
 SHEET = {"prototype": "2H", "elements": ["W", "Se"], "a": 3.32, "thickness": 3.36}
@@ -147,4 +152,102 @@ def test_the_command_prints_all_problems_and_writes_nothing(tmp_path: Path, unit
     assert command.returncode == 2
     assert "no model nope" in command.stderr
     assert "v_Te" in command.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_active_learning_names_files_programs_and_defects_before_its_first_training(tmp_path: Path) -> None:
+    config = LearnConfig.parse(
+        {
+            "initial": ["none.extxyz"],
+            "test": "absent.extxyz",
+            "structures": ["nosheet.cif"],
+            "label": {"settings": {"engine": "vasp"}, "machine": {"vasp": ["novasp"], "potcars": "/nowhere"}},
+            "train": {"n_models": 2, "start_from": "mace:nope"},
+            "sampling": {"defects": {"primitive": "noprimitive.cif", "defects": ["junk"]}},
+        }
+    )
+    with pytest.raises(ConfigError, match="8 problems") as error:
+        learn(config, tmp_path / "out")
+    for problem in (
+        "none.extxyz",
+        "absent.extxyz",
+        "nosheet.cif",
+        "noprimitive.cif",
+        "no program novasp",
+        "/nowhere",
+        "no model nope",
+        "'junk' cannot be read",
+    ):
+        assert problem in error.value.why
+    assert not (tmp_path / "out").exists()
+
+
+def test_programs_of_another_machine_are_not_looked_for_here() -> None:
+    espresso = {"engine": "espresso", "pseudopotentials": {"W": "W.upf"}}
+    here = LabelConfig.parse({"settings": espresso, "machine": {"espresso": ["nopw.x"]}})
+    assert "no program nopw.x" in "".join(map(str, label_problems(here)))
+    assert "no folder of pseudopotentials" in "".join(map(str, label_problems(here)))
+    elsewhere = here.model_copy(update={"executors": {"dft": None}})
+    assert label_problems(elsewhere) == []
+    unknown = LabelConfig.parse({"settings": {"engine": "ase", "calculator": "ase.none:None"}})
+    assert "no calculator" in "".join(map(str, label_problems(unknown)))
+    emt = LabelConfig.parse({"settings": {"engine": "ase", "calculator": "ase.calculators.emt:EMT"}})
+    assert label_problems(emt) == []
+
+
+def test_a_sweep_checks_every_value_of_its_grid() -> None:
+    sweep = SweepConfig.parse(
+        {"train": {"data": ["wse2-pbe"]}, "vary": {"learning_rate": [0.1, -1.0], "batch_size": [2, 0]}}
+    )
+    text = "\n".join(map(str, sweep_problems(sweep)))
+    assert "learning_rate: Input should be greater than 0" in text
+    assert "batch_size: Input should be greater than 0" in text
+    absent = {"train": {"data": ["none.extxyz"], "start_from": "mace:nope"}, "vary": {"seed": [1, 2]}}
+    text = "\n".join(map(str, sweep_problems(SweepConfig.parse(absent))))
+    assert "none.extxyz" in text
+    assert "no model nope" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "problems"),
+    [
+        ("relax mace:nope none.cif", ["no model nope", "none.cif"]),
+        ("evaluate mace:nope none.extxyz", ["no model nope", "none.extxyz"]),
+        (
+            "benchmark relax mace:nope none.extxyz --align absent.extxyz --split missing.json",
+            ["no model nope", "none.extxyz", "absent.extxyz", "missing.json"],
+        ),
+        ("defect phonons mace:nope none.cif junk -s 4 4", ["no model nope", "none.cif"]),
+        ("defect phonons mace:nope unit.extxyz junk -s 4 4", ["no model nope", "'junk' cannot be read"]),
+    ],
+)
+def test_a_missing_file_does_not_hide_a_missing_model(
+    command: str, problems: list[str], tmp_path: Path, unit: Atoms
+) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    result = run(tmp_path, *command.split(), "-o", "out")
+    assert result.returncode == 2
+    for problem in problems:
+        assert result.stderr.count(problem) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "calibrate", "problem"),
+    [
+        ("committee:{m},{m}", "none.extxyz", "no frames none.extxyz"),
+        ("committee:{m},{m}", "tmd-alloys-pbe", "does not know"),
+        ("committee:{m},absent.model", "none.extxyz", "no model absent.model"),
+        ("{m}", "none.extxyz", "is not a committee"),
+    ],
+)
+def test_error_bars_are_checked_before_the_phonons(
+    model: str, calibrate: str, problem: str, tmp_path: Path, model_file: Path, unit: Atoms
+) -> None:
+    write(tmp_path / "unit.extxyz", unit, format="extxyz")
+    options = ["-s", "4", "4", "--committee", "--calibrate", calibrate, "-o", "out"]
+    spec = model.format(m=model_file)
+    result = run(tmp_path, "defect", "phonons", spec, "unit.extxyz", "v_Se", *options)
+    assert result.returncode == 2
+    assert problem in result.stderr
     assert not (tmp_path / "out").exists()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import itertools
+import multiprocessing
+import multiprocessing.util
 import tempfile
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeAlias, TypeVar
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned")
 
-_numbers = itertools.count()
+_lock = threading.Lock()
 
 
 class HasAtoms(Protocol):
@@ -39,13 +41,15 @@ Structure: TypeAlias = "Atoms | str | Path | HasAtoms"
 """A structure, the file of one, or what holds one as `.atoms`."""
 
 
-def session_of(model: str | Potential | None, *, device: str = "auto", progress: bool = False) -> Session:
+def session_of(
+    model: str | Path | Potential | None, *, device: str = "auto", progress: bool = False
+) -> Session:
     """Return what the stages of a call share.
 
     Parameters
     ----------
     model
-        Name of a force field, or a force field.
+        Name of a force field, the file of a model, or a force field.
     device
         `cpu`, `cuda`, or `auto`; a force field that is loaded already stays where it is.
     progress
@@ -54,7 +58,22 @@ def session_of(model: str | Potential | None, *, device: str = "auto", progress:
     Returns
     -------
     The session that loads the force field once, and shows progress if that is asked for.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither a name nor a force field.
     """
+    from flatforce.models.potential import Potential
+
+    if isinstance(model, Path):
+        model = str(model)
+    if not isinstance(model, str | Potential | None):
+        raise ConfigError(
+            f"A {type(model).__name__} is no force field.",
+            why="a result has to name the force field that made it",
+            fix='write ff.load("mace:wse2-pbe"), a name, or "ase:package.module:Class?key=value" for a calculator of ASE',
+        )
     return Session(model, device=device, report=show_progress if progress else unreported)
 
 
@@ -101,14 +120,24 @@ def folder_of(folder: str | Path | None, name: str) -> Path:
 
     Returns
     -------
-    Path of the result folder; for a scratch folder, a path that does not exist yet.
+    Path of the result folder; a scratch folder is empty, and no other process or thread has the same.
     """
-    return Path(folder) if folder is not None else Path(_scratch().name) / f"{name}-{next(_numbers)}"
+    if folder is not None:
+        return Path(folder)
+    with _lock:
+        scratch = _scratch()
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch.name))
 
 
 @cache
 def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="flatforce-")
+    """Make the parent of all scratch folders; a process that is forked later uses it as well."""
+    folder = tempfile.TemporaryDirectory(prefix="flatforce-")
+    if (
+        multiprocessing.parent_process() is not None
+    ):  # a worker ends without the clean-up at the exit of Python
+        multiprocessing.util.Finalize(None, folder.cleanup, exitpriority=0)
+    return folder
 
 
 def parse(config: type[ConfigT], settings: dict[str, Any], *, function: str) -> ConfigT:

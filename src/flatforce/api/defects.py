@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
+from flatforce.core.errors import ConfigError
 from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @takes_settings(DefectPhononConfig)
 def defect_phonons(
-    model: str | Potential,
+    model: str | Path | Potential,
     sheet: Structure,
     defect: str,
     *,
@@ -58,6 +59,11 @@ def defect_phonons(
     -------
     The results by name, such as `["6x6"]`; `.ldos` and `.modes` are those of the best of them.
 
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown or wrong, or both `supercell` and `sizes` are given.
+
     Examples
     --------
     Three to nine minutes on one core:
@@ -71,8 +77,13 @@ def defect_phonons(
     from flatforce.studies.defect import DefectSeries
 
     target = folder_of(folder, "defect-phonons")
-    config = parse(DefectPhononConfig, settings, function="defect_phonons")
-    configs = [config.model_copy(update={"supercell": (n, n)}) for n in sorted(set(sizes))] or [config]
+    if sizes and "supercell" in settings:
+        raise ConfigError(
+            "supercell and sizes are both given.",
+            fix="give supercell=(6, 6) for one supercell, sizes=[6, 9] for several",
+        )
+    supercells = [{"supercell": (n, n)} for n in sorted(set(sizes))] or [{}]
+    configs = [parse(DefectPhononConfig, settings | cell, function="defect_phonons") for cell in supercells]
     embedding, dilution = _embed_config(embed, needed=bool(dilute)), _dilute_config(dilute)
     session, source = session_of(model, device=device, progress=progress), source_of(sheet)
     name = session.defect_name(source, defect)
@@ -82,7 +93,7 @@ def defect_phonons(
 
 @takes_settings(EmbedConfig)
 def embed(
-    model: str | Potential,
+    model: str | Path | Potential,
     sheet: Structure,
     defect: str,
     *,

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from flatforce.report.result import EvaluationResult, LearningResult, TrainResult
 
 
-def load(model: str, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
+def load(model: str | Path, *, device: str = "auto", dtype: Precision = "float64") -> Potential:
     """Load a force field.
 
     Parameters
     ----------
     model
-        Its name: `mace:wse2-pbe`, `mace:my.model`, `chgnet:0.3.0`, `committee:a.model,b.model`,
+        Its name: `mace:wse2-pbe`, the file of a MACE model, `chgnet:0.3.0`, `committee:a.model,b.model`,
         `ase:package.module:Class?key=value`.
     device
         `cpu`, `cuda`, or `auto`.
@@ -47,7 +47,7 @@ def load(model: str, *, device: str = "auto", dtype: Precision = "float64") -> P
     """
     from flatforce.models import load as load_potential
 
-    return load_potential(model, device=device, dtype=dtype)
+    return load_potential(str(model), device=device, dtype=dtype)
 
 
 @takes_settings(TrainConfig, without=("data",))
@@ -115,7 +115,7 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -
 
 
 def evaluate(
-    model: str | Potential,
+    model: str | Path | Potential,
     frames: Sequence[Atoms] | str | Path,
     *,
     split: str | Path | None = None,

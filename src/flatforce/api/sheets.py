@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @takes_settings(RelaxConfig)
 def relax(
-    model: str | Potential,
+    model: str | Path | Potential,
     sheet: Structure,
     *,
     folder: str | Path | None = None,
@@ -63,7 +63,7 @@ def relax(
 
 @takes_settings(PhononConfig)
 def phonons(
-    model: str | Potential,
+    model: str | Path | Potential,
     sheet: Structure,
     *,
     folder: str | Path | None = None,

@@ -140,15 +140,13 @@ def phonons(
 ) -> None:
     """Relax a defect and compare its phonons with those of the pristine sheet, in one supercell or in several."""
     from flatforce.core.errors import ConfigError
-    from flatforce.models.spec import committee_members
     from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
-    from flatforce.studies.committee import defect_committee
-    from flatforce.studies.defect import DefectSeries
+    from flatforce.studies.checks import raise_together
+    from flatforce.studies.committee import committee_problems, defect_committee
+    from flatforce.studies.defect import DefectPhononStage, DefectSeries
 
     if calibrate is not None and not committee:
         raise ConfigError("Only error bars can be calibrated.", fix="add --committee")
-    if committee and len(committee_members(model)) < 2:
-        raise ConfigError(f"{model} is not a committee.", fix="write committee:a.model,b.model,c.model")
     if supercell is not None and sizes:
         raise ConfigError(
             "--supercell and --sizes are both given.",
@@ -164,6 +162,13 @@ def phonons(
             {} if embed is None else {"supercell": [embed, embed]}, source="--embed"
         )
     series = DefectSeries(structure, name, configs, embedding, DiluteConfig() if dilute else None)
+    if committee:
+        stage = DefectPhononStage(structure, name, configs[0])
+        errors = [
+            *series.problems(session, output),
+            *committee_problems(session, stage, output, frames=calibrate),
+        ]
+        raise_together(errors, subject=f"The phonons of {name}")
     records = series.run(session, output)
     if committee:
         records |= defect_committee(session, structure, name, configs[0], output, frames=calibrate)

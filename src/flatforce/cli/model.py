@@ -73,9 +73,14 @@ def sweep(
     from flatforce.core.progress import show_progress
     from flatforce.models.training.sweep import sweep as run
     from flatforce.models.training.sweep_config import SweepConfig
+    from flatforce.studies.checks import raise_together
+    from flatforce.studies.training_checks import sweep_problems
 
+    settings = SweepConfig.from_yaml(config)
+    if not (output / "result.json").is_file():
+        raise_together(sweep_problems(settings), subject="The sweep")
     with show_progress("sweep") as progress:
-        record = run(SweepConfig.from_yaml(config), output, progress=progress)
+        record = run(settings, output, progress=progress)
     show_rows(record["details"]["rows"])
     finish_result("best run", record, output)
 

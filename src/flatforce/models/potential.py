@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, overload
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast, overload
 
 import numpy as np
 from ase import Atoms
@@ -17,9 +18,10 @@ from flatforce.models.slab import pad_vacuum
 from flatforce.structures.sheet import check_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from flatforce.models.calculator import SheetCalculator
+    from flatforce.models.loading import Precision
     from flatforce.models.protocols import Backend, HessianRows, RawPrediction, Structure
 
 MAX_LISTED_ELEMENTS: Final = 8
@@ -48,6 +50,13 @@ class Potential:
 
     def __init__(self, spec: str, backend: Backend) -> None:
         self.spec, self.backend = spec, backend
+
+    def __reduce__(self) -> tuple[Callable[..., Potential], tuple[str], None]:
+        """Pickle the name: a process that receives the force field loads it again, onto the same device."""
+        from flatforce.models.loading import load
+
+        again = partial(load, device=self.device, dtype=cast("Precision", self.dtype))
+        return again, (self.spec,), None
 
     def __repr__(self) -> str:
         """Describe the force field in one line: name, elements, ranges, arithmetic and device."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from flatforce.core.errors import ResultError
 from flatforce.core.hashing import hash_file
 from flatforce.data.bundled import dataset_path
+from flatforce.studies.checks import collected
 from flatforce.studies.splits import held_out_by
 from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from flatforce.core.errors import FlatforceError
     from flatforce.core.outcome import Outcome
     from flatforce.properties.benchmark.config import RelaxationBenchmarkConfig
+    from flatforce.studies.session import Session
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,15 @@ class RelaxationBenchmarkStage(Stage):
     def settings(self) -> dict[str, Any]:
         """Return the name of the frames, and whether they were held out."""
         return {"frames": dataset_path(self.frames).name, "held_out": self.split is not None}
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check the force field and every file."""
+        yield from collected(lambda: session.potential)
+        for name in (self.frames, self.config.align):
+            if name is not None:
+                yield from collected(partial(dataset_path, name))
+        if self.split is not None and not self.split.is_file():
+            yield ResultError(f"There is no file {self.split}.", fix="check its path")
 
     def compute(self, context: Context) -> Outcome:
         """Relax every material side by side."""

@@ -42,7 +42,7 @@ def raise_together(errors: Iterable[FlatforceError], *, subject: str) -> None:
     Parameters
     ----------
     errors
-        The problems; one that occurs twice is listed once.
+        The problems; of those that state the same, the first is listed.
     subject
         What cannot start, for the message.
 
@@ -51,7 +51,10 @@ def raise_together(errors: Iterable[FlatforceError], *, subject: str) -> None:
     FlatforceError
         If there is any: the error itself if it is the only one.
     """
-    distinct = list({str(error): error for error in errors}.values())
+    by_statement: dict[str, FlatforceError] = {}
+    for error in errors:
+        by_statement.setdefault(error.what + error.why, error)
+    distinct = list(by_statement.values())
     if len(distinct) == 1:
         raise distinct[0]
     if distinct:

@@ -11,7 +11,7 @@ from flatforce.core.results import read_arrays, read_record
 from flatforce.data.bundled import dataset_path
 from flatforce.models.spec import committee_members
 from flatforce.properties.relax_config import RelaxConfig
-from flatforce.studies.checks import raise_together
+from flatforce.studies.checks import collected, raise_together
 from flatforce.studies.defect import DefectPhononStage, size_name
 from flatforce.studies.relax import RelaxStage
 from flatforce.studies.stage import Context, Source, Stage
@@ -19,6 +19,7 @@ from flatforce.studies.stage import Context, Source, Stage
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from flatforce.core.errors import FlatforceError
     from flatforce.core.outcome import Outcome
     from flatforce.properties.phonons.config import DefectPhononConfig
     from flatforce.studies.session import Session
@@ -103,22 +104,11 @@ def defect_committee(
     -------
     Name of each folder → content of its `result.json`.
 
-    Raises
-    ------
-    ConfigError
-        If the force field is no committee.
     """
-    members = committee_members(session.spec)
-    if len(members) < 2:
-        raise ConfigError(
-            f"{session.spec} is not a committee.", fix="write committee:a.model,b.model,c.model"
-        )
-    checks = DefectPhononStage(structure, defect, config)
-    pending = not (folder / "committee" / "result.json").is_file()
-    errors = [error for member in members if pending for error in checks.problems(session.member(member))]
-    raise_together(errors, subject="The committee")
+    stage = DefectPhononStage(structure, defect, config)
+    raise_together(committee_problems(session, stage, folder, frames=frames), subject="The committee")
     records: dict[str, dict[str, Any]] = {}
-    for k, member in enumerate(members):
+    for k, member in enumerate(committee_members(session.spec)):
         inside, own = folder / f"member_{k}", session.member(member)
         relaxation = RelaxStage(structure, RelaxConfig(keep_symmetry=True))
         records[f"member_{k}/relax"] = relaxation.run(own, inside / "relax")
@@ -128,6 +118,47 @@ def defect_committee(
     comparison = CommitteeStage(defect, config.supercell, keys, folder, frames)
     records["committee"] = comparison.run(session, folder / "committee")
     return records
+
+
+def committee_problems(
+    session: Session, stage: DefectPhononStage, folder: Path, *, frames: str | None = None
+) -> list[FlatforceError]:
+    """Check every member, and the frames that calibrate, before anything is computed.
+
+    Parameters
+    ----------
+    session
+        Its force field should be a committee.
+    stage
+        What each member computes.
+    folder
+        Parent of the result folders; if the comparison is finished there, nothing is checked again.
+    frames
+        Labelled frames, or name of a bundled dataset, that calibrate; None for no calibration.
+
+    Returns
+    -------
+    What is wrong; empty if nothing is.
+    """
+    members = committee_members(session.spec)
+    if len(members) < 2:
+        return [
+            ConfigError(f"{session.spec} is not a committee.", fix="write committee:a.model,b.model,c.model")
+        ]
+    if (folder / "committee" / "result.json").is_file():
+        return []
+    errors = [error for member in members for error in stage.problems(session.member(member))]
+    if frames is not None:
+        errors += collected(lambda: _check_calibration(session, frames, can_load=not errors))
+    return errors
+
+
+def _check_calibration(session: Session, frames: str, *, can_load: bool) -> None:
+    from flatforce.data.frame_files import read_labelled
+
+    labelled = read_labelled(dataset_path(frames))
+    if can_load:
+        session.potential.check(without_training_frames(session.spec, labelled))
 
 
 def calibration_scale(context: Context, frames: str) -> float:

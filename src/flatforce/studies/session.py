@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from flatforce.core.errors import ConfigError, GeometryError
+from flatforce.core.errors import ConfigError, FlatforceError, GeometryError
 from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
 
@@ -134,11 +134,17 @@ class Session:
         Canonical notation of the defect, such as `v_Se:top`.
         """
         from flatforce.structures.defect_notation import canonical_name
+        from flatforce.studies.checks import raise_together, structure_problems
 
         with suppress(GeometryError):  # raised again below, with the species of the sheet in its message
             if canonical_name(notation) == notation:
                 return notation
-        return canonical_name(notation, species=set(self.structure(source).get_chemical_symbols()))
+        try:
+            return canonical_name(notation, species=set(self.structure(source).get_chemical_symbols()))
+        except FlatforceError as error:
+            others = [] if self._model is None else structure_problems(self, source)
+            raise_together([error, *others], subject="The calculation")
+            raise
 
     def member(self, spec: str) -> Session:
         """Return the session of one member of a committee; its force field is loaded once as well.

@@ -130,7 +130,9 @@ class Stage:
         """
         if self.needs_model:
             yield from collected(lambda: session.potential)
-        for source in self.inputs().values():
+        inputs: dict[str, Source | str | None] = {}
+        yield from collected(lambda: inputs.update(self.inputs()))
+        for source in inputs.values():
             if isinstance(source, Path) and source.suffix != ".json" and not source.is_file():
                 yield ConfigError(f"There is no file {source}.", fix="check its path")
 
@@ -192,7 +194,11 @@ class Stage:
         -------
         Content of `result.json` as plain values.
         """
-        identity = self.identity(session)
+        try:
+            identity = self.identity(session)
+        except FlatforceError as error:  # a file is missing: name everything else that is wrong with it
+            raise_together([error, *self.problems(session)], subject=f"`{self.kind}`")
+            raise
         if self.is_finished(session, folder):
             return read_record(folder)
         raise_together(self.problems(session), subject=f"`{self.kind}`")

@@ -13,6 +13,7 @@ from flatforce.studies.session import Session
 
 if TYPE_CHECKING:
     from flatforce.models.training.config import TrainConfig
+    from flatforce.models.training.sweep_config import SweepConfig
 
 PACKAGE_OF: Final = {
     "mace": ("mace", "mace"),
@@ -38,8 +39,7 @@ def training_problems(config: TrainConfig) -> list[FlatforceError]:
     """
     from flatforce.data.bundled import dataset_path
 
-    errors = missing_packages(config)
-    can_load = not errors
+    errors = model_problems(config)
     if not config.data:
         errors.append(
             ConfigError(
@@ -53,10 +53,49 @@ def training_problems(config: TrainConfig) -> list[FlatforceError]:
         errors += collected(partial(dataset_path, name))
     if config.split is not None:
         errors += collected(partial(_check_file, config.split))
-    if config.start_from is not None and can_load:
+    return errors
+
+
+def model_problems(config: TrainConfig) -> list[FlatforceError]:
+    """Find what would keep a training from making its model.
+
+    Parameters
+    ----------
+    config
+        Settings of the training.
+
+    Returns
+    -------
+    The problems: packages that are not installed, and a force field that cannot be fine-tuned.
+    """
+    errors = missing_packages(config)
+    if config.start_from is not None and not errors:
         session = Session(config.start_from, device=config.device)
         errors += collected(lambda: session.potential)
     return errors
+
+
+def sweep_problems(config: SweepConfig) -> list[FlatforceError]:
+    """Find what would stop a sweep, or make some of its runs fail.
+
+    Parameters
+    ----------
+    config
+        Settings of the sweep.
+
+    Returns
+    -------
+    The problems: values that a training does not accept, and those that `training_problems` finds for the first run.
+    """
+    from flatforce.models.training.sweep import settings_with
+
+    choices = {name: values for name, values in config.vary.items() if isinstance(values, list)}
+    first = {name: values[0] for name, values in choices.items()}
+    changed = [first | {name: value} for name, values in choices.items() for value in values] or [first]
+    errors = [
+        error for values in changed for error in collected(partial(settings_with, config.train, values))
+    ]
+    return errors or training_problems(settings_with(config.train, first))
 
 
 def missing_packages(config: TrainConfig) -> list[FlatforceError]:

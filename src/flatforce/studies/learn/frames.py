@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatforce.active.run_frames import RunFrames, check_species, divide_frames
-from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_frames, read_labelled
+from flatforce.studies.learn.checks import check_structure, labelled_files, structure_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,22 +57,11 @@ def _read_distinct(names: Sequence[str]) -> dict[str, Atoms]:
 
 
 def _read_structures(name: str) -> list[Atoms]:
-    path = Path(name)
-    structures = read_frames(path) if path.is_file() else []
-    if not structures:
-        raise DataError(
-            f"There is no structure {name}.",
-            fix="check the paths in `structures`, `sampling.defects` and `target`",
-        )
-    return structures
+    check_structure(name)
+    return read_frames(Path(name))
 
 
 def _hash_files(config: LearnConfig) -> dict[str, str]:
-    labelled = [*config.initial, *config.pool, *([] if config.test is None else [config.test])]
-    structures = list(config.structures)
-    structures += [] if config.sampling.defects is None else [config.sampling.defects.primitive]
-    structures += [] if config.target is None else [config.target.structure]
-    structures += [config.target.pristine] if config.target and config.target.pristine else []
-    return {name: hash_file(dataset_path(name)) for name in labelled} | {
-        name: hash_file(Path(name)) for name in structures
+    return {name: hash_file(dataset_path(name)) for name in labelled_files(config)} | {
+        name: hash_file(Path(name)) for name in structure_files(config)
     }
