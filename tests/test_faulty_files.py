@@ -225,7 +225,7 @@ def test_numbers_that_run_into_one_another(tmp_path: Path) -> None:
 
 
 def test_numbers_of_ions_above_999() -> None:
-    from flatforce.data.readers.outcar import _counts
+    from flatforce.data.readers.outcar_header import _counts
 
     assert _counts("            10002000", 3000, 4) == [1000, 2000]
     assert _counts("              75 150", 225, 4) == [75, 150]

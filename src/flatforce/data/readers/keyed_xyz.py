@@ -90,12 +90,7 @@ def read_keyed_xyz(path: Path) -> FileContent:
 
 
 def _split(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Split a file into frames by their own headers; a frame of the wrong length does not spoil the next one.
-
-    Yields
-    ------
-    Text of each frame, and what is wrong with its length or its beginning.
-    """
+    """Split a file into the text of each frame, and what is wrong with its length; one of the wrong length does not spoil the next."""
     following = deque[str]()
     lines = chain_lines(following, lines)
     for line in lines:

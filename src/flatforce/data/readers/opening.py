@@ -31,7 +31,7 @@ def plain_name(path: Path) -> str:
 
     Returns
     -------
-    Such as `vasprun.xml` for `vasprun.xml.gz`.
+    File name without its folder, such as `vasprun.xml` for `vasprun.xml.gz`.
     """
     return path.stem if path.suffix in OPENERS else path.name
 
@@ -46,7 +46,7 @@ def open_bytes(path: Path) -> IO[bytes]:
 
     Returns
     -------
-    Stream of its content.
+    Binary stream of its decompressed content, to be closed by the caller.
     """
     stream: IO[bytes] = OPENERS.get(path.suffix, open)(path, "rb")
     return stream
@@ -62,7 +62,7 @@ def open_text(path: Path) -> TextIO:
 
     Returns
     -------
-    Stream of its lines.
+    Text stream of its decompressed content, to be closed by the caller.
     """
     import io
 
@@ -77,9 +77,9 @@ def whole_lines(stream: Iterable[str]) -> Iterator[str]:
     stream
         The file.
 
-    Yields
-    ------
-    Lines with their newlines.
+    Returns
+    -------
+    Iterator over the lines, each with its newline.
     """
     return (line for line in stream if line.endswith("\n"))
 
@@ -94,7 +94,7 @@ def parse_float(text: str) -> float:
 
     Returns
     -------
-    The number.
+    Value of the number, in the unit of the file.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def parse_row(text: str, decimals: Sequence[int] = ()) -> list[float]:
 
     Returns
     -------
-    The numbers.
+    (fields,) values in the order of the row, in the unit of the file.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def parse_rows(lines: Iterator[str], count: int, decimals: Sequence[int]) -> lis
 
     Returns
     -------
-    (count, fields) numbers.
+    (count, len(decimals)) values, in the unit of the file.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def element_of(label: str) -> str:
 
     Returns
     -------
-    Symbol of the element.
+    Chemical symbol of the element, such as `Zr`.
 
     Raises
     ------

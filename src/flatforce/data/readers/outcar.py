@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from ase import Atoms
@@ -28,14 +28,14 @@ from flatforce.data.readers.content import (
     from_kbar,
 )
 from flatforce.data.readers.opening import (
-    element_of,
     open_text,
     parse_float,
     parse_row,
     parse_rows,
     whole_lines,
 )
-from flatforce.data.readers.vasp_settings import UNNAMED, Potential, dft_settings
+from flatforce.data.readers.outcar_header import OutcarHeader
+from flatforce.data.readers.vasp_settings import UNNAMED, dft_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,11 +44,7 @@ if TYPE_CHECKING:
 
 BEGINNING: Final = re.compile(r"^ ?vasp\.\d")
 """First line of a run."""
-TAG: Final = re.compile(r"^\s{3}([A-Z_]+)\s*=\s*(\S+)")
-SIGMA: Final = re.compile(r"ISMEAR\s*=\s*(-?\d+);\s*SIGMA\s*=\s*(\S+)")
-HUBBARD: Final = re.compile(r"for each species (LDAU[LUJ])\s*=\s*(.+)")
 ITERATION: Final = re.compile(r"Iteration\s+(\d+)\(\s*(\d+)\)")
-GRID: Final = re.compile(r"generate k-points for:\s+(\d+)\s+(\d+)\s+(\d+)")
 LATTICE: Final = (9,) * 6
 """Decimals of the rows of lattice vectors."""
 FORCES: Final = (5, 5, 5, 6, 6, 6)
@@ -78,7 +74,7 @@ def read_outcar(path: Path) -> FileContent:
     with open_text(path) as stream:
         lines = whole_lines(stream)
         for line in lines:
-            if BEGINNING.match(line) and run.has_begun:
+            if BEGINNING.match(line) and run.header.potentials:
                 run.close()
                 frames, refused = [*frames, *run.frames], [*refused, *run.refused]
                 part += 1
@@ -108,14 +104,7 @@ class _Run:
     step: int = 0
     part: int = 0
     """Number of the run in its file, from 0."""
-    tags: dict[str, str] = field(default_factory=dict)
-    potentials: list[str] = field(default_factory=list)
-    titles: list[str] = field(default_factory=list)
-    """Potentials as their own headers name them."""
-    counts: list[int] = field(default_factory=list)
-    counts_text: str = ""
-    n_ions: int | None = None
-    kpoints: str | None = None
+    header: OutcarHeader = field(default_factory=OutcarHeader)
     cell: FloatArray | None = None
     volume: float | None = None
     """Å³, as VASP prints it above the lattice vectors."""
@@ -124,7 +113,6 @@ class _Run:
     """Whether a machine-learned step was printed and no electronic iteration followed."""
     frames: list[Atoms] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-    has_begun: bool = False
 
     def parse(self, line: str, lines: Iterator[str]) -> None:
         """Read a line, and with a heading the table below it; what cannot be read spoils the step it belongs to."""
@@ -149,13 +137,7 @@ class _Run:
             self._end_of_machine_learned()
             self.machine_learned = True
         elif "TOTAL-FORCE" in line and "(ML)" not in line:
-            if "w/o vdW" in line:
-                self.tags.setdefault("IVDW", UNNAMED)
-            next(lines)
-            rows = np.array(parse_rows(lines, self.n_atoms, FORCES))
-            if not set(next(lines).strip()) <= {"-"}:
-                raise ValueError(f"the table of forces has more than {self.n_atoms} rows")
-            self.current.positions, self.current.forces = rows[:, :3], rows[:, 3:]
+            self._forces(line, lines)
         elif line.startswith("  in kB") and self.current.iterations:
             self.current.stress = _stress(parse_row(line.split("kB")[1], STRESS))
         elif "FREE ENERGIE OF THE ION-ELECTRON SYSTEM" in line:
@@ -163,7 +145,16 @@ class _Run:
         elif "free  energy   TOTEN" in line and "ML" not in line:
             self._end(line)
         else:
-            self._header(line)
+            self.header.parse(line)
+
+    def _forces(self, heading: str, lines: Iterator[str]) -> None:
+        if "w/o vdW" in heading:
+            self.header.tags.setdefault("IVDW", UNNAMED)
+        next(lines)
+        rows = np.array(parse_rows(lines, self.header.n_atoms, FORCES))
+        if not set(next(lines).strip()) <= {"-"}:
+            raise ValueError(f"the table of forces has more than {self.header.n_atoms} rows")
+        self.current.positions, self.current.forces = rows[:, :3], rows[:, 3:]
 
     def _begin(self, number: int) -> None:
         """Refuse a step that has no energy before the next one begins."""
@@ -171,34 +162,6 @@ class _Run:
             self.refused.append(Refusal(self.current.damage or f"{DAMAGED}: no energy", self.step))
             self.current, self.step = _Step(), self.step + 1
         self.current.number = number
-
-    def _header(self, line: str) -> None:
-        if line.startswith(" POTCAR:"):
-            self.has_begun = True
-            self.potentials.append(" ".join(line.split(":")[1].split()))
-        elif line.startswith("   TITEL"):
-            self.titles.append(" ".join(line.split("=")[1].split()))
-        elif "ions per type" in line:
-            self.counts_text = line.split("=")[1].rstrip()
-        elif "NIONS" in line:
-            self.n_ions = int(line.split("NIONS")[1].split("=")[1].split(maxsplit=1)[0])
-        elif match := GRID.search(line):
-            self.kpoints = "x".join(match.groups())
-        elif match := SIGMA.search(line):
-            self.tags["ISMEAR"], self.tags["SIGMA"] = match.groups()
-        elif match := HUBBARD.search(line):
-            self.tags |= {"LDAU": "T", match[1]: match[2]}
-        elif line.startswith("   ZVAL"):
-            self.tags["ZVAL"] = line.split("=")[1]
-        elif match := TAG.match(line):
-            self.tags[match[1]] = match[2].rstrip(";")
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of atoms of the run."""
-        if not self.counts:
-            self.counts = _counts(self.counts_text, self.n_ions, len(self.potentials))
-        return sum(self.counts)
 
     def _end(self, line: str) -> None:
         step, self.current = self.current, _Step()
@@ -214,42 +177,24 @@ class _Run:
         self.step += 1
 
     def _frame(self, step: _Step, energy: float) -> Atoms:
-        symbols = [symbol for potential in self.species for symbol in [potential.element] * potential.count]
+        species = self.header.species
+        symbols = [symbol for potential in species for symbol in [potential.element] * potential.count]
         frame = build_frame(
             Atoms(symbols, positions=step.positions, cell=self.cell, pbc=True),
             step=self.step,
             energy=energy,
             forces=np.asarray(step.forces),
             stress=step.stress,
-            settings=self._settings(),
+            settings=dft_settings(self.header.tags, potentials=species, kpoints=self.header.kpoints),
         )
         if self.part:
             frame.info[PART] = self.part
         return frame
 
-    @property
-    def species(self) -> list[Potential]:
-        """Potentials with their numbers of atoms; VASP lists them twice, and prints no headers with NWRITE = 0."""
-        valences = [parse_float(text) for text in self.tags.get("ZVAL", "").split()]
-        n_species = len(self.counts)
-        titles = self.potentials[:n_species]
-        if len(titles) < n_species or self.potentials[n_species:] not in ([], titles):
-            raise ValueError(f"the lists of potentials do not agree: {', '.join(self.potentials)}")
-        if self.titles not in ([], titles):
-            raise ValueError(
-                f"the potentials are {', '.join(titles)} in one place and {', '.join(self.titles)} in another"
-            )
-        if len(valences) != len(titles):
-            valences = [float("nan")] * len(titles)
-        return [
-            Potential(element_of(title.split()[1]), title, count, valence)
-            for title, count, valence in zip(titles, self.counts, valences, strict=True)
-        ]
-
     def _refusal_reason(self, step: _Step) -> str | None:
         if step.damage or not step.has_energy_heading:
             return step.damage or f"{DAMAGED}: an energy that belongs to no step"
-        limit = int(self.tags.get("NELM", "60"))
+        limit = int(self.header.tags.get("NELM", "60"))
         if step.iterations >= limit > 1:
             return f"{UNCONVERGED}: all {limit} iterations allowed were used"
         if step.forces is None:
@@ -274,25 +219,6 @@ class _Run:
             self.refused.append(Refusal(self.current.damage or TRUNCATED, self.step))
         elif not self.frames and not self.refused:
             self.refused.append(Refusal("the run has no ionic step"))
-
-    def _settings(self) -> dict[str, Any]:
-        return dft_settings(self.tags, potentials=self.species, kpoints=self.kpoints)
-
-
-def _counts(text: str, total: int | None, n_potentials: int) -> list[int]:
-    """Split the numbers of ions by type, which run into one another above 999."""
-    fields = [int(field) for field in text.split()]
-    if total in {None, sum(fields)} and len(fields) <= n_potentials:
-        return fields
-    for width in range(4, 8):
-        padded = text.rjust(-(-len(text) // width) * width)
-        chunks = [padded[k : k + width].strip() for k in range(0, len(padded), width)]
-        counts = [int(chunk) for chunk in chunks if chunk.isdigit()]
-        if sum(counts) == total and len(counts) in {n_potentials, n_potentials // 2}:
-            return counts
-    raise ValueError(
-        f"the numbers of ions by type, {text.split()}, do not sum to the {total} ions of the run"
-    )
 
 
 def _stress(kbar: list[float]) -> FloatArray:
