@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.data.frames import get_labels
-from flatforce.data.readers.espresso import BOHR
+from flatforce.data.readers.espresso_geometry import BOHR
 from flatforce.data.readers.espresso_settings import RYDBERG
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from flatforce.data.curation.run import curate
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.data.import_result import Import
 from flatforce.data.importing import import_frames
-from flatforce.data.splits import COPY_TOLERANCE, hold_out
+from flatforce.data.leakage import COPY_TOLERANCE
+from flatforce.data.splits import hold_out
 from flatforce.models.training.splits import split_validation
 from flatforce.structures.sheet import slab_virial_stress
 

@@ -10,17 +10,14 @@ import numpy as np
 
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
-from flatforce.data.curation.duplicates import find_near_duplicates
 from flatforce.data.frames import ISOLATED, config_type
+from flatforce.data.leakage import merge_copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ase import Atoms
-
-COPY_TOLERANCE = 1e-3
-"""Å. Frames whose shortest distances agree within it are copies: files of one calculation agree to 1e-5."""
 
 MIN_FRAMES = 3
 """Smallest number of frames of a config type from which at least one is held out."""
@@ -122,65 +119,6 @@ def group_by_trajectory(
         is_split = len(members) > max_length and TRAJECTORY not in frames[members[0]].info
         groups += [[index] for index in members] if is_split else [members]
     return merge_copies(frames, groups)
-
-
-def merge_copies(frames: Sequence[Atoms], groups: Sequence[list[int]]) -> list[list[int]]:
-    """Unite groups that hold the same structure, whatever its orientation, its origin and the order of its atoms.
-
-    Parameters
-    ----------
-    frames
-        All frames.
-    groups
-        Indices of each group.
-
-    Returns
-    -------
-    Indices of each group, in the order of its first frame.
-    """
-    members = [index for group in groups for index in group]
-    copies = find_near_duplicates([frames[index] for index in members], tolerance=COPY_TOLERANCE)
-    if not copies:
-        return list(groups)
-    group_of = {index: k for k, group in enumerate(groups) for index in group}
-    root = list(range(len(groups)))
-    for copy, original in copies.items():
-        first, second = (_root(root, group_of[members[k]]) for k in (copy, original))
-        root[max(first, second)] = min(first, second)
-    united: dict[int, list[int]] = {}
-    for k, group in enumerate(groups):
-        united.setdefault(_root(root, k), []).extend(group)
-    return list(united.values())
-
-
-def _root(root: Sequence[int], group: int) -> int:
-    while root[group] != group:
-        group = root[group]
-    return group
-
-
-def copy_warnings(train: Sequence[Atoms], test: Sequence[Atoms]) -> list[str]:
-    """Warn of test frames that are in the training set too, as they are or with their atoms in another order.
-
-    Parameters
-    ----------
-    train
-        Frames of the training set.
-    test
-        Frames of the test set.
-
-    Returns
-    -------
-    The warning; empty if there is none.
-    """
-    copies = find_near_duplicates([*train, *test], tolerance=COPY_TOLERANCE)
-    count = sum(copy >= len(train) > original for copy, original in copies.items())
-    if count == 0:
-        return []
-    subject = f"{count} of {len(test)} test frames are copies of training frames"
-    return [
-        f"{subject}, so that their errors are no test errors: remove them, or let test_fraction choose the test set"
-    ]
 
 
 def group_correlated_frames(frames: Sequence[Atoms], *, other_subset: Iterable[Atoms]) -> list[list[int]]:

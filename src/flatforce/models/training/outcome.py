@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flatforce.core.outcome import Outcome
 from flatforce.data.audit.energies import energy_warnings
-from flatforce.data.splits import copy_warnings, split_trajectory_warnings
+from flatforce.data.leakage import copy_warnings
+from flatforce.data.splits import split_trajectory_warnings
 from flatforce.models.errors import ALIGNED_UNITS, ERROR_UNITS
 from flatforce.models.training.epochs import BEST_EPOCH
 from flatforce.models.training.reference_energies import reference_energy_warnings

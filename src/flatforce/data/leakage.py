@@ -1,0 +1,74 @@
+"""Copies of a frame in several subsets of a split, which turn a test set into a training set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flatforce.data.curation.duplicates import find_near_duplicates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+COPY_TOLERANCE = 1e-3
+"""Å. Frames whose shortest distances agree within it are copies: files of one calculation agree to 1e-5."""
+
+
+def merge_copies(frames: Sequence[Atoms], groups: Sequence[list[int]]) -> list[list[int]]:
+    """Unite groups that hold the same structure, whatever its orientation, its origin and the order of its atoms.
+
+    Parameters
+    ----------
+    frames
+        All frames.
+    groups
+        Indices of each group.
+
+    Returns
+    -------
+    Indices of each group, in the order of its first frame.
+    """
+    members = [index for group in groups for index in group]
+    copies = find_near_duplicates([frames[index] for index in members], tolerance=COPY_TOLERANCE)
+    if not copies:
+        return list(groups)
+    group_of = {index: k for k, group in enumerate(groups) for index in group}
+    root = list(range(len(groups)))
+    for copy, original in copies.items():
+        first, second = (_root(root, group_of[members[k]]) for k in (copy, original))
+        root[max(first, second)] = min(first, second)
+    united: dict[int, list[int]] = {}
+    for k, group in enumerate(groups):
+        united.setdefault(_root(root, k), []).extend(group)
+    return list(united.values())
+
+
+def _root(root: Sequence[int], group: int) -> int:
+    while root[group] != group:
+        group = root[group]
+    return group
+
+
+def copy_warnings(train: Sequence[Atoms], test: Sequence[Atoms]) -> list[str]:
+    """Warn of test frames that are in the training set too, as they are or with their atoms in another order.
+
+    Parameters
+    ----------
+    train
+        Frames of the training set.
+    test
+        Frames of the test set.
+
+    Returns
+    -------
+    The warning; empty if there is none.
+    """
+    copies = find_near_duplicates([*train, *test], tolerance=COPY_TOLERANCE)
+    count = sum(copy >= len(train) > original for copy, original in copies.items())
+    if count == 0:
+        return []
+    subject = f"{count} of {len(test)} test frames are copies of training frames"
+    return [
+        f"{subject}, so that their errors are no test errors: remove them, or let test_fraction choose the test set"
+    ]
