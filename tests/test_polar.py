@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 
 from flatforce.core.arrays import FloatArray
@@ -16,6 +17,7 @@ from flatforce.properties.phonons.config import PhononConfig, PolarConfig
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.properties.phonons.force_constants.polar import COULOMB, born_charges, polar_term
 from flatforce.properties.phonons.pristine import _polar_bands, pristine_phonons
+from flatforce.properties.phonons.result import write_phonopy_files
 from springs import springs
 
 BORN = [np.diag([-1.2, -1.2, -0.2]), np.diag([0.6, 0.6, 0.1]), np.diag([0.6, 0.6, 0.1])]
@@ -111,6 +113,15 @@ def test_pristine_bands_include_the_dipole_term(potential: Potential, unit: Atom
     np.testing.assert_allclose(bands[1][0], bands[0][0], atol=1e-4)  # Γ
     change = bands[1] ** 2 - bands[0] ** 2
     assert change[1:5].max() > 1e-3
+
+
+def test_band_yaml_holds_the_bands_of_the_arrays(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
+    settings = PhononConfig(supercell=(4, 4), mesh=4, points_per_segment=11, polar=config())
+    phonons = pristine_phonons(potential, unit, settings, scratch=tmp_path)
+    write_phonopy_files(phonons, tmp_path / "out")
+    content = yaml.safe_load((tmp_path / "out" / "band.yaml").read_text())
+    written = np.array([[band["frequency"] for band in point["band"]] for point in content["phonon"]])
+    np.testing.assert_allclose(written, phonons.bands, atol=1e-8)
 
 
 def test_charges_that_cannot_be_are_refused() -> None:

@@ -120,6 +120,8 @@ def _compute_spectra(
     bands = np.concatenate(band.frequencies)
     if config.polar is not None:
         bands = _polar_bands(phonon, np.concatenate(path.segments(config.points_per_segment)), config.polar)
+        for segment, polar in zip(band.frequencies, np.split(bands, len(band.frequencies)), strict=True):
+            segment[:] = polar  # so that band.yaml holds the dipole term too
     distance = np.concatenate(band.distances)
     ticks = np.array([0.0, *(segment[-1] for segment in band.distances)])
     mesh = phonon.run_mesh(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -221,10 +223,18 @@ def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:
         folder / "force_constants.hdf5",
         lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),
     )
-    phonon.write_yaml_band_structure(filename=folder / "band.yaml")
-    phonon.write_total_dos(filename=folder / "total_dos.dat")
-    phonon.write_projected_dos(filename=folder / "projected_dos.dat")
-    phonon.write_yaml_thermal_properties(filename=folder / "thermal_properties.yaml")
+    writers: dict[str, Callable[..., None]] = {
+        "band.yaml": phonon.write_yaml_band_structure,
+        "total_dos.dat": phonon.write_total_dos,
+        "projected_dos.dat": phonon.write_projected_dos,
+        "thermal_properties.yaml": phonon.write_yaml_thermal_properties,
+    }
+    for name, write in writers.items():
+        write_atomically(folder / name, partial(_write, write))
+
+
+def _write(write: Callable[..., None], path: Path) -> None:
+    write(filename=path)
 
 
 def _save_settings(phonon: Phonopy, path: Path) -> None:
