@@ -10,7 +10,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from flatforce.core.errors import ModelError
+from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.models import Potential, load
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.isolated.build import PLAUSIBLE
@@ -210,3 +210,14 @@ def test_broken_model_file(tmp_path: Path) -> None:
     (tmp_path / "x.model").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="no MACE model"):
         load(str(tmp_path / "x.model"))
+
+
+@pytest.mark.parametrize(
+    "name", ["os:system?command=touch%20MARKER", "subprocess:Popen?args=touch", "os:nothing"]
+)
+def test_only_calculators_are_created(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name in a file of somebody else calls no function."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FlatforceError, match=r"not an ASE calculator|no calculator|could not be created"):
+        load(f"ase:{name.replace('MARKER', str(tmp_path / 'marker'))}")
+    assert not list(tmp_path.iterdir())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.calculators.calculator import PropertyNotImplementedError
 
-from flatforce.core.errors import ConfigError, MissingDependencyError
+from flatforce.core.calculators import import_calculator
+from flatforce.core.errors import MissingDependencyError
 from flatforce.data.frames import Labels
 from flatforce.data.stress_labels import calculated_stress
 from flatforce.reference.config import EspressoSettings, GpawSettings, VaspSettings
@@ -94,17 +94,7 @@ def _free_energy(frame: Atoms) -> float:
 def _create_calculator(atoms: Atoms, settings: GpawSettings | AseSettings, *, log: str) -> BaseCalculator:
     if isinstance(settings, GpawSettings):
         return _create_gpaw(atoms, settings, log=log)
-    module, _, name = settings.calculator.partition(":")
-    try:
-        factory = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(
-            f"There is no calculator {settings.calculator}.",
-            why=str(error),
-            fix="set calculator: package.module:Class",
-        ) from error
-    calculator: BaseCalculator = factory(**settings.parameters)
-    return calculator
+    return import_calculator(settings.calculator)(**settings.parameters)
 
 
 def _create_gpaw(atoms: Atoms, settings: GpawSettings, *, log: str) -> BaseCalculator:

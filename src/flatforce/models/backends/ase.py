@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import numpy as np
 from ase.data import chemical_symbols
 
+from flatforce.core.calculators import import_calculator
 from flatforce.core.errors import ModelError
 from flatforce.data.stress_labels import calculated_stress
 from flatforce.models.protocols import RawPrediction
@@ -49,13 +49,12 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
     """
     del device, dtype
     class_path, _, query = name.partition("?")
-    module, _, attribute = class_path.partition(":")
     arguments: dict[str, Any] = {key: _literal(value) for key, value in parse_qsl(query)}
     local = "cutoff" in arguments
     cutoff = float(arguments.pop("cutoff", DEFAULT_CUTOFF))
     elements = arguments.pop("elements", None)
     try:
-        calculator = getattr(import_module(module), attribute)(**arguments)
+        calculator = import_calculator(class_path)(**arguments)
     except Exception as error:
         raise ModelError(
             f"The calculator {class_path} could not be created.",

@@ -156,9 +156,10 @@ def check_structure(name: str) -> None:
 
 def _check_calculator(name: str) -> None:
     """Import a calculator as the process does that labels a frame: it also finds modules of the current folder."""
-    module, _, attribute = name.partition(":")
-    program = "import importlib, sys; getattr(importlib.import_module(sys.argv[1]), sys.argv[2])"
-    command = [sys.executable, "-c", program, module, attribute]
+    program = (
+        "import sys; from flatforce.core.calculators import import_calculator; import_calculator(sys.argv[1])"
+    )
+    command = [sys.executable, "-c", program, name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(
