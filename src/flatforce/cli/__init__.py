@@ -23,11 +23,13 @@ from flatforce.cli import (
     structure,
     study,
 )
+from flatforce.cli.last_resort import Commands, stop_on_signals
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
     name="flatforce",
     help="From DFT frames of a 2D material to a force field, and to the physics of its defects and alloys.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -75,10 +77,8 @@ def main() -> None:
     """Run the command; misuse ends with status 2 and one message, never with a traceback."""
     os.environ.setdefault("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     try:
-        app()
+        with stop_on_signals():
+            app()
     except FlatforceError as error:
         print(f"flatforce: {error}", file=sys.stderr)  # noqa: T201  # the one place that prints an error
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("flatforce: interrupted; run the same command again to resume", file=sys.stderr)  # noqa: T201  # as above
-        sys.exit(130)
