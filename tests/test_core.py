@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import PositiveInt
 
-from flatforce.core.config import Config
+from flatforce.core.config import Config, read_yaml
 from flatforce.core.errors import ConfigError, GeometryError, ResultError
 from flatforce.core.files import write_atomically
 from flatforce.core.identity import Identity, claim
@@ -96,3 +97,38 @@ def test_result_is_strict_json(tmp_path: Path) -> None:
 
     content = json.loads((tmp_path / "result.json").read_text(), parse_constant=refuse)
     assert content["metrics"] == {"a": None, "b": 1.0}
+
+
+class Numbers(Config):
+    epochs: PositiveInt = 1
+    rate: float | None = None
+    seed: int = 0
+    enabled: bool = False
+    either: bool | int = 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs: 1\nepochs: 2\n", "`epochs` stands twice"),
+        ("epochs: true\n", "is a number, not"),
+        ("rate: false\n", "is a number, not"),
+        ("seed: -1\n", "seed is an integer from"),
+        ("seed: 99999999999999999999\n", "seed is an integer from"),
+        ("rate: " + "[" * 3000 + "]" * 3000 + "\n", "nested too deeply"),
+    ],
+)
+def test_settings_that_yaml_or_python_would_accept(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        Numbers.from_yaml(path)
+
+
+def test_settings_of_the_right_kind_pass(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("base: &base {epochs: 3}\n")
+    assert read_yaml(path) == {"base": {"epochs": 3}}
+    path.write_text("enabled: true\neither: true\nseed: 4294967295\nrate: 1\n")
+    numbers = Numbers.from_yaml(path)
+    assert (numbers.enabled, numbers.either, numbers.seed, numbers.rate) == (True, True, 2**32 - 1, 1.0)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from flatforce.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_SEED: Final = 2**32
+"""Seeds of numpy and torch are smaller."""
 
 MAX_SHOWN: Final = 80
 """Characters of a wrong value that a message shows."""
@@ -23,6 +27,19 @@ class Config(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_values(cls, values: Any) -> Any:
+        """Refuse true and false where a number is meant, and seeds that random generators refuse."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(str(name))
+            kinds = set() if field is None else _value_types(field.annotation)
+            if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+                raise ValueError(f"{name} is a number, not {str(value).lower()}")
+            if str(name).endswith("seed") and isinstance(value, int) and not 0 <= value < MAX_SEED:
+                raise ValueError(f"{name} is an integer from 0 to {MAX_SEED - 1}, not {value}")
+        return values
 
     @classmethod
     def parse(cls, values: dict[str, Any], *, source: str = "settings") -> Self:
@@ -76,6 +93,39 @@ class Config(BaseModel):
         return cls.parse(read_yaml(path), source=str(path))
 
 
+class UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader of YAML that refuses a key which stands twice in one mapping, of which PyYAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping.
+
+        Parameters
+        ----------
+        node
+            Its node.
+        deep
+            Whether its values are built at once.
+
+        Returns
+        -------
+        The mapping of keys to values, in the order of the file.
+
+        Raises
+        ------
+        ConstructorError
+            If a key stands twice.
+        """
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key `{key.value}` stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 ConfigT = TypeVar("ConfigT", bound=Config)
 
 
@@ -102,7 +152,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
             fix="check its path; flatforce settings lists all settings",
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeyLoader)  # noqa: S506  # a safe loader
+    except RecursionError as error:
+        raise ConfigError(
+            f"{path} is nested too deeply.", fix="write the settings as flatforce settings prints them"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path} is not valid YAML.",
@@ -118,6 +172,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
             fix="write one setting a line: `key: value`",
         )
     return content
+
+
+def _value_types(annotation: Any) -> set[Any]:
+    """Collect the types that a field takes, inside unions and `Annotated` too, but not those inside containers."""
+    origin = get_origin(annotation)
+    if origin in {Union, UnionType, Annotated}:
+        arguments = get_args(annotation)
+        return set().union(*map(_value_types, arguments[:1] if origin is Annotated else arguments))
+    return {annotation} if isinstance(annotation, type) else set()
 
 
 def _describe(problem: Any, root: type[BaseModel]) -> str:
