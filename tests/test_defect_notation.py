@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -199,6 +199,19 @@ def test_what_changes_nothing_or_may_be_an_interstitial_is_not_built(wse2: Atoms
     with pytest.raises(GeometryError, match=r"changes nothing|no chemical element|two readings"):
         canonical_name(notation, species={"W", "Se"})
     assert build_defect(wse2, (3, 3), "I@Se").atoms.get_chemical_formula() == "ISe17W9"
+
+
+@pytest.mark.parametrize("supercell", [(0, 4), (4, -1), (4,), (4, 4, 1), "44", 4, (4.5, 4), ("4", "4")])
+def test_a_supercell_is_two_positive_numbers(wse2: Atoms, supercell: Any) -> None:
+    with pytest.raises(GeometryError, match="impossible"):
+        build_defect(wse2, supercell, "v_Se")
+
+
+def test_a_defect_cell_describes_itself_in_one_line(wse2: Atoms) -> None:
+    text = repr(build_defect(wse2, (3, 3), "v_Se:top"))
+    assert text.startswith("<DefectCell v_Se:top: Se vacancy at site #")
+    assert "Se17W9, 26 atoms" in text
+    assert "\n" not in text
 
 
 def test_vanadium_is_spelled_out_where_a_defect_is_described(wse2: Atoms) -> None:

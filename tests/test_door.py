@@ -170,6 +170,24 @@ def test_sizes_are_checked_like_a_supercell(sheet: Atoms) -> None:
         ff.defect_phonons(MODEL, sheet, "v_Se", sizes=[0, 4])
 
 
+def test_one_frame_is_frames_and_nothing_else_is(tmp_path: Path) -> None:
+    frames = ff.read("wse2-pbe")[:2]
+    one, both = (ff.evaluate(MODEL, given).metrics["force_mae"] for given in (frames[0], frames))
+    assert one != pytest.approx(both)
+    mistakes: list[Any] = [[], [None], ["a.extxyz", "b.extxyz"]]
+    for mistake in mistakes:
+        with pytest.raises(ConfigError):
+            ff.evaluate(MODEL, mistake)
+    with pytest.raises(FlatforceError, match="no REF_energy"):
+        ff.evaluate(MODEL, [ff.monolayer("WSe2")], folder=tmp_path / "e")
+    assert ff.evaluate(MODEL, frames, folder=tmp_path / "e").metrics["force_mae"] == pytest.approx(both)
+
+
+def test_dilute_is_true_or_false(sheet: Atoms) -> None:
+    with pytest.raises(ConfigError, match="neither True nor False"):
+        ff.defect_phonons(MODEL, sheet, "v_Se", supercell=(4, 4), dilute="yes")  # type: ignore[arg-type]  # the mistake
+
+
 def test_what_is_no_force_field_is_named(sheet: Atoms, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="EMT is no force field") as error:
         ff.relax(EMT(), sheet)  # type: ignore[arg-type]  # the mistake

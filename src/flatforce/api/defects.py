@@ -161,8 +161,12 @@ def _embed_config(embed: int | dict[str, Any] | None, *, needed: bool) -> EmbedC
     return parse(EmbedConfig, values, function="defect_phonons")
 
 
-def _dilute_config(dilute: bool | dict[str, Any]) -> DiluteConfig | None:
-    if dilute is False:
+def _dilute_config(dilute: bool | dict[str, Any] | None) -> DiluteConfig | None:
+    if not isinstance(dilute, bool | dict | None):
+        raise ConfigError(
+            f"dilute={dilute!r} is neither True nor False.",
+            fix="write dilute=True, or the settings of the limit: dilute={...}",
+        )
+    if dilute is None or dilute is False:
         return None
-    values = dilute if isinstance(dilute, dict) else {}
-    return parse(DiluteConfig, values, function="defect_phonons")
+    return parse(DiluteConfig, dilute if isinstance(dilute, dict) else {}, function="defect_phonons")

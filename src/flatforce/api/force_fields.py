@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.active.config import LearnConfig
 from flatforce.api.arguments import folder_of, parse, session_of, takes_settings
+from flatforce.core.errors import ConfigError
 from flatforce.models.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -94,9 +95,16 @@ def train(
 
 def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -> list[str]:
     """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
+    from ase import Atoms
+
     if isinstance(frames, str | Path):
         return [str(frames)]
-    listed = list(frames)
+    listed = [frames] if isinstance(frames, Atoms) else list(frames)
+    if not all(isinstance(frame, str | Path | Atoms) for frame in listed):
+        raise ConfigError(
+            "What is given as frames holds something else.",
+            fix='give ff.read("calculations/"), a list of ase.Atoms, or the name of a file',
+        )
     if all(isinstance(name, str | Path) for name in listed):
         return [str(name) for name in listed]
     from flatforce.core.errors import ResultError
@@ -105,7 +113,8 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -
 
     path, written = folder / "frames.extxyz", folder / "frames.new.extxyz"
     write_frames(written, listed)
-    if path.is_file() and hash_file(path) != hash_file(written):
+    begun = any(entry not in {path, written} for entry in folder.iterdir())
+    if begun and path.is_file() and hash_file(path) != hash_file(written):
         written.unlink()
         raise ResultError(
             f"{folder} holds a result of other frames.", fix="give another folder, or delete that one"
@@ -147,6 +156,11 @@ def evaluate(
     -------
     The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m.
 
+    Raises
+    ------
+    ConfigError
+        If no frames are given, or several files of them.
+
     Examples
     --------
     >>> import flatforce as ff
@@ -158,8 +172,13 @@ def evaluate(
     from flatforce.studies.evaluation import EvaluateStage
 
     target = folder_of(folder, "evaluate")
-    (name,) = _files(frames, target)
-    stage = EvaluateStage(name, None if split is None else Path(split), energy_only)
+    names = _files(frames, target)
+    if len(names) != 1:
+        raise ConfigError(
+            f"{len(names)} files of frames are given to evaluate().",
+            fix="give one file, or the frames themselves: ff.read([...])",
+        )
+    stage = EvaluateStage(names[0], None if split is None else Path(split), energy_only)
     stage.run(session_of(model, device=device, progress=progress), target)
     return cast("EvaluationResult", open_result(target))
 

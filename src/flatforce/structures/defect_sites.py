@@ -74,15 +74,19 @@ def pristine_supercell(primitive: Atoms, repeats: tuple[int, int]) -> Atoms:
         If the structure is no sheet along axis 2, or a repeat is not positive.
     """
     check_sheet(primitive)
-    if min(repeats) < 1:
+    if len(np.shape(repeats)) != 1 or len(repeats) != 2 or not all(_is_positive(n) for n in repeats):
         raise GeometryError(
-            f"A supercell of {repeats[0]} × {repeats[1]} is impossible.",
-            fix="give two positive numbers: -s 6 6",
+            f"A supercell of {repeats!r} primitive cells is impossible.",
+            fix="give two positive numbers: supercell=(6, 6), or -s 6 6 on the command line",
         )
     pristine = primitive.repeat((*repeats, 1))
     pristine.calc = None
     pristine.set_constraint()
     return pristine
+
+
+def _is_positive(number: object) -> bool:
+    return isinstance(number, int | np.integer) and bool(number > 0)
 
 
 def distinct_sites(atoms: Atoms) -> list[Site]:

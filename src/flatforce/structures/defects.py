@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DefectCell:
     """A supercell with a defect, and the pristine supercell with matched sites."""
 
@@ -41,6 +41,11 @@ class DefectCell:
     """Canonical notation of the defect."""
     sites: tuple[int, ...] = ()
     """(n_parts,) site in `pristine` of each part of the defect."""
+
+    def __repr__(self) -> str:
+        """Describe the defect and its supercell in one line."""
+        formula = self.atoms.get_chemical_formula()
+        return f"<DefectCell {self.name}: {self.description}; {formula}, {len(self.atoms)} atoms>"
 
     @property
     def vacant(self) -> IntArray:
