@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from flatforce.cli import app
 from flatforce.cli.settings import SETTINGS, template
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "flatforce"
+MODULES = sorted(PACKAGE.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 FORBIDDEN = {
@@ -29,7 +32,7 @@ FORBIDDEN = {
     r"(?<!config_)\btype_weights\b": "config_type_weights",
     r"\be_cut:|--e-cut\b": "min_energy_step (say once that the literature writes e_cut)",
     r"\bshares?:|--share\b|\bshare_[A-Z]|\bshares? of the sites\b": "concentration, concentrations",
-    r"\bquasirandom:|\bquasirandom (sheet|structure)s?(?<!special quasirandom structure)": "sqs, special quasirandom structure",
+    r"\bquasirandom:|(?<!special )\bquasirandom (sheet|structure)s?": "sqs, special quasirandom structure",
     r"\b(raw|left)_(\w+|…)": "*_residual_before, *_residual_after",
     r"\bforce_at_rest\b": "residual_force",
     r"\brim_\w+": "n_check_rows, truncation_error",
@@ -108,6 +111,22 @@ def test_help(words: str, text: str) -> None:
 )
 def test_forbidden_words_are_noticed(text: str) -> None:
     assert violations(text)
+
+
+def messages(path: Path) -> list[str]:
+    """Texts of a module that are no docstrings: messages, headings, captions, names of metrics and keys."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_messages_captions_and_metrics(path: Path) -> None:
+    assert [found for text in messages(path) for found in violations(text)] == []
 
 
 def test_words_of_the_field_pass() -> None:

@@ -48,9 +48,9 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
     if not chosen:
         raise DataError(
             f"None of the {'materials' if whole else 'frames'} of {source} was held out by {split}.",
-            why="frames of each material were learnt: it was trained without hold_out: material"
+            why="each material has frames in the training set: the training has no hold_out: material"
             if whole
             else "",
-            fix="judge all of them: leave out --split, or set held_out: false in the study",
+            fix="evaluate all of them: leave out --split, or set held_out: false in the study",
         )
     return chosen
