@@ -100,6 +100,13 @@ def correlated_frames(
     return errors, uncertainty
 
 
+def test_two_frames_that_agree_know_little() -> None:
+    errors, uncertainty = [np.linspace(0.01, 1, 26)] * 2, [np.ones(26)] * 2
+    calibration = calibrate(np.concatenate(errors), np.concatenate(uncertainty))
+    tolerance = coverage_tolerance(calibration, errors, uncertainty)
+    assert tolerance[LEVELS.index(0.68)] == pytest.approx(12.7 * np.sqrt(0.68 * 0.32 / 52), rel=0.01)
+
+
 def test_the_number_of_frames_determines_the_coverage_tolerance() -> None:
     """The tolerance of a small calibration set is the scatter of the coverage over many such sets."""
     rng, level = np.random.default_rng(0), LEVELS.index(0.68)

@@ -172,7 +172,8 @@ def coverage_tolerance(
     Returns
     -------
     (L,) half width of the 95 % confidence interval of the coverage at each level, by its scatter over frames (Liang and Zeger,
-    Biometrika 73, 13, 1986) and Student's t; NaN for a single frame or trajectory.
+    Biometrika 73, 13, 1986) and Student's t; NaN for a single frame or trajectory. The scatter counts as at least that of
+    independent atoms, since two frames may agree by chance.
     """
     n = len(errors)
     if n < 2:
@@ -182,4 +183,7 @@ def coverage_tolerance(
     )
     weights = np.array([len(atoms) for atoms in errors], dtype=float)[:, None]
     deviations = weights * (coverages - (weights * coverages).sum(axis=0) / weights.sum()) / weights.sum()
-    return np.asarray(stdtrit(n - 1, 0.975) * np.sqrt(n / (n - 1) * (deviations**2).sum(axis=0)))
+    scatter = n / (n - 1) * (deviations**2).sum(axis=0)
+    levels = np.asarray(calibration.levels)
+    independent = levels * (1 - levels) / weights.sum()
+    return np.asarray(stdtrit(n - 1, 0.975) * np.sqrt(np.maximum(scatter, independent)))
