@@ -17,6 +17,12 @@ from flatforce.data.splits import hold_out, split_trajectory_warnings
 from flatforce.models.training.splits import split_validation
 
 
+def test_an_at_sign_in_a_file_name_is_no_index(tmp_path: Path, frames: list[Atoms]) -> None:
+    path = tmp_path / "Mo@W.extxyz"
+    write_frames(path, frames[:3])
+    assert len(read_frames(path)) == 3
+
+
 def test_round_trip(frames: list[Atoms], tmp_path: Path) -> None:
     write_frames(tmp_path / "a.extxyz", frames[:3])
     for original, copy in zip(frames[:3], read_labelled(tmp_path / "a.extxyz"), strict=True):

@@ -37,12 +37,12 @@ def read_frames(path: Path) -> list[Atoms]:
     if not path.is_file():
         raise DataError(f"There is no file {path}.", fix="check the path of the frames")
     try:
-        content = read(path, index=":")
+        content = read(path, index=":", do_not_split_by_at_sign=True)  # Mo@W.extxyz is a name
     except Exception as error:
         raise DataError(
             f"{path} could not be read.",
             why=f"{type(error).__name__}: {error}",
-            fix="the file may be truncated: copy it again, or remove the damaged frame",
+            fix="check that it is a file of structures that ASE reads, that you may read it, and that it is whole",
         ) from error
     frames = content if isinstance(content, list) else [content]
     if not frames:

@@ -175,7 +175,7 @@ def _build_parent(alloy: AlloyConfig) -> Atoms:
         path = Path(alloy.file)
         if not path.is_file():
             raise DataError(f"There is no file {path}.", fix="set file of the alloy to an existing file")
-        atoms = read(path)
+        atoms = read(path, do_not_split_by_at_sign=True)
         check_sheet(atoms)
         sheet = as_slab(atoms, gap=max(HEIGHT - thickness(atoms), 8.0))
         sheet.info, sheet.calc = {}, None

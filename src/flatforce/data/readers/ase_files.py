@@ -107,7 +107,8 @@ def _read(path: Path, file_format: str | None, settings: dict[str, Any]) -> File
     refused: list[Refusal] = []
     step = 0
     try:
-        for step, atoms in enumerate(iread(path, index=":", format=file_format)):
+        images = iread(path, index=":", format=file_format, do_not_split_by_at_sign=True)
+        for step, atoms in enumerate(images):
             frame, reason = _frame(atoms, step, settings)
             if frame is None:
                 refused.append(Refusal(reason, step))
