@@ -86,7 +86,7 @@ def get_labels(frame: Atoms, *, need_forces: bool = True) -> Labels:
         raise DataError(
             f"{name} has no {' and no '.join(missing)}.",
             why=f"its keys are {', '.join(sorted([*frame.info, *frame.arrays]))}",
-            fix=f"label it with `flatforce label`, or rename its keys to {ENERGY} and {FORCES}",
+            fix="read files of any code with `flatforce data import FILE -o frames.extxyz`, or compute labels with `flatforce label`",
         )
     energy = float(frame.info[ENERGY])
     forces = np.asarray(frame.arrays[FORCES], dtype=float) if FORCES in frame.arrays else None
