@@ -183,7 +183,7 @@ def test_every_formula_is_in_every_subset() -> None:
 
 
 def test_too_few_materials_are_refused() -> None:
-    with pytest.raises(DataError, match="2 materials for 3 subsets"):
+    with pytest.raises(DataError, match="2 materials and 2 frames for 3 subsets"):
         split_by_material([sheet("W"), sheet("Mo")], SplitConfig())
 
 

@@ -47,8 +47,13 @@ def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
     metrics = json.loads((tmp_path / "some.curation" / "result.json").read_text())["metrics"]
     assert metrics["n_frames"] == 9  # first, middle, last of each run
     command = run(tmp_path, "split", "all.extxyz", "-o", "split.json")
-    assert command.returncode == 2  # one material cannot be in three subsets
-    assert "1 materials for 3 subsets" in command.stderr
+    assert command.returncode == 0, command.stderr
+    assert "each trajectory is in one of them instead" in command.stderr  # one material for three subsets
+    split = json.loads((tmp_path / "split.json").read_text())
+    assert sorted(len(hashes) for hashes in split["subsets"].values()) == [4, 4, 4]
+    command = run(tmp_path, "split", "all.extxyz", "-o", "other.json", "--leave-out", "Te")
+    assert command.returncode == 2
+    assert "1 materials" in command.stderr
     command = run(tmp_path, "stats", "all.extxyz", "-o", "stats", "--no-map")
     assert command.returncode == 0, command.stderr
     assert (tmp_path / "stats" / "report" / "figures" / "periodic-table.png").is_file()

@@ -132,7 +132,7 @@ def split(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed of the assignment.")] = None,
 ) -> None:
-    """Split frames by material into training, validation and test set, without near-duplicates across subsets."""
+    """Split frames by material, or else by trajectory or frame, into training, validation and test set, without near-duplicates across subsets."""
     import json
 
     from flatforce.core.files import write_text
@@ -146,7 +146,12 @@ def split(
     content = split_by_material(read_labelled(dataset_path(frames)), settings)
     write_text(output, json.dumps(content, indent=1) + "\n")
     counts = {name: float(len(hashes)) for name, hashes in content["subsets"].items()}
-    show(f"split {content['hash']}", counts, dict.fromkeys(counts, "frames"), output)
+    show(f"split {content['hash']} by {content['by']}", counts, dict.fromkeys(counts, "frames"), output)
+    if content["by"] != "material":
+        warning = (
+            f"there are too few materials for the subsets: each {content['by']} is in one of them instead"
+        )
+        finish(converged=True, warnings=[warning])
 
 
 @app.command()

@@ -15,7 +15,9 @@ COPY_TOLERANCE = 1e-3
 """Å. Frames whose shortest distances agree within it are copies: files of one calculation agree to 1e-5."""
 
 
-def merge_copies(frames: Sequence[Atoms], groups: Sequence[list[int]]) -> list[list[int]]:
+def merge_copies(
+    frames: Sequence[Atoms], groups: Sequence[list[int]], *, tolerance: float = COPY_TOLERANCE
+) -> list[list[int]]:
     """Unite groups that hold the same structure, whatever its orientation, its origin and the order of its atoms.
 
     Parameters
@@ -24,13 +26,15 @@ def merge_copies(frames: Sequence[Atoms], groups: Sequence[list[int]]) -> list[l
         All frames.
     groups
         Indices of each group.
+    tolerance
+        Å, largest difference of the shortest distances of two copies.
 
     Returns
     -------
     Indices of each group, in the order of its first frame.
     """
     members = [index for group in groups for index in group]
-    copies = find_near_duplicates([frames[index] for index in members], tolerance=COPY_TOLERANCE)
+    copies = find_near_duplicates([frames[index] for index in members], tolerance=tolerance)
     if not copies:
         return list(groups)
     group_of = {index: k for k, group in enumerate(groups) for index in group}

@@ -1,4 +1,4 @@
-"""Splits of a dataset in which no material, and no near-duplicate, is in two subsets."""
+"""Splits of a dataset in which no material, or else no trajectory, and no near-duplicate is in two subsets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.data.config import SplitConfig
 from flatforce.data.curation.duplicates import find_near_duplicates
 from flatforce.data.frames import material_of
+from flatforce.data.leakage import merge_copies
+from flatforce.data.splits import find_trajectories
 from flatforce.data.stratification import assign_groups
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ MIN_MATERIALS = 3
 
 
 def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str, Any]:
-    """Split frames into subsets that share no material.
+    """Split frames into subsets that share no material, or no trajectory or copy where there are too few materials.
 
     Parameters
     ----------
@@ -34,40 +36,57 @@ def split_by_material(frames: Sequence[Atoms], config: SplitConfig) -> dict[str,
 
     Returns
     -------
-    `subsets`: name of each subset → sorted content hashes of its frames; `settings`; and `hash` of both.
+    `subsets`: name of each subset → sorted content hashes of its frames; `by`, what is in one subset as a whole: `material`,
+    `trajectory` or `frame`; `settings`; and `hash` of these.
 
     Raises
     ------
     DataError
-        If there are fewer materials than subsets, or all or none contain the element that is left out.
+        If there are fewer frames than subsets, or all or no materials contain the element that is left out.
     """
-    groups: dict[int, list[int]] = {}
-    for index, group in enumerate(material_groups(frames, tolerance=config.duplicates)):
-        groups.setdefault(group, []).append(index)
     names, fractions = _subsets(config)
-    if len(groups) < sum(fraction > 0 for fraction in fractions):
-        raise DataError(
-            f"There are {len(groups)} materials for {len(names)} subsets.",
-            why="all frames of a material belong to the same subset",
-            fix="add materials, or train with a split of frames within each config type (flatforce train)",
-        )
+    by, groups = _choose_groups(frames, config, sum(fraction > 0 for fraction in fractions))
     if config.leave_out is None:
-        assignment = assign_groups(
-            frames, list(groups.values()), fractions, stratify=config.stratify, seed=config.seed
-        )
+        assignment = assign_groups(frames, groups, fractions, stratify=config.stratify, seed=config.seed)
     else:
-        assignment = _leave_element_out(frames, list(groups.values()), config.leave_out)
+        assignment = _leave_element_out(frames, groups, config.leave_out)
     subsets = {
         name: sorted(
             hash_structure(frames[index])
-            for members, subset in zip(groups.values(), assignment, strict=True)
+            for members, subset in zip(groups, assignment, strict=True)
             if subset == k
             for index in members
         )
         for k, name in enumerate(names)
     }
-    content: dict[str, Any] = {"settings": config.model_dump(mode="json"), "subsets": subsets}
+    content: dict[str, Any] = {"settings": config.model_dump(mode="json"), "by": by, "subsets": subsets}
     return content | {"hash": hash_value(content)}
+
+
+def _choose_groups(
+    frames: Sequence[Atoms], config: SplitConfig, n_subsets: int
+) -> tuple[str, list[list[int]]]:
+    """Group frames by material; by trajectory if there are fewer materials than subsets, and else one by one."""
+    materials: dict[int, list[int]] = {}
+    for index, group in enumerate(material_groups(frames, tolerance=config.duplicates)):
+        materials.setdefault(group, []).append(index)
+    trajectories = find_trajectories(frames)
+    others = set(range(len(frames))).difference(*trajectories)
+    choices = {"material": list(materials.values())}
+    if config.leave_out is None:
+        choices["trajectory"] = (
+            [*trajectories, *([index] for index in sorted(others))] if trajectories else []
+        )
+        choices["frame"] = [[index] for index in range(len(frames))]
+    for by, groups in choices.items():
+        merged = groups if by == "material" else merge_copies(frames, groups, tolerance=config.duplicates)
+        if len(merged) >= n_subsets:
+            return by, merged
+    raise DataError(
+        f"There are {len(materials)} materials and {len(frames)} frames for {n_subsets} subsets.",
+        why="near-duplicates, and for leave_out all frames of a material, belong to the same subset",
+        fix="add frames, or ask for fewer subsets",
+    )
 
 
 def _subsets(config: SplitConfig) -> tuple[list[str], list[float]]:
