@@ -58,12 +58,11 @@ class Evaluation(Outcome):
     element_force_mae: dict[str, float]
     """Element → mean absolute error of the force components on its atoms, meV/Å."""
 
-    units = (
-        ERROR_UNITS
-        | ALIGNED_UNITS
-        | {f"train_{name}": unit for name, unit in (ERROR_UNITS | ALIGNED_UNITS).items()}
-        | {"n_frames": "", "n_train_frames": ""}
-    )
+    @property
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
+        """Unit of each metric."""
+        known = ERROR_UNITS | ALIGNED_UNITS | {"n_frames": "", "n_train_frames": ""}
+        return {name: known.get(name) or known.get(name.removeprefix("train_"), "") for name in self.metrics}
 
     @property
     def metrics(self) -> dict[str, float]:
