@@ -226,3 +226,31 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(DataError, match="first"):
         raise_together(errors[:1], subject="The study")
     raise_together([], subject="The study")
+
+
+def test_the_page_is_written_again_only_if_a_result_changed(
+    sheet: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flatforce.properties.relax_config import RelaxConfig
+    from flatforce.report import page
+    from flatforce.report.update import update_report
+    from flatforce.studies.relax import RelaxStage
+
+    written: list[Path] = []
+    original = page.write_report
+
+    def count(root: Path, target: Path) -> Path:
+        written.append(root)
+        return original(root, target)
+
+    monkeypatch.setattr("flatforce.report.page.write_report", count)
+    session = Session("ase:ase.calculators.lj:LennardJones?sigma=2.0&epsilon=0.1&rc=5.0")
+    root, target = tmp_path / "results", tmp_path / "results" / "report"
+    for number, expected in ((1, 1), (1, 1), (2, 2), (2, 2)):
+        config = RelaxConfig(relax_cell=False, max_steps=3, max_force=50.0 + number)
+        RelaxStage(sheet, config).run(session, root / f"relax-{number}")
+        assert update_report(root, target).is_file()
+        assert len(written) == expected
+    (target / "index.html").unlink()
+    assert update_report(root, target).is_file()
+    assert len(written) == 3

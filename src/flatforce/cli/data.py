@@ -163,12 +163,12 @@ def stats(
     ] = True,
 ) -> None:
     """Count elements and space groups, plot the distribution of labels, and write an HTML page."""
-    from flatforce.report.page import write_report
+    from flatforce.report.update import update_report
     from flatforce.studies.evaluation import StatisticsStage
 
     record = StatisticsStage(frames, mapped).run(new_session(), output)
     show("dataset", record["metrics"], record["units"], output)
-    typer.echo(f"page: {write_report(output, output / 'report').resolve()}")
+    typer.echo(f"page: {update_report(output, output / 'report').resolve()}")
 
 
 def _write(folder: Path, outcome: Outcome, settings: Config) -> None:

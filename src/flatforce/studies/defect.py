@@ -147,13 +147,13 @@ class DefectSeries:
         return errors
 
     def _check_embedding(self, session: Session, folder: Path) -> None:
-        from flatforce.properties.phonons.force_constants.embedding import check_embeddable
-
         config = self.embedding
         if config is None or (folder / embedded_name(config) / "result.json").is_file():
             return
         if structure_problems(session, self.structure):
             return  # reported with the supercells
+        from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+
         n, m = self.largest.supercell
         check_embeddable(session.potential, session.structure(self.structure), config, cells=n * m)
 

@@ -71,7 +71,7 @@ def run_study(
     -------
     Folder of each stage, relative → content of its `result.json`. The page is `report/index.html`.
     """
-    from flatforce.report.page import write_report
+    from flatforce.report.update import update_report
 
     raise_together(study_problems(config, folder, device=device), subject="The study")
     records: dict[str, dict[str, Any]] = {}
@@ -92,7 +92,7 @@ def run_study(
         series = DefectSeries(relaxed, notation, defect.supercells(), defect.embed, defect.dilute)
         found = series.run(session, folder / name)
         records |= {f"{name}/{size}": record for size, record in found.items()}
-    write_report(folder, folder / "report")
+    update_report(folder, folder / "report")
     return records
 
 
