@@ -28,7 +28,7 @@ def update_report(root: Path, target: Path) -> Path:
 
     Returns
     -------
-    Path of the HTML page.
+    Path of `index.html`, which may be opened without a network, newly written or as it was.
     """
     page = target / "index.html"
     hashes = {str(path.relative_to(root)): hash_file(path) for path in sorted(root.rglob("result.json"))}
