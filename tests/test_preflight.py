@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,19 @@ from ase.io import write
 
 from commands import run
 from flatforce.active.config import LearnConfig
-from flatforce.core.errors import ConfigError, FlatforceError
+from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.sweep_config import SweepConfig
 from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
+from flatforce.properties.relax_config import RelaxConfig
 from flatforce.reference.config import LabelConfig
 from flatforce.studies.config import StudyConfig
 from flatforce.studies.defect import DefectSeries
 from flatforce.studies.learn.checks import label_problems
 from flatforce.studies.learn.rounds import learn
 from flatforce.studies.preflight import study_problems
+from flatforce.studies.relax import RelaxStage
+from flatforce.studies.run import run_study
 from flatforce.studies.session import Session
 from flatforce.studies.strain import StrainSeriesRun
 from flatforce.studies.training_checks import sweep_problems, training_problems
@@ -251,3 +255,34 @@ def test_error_bars_are_checked_before_the_phonons(
     assert result.returncode == 2
     assert problem in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_result_folder_is_not_the_parent_of_others(tmp_path: Path, unit: Atoms) -> None:
+    relax = RelaxStage(unit, RelaxConfig(max_steps=1, relax_cell=False))
+    relax.run(Session(LENNARD_JONES), tmp_path)
+    before = sorted(tmp_path.iterdir())
+    runs: list[Callable[[], object]] = [
+        lambda: DefectSeries(unit, "v_Se", [DefectPhononConfig()]).run(Session(LENNARD_JONES), tmp_path),
+        lambda: StrainSeriesRun(unit, "v_Se", DefectPhononConfig(), (0.0, 0.01)).run(
+            Session(LENNARD_JONES), tmp_path
+        ),
+        lambda: learn(LearnConfig(initial=["wse2-pbe"], pool=["wse2-pbe"]), tmp_path),
+        lambda: run_study(StudyConfig.parse({"structure": SHEET, "model": LENNARD_JONES}), tmp_path),
+    ]
+    for start in runs:
+        with pytest.raises(ResultError, match="holds another result"):
+            start()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_embedding_of_another_cell_is_noticed_before_a_larger_cell_is_computed(
+    tmp_path: Path, unit: Atoms
+) -> None:
+    (tmp_path / "embedded_12x12").mkdir()
+    (tmp_path / "embedded_12x12" / "result.json").write_text("{}")
+    configs = [DefectPhononConfig(supercell=(n, n)) for n in (4, 7)]
+    series = DefectSeries(unit, "v_Se", configs, EmbedConfig(supercell=(12, 12)))
+    with pytest.raises(ResultError, match="holds another result") as error:
+        series.run(Session(LENNARD_JONES), tmp_path)
+    assert "7x7" in error.value.why
+    assert not (tmp_path / "4x4").exists()

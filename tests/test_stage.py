@@ -18,7 +18,7 @@ from flatforce.core.outcome import Outcome
 from flatforce.core.results import read_arrays
 from flatforce.studies.checks import collected, raise_together
 from flatforce.studies.session import Session
-from flatforce.studies.stage import Context, Source, Stage
+from flatforce.studies.stage import ComparisonStage, Context, Source, Stage
 
 
 class Inner(Config):
@@ -164,6 +164,39 @@ def test_excluded_settings_do_not_count() -> None:
     assert one.key == two.key
     assert "workers" not in one.settings
     assert one.key != Identity.of("sum", After(steps=1), {}).key
+
+
+@dataclass(frozen=True)
+class Comparison(ComparisonStage):
+    kind: ClassVar[str] = "sum"
+    needs_model: ClassVar[bool] = False
+
+    name: str
+    keys: dict[str, str]
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        return {**self.keys}
+
+    def settings(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def compute(self, context: Context) -> Sum:
+        del context
+        return Sum(float(len(self.keys)))
+
+
+def test_a_comparison_is_made_again_for_other_results_but_not_for_other_settings(tmp_path: Path) -> None:
+    folder = tmp_path / "comparison"
+    for keys in ({"4x4": "a", "5x5": "b"}, {"4x4": "a", "5x5": "b", "6x6": "c"}, {"4x4": "a"}):
+        record = Comparison("v_Se", keys).run(Session(), folder)
+        assert record["metrics"]["total"] == len(keys)
+        assert record["inputs"] == keys
+    with pytest.raises(ResultError, match="name"):
+        Comparison("v_W", {"4x4": "a"}).run(Session(), folder)
+    path = folder / "result.json"
+    path.write_text(path.read_text().replace('"kind": "sum"', '"kind": "difference"'))
+    with pytest.raises(ResultError, match="kind"):
+        Comparison("v_Se", {}).run(Session(), folder)
 
 
 def test_a_finished_stage_loads_no_model(

@@ -70,6 +70,33 @@ def _one_line(error: FlatforceError) -> str:
     return error.what + why + (f" → {error.fix}" if error.fix else "")
 
 
+def parent_problems(folder: Path) -> list[FlatforceError]:
+    """Check that the parent of result folders is not a result folder itself.
+
+    Parameters
+    ----------
+    folder
+        Folder in which a command makes several result folders.
+
+    Returns
+    -------
+    What is wrong; empty if the folder does not exist, or holds no result of its own.
+    """
+    from flatforce.core.errors import ResultError
+    from flatforce.core.results import read_record
+
+    if not (folder / "result.json").is_file():
+        return []
+    kind = read_record(folder)["kind"]
+    return [
+        ResultError(
+            f"{folder} holds another result.",
+            why=f"it is the folder of a result of the kind `{kind}`, and this command makes several folders",
+            fix="choose another folder with -o",
+        )
+    ]
+
+
 def structure_problems(session: Session, source: Path | Atoms) -> list[FlatforceError]:
     """Check that a structure can be read and that the force field knows its species.
 

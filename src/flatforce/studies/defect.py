@@ -7,9 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flatforce.studies.checks import collected, raise_together, structure_problems, supercell_problems
+from flatforce.core.errors import ResultError
+from flatforce.studies.checks import (
+    collected,
+    parent_problems,
+    raise_together,
+    structure_problems,
+    supercell_problems,
+)
 from flatforce.studies.embedded import DiluteStage, EmbeddedStage
-from flatforce.studies.stage import Context, Source, Stage
+from flatforce.studies.stage import ComparisonStage, Context, Source, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +68,7 @@ class DefectPhononStage(Stage):
 
 
 @dataclass(frozen=True)
-class FiniteSizeStage(Stage):
+class FiniteSizeStage(ComparisonStage):
     """Compares the local DOS and the modes of the sizes of a series."""
 
     kind: ClassVar[str] = "finite size"
@@ -136,7 +143,7 @@ class DefectSeries:
         """
         from flatforce.structures.defect_notation import check_transferable
 
-        errors: list[FlatforceError] = []
+        errors = parent_problems(folder)
         if len(self.configs) > 1 or self.embedding is not None:
             errors += collected(lambda: check_transferable(self.defect))
         for name, stage in self.cells().items():
@@ -146,9 +153,22 @@ class DefectSeries:
         errors += collected(lambda: self._check_embedding(session, folder))
         return errors
 
+    def _embedded(self, embedding: EmbedConfig, folder: Path) -> EmbeddedStage:
+        return EmbeddedStage(self.structure, self.defect, self.largest, embedding, folder)
+
     def _check_embedding(self, session: Session, folder: Path) -> None:
         config = self.embedding
-        if config is None or (folder / embedded_name(config) / "result.json").is_file():
+        if config is None:
+            return
+        name = embedded_name(config)
+        if (folder / name / "result.json").is_file():
+            if not (folder / size_name(self.largest) / "result.json").is_file():
+                raise ResultError(
+                    f"{folder / name} holds another result.",
+                    why=f"it was made from a supercell other than {size_name(self.largest)}, which is not computed yet",
+                    fix="choose another folder with -o, or delete that one",
+                )
+            self._embedded(config, folder).is_finished(session, folder / name)
             return
         if structure_problems(session, self.structure):
             return  # reported with the supercells
@@ -174,9 +194,8 @@ class DefectSeries:
         raise_together(self.problems(session, folder), subject=f"The phonons of {self.defect}")
         records = {name: stage.run(session, folder / name) for name, stage in self.cells().items()}
         if self.embedding is not None:
-            embedded = EmbeddedStage(self.structure, self.defect, self.largest, self.embedding, folder)
             name = embedded_name(self.embedding)
-            records[name] = embedded.run(session, folder / name)
+            records[name] = self._embedded(self.embedding, folder).run(session, folder / name)
             if self.dilution is not None:
                 records["dilute"] = DiluteStage.of(folder / name, self.dilution).run(
                     session, folder / "dilute"

@@ -13,7 +13,7 @@ from flatforce.core.errors import (
     GeometryError,
     ModelError,
 )
-from flatforce.studies.checks import check_supercell, collected
+from flatforce.studies.checks import check_supercell, collected, parent_problems
 from flatforce.studies.session import Session
 from flatforce.studies.training_checks import (
     species_of_frames,
@@ -46,7 +46,7 @@ def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -
     The problems: missing files, species that the model or the training set does not hold, notations of defects that
     cannot be built, supercells smaller than the cutoff, packages that are not installed.
     """
-    errors = _notation_problems(config)
+    errors = parent_problems(folder) + _notation_problems(config)
     if not errors and _is_complete(config, folder):
         return []
     primitive = _primitive(config, errors)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 from flatforce.core.errors import ConfigError
 from flatforce.core.results import read_arrays, read_record
 from flatforce.properties.relax_config import RelaxConfig
-from flatforce.studies.checks import raise_together
+from flatforce.studies.checks import parent_problems, raise_together
 from flatforce.studies.defect import DefectPhononStage
 from flatforce.studies.relax import RelaxStage
-from flatforce.studies.stage import Context, Source, Stage
+from flatforce.studies.stage import ComparisonStage, Context, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ COMPONENTS: Final[dict[str, dict[str, float]]] = {
 
 
 @dataclass(frozen=True)
-class StrainSeriesStage(Stage):
+class StrainSeriesStage(ComparisonStage):
     """Follows the modes of a defect from strain to strain."""
 
     kind: ClassVar[str] = "strain series"
@@ -128,6 +128,7 @@ class StrainSeriesRun:
                 why="strains are fractions, not per cent",
                 fix="write 0.01 for one per cent: --strain -0.01 0 0.01",
             )
+        raise_together(parent_problems(folder), subject="The strain series")
         if not (folder / "strain" / "result.json").is_file():
             errors = DefectPhononStage(self.structure, self.defect, self.config).problems(session)
             raise_together(list(errors), subject="The strain series")

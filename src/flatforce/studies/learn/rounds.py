@@ -20,7 +20,7 @@ from flatforce.core.identity import Identity, claim
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
 from flatforce.data.splits import split_trajectory_warnings
-from flatforce.studies.checks import raise_together
+from flatforce.studies.checks import parent_problems, raise_together
 from flatforce.studies.learn.candidates import find_candidates, read_trajectory_summaries
 from flatforce.studies.learn.checks import learn_problems
 from flatforce.studies.learn.frames import read_run_frames
@@ -69,7 +69,7 @@ def learn(config: LearnConfig, folder: Path, *, report: Reporter = unreported) -
     The content of `result.json` of every round; the last one says why the run ended.
     """
     if not (folder / "round-00" / "result.json").is_file():
-        raise_together(learn_problems(config), subject="The run")
+        raise_together([*parent_problems(folder), *learn_problems(config)], subject="The run")
     run = _Run(config, folder, read_run_frames(config), report)
     batches, n_labels = [list(run.frames.labelled.initial)], 0
     records: list[dict[str, Any]] = []
