@@ -12,6 +12,7 @@ from ase import Atoms
 from ase.io import write
 
 from commands import run
+from flatforce import models
 from flatforce.active.config import LearnConfig
 from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.models.training.config import TrainConfig
@@ -273,6 +274,21 @@ def test_a_result_folder_is_not_the_parent_of_others(tmp_path: Path, unit: Atoms
         with pytest.raises(ResultError, match="holds another result"):
             start()
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_study_loads_its_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    original = models.load
+
+    def count(spec: str, **more: Any) -> Any:
+        loaded.append(spec)
+        return original(spec, **more)
+
+    monkeypatch.setattr("flatforce.models.load", count)
+    study = {"structure": SHEET, "model": LENNARD_JONES, "relax": {"max_steps": 1, "relax_cell": False}}
+    for _ in range(2):  # the second time everything is finished
+        run_study(StudyConfig.parse(study), tmp_path / "out")
+        assert loaded == [LENNARD_JONES]
 
 
 def test_an_embedding_of_another_cell_is_noticed_before_a_larger_cell_is_computed(

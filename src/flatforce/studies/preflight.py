@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flatforce.studies.config import Prototype, StudyConfig
 
 
-def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -> list[FlatforceError]:
+def study_problems(config: StudyConfig, folder: Path, session: Session | None = None) -> list[FlatforceError]:
     """Find everything that would stop a study later.
 
     Parameters
@@ -38,8 +38,8 @@ def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -
         Settings.
     folder
         Parent of the result folders: what stands there finished is not checked again.
-    device
-        `cpu`, `cuda`, or `auto`.
+    session
+        Holds the force field that the settings name, which is loaded once for the checks and the study; a new one if None.
 
     Returns
     -------
@@ -50,7 +50,10 @@ def study_problems(config: StudyConfig, folder: Path, *, device: str = "auto") -
     if not errors and _is_complete(config, folder):
         return []
     primitive = _primitive(config, errors)
-    session = None if config.model is None else Session(config.model, device=device)
+    if config.model is None:
+        session = None
+    elif session is None:
+        session = Session(config.model)
     elements, cutoff = _model_range(config, folder, session, errors)
     if config.evaluate is not None:
         errors += _frame_problems(config.evaluate.frames, config, elements)

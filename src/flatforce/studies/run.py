@@ -73,11 +73,13 @@ def run_study(
     """
     from flatforce.report.update import update_report
 
-    raise_together(study_problems(config, folder, device=device), subject="The study")
+    session = Session(config.model, device=device, report=report)
+    raise_together(study_problems(config, folder, session), subject="The study")
     records: dict[str, dict[str, Any]] = {}
     structure = _structure(config, folder)
-    spec = config.model or _train(config, folder, records, device=device, report=report)
-    session = Session(spec, device=device, report=report)
+    if config.model is None:
+        spec = _train(config, folder, records, device=device, report=report)
+        session = Session(spec, device=device, report=report)
     if config.evaluate is not None:
         held_out = config.train is not None and config.evaluate.held_out
         split = folder / "train" / "split.json" if held_out else None
