@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -287,3 +289,21 @@ def test_the_page_is_written_again_only_if_a_result_changed(
     (target / "index.html").unlink()
     assert update_report(root, target).is_file()
     assert len(written) == 3
+
+
+def test_two_processes_do_not_compute_in_one_folder(numbers: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    hold = (
+        "import sys, time; from pathlib import Path; from flatforce.core.execution.locks import exclusive\n"
+        "with exclusive(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, str(folder)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(ResultError, match="Another process computes in"):
+            SumStage(numbers, Before()).run(Session(), folder)
+        assert list(folder.iterdir()) == []
+        other.kill()  # the lock ends with the process, however it ends
+    assert SumStage(numbers, Before()).run(Session(), folder)["metrics"]["total"] == 15
+    assert {path.name for path in folder.iterdir()} == {"result.json", "arrays.npz", "sum.txt"}

@@ -1,11 +1,14 @@
-"""A file lock that ends with the process that holds it."""
+"""Locks of a file and of a folder that end with the process that holds them."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from flatforce.core.errors import ResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,3 +47,37 @@ def hold_lock(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Ite
                 yield stream.fileno()
                 return
         yield None
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process while it computes there; no file is left.
+
+    Parameters
+    ----------
+    folder
+        An existing folder.
+
+    Yields
+    ------
+    None. On a file system without locks of folders, two processes are not kept apart.
+
+    Raises
+    ------
+    ResultError
+        If another process computes there.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ResultError(
+                f"Another process computes in {folder}.",
+                fix="wait for it and run again, which reads its result, or choose another folder with -o",
+            ) from error
+        except OSError:  # as above: some network disks have no flock of a folder
+            pass
+        yield
+    finally:
+        os.close(handle)
