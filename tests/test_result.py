@@ -30,6 +30,7 @@ from flatforce.report.result import (
     EvaluationResult,
     LearningResult,
     PhononResult,
+    RelaxationBenchmarkResult,
     RelaxResult,
     Result,
     ResultTree,
@@ -343,3 +344,16 @@ def test_a_number_that_is_not_finite_is_none(tmp_path: Path) -> None:
     assert isinstance(result, Result)
     assert "–" in repr(result)
     json.dumps(dict(result.metrics))
+
+
+def test_a_table_of_materials_may_hold_commas(tmp_path: Path) -> None:
+    folder = write_numbers(tmp_path / "x", "relaxation benchmark", energy_mae=1.0)
+    header, relaxed = "material,energy,reason", "WSe2 #1,-6.5,"
+    (folder / "materials.csv").write_text(f'{header}\n{relaxed}\nMoS2,,"does not know Mo, S."\n')
+    result = open_result(folder)
+    assert isinstance(result, RelaxationBenchmarkResult)
+    assert result.table["reason"].tolist() == ["", "does not know Mo, S."]
+    assert result.table["energy"][0] == -6.5
+    assert np.isnan(result.table["energy"][1])
+    (folder / "materials.csv").write_text(f"{header}\n{relaxed}\n")
+    assert result.table.shape == (1,)

@@ -169,8 +169,14 @@ class RelaxationBenchmarkResult(Result):
     @property
     def table(self) -> NDArray[Any]:
         """One row for each material, as a structured array with the columns of `materials.csv`."""
+        import csv
+
         import numpy as np
 
-        return np.genfromtxt(
-            self._file("materials.csv"), delimiter=",", names=True, dtype=None, encoding="utf-8"
+        with self._file("materials.csv").open(
+            encoding="utf-8", newline=""
+        ) as stream:  # a reason may hold commas
+            lines = ["\t".join(cell.replace("\t", " ") for cell in row) for row in csv.reader(stream)]
+        return np.atleast_1d(
+            np.genfromtxt(lines, delimiter="\t", names=True, dtype=None, encoding="utf-8", comments=None)
         )
