@@ -178,5 +178,5 @@ class RelaxationBenchmarkResult(Result):
         ) as stream:  # a reason may hold commas
             lines = ["\t".join(cell.replace("\t", " ") for cell in row) for row in csv.reader(stream)]
         return np.atleast_1d(
-            np.genfromtxt(lines, delimiter="\t", names=True, dtype=None, encoding="utf-8", comments=None)
+            np.genfromtxt(lines, delimiter="\t", names=True, dtype=None, encoding="utf-8", comments="\0")
         )
