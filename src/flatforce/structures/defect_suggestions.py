@@ -71,7 +71,7 @@ def suggest(change: str, *, species: Collection[str] = ()) -> tuple[list[str], s
         readings += [reading.replace("v_", "V@") for reading in readings if reading != "v_V"]
     readings = [reading + side for reading in readings if not species or _sites(reading) <= set(species)]
     if any("+" in reading for reading in readings):
-        explanations.append("flatforce then lists the arrangements of the complex, and you choose one")
+        explanations.append("a complex has several arrangements, which are listed for you to choose from")
     return list(dict.fromkeys(readings)), "; ".join(explanations)
 
 
