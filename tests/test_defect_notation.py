@@ -294,6 +294,18 @@ def test_an_arrangement_needs_room(wse2: Atoms) -> None:
     assert cell.atoms.get_chemical_formula() == "W"
 
 
+def test_an_arrangement_may_fit_only_farther_from_the_first_part() -> None:
+    graphene = monolayer(("C", "C"), prototype="honeycomb", a=2.47)
+    with pytest.raises(GeometryError, match="too small"):
+        build_defect(graphene, (1, 3), "v_C+v_C~2+v_C~1+v_C~2")
+    for repeats in ((1, 3), (6, 6)):
+        with pytest.raises(GeometryError, match="not determined") as error:
+            build_defect(graphene, repeats, "v_C+v_C~2+v_C~1+v_C")
+        assert choices(error.value)
+        for name in choices(error.value):
+            assert build_defect(graphene, repeats, name).name == name
+
+
 def test_site_numbers_belong_to_one_supercell(wse2: Atoms) -> None:
     cell = build_defect(wse2, (4, 4), "v_Se#1+v_Se#4")
     assert cell.sites == (1, 4)

@@ -19,8 +19,9 @@ from flatforce.core.identity import Identity, claim
 from flatforce.core.outcome import Outcome
 from flatforce.core.results import read_arrays
 from flatforce.studies.checks import collected, raise_together
+from flatforce.studies.comparison import ComparisonStage
 from flatforce.studies.session import Session
-from flatforce.studies.stage import ComparisonStage, Context, Source, Stage
+from flatforce.studies.stage import Context, Source, Stage
 
 
 class Inner(Config):

@@ -131,6 +131,27 @@ def undetermined_arrangement(
     )
 
 
+def too_small(repeats: tuple[int, int], part: PointDefect) -> GeometryError:
+    """Make the error of a part that would be nearer to an image of a part before than to that part.
+
+    Parameters
+    ----------
+    repeats
+        n, m of the supercell.
+    part
+        The part.
+
+    Returns
+    -------
+    The error, to be raised.
+    """
+    return GeometryError(
+        f"The supercell of {repeats[0]} × {repeats[1]} is too small for {part}.",
+        why="a periodic image of a part before would be nearer than that part",
+        fix="take a larger supercell, or a smaller number after ~",
+    )
+
+
 def joined(parts: Sequence[PointDefect]) -> str:
     """Join parts to the notation of a complex.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from flatforce.structures.defect_choices import (
     MAX_CHOICES,
     inequivalent_sites,
     no_site,
+    too_small,
     undetermined_arrangement,
 )
 from flatforce.structures.defect_geometry import (
@@ -174,19 +176,10 @@ def _choose_next(
 ) -> Placement:
     part = parts[number]
     if part.shell is not None:
-        arrangements = lattice.arrangements(
-            part, others, count=part.shell, farthest=_largest_distance(lattice, repeats)
-        )
-        fitting = []
-        if len(arrangements) == part.shell:
-            fitting = _fitting(lattice, repeats, arrangements[-1], others)
-        if not fitting:
-            raise GeometryError(
-                f"The supercell of {repeats[0]} × {repeats[1]} is too small for {part}.",
-                why="a periodic image of a part before would be nearer than that part",
-                fix="take a larger supercell, or a smaller number after ~",
-            )
-        return fitting[0]
+        shells = _fitting_shells(lattice, repeats, part, others, wanted={part.shell})
+        if part.shell not in shells:
+            raise too_small(repeats, part)
+        return shells[part.shell][1]
     cells = product(range(repeats[0]), range(repeats[1]))
     placements = [
         Placement(part, basis, cell, facing)
@@ -197,24 +190,39 @@ def _choose_next(
         raise GeometryError(f"No free site fits {part}.", fix="take a larger supercell")
     if len(free) == 1:
         return _nearest_image(lattice, repeats, free[0], others[0])
-    arrangements = lattice.arrangements(part, others, count=MAX_CHOICES)
-    raise undetermined_arrangement(
-        lattice,
-        parts,
-        number,
-        others[0],
-        [
-            (shell, arrangement.distances, fitting[0])
+    shells = _fitting_shells(lattice, repeats, part, others, wanted=set(range(1, MAX_CHOICES + 1)))
+    if not shells:
+        raise too_small(repeats, part)
+    choices = [(shell, *choice) for shell, choice in shells.items()]
+    raise undetermined_arrangement(lattice, parts, number, others[0], choices)
+
+
+def _fitting_shells(
+    lattice: Lattice,
+    repeats: tuple[int, int],
+    part: PointDefect,
+    others: Sequence[Placement],
+    *,
+    wanted: Collection[int],
+) -> dict[int, tuple[tuple[float, ...], Placement]]:
+    """Find the arrangements that fit into the supercell: number → distances in Å, and a placement.
+
+    Only if a wanted one does not fit where it is nearest to the first part, all sites are searched for a place that symmetry
+    makes equal.
+    """
+    edges = np.linalg.norm(lattice.vectors, axis=1) @ np.array(repeats)
+    farthest = float(edges / 2 + np.ptp(lattice.heights))  # of any site from the nearest image of another
+    shells: dict[int, tuple[tuple[float, ...], Placement]] = {}
+    for count in (max(wanted), sys.maxsize):
+        arrangements = lattice.arrangements(part, others, count=count, farthest=farthest)
+        shells = {
+            shell: (arrangement.distances, fitting[0])
             for shell, arrangement in enumerate(arrangements, start=1)
             if (fitting := _fitting(lattice, repeats, arrangement, others))
-        ],
-    )
-
-
-def _largest_distance(lattice: Lattice, repeats: tuple[int, int]) -> float:
-    """Å. No site of the supercell is farther than this from the nearest image of another."""
-    edges = np.linalg.norm(lattice.vectors, axis=1) @ np.array(repeats)
-    return float(edges / 2 + np.ptp(lattice.heights))
+        }
+        if shells.keys() >= set(wanted):
+            break
+    return shells
 
 
 def _fitting(

@@ -15,8 +15,9 @@ from flatforce.studies.checks import (
     structure_problems,
     supercell_problems,
 )
+from flatforce.studies.comparison import ComparisonStage
 from flatforce.studies.embedded import DiluteStage, EmbeddedStage
-from flatforce.studies.stage import ComparisonStage, Context, Source, Stage
+from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

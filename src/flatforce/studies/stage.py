@@ -10,7 +10,7 @@ from flatforce.core.errors import ConfigError, FlatforceError, ResultError
 from flatforce.core.hashing import hash_file
 from flatforce.core.identity import Identity, claim
 from flatforce.core.recording import record_outcome
-from flatforce.core.results import read_record, to_json
+from flatforce.core.results import read_record
 from flatforce.studies.checks import collected, raise_together
 
 if TYPE_CHECKING:
@@ -224,18 +224,6 @@ class Stage:
         """
         del folder
         return self.kind
-
-
-@dataclass(frozen=True)
-class ComparisonStage(Stage):
-    """Base of the stages that compare the results of other stages, in seconds.
-
-    If the settings are the same and the compared results are others, for instance one size more, the comparison is made again.
-    """
-
-    def extends(self, record: dict[str, Any]) -> bool:
-        """Tell whether a finished folder holds this comparison of other results."""
-        return bool(record["kind"] == self.kind and record["config"] == to_json(self.settings()))
 
 
 def hash_source(source: Source | str) -> str:

@@ -10,9 +10,10 @@ from flatforce.core.errors import ConfigError
 from flatforce.core.results import read_arrays, read_record
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.studies.checks import parent_problems, raise_together
+from flatforce.studies.comparison import ComparisonStage
 from flatforce.studies.defect import DefectPhononStage
 from flatforce.studies.relax import RelaxStage
-from flatforce.studies.stage import ComparisonStage, Context, Source
+from flatforce.studies.stage import Context, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
