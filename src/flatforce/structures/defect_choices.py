@@ -143,7 +143,7 @@ def too_small(repeats: tuple[int, int], part: PointDefect) -> GeometryError:
 
     Returns
     -------
-    Error that names the part which does not fit, and a larger supercell to type.
+    Error that names the part and the size of the supercell, and says what helps.
     """
     return GeometryError(
         f"The supercell of {repeats[0]} × {repeats[1]} is too small for {part}.",
