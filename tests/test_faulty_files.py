@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import bz2
+import json
 import lzma
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from ase import Atoms
 from ase.io import read as read_ase
 from ase.io import write
 
 import vasp_files
+from commands import run
 from flatforce.core.errors import DataError
 from flatforce.data.bundled import dataset_path
 from flatforce.data.config import CurationConfig, ImportConfig
 from flatforce.data.copies import find_copies
 from flatforce.data.curation.run import curate
+from flatforce.data.frame_files import read_frames, write_frames
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.data.import_result import Import
 from flatforce.data.importing import import_frames
@@ -344,6 +348,36 @@ def test_isolated_atoms_are_kept_as_references() -> None:
     assert result.metrics["n_frames"] == 10
     kept = curate(result.frames, CurationConfig()).frames
     assert sum(config_type(frame) == ISOLATED for frame in kept) == 2
+
+
+def test_isolated_atoms_are_no_frames_of_a_sheet(tmp_path: Path) -> None:
+    """From the import on, they are counted apart by every command, and train the reference energies."""
+    arguments = ("iso.extxyz", "-o")
+    assert (
+        run(tmp_path, "data", "import", str(CASES / "isolated" / "tiso.xyz"), "-o", "iso.extxyz").returncode
+        == 0
+    )
+    done = run(tmp_path, "data", "stats", *arguments, "stats", "--no-map")
+    assert "2 isolated atoms" in (tmp_path / "stats" / "result.json").read_text(), done.stderr
+    done = run(tmp_path, "evaluate", "mace:wse2-pbe", *arguments, "evaluate")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "evaluate" / "result.json").read_text())
+    assert record["metrics"]["n_frames"] == 8
+    assert any("2 isolated atoms" in note for note in record["warnings"])
+    assert run(tmp_path, "data", "split", *arguments, "split.json").returncode == 0
+    subsets = json.loads((tmp_path / "split.json").read_text())["subsets"]
+    assert sum(map(len, subsets.values())) == 8
+    settings = {"data": ["iso.extxyz"], "e0s": "isolated", "epochs": 1, "stage_two": None}
+    settings["model"] = {"hidden_irreps": "4x0e", "r_max": 3.5, "num_interactions": 1, "max_ell": 1}
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings))
+    assert run(tmp_path, "train", "-c", "train.yaml", "-o", "train").returncode == 0
+    card = json.loads((tmp_path / "train" / "model.card.json").read_text())
+    assert card["e0s"] == {"Se": -0.7, "W": -1.5}  # as the file has them
+    assert card["n_train"] + card["n_valid"] + card["n_test"] == 8
+    write_frames(tmp_path / "atoms.extxyz", [f for f in read_frames(tmp_path / "iso.extxyz") if len(f) == 1])
+    done = run(tmp_path, "evaluate", "mace:wse2-pbe", "atoms.extxyz", "-o", "atoms")
+    assert done.returncode == 2
+    assert "isolated atoms" in done.stderr
 
 
 def test_torn_sheets_and_ribbons_are_sheets(tmp_path: Path) -> None:

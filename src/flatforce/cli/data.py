@@ -138,12 +138,12 @@ def split(
     from flatforce.core.files import write_text
     from flatforce.data.bundled import dataset_path
     from flatforce.data.config import SplitConfig
-    from flatforce.data.frame_files import read_labelled
+    from flatforce.data.frame_files import read_sheets
     from flatforce.data.material_splits import split_by_material
 
     refuse_existing(output)
     settings = settings_from(SplitConfig, config, folds=folds, leave_out=leave_out, seed=seed)
-    content = split_by_material(read_labelled(dataset_path(frames)), settings)
+    content = split_by_material(read_sheets(dataset_path(frames)), settings)
     write_text(output, json.dumps(content, indent=1) + "\n")
     counts = {name: float(len(hashes)) for name, hashes in content["subsets"].items()}
     show(f"split {content['hash']} by {content['by']}", counts, dict.fromkeys(counts, "frames"), output)

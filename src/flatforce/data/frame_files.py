@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flatforce.core.errors import DataError
 from flatforce.core.files import write_atomically
-from flatforce.data.frames import get_labels
+from flatforce.data.frames import get_labels, without_isolated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,23 @@ def read_labelled(path: Path, *, need_forces: bool = True) -> list[Atoms]:
     for frame in frames:
         get_labels(frame, need_forces=need_forces)
     return frames
+
+
+def read_sheets(path: Path, *, need_forces: bool = True) -> list[Atoms]:
+    """Read labelled frames without the isolated atoms among them, which only serve as references.
+
+    Parameters
+    ----------
+    path
+        Extended XYZ with REF keys.
+    need_forces
+        Whether a frame without forces is refused.
+
+    Returns
+    -------
+    The other frames in the order of the file, each with finite labels.
+    """
+    return without_isolated(read_labelled(path, need_forces=need_forces))
 
 
 def read_structure(path: Path) -> Atoms:

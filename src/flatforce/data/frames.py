@@ -11,6 +11,8 @@ from flatforce.core.errors import DataError
 from flatforce.data.stress_labels import stress_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
@@ -21,6 +23,8 @@ FORCES: Final = "REF_forces"
 """Key in `arrays` of the forces, (N, 3) in eV/Å."""
 STRESS: Final = "REF_stress"
 """Key in `info` of the stress, (9,) in eV/Å³, tension positive."""
+ISOLATED_NOTE: Final = "{count} isolated atoms, which only serve as references, were left out"
+"""Note of a result that does without them."""
 ISOLATED: Final = "IsolatedAtom"
 """`config_type` of single atoms, whose energies are the atomic reference energies."""
 
@@ -126,6 +130,29 @@ def config_type(frame: Atoms) -> str:
     `info["config_type"]`, or `Default` where it is missing, as in MACE.
     """
     return str(frame.info.get("config_type", "Default"))
+
+
+def without_isolated(frames: Sequence[Atoms]) -> list[Atoms]:
+    """Leave out isolated atoms, which only serve as references.
+
+    Parameters
+    ----------
+    frames
+        Frames of any config type.
+
+    Returns
+    -------
+    The frames of other config types, in their order.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    sheets = [frame for frame in frames if config_type(frame) != ISOLATED]
+    if not sheets:
+        raise DataError("All frames are isolated atoms.", fix="give frames of sheets")
+    return sheets
 
 
 def material_of(frame: Atoms) -> str:

@@ -15,7 +15,7 @@ from flatforce.core.progress import Progress, silent
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.curation.diversity import descriptors
 from flatforce.data.curation.steps import select_steps
-from flatforce.data.frames import get_labels, material_of
+from flatforce.data.frames import ISOLATED_NOTE, get_labels, material_of, without_isolated
 from flatforce.data.splits import find_trajectories
 from flatforce.structures.symmetry import symmetry_dataset
 
@@ -56,6 +56,8 @@ class Statistics(Outcome):
 
     n_frames: int
     """Number of frames."""
+    n_isolated: int
+    """Number of isolated atoms that were left out."""
     n_materials: int
     """Number of different materials."""
     elements: Counter[str]
@@ -89,6 +91,11 @@ class Statistics(Outcome):
             "force_max": float(self.force.max()),
             "stress_max": float(self.stress.max()) if self.stress.size else float("nan"),
         }
+
+    @property
+    def notes(self) -> list[str]:
+        """Isolated atoms that were left out."""
+        return [ISOLATED_NOTE.format(count=self.n_isolated)] if self.n_isolated else []
 
     @property
     def details(self) -> dict[str, Any]:
@@ -132,6 +139,7 @@ def statistics(frames: Sequence[Atoms], *, with_map: bool = True, progress: Prog
     -------
     Counts of frames, materials, elements and space groups, distributions of the labels, and the map of the frames.
     """
+    n_all, frames = len(frames), without_isolated(frames)
     elements: Counter[str] = Counter()
     groups: Counter[int] = Counter()
     energy, force, stress = [], [], []
@@ -153,6 +161,7 @@ def statistics(frames: Sequence[Atoms], *, with_map: bool = True, progress: Prog
     )
     return Statistics(
         n_frames=len(frames),
+        n_isolated=n_all - len(frames),
         n_materials=len({material_of(frame) for frame in frames}),
         elements=elements,
         space_groups=groups,

@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
+from flatforce.data.frames import ISOLATED_NOTE
 from flatforce.models.errors import (
     ALIGNED_UNITS,
     ERROR_UNITS,
@@ -53,6 +54,8 @@ class Evaluation(Outcome):
     """The same over frames of its training and validation set; empty if there is none."""
     is_training: BoolArray
     """(F,) whether the force field was trained on, or validated with, the frame."""
+    n_isolated: int
+    """Number of isolated atoms that were left out."""
     config_type_errors: dict[str, dict[str, float]]
     """Config type → metric → error, with the names and units of `ERROR_UNITS`."""
     element_force_mae: dict[str, float]
@@ -73,7 +76,7 @@ class Evaluation(Outcome):
     @property
     def notes(self) -> list[str]:
         """Frames of the training set, and energies from other references."""
-        notes = []
+        notes = [ISOLATED_NOTE.format(count=self.n_isolated)] if self.n_isolated else []
         count, total = int(self.is_training.sum()), len(self.is_training)
         if count == total:
             notes.append(
@@ -127,6 +130,7 @@ def evaluate(
     frames: Sequence[Atoms],
     *,
     is_training: BoolArray | None = None,
+    n_isolated: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
     """Compare the predictions of a force field with labels.
@@ -139,6 +143,8 @@ def evaluate(
         Labelled frames.
     is_training
         (F,) whether the force field was trained on the frame; on none if None.
+    n_isolated
+        Number of isolated atoms that were left out, for the note about them.
     progress
         Called after each batch.
 
@@ -148,15 +154,18 @@ def evaluate(
     """
     predictions = potential.evaluate(frames, progress=progress)
     comparison = compare(frames, predictions)
-    known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
-    tested = ~known if not known.all() else known
+    is_known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
+    is_tested = is_known if is_known.all() else ~is_known
     config_types = sorted(set(comparison.frame_group))
     return Evaluation(
         model=potential.spec,
         comparison=comparison,
-        errors=_errors(frames, predictions, tested),
-        train_errors=_errors(frames, predictions, known) if known.any() and not known.all() else {},
-        is_training=known,
+        errors=_errors(frames, predictions, is_tested),
+        train_errors={}
+        if is_tested is is_known or not is_known.any()
+        else _errors(frames, predictions, is_known),
+        is_training=is_known,
+        n_isolated=n_isolated,
         config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
         element_force_mae=element_force_errors(comparison),
     )
@@ -166,6 +175,6 @@ def _errors(
     frames: Sequence[Atoms], predictions: Sequence[Prediction], selected: BoolArray
 ) -> dict[str, float]:
     indices = np.flatnonzero(selected).tolist()
-    chosen = [frames[k] for k in indices]
-    comparison = compare(chosen, [predictions[k] for k in indices])
-    return error_metrics(comparison) | aligned_errors(chosen, comparison)
+    selected_frames = [frames[k] for k in indices]
+    comparison = compare(selected_frames, [predictions[k] for k in indices])
+    return error_metrics(comparison) | aligned_errors(selected_frames, comparison)

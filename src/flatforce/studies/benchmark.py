@@ -59,12 +59,12 @@ class RelaxationBenchmarkStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Relax every material side by side."""
-        from flatforce.data.frame_files import read_labelled
+        from flatforce.data.frame_files import read_sheets
         from flatforce.properties.benchmark.materials import collect_materials
         from flatforce.properties.benchmark.relaxation import score_relaxations
 
         path = dataset_path(self.frames)
-        labelled = read_labelled(path, need_forces=False)
+        labelled = read_sheets(path, need_forces=False)
         if self.split is not None:
             labelled = held_out_by(self.split, labelled, path, whole=True)
         align = self.config.align
@@ -72,7 +72,7 @@ class RelaxationBenchmarkStage(Stage):
             context.potential,
             collect_materials(labelled),
             self.config,
-            align=[] if align is None else read_labelled(dataset_path(align), need_forces=False),
+            align=[] if align is None else read_sheets(dataset_path(align), need_forces=False),
             progress=context.progress,
         )
 

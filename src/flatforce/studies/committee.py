@@ -154,9 +154,9 @@ def committee_problems(
 
 
 def _check_calibration(session: Session, frames: str, *, can_load: bool) -> None:
-    from flatforce.data.frame_files import read_labelled
+    from flatforce.data.frame_files import read_sheets
 
-    labelled = read_labelled(dataset_path(frames))
+    labelled = read_sheets(dataset_path(frames))
     if can_load:
         session.potential.check(without_training_frames(session.spec, labelled))
 
@@ -177,11 +177,11 @@ def calibration_scale(context: Context, frames: str) -> float:
     """
     import numpy as np
 
-    from flatforce.data.frame_files import read_labelled
+    from flatforce.data.frame_files import read_sheets
     from flatforce.data.frames import FORCES
     from flatforce.properties.phonons.defects.committee_uncertainty import force_calibration_factor
 
-    labelled = without_training_frames(context.session.spec, read_labelled(dataset_path(frames)))
+    labelled = without_training_frames(context.session.spec, read_sheets(dataset_path(frames)))
     predictions = context.potential.evaluate(labelled, stress=False, progress=context.progress)
     errors = np.concatenate(
         [

@@ -39,15 +39,24 @@ class EvaluateStage(Stage):
     def compute(self, context: Context) -> Outcome:
         """Predict all frames and compare."""
         from flatforce.data.frame_files import read_labelled
+        from flatforce.data.frames import without_isolated
         from flatforce.models.training_set import trained_on
         from flatforce.properties.evaluate import evaluate
 
         path = dataset_path(self.frames)
-        labelled = read_labelled(path, need_forces=not self.energy_only)
+        frames = read_labelled(path, need_forces=not self.energy_only)
+        labelled = without_isolated(frames)
+        n_isolated = len(frames) - len(labelled)
         if self.split is not None:
             labelled = held_out_by(self.split, labelled, path)
-        known = trained_on(context.session.spec, labelled)
-        return evaluate(context.potential, labelled, is_training=known, progress=context.progress)
+        is_training = trained_on(context.session.spec, labelled)
+        return evaluate(
+            context.potential,
+            labelled,
+            is_training=is_training,
+            n_isolated=n_isolated,
+            progress=context.progress,
+        )
 
 
 @dataclass(frozen=True)
