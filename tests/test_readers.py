@@ -170,3 +170,49 @@ def test_gpw(tmp_path: Path) -> None:
     np.testing.assert_allclose(get_labels(frame).forces, forces, atol=1e-6)
     assert np.abs(forces).max() > 0.5
     assert frame.info["dft_code"] == "gpaw"
+
+
+def old_gpaw_log(frames: list[Atoms], *, converged: list[bool]) -> str:
+    """The layout of GPAW 21, as ASE's own test of its reader has it."""
+    text = "\n  ___ ___ ___ _ _ _\n |   |   |_  | | | |\n | | | | | . | | | |\n |__ |  _|___|_____|  21.1.0\n |___|_|\n\n"
+    text += "XC parameters: PBE with 2 nearest neighbor stencil\nPlane-wave cutoff: 400.000 eV\n"
+    for frame, is_converged in zip(frames, converged, strict=True):
+        labels = get_labels(frame)
+        assert labels.stress is not None
+        text += "\nReference energy: -26313.685229\n\nPositions:\n"
+        for k, (symbol, (x, y, z)) in enumerate(
+            zip(frame.get_chemical_symbols(), frame.positions, strict=True)
+        ):
+            text += f"{k:4d} {symbol:2s} {x:12.6f} {y:12.6f} {z:12.6f}    ( 0.0000,  0.0000,  0.0000)\n"
+        text += "\nUnit cell:\n           periodic     x           y           z      points  spacing\n"
+        for k, row in enumerate(frame.cell.array):
+            text += f"  {k + 1}. axis:    yes {' '.join(f'{x:11.6f}' for x in row)}    21     0.1929\n"
+        text += "\nConverged after 14 iterations.\n" if is_converged else "\nDid not converge!\n"
+        text += "\nEnergy contributions relative to reference atoms: (reference = -26313.685229)\n\n"
+        text += (
+            f"Kinetic:        +23.028630\nEntropy (-ST):   -0.381921\nFree energy:  {labels.energy:12.6f}\n"
+        )
+        text += f"Extrapolated: {labels.energy + 0.19:12.6f}\n\nForces in eV/Ang:\n"
+        for k, (symbol, (x, y, z)) in enumerate(
+            zip(frame.get_chemical_symbols(), labels.forces, strict=True)
+        ):
+            text += f"{k:4d} {symbol:2s} {x:10.5f} {y:10.5f} {z:10.5f}\n"
+        text += "\nStress tensor:\n"
+        text += "".join(" ".join(f"{x:13.6f}" for x in row) + "\n" for row in labels.stress) + "\n"
+    return text
+
+
+def test_gpaw_before_version_25(tmp_path: Path, frames: list[Atoms]) -> None:
+    written = [frame for frame in frames if len(frame) == 3][:4]
+    path = tmp_path / "relax.txt"
+    path.write_text(old_gpaw_log(written, converged=[True, True, False, True]))
+    result = imported(path)
+    assert [refusal.reason for refusal in result.refused] == [UNCONVERGED]
+    assert result.frames[0].info["dft_xc"] == "PBE"
+    assert result.frames[0].info["dft_cutoff"] == pytest.approx(400)
+    for frame, original in zip(result.frames, [written[0], written[1], written[3]], strict=True):
+        labels, expected = get_labels(frame), get_labels(original)
+        assert labels.energy == pytest.approx(expected.energy, abs=1e-6)  # the free energy
+        np.testing.assert_allclose(labels.forces, expected.forces, atol=1e-5)
+        assert labels.stress is not None
+        np.testing.assert_allclose(labels.stress, expected.stress, atol=2e-6)

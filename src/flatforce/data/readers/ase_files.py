@@ -75,6 +75,8 @@ def read_old_gpaw_text(path: Path) -> FileContent:
         if not reason:
             try:
                 atoms = read_gpaw_out(io.StringIO(f"{header}Positions:{block}"), -1)
+                # ASE takes the energy extrapolated to zero width, which the forces are no derivatives of
+                atoms.calc.results["free_energy"] = atoms.calc.energy_contributions["free energy"]
                 frame, reason = _frame(atoms, step, settings)
             except Exception as error:  # noqa: BLE001  # ASE raises all kinds of exceptions on a damaged file
                 reason = f"{DAMAGED}: {error}"
