@@ -215,4 +215,5 @@ def test_gpaw_before_version_25(tmp_path: Path, frames: list[Atoms]) -> None:
         assert labels.energy == pytest.approx(expected.energy, abs=1e-6)  # the free energy
         np.testing.assert_allclose(labels.forces, expected.forces, atol=1e-5)
         assert labels.stress is not None
+        assert expected.stress is not None
         np.testing.assert_allclose(labels.stress, expected.stress, atol=2e-6)

@@ -66,7 +66,7 @@ class RelaxationBenchmarkStage(Stage):
         path = dataset_path(self.frames)
         labelled = read_sheets(path, need_forces=False)
         if self.split is not None:
-            labelled = held_out_by(self.split, labelled, path, whole=True)
+            labelled = held_out_by(self.split, labelled, path, whole_materials=True)
         align = self.config.align
         return score_relaxations(
             context.potential,

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 
-def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bool = False) -> list[Atoms]:
-    """Choose the frames that a training run left out.
+def held_out_by(
+    split: Path, frames: Sequence[Atoms], source: Path, *, whole_materials: bool = False
+) -> list[Atoms]:
+    """Choose the frames that a training run held out.
 
     Parameters
     ----------
@@ -26,31 +28,33 @@ def held_out_by(split: Path, frames: Sequence[Atoms], source: Path, *, whole: bo
     frames
         All frames.
     source
-        Where they came from, for the message.
-    whole
-        Whether a material counts only if all its frames were left out.
+        File of the frames, for the message.
+    whole_materials
+        Whether a material counts only if all its frames were held out.
 
     Returns
     -------
-    Those held out, in their order.
+    The frames of the test set, in their order.
 
     Raises
     ------
     DataError
-        If none was.
+        If there is none.
     """
     hashes = read_test_hashes(split)
-    inside = [hash_structure(frame) in hashes for frame in frames]
-    if whole:
-        learnt = {material_of(frame) for frame, out in zip(frames, inside, strict=True) if not out}
-        inside = [material_of(frame) not in learnt for frame in frames]
-    chosen = [frame for frame, out in zip(frames, inside, strict=True) if out]
-    if not chosen:
+    is_test = [hash_structure(frame) in hashes for frame in frames]
+    if whole_materials:
+        train_materials = {
+            material_of(frame) for frame, held_out in zip(frames, is_test, strict=True) if not held_out
+        }
+        is_test = [material_of(frame) not in train_materials for frame in frames]
+    test_frames = [frame for frame, held_out in zip(frames, is_test, strict=True) if held_out]
+    if not test_frames:
         raise DataError(
-            f"None of the {'materials' if whole else 'frames'} of {source} was held out by {split}.",
+            f"None of the {'materials' if whole_materials else 'frames'} of {source} was held out by {split}.",
             why="each material has frames in the training set: the training has no hold_out: material"
-            if whole
+            if whole_materials
             else "",
             fix="evaluate all of them: leave out --split, or set held_out: false in the study",
         )
-    return chosen
+    return test_frames

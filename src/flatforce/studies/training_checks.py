@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flatforce.core.errors import ConfigError, DataError, FlatforceError, MissingDependencyError
+from flatforce.core.errors import DataError, FlatforceError, MissingDependencyError
 from flatforce.studies.checks import collected
 from flatforce.studies.session import Session
 
@@ -38,15 +38,9 @@ def training_problems(config: TrainConfig) -> list[FlatforceError]:
     The problems: packages that are not installed, files that do not exist, and a force field that cannot be fine-tuned.
     """
     from flatforce.data.bundled import dataset_path
+    from flatforce.models.training.data import check_named
 
-    errors = model_problems(config)
-    if not config.data:
-        errors.append(
-            ConfigError(
-                "No training data are given.",
-                fix="write `data: [frames.extxyz]` into the settings, or name a bundled dataset: `data: [wse2-pbe]`",
-            )
-        )
+    errors = model_problems(config) + collected(lambda: check_named(config))
     names = [*config.data, *([config.valid_file] if config.valid_file else [])]
     names += [] if config.replay is None else config.replay.data
     for name in dict.fromkeys(names):

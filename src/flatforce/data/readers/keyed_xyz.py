@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -91,53 +90,25 @@ def read_keyed_xyz(path: Path) -> FileContent:
 
 def _split(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
     """Split a file into the text of each frame, and what is wrong with its length; one of the wrong length does not spoil the next."""
-    following = deque[str]()
-    lines = chain_lines(following, lines)
-    for line in lines:
+    line = next(lines, None)
+    while line is not None:
         if not line.strip():
+            line = next(lines, None)
             continue
         count = int(line) if line.strip().isdigit() else None
-        comment = next(lines, "")
-        rows = []
-        for row in lines:
-            if row.strip().isdigit() or not row.strip():
-                following.append(row)
-                break
-            rows.append(row)
-            if len(rows) == count:
-                break
+        rows = [line, next(lines, "")]
+        line = next(lines, None)
+        while line is not None and line.strip() and not line.strip().isdigit() and len(rows) - 2 != count:
+            rows.append(line)
+            line = next(lines, None)
         if count is None:
-            yield "", f"{line.strip()[:40]!r} is not the number of atoms"
-        elif len(rows) != count:
-            yield "", f"{count} atoms announced, {len(rows)} there"
+            yield "", f"{rows[0].strip()[:40]!r} is not the number of atoms"
+        elif len(rows) - 2 != count:
+            yield "", f"{count} atoms announced, {len(rows) - 2} there"
         elif not rows[-1].endswith("\n"):
             yield "", "the last line does not end with a newline, so its last number may have lost digits"
         else:
-            yield "".join([line, comment, *rows]), ""
-
-
-def chain_lines(following: deque[str], lines: Iterator[str]) -> Iterator[str]:
-    """Iterate over lines, those that were put back first.
-
-    Parameters
-    ----------
-    following
-        Lines that were read too far and put back.
-    lines
-        The others.
-
-    Yields
-    ------
-    The lines.
-    """
-    while True:
-        if following:
-            yield following.popleft()
-        else:
-            line = next(lines, None)
-            if line is None:
-                return
-            yield line
+            yield "".join(rows), ""
 
 
 def _frame(atoms: Atoms, step: int) -> tuple[str, Atoms | None]:

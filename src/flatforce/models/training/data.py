@@ -53,11 +53,7 @@ def load_data(config: TrainConfig) -> TrainingData:
     DataError
         If no file is given, or fewer than two frames are left to train on.
     """
-    if not config.data:
-        raise DataError(
-            "No training data are given.",
-            fix="write `data: [frames.extxyz]` into the settings, or name a bundled dataset: `data: [wse2-pbe]`",
-        )
+    check_named(config)
     all_frames = [frame for name in config.data for frame in read_training_frames(dataset_path(name), config)]
     isolated = [frame for frame in all_frames if config_type(frame) == ISOLATED]
     frames = [frame for frame in all_frames if config_type(frame) != ISOLATED]
@@ -68,6 +64,26 @@ def load_data(config: TrainConfig) -> TrainingData:
     if len(train_valid) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames to `data`")
     return TrainingData(train_valid, [frames[index] for index in test_indices], isolated, hash_inputs(config))
+
+
+def check_named(config: TrainConfig) -> None:
+    """Refuse a training without data.
+
+    Parameters
+    ----------
+    config
+        Settings of the training.
+
+    Raises
+    ------
+    DataError
+        If no file and no dataset is named.
+    """
+    if not config.data:
+        raise DataError(
+            "No training data are given.",
+            fix="write `data: [frames.extxyz]` into the settings, or name a bundled dataset: `data: [wse2-pbe]`",
+        )
 
 
 def read_training_frames(path: Path, config: TrainConfig) -> list[Atoms]:
