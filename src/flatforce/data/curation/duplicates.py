@@ -39,22 +39,33 @@ def fingerprint(frame: Atoms) -> FloatArray:
     -------
     (6 N,) Å; for each species, the sorted distances of its atoms to their six nearest neighbours.
     """
-    from vesin import ase_neighbor_list  # it imports torch where that is installed
-
     for cutoff in CUTOFFS:
-        i, d = ase_neighbor_list("id", frame, cutoff)
-        counts = np.bincount(i, minlength=len(frame))
-        if (counts >= NEIGHBOURS).all() or cutoff == CUTOFFS[-1]:
+        positions, images = _with_images(frame, cutoff)
+        # the nearest point is the atom itself
+        nearest = cKDTree(images).query(positions, k=NEIGHBOURS + 1, distance_upper_bound=cutoff)[0][:, 1:]
+        if np.isfinite(nearest).all():
             break
-    table = np.full((len(frame), NEIGHBOURS), CUTOFFS[-1])
-    order = np.lexsort((d, i))
-    i, d = i[order], d[order]
-    rank = np.arange(len(i)) - np.concatenate([[0], np.cumsum(counts)])[i]
-    is_nearest = rank < NEIGHBOURS
-    table[i[is_nearest], rank[is_nearest]] = d[is_nearest]
+    table = np.where(np.isfinite(nearest), nearest, CUTOFFS[-1])
     blocks = [np.sort(table[frame.numbers == z], axis=0).ravel() for z in np.unique(frame.numbers)]
     distances: FloatArray = np.concatenate(blocks)
     return distances
+
+
+def _with_images(frame: Atoms, cutoff: float) -> tuple[FloatArray, FloatArray]:
+    """Positions, wrapped into the cell, and those of all periodic images within a cutoff of the cell."""
+    periodic = np.asarray(frame.pbc) & frame.cell.any(axis=1)
+    if not periodic.any():
+        return frame.positions, frame.positions
+    cell = frame.cell.complete().array
+    fractional = frame.positions @ np.linalg.inv(cell)
+    fractional[:, periodic] %= 1.0
+    heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    counts = np.where(periodic, np.ceil(cutoff / heights), 0).astype(int)
+    shifts = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in counts), indexing="ij"), axis=-1).reshape(
+        -1, 3
+    )
+    images: FloatArray = ((fractional[None] + shifts[:, None]) @ cell).reshape(-1, 3)
+    return fractional @ cell, images
 
 
 def find_near_duplicates(frames: Sequence[Atoms], *, tolerance: float) -> dict[int, int]:
