@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,6 +110,13 @@ def test_a_live_run_labels_what_it_selected_and_resumes(folder: Path) -> None:
     assert "has 5 frames, too few to end the run by its force error" in done.stderr
     assert [record["metrics"]["n_labels"] for record in records(folder / "live")] == [0, 3, 6, 9]
     assert [path.stat().st_mtime_ns for path in labels] == stamps
+    code = (
+        "import sys; sys.argv = ['flatforce', 'learn', 'live.yaml', '-o', 'live']; from flatforce.cli import main; main()\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True
+    )  # a finished run
 
 
 @pytest.mark.parametrize("while_it", ["trains", "labels"])
