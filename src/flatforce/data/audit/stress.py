@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TOLERANCE: Final = 2e-4
 """eV/Å³. Smallest deviation from the identity that counts: round-off of printed forces and an unconverged cell height leave up to
-9e-5 in databases of VASP and GPAW."""
+9.4e-5 in databases of VASP and GPAW (validation/audit_thresholds.py)."""
 
 MAX_TOLERANCE: Final = 5e-3
 """eV/Å³. Largest tolerance, whatever the scatter of the frames: 8 kbar."""

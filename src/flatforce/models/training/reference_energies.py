@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MIN_SINGULAR: Final = 0.02
 """Ratio of singular values of the compositions below which they do not determine the reference energies: pristine MoSe₂ and a Se
-vacancy have 0.007, and a fit gives Mo +0.1 and Se −7 eV; vacancies and antisites of both species in small cells have 0.03."""
+vacancy have 0.0065, and a fit gives Mo +0.2 and Se −7.2 eV; vacancies and antisites of both species in small cells have 0.029
+(validation/audit_thresholds.py)."""
 
 
 def reference_energy_warnings(frames: Sequence[Atoms], config: TrainConfig) -> list[str]:
