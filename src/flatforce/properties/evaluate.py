@@ -46,10 +46,10 @@ class Evaluation(Outcome):
     model: str
     """Spec of the force field."""
     comparison: Comparison
-    """Labels and predictions of all frames."""
+    """Labels and predictions of the frames that the force field was not trained on; of all if it was trained on all."""
     errors: dict[str, float]
     """Metric → error with the names and units of `ERROR_UNITS` and `ALIGNED_UNITS`, over the frames that the force field was not
-    trained on; over all frames if it was trained on all."""
+    trained on; over all frames if it was trained on all. The errors by config type and by element are over the same frames."""
     train_errors: dict[str, float]
     """The same over frames of its training and validation set; empty if there is none."""
     is_training: BoolArray
@@ -102,6 +102,7 @@ class Evaluation(Outcome):
             "config_type": self.config_type_errors,
             "element_force_mae": self.element_force_mae,
             "n_frames": self.comparison.energy.shape[1],
+            "train_errors": self.train_errors,
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -117,7 +118,6 @@ class Evaluation(Outcome):
             "energy": comparison.energy,
             "forces": comparison.forces,
             "stress": comparison.stress,
-            "frame_is_training": self.is_training,
             "frame_group": np.array(comparison.frame_group),
             "atom_group": np.array(comparison.atom_group),
             "atom_symbol": np.array(comparison.atom_symbol),
@@ -153,17 +153,18 @@ def evaluate(
     Errors over frames outside and inside the training set, by config type and by element.
     """
     predictions = potential.evaluate(frames, progress=progress)
-    comparison = compare(frames, predictions)
     is_known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
-    is_tested = is_known if is_known.all() else ~is_known
+    tested, comparison = _compare(frames, predictions, is_known if is_known.all() else ~is_known)
+    train_errors: dict[str, float] = {}
+    if is_known.any() and not is_known.all():
+        trained, train_comparison = _compare(frames, predictions, is_known)
+        train_errors = error_metrics(train_comparison) | aligned_errors(trained, train_comparison)
     config_types = sorted(set(comparison.frame_group))
     return Evaluation(
         model=potential.spec,
         comparison=comparison,
-        errors=_errors(frames, predictions, is_tested),
-        train_errors={}
-        if is_tested is is_known or not is_known.any()
-        else _errors(frames, predictions, is_known),
+        errors=error_metrics(comparison) | aligned_errors(tested, comparison),
+        train_errors=train_errors,
         is_training=is_known,
         n_isolated=n_isolated,
         config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
@@ -171,10 +172,9 @@ def evaluate(
     )
 
 
-def _errors(
+def _compare(
     frames: Sequence[Atoms], predictions: Sequence[Prediction], selected: BoolArray
-) -> dict[str, float]:
+) -> tuple[list[Atoms], Comparison]:
     indices = np.flatnonzero(selected).tolist()
     selected_frames = [frames[k] for k in indices]
-    comparison = compare(selected_frames, [predictions[k] for k in indices])
-    return error_metrics(comparison) | aligned_errors(selected_frames, comparison)
+    return selected_frames, compare(selected_frames, [predictions[k] for k in indices])

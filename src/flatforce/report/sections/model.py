@@ -90,10 +90,32 @@ def _errors_table(groups: dict[str, dict[str, float]], title: str) -> Table:
     return Table(columns, rows, title)
 
 
+def _test_and_training(metrics: dict[str, float], train_errors: dict[str, float]) -> Table:
+    """Errors over frames that the force field was not trained on, and beside them those over frames that it was."""
+    columns = {
+        "energy_mae": "energy MAE (meV/atom)",
+        "energy_mae_aligned": "with fitted reference energies",
+        "force_mae": "force MAE (meV/Å)",
+        "stress_mae": "stress MAE (N/m)",
+    }
+    n_train = int(metrics["n_train_frames"])
+    is_test = bool(train_errors) or n_train == 0
+    first = "outside the training set" if is_test else "in the training set"
+    groups = {first: (int(metrics["n_frames"]) - (n_train if is_test else 0), metrics)}
+    if train_errors:
+        groups["in the training set"] = (n_train, train_errors)
+    rows = [
+        [group, str(count), *(f"{errors[key]:.3g}" if key in errors else "–" for key in columns)]
+        for group, (count, errors) in groups.items()
+    ]
+    return Table(["frames", "number", *columns.values()], rows, "Errors")
+
+
 def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays, details = read_arrays(folder), result["details"]
     elements = [[symbol, f"{error:.3g}"] for symbol, error in details["element_force_mae"].items()]
     tables = [
+        _test_and_training(result["metrics"], details["train_errors"]),
         _errors_table(details["config_type"], "Errors by config type"),
         Table(["element", "force MAE (meV/Å)"], elements, "Errors by element"),
     ]

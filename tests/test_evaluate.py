@@ -1,0 +1,103 @@
+"""Errors against labels: frames of the training set apart, energies of other references, the model that fine-tuning started from."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import yaml
+
+from commands import run
+from flatforce.core.hashing import hash_structure
+from flatforce.data.bundled import dataset_path
+from flatforce.data.frame_files import write_frames
+from flatforce.models import load
+from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.reference_energies import choose_reference_energies, reference_energy_warnings
+from flatforce.models.training_set import trained_on
+from flatforce.properties.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+
+MODEL = "mace:wse2-pbe"
+
+
+@pytest.fixture(scope="module")
+def mixed(frames: list[Atoms]) -> list[Atoms]:
+    """Four test frames of the bundled model between six frames of its training set."""
+    known = trained_on(MODEL, frames)
+    test = [frame for frame, is_known in zip(frames, known, strict=True) if not is_known and len(frame) < 13][
+        :4
+    ]
+    train = [frame for frame, is_known in zip(frames, known, strict=True) if is_known and len(frame) == 3][:6]
+    assert len(test) == 4
+    return [*train[:3], *test, *train[3:]]
+
+
+def test_frames_of_the_training_set_are_counted_apart(mixed: list[Atoms], tmp_path: Path) -> None:
+    split = dataset_path("wse2-pbe").parents[2] / "models" / "bundled" / "wse2-pbe.split.json"
+    held_out = json.loads(split.read_text())["test"]
+    assert sum(hash_structure(frame) in held_out for frame in mixed) == 4
+    write_frames(tmp_path / "mixed.extxyz", mixed)
+    done = run(tmp_path, "evaluate", MODEL, "mixed.extxyz", "-o", "all")
+    assert "6 of 10 frames are in the training set" in done.stderr
+    assert (
+        run(tmp_path, "evaluate", MODEL, "mixed.extxyz", "-o", "test", "--split", str(split)).returncode == 0
+    )
+    both, test = (
+        json.loads((tmp_path / name / "result.json").read_text())["metrics"] for name in ("all", "test")
+    )
+    assert both["n_train_frames"] == 6
+    assert test["n_train_frames"] == 0
+    for name in ("energy_mae", "force_mae", "stress_mae"):
+        assert both[name] == pytest.approx(test[name], rel=1e-9)
+        assert both[f"train_{name}"] != pytest.approx(both[name], rel=1e-3)
+    potential = load(MODEL)
+    train = evaluate(potential, [*mixed[:3], *mixed[7:]])
+    assert train.errors["force_mae"] == pytest.approx(both["train_force_mae"], rel=1e-9)
+
+
+def test_reference_energies_of_the_labels_do_not_count(mixed: list[Atoms]) -> None:
+    potential = load(MODEL)
+    frames = [
+        frame.copy() for frame in (*mixed, *(frame[[0, 1]] for frame in mixed[:2]))
+    ]  # another composition
+    plain = evaluate(potential, frames)
+    energies = {"W": 7.0, "Se": -3.0}
+    for frame in frames:
+        frame.info["REF_energy"] += sum(energies[symbol] for symbol in frame.get_chemical_symbols())
+    shifted = evaluate(potential, frames)
+    assert shifted.errors["energy_mae"] > plain.errors["energy_mae"] + 100
+    assert shifted.errors["energy_mae_aligned"] == pytest.approx(plain.errors["energy_mae_aligned"], rel=1e-6)
+
+
+def test_finetune_reports_the_model_that_it_started_from(frames: list[Atoms], tmp_path: Path) -> None:
+    data = [frame for frame in frames if len(frame) == 3][:10]
+    write_frames(tmp_path / "few.extxyz", data)
+    settings = {"data": ["few.extxyz"], "epochs": 1, "batch_size": 4, "learning_rate": 1e-2}
+    (tmp_path / "f.yaml").write_text(yaml.safe_dump(settings))
+    done = run(tmp_path, "finetune", MODEL, "-c", "f.yaml", "-o", "tuned")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "tuned" / "result.json").read_text())
+    hashes = json.loads((tmp_path / "tuned" / "split.json").read_text())["test"]
+    test = [frame for frame in data if hash_structure(frame) in hashes]
+    initial = evaluate(load(MODEL), test).errors
+    for name in ("energy_mae", "force_mae"):
+        assert result["metrics"][f"initial_{name}"] == pytest.approx(initial[name], rel=1e-4)
+        assert result["units"][f"initial_{name}"] == result["units"][name]
+
+
+def test_compositions_that_determine_no_reference_energies(frames: list[Atoms]) -> None:
+    pristine = [frame for frame in frames if len(frame) == 3]
+    (warning,) = reference_energy_warnings(pristine, TrainConfig())
+    assert "do not determine the reference energies of Se, W" in warning
+    assert reference_energy_warnings(frames, TrainConfig()) == []
+    fitted = choose_reference_energies(pristine, TrainConfig())
+    mean = np.mean([frame.info["REF_energy"] for frame in pristine])
+    assert fitted["W"] + 2 * fitted["Se"] == pytest.approx(mean, rel=1e-6)  # what the frames do determine
+    assert fitted["Se"] == pytest.approx(2 * fitted["W"])  # of all solutions the smallest
