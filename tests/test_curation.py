@@ -109,6 +109,21 @@ def test_curation_says_what_it_removed() -> None:
     assert [f.info.get("step") for f in curation.frames] == [0, 1, 2, 5, None]
 
 
+@pytest.mark.parametrize(("is_relaxed", "n_frames"), [(True, 3), (False, 12)])
+def test_molecular_dynamics_is_no_relaxation(is_relaxed: bool, n_frames: int) -> None:
+    """Step selection thins a relaxation to its first, middle and last step, and keeps a trajectory whose energy fluctuates."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for step in range(12):
+        frame = sheet()
+        frame.positions += rng.normal(scale=0.1, size=frame.positions.shape)
+        frame.info |= {"step": step, "source": "run"}
+        frame.info["REF_energy"] += 0.1 * (0.5**step if is_relaxed else np.sin(2.1 * step))
+        frames.append(frame)
+    config = CurationConfig(outliers=None, duplicates=None, min_energy_step=10.0)
+    assert len(curate(frames, config).frames) == n_frames
+
+
 def test_descriptors_tell_environments_apart() -> None:
     pytest.importorskip("dscribe")
     vectors = descriptors([sheet(seed=1), sheet(seed=1), sheet("Mo", seed=1)])
