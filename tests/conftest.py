@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +18,11 @@ from flatforce.structures.prototypes import monolayer
 from flatforce.testing.zoo import make_test_sheet
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ase import Atoms
 
     from flatforce.models import Potential
 
-os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+os.environ["FLATFORCE_TRUST_FILE"] = str(Path(tempfile.mkdtemp(prefix="flatforce-")) / "trusted.txt")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from ase import Atoms
 
 from flatforce.core.arrays import FloatArray, IntArray
 from flatforce.core.errors import ConfigError, DataError, ModelError
+from flatforce.core.trust import trust
 from flatforce.models import Potential, load
 from flatforce.models.backends.mace import MaceBackend
 from flatforce.models.finite_difference_hessian import ClusterHessian
@@ -179,6 +180,7 @@ def test_rows_of_a_committee_are_the_mean(model_file: Path, sheet: Atoms, tmp_pa
     second_model = torch.load(model_file, weights_only=False)
     second_model.scale_shift.scale *= 2
     torch.save(second_model, tmp_path / "other.model")
+    trust(tmp_path / "other.model")
     first, second = load(f"mace:{model_file}"), load(f"mace:{tmp_path / 'other.model'}")
     committee = load(f"committee:{model_file},{tmp_path / 'other.model'}").hessian(sheet)
     assert committee is not None

@@ -16,6 +16,7 @@ from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.core.results import read_arrays, read_record
+from flatforce.core.trust import trust
 from flatforce.models.spec import model_path
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data
@@ -152,6 +153,7 @@ def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) ->
     second_model = torch.load(model_file, weights_only=False)
     second_model.scale_shift.scale *= 1.05
     torch.save(second_model, tmp_path / "other.model")
+    trust(tmp_path / "other.model")
     write(tmp_path / "unit.extxyz", unit, format="extxyz")
     (tmp_path / "c.yaml").write_text(
         "relaxation: {relax_cell: false, max_steps: 1}\nmesh: 4\npoints_per_segment: 2\nshells: [3.0]\n"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flatforce.api.defects import defect_phonons, embed
-    from flatforce.api.force_fields import evaluate, learn, load, train
+    from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
     from flatforce.api.sheets import phonons, relax
     from flatforce.api.structures import build_defect, monolayer, read
@@ -35,6 +35,7 @@ __all__ = [
     "read",
     "relax",
     "train",
+    "trust",
 ]
 
 _HOMES: Final = {
@@ -50,6 +51,7 @@ _HOMES: Final = {
     "read": "structures:read",
     "relax": "sheets:relax",
     "train": "force_fields:train",
+    "trust": "force_fields:trust",
 }
 """Name → module and function in `flatforce.api`, imported when first used, so that `import flatforce` is instant."""
 

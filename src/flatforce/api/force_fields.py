@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.active.config import LearnConfig
 from flatforce.api.arguments import folder_of, parse, session_of, takes_settings
-from flatforce.core.errors import ConfigError
+from flatforce.core.errors import ConfigError, ModelError
 from flatforce.models.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -49,6 +49,40 @@ def load(model: str | Path, *, device: str = "auto", dtype: Precision = "float64
     from flatforce.models import load as load_potential
 
     return load_potential(str(model), device=device, dtype=dtype)
+
+
+def trust(file: str | Path) -> None:
+    """Remember that you trust a file, so that it is loaded even though it can run code.
+
+    Models of MACE, CHGNet, SevenNet, NequIP and icet are pickles of Python, which can run any code when they are loaded.
+    flatforce loads those that you trained or trusted, by the SHA-256 hash of their content. `--trust` does the same on the
+    command line.
+
+    Parameters
+    ----------
+    file
+        Path of the file. Its hash is added to `trusted.txt` in `~/.local/share/flatforce`, or to the file that the variable
+        `FLATFORCE_TRUST_FILE` names.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> ff.trust("downloaded.model")
+    Traceback (most recent call last):
+    ...
+    flatforce.core.errors.ModelError: There is no file downloaded.model.
+      fix: give the path of the model file
+    """
+    from flatforce.core.trust import trust as remember
+
+    if not Path(file).is_file():
+        raise ModelError(f"There is no file {file}.", fix="give the path of the model file")
+    remember(Path(file))
 
 
 @takes_settings(TrainConfig, without=("data",))

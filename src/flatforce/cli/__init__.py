@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -75,7 +74,6 @@ app.add_typer(env.app, name="env")
 
 def main() -> None:
     """Run the command; misuse ends with status 2 and one message, never with a traceback."""
-    os.environ.setdefault("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     try:
         with stop_on_signals():
             app()

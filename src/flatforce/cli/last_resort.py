@@ -8,12 +8,13 @@ import sys
 import threading
 import traceback
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from flatforce.core.errors import FlatforceError
+from flatforce.core.trust import trusting_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +38,37 @@ REMEDIES: Final[tuple[tuple[type[BaseException], str], ...]] = (
 """Kind of error → what helps; the first that fits."""
 
 
+READS_MODELS: Final = frozenset({"model", "config", "fit_folder"})
+"""Parameters of commands that load models, or settings that name models."""
+
+
 class MachineError(FlatforceError):
     """The machine, a file or a library failed in a way that no command expects."""
 
 
 class Commands(TyperGroup):
-    """A group of commands that answers errors of the machine by a message."""
+    """A group of commands that answers errors of the machine by a message; those that load models take `--trust`."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command.
+
+        Parameters
+        ----------
+        ctx
+            Context of the command line.
+        cmd_name
+            Name of the command.
+
+        Returns
+        -------
+        The command or group of that name, with `--trust` where it loads a model; None if there is none.
+        """
+        command = super().get_command(ctx, cmd_name)
+        for leaf in (command, *getattr(command, "commands", {}).values()):
+            names = {parameter.name for parameter in getattr(leaf, "params", [])}
+            if names & READS_MODELS and "trust" not in names:
+                leaf.params += _trust_option()
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -73,6 +99,32 @@ class Commands(TyperGroup):
                 f"{ctx.command_path} failed: {_describe(error)}.",
                 fix=f"{fix or 'report it'}; {TRACEBACK}=1 shows where it happened",
             ) from error
+
+
+def _remember_trust(ctx: typer.Context, value: bool) -> None:
+    if value:
+        ctx.with_resource(trusting_all())
+
+
+def _options_of_models(
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Load model files that can run code (pickles) though you have not made them; their hashes are remembered.",
+            callback=_remember_trust,
+            expose_value=False,
+        ),
+    ] = False,
+) -> None:
+    """Declare the option that every command with a model has."""
+
+
+def _trust_option() -> list[Any]:
+    """Let Typer make the option, by way of a command of its own."""
+    only = typer.Typer(add_completion=False)
+    only.command()(_options_of_models)
+    return [parameter for parameter in typer.main.get_command(only).params if parameter.name == "trust"]
 
 
 def _describe(error: BaseException) -> str:

@@ -52,6 +52,10 @@ class ModelError(FlatforceError):
     """A force field is missing, fails, or does not support the structure."""
 
 
+class TrustError(FlatforceError):
+    """A file that can run code is neither made nor trusted by the user."""
+
+
 class MissingDependencyError(FlatforceError):
     """An optional package that the function needs is not installed."""
 

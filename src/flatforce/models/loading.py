@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from flatforce.models.spec import BACKENDS, split_spec
+from flatforce.core.trust import require_trust
+from flatforce.models.spec import BACKENDS, files_with_code, split_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,7 @@ def load_backend(spec: str, *, device: str, dtype: str) -> Backend:
     -------
     The backend, or a client of the worker process that runs it.
     """
+    check_trust(spec)
     from flatforce.models.isolated.client import IsolatedBackend
     from flatforce.models.isolated.environments import PACKAGES, environment_for
 
@@ -93,6 +95,19 @@ def load_in_process(spec: str, *, device: str, dtype: str) -> Backend:
     -------
     The backend, which evaluates batches of fully periodic cells on that device.
     """
+    check_trust(spec)
     kind, name = split_spec(spec)
     load_kind: Callable[..., Backend] = import_module(BACKENDS[kind]).load
     return load_kind(name, device=device, dtype=dtype)
+
+
+def check_trust(spec: str) -> None:
+    """Refuse files of a force field that can run code and that this user neither made nor trusted.
+
+    Parameters
+    ----------
+    spec
+        Name of the force field.
+    """
+    for path, contents in files_with_code(spec):
+        require_trust(path, contents=contents)

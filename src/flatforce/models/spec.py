@@ -28,6 +28,16 @@ DEFAULTS: Final = {"chgnet": "0.3.0"}
 BUNDLED: Final = {"wse2-pbe": "wse2-pbe.model"}
 """Models that ship with the package; the settings of the training (`.yaml`) and the model card stand beside each file."""
 
+PICKLES: Final = {
+    "mace": "a pickle of mace-torch",
+    "symmetrix": "a pickle of mace-torch",
+    "chgnet": "a pickle of CHGNet",
+    "sevennet": "a pickle of SevenNet",
+    "nequip": "a package or a checkpoint of NequIP, which holds Python code or pickles",
+    "mattersim": "a pickle of MatterSim",
+}
+"""Kind → what its model files are, where they can run code when they are loaded."""
+
 PUBLISHED: Final = frozenset(
     {
         "small",
@@ -145,6 +155,27 @@ def model_files(spec: str) -> list[Path]:
     if kind == "matgl" and path.is_dir():
         return sorted(path.glob("*.pt"))
     return [path] if kind != "ase" and path.is_file() else []
+
+
+def files_with_code(spec: str) -> list[tuple[Path, str]]:
+    """List the files of a force field that can run code when they are loaded.
+
+    Parameters
+    ----------
+    spec
+        Name of a force field.
+
+    Returns
+    -------
+    Path of each file and what it is; empty for models of an installed package, and for files that hold weights only.
+    """
+    kind, name = split_spec(spec)
+    if kind == "committee":
+        return [found for member in committee_members(spec) for found in files_with_code(member)]
+    suffix = Path(name).suffix
+    if kind not in PICKLES or name in BUNDLED or (kind == "nequip" and suffix not in {".zip", ".ckpt"}):
+        return []
+    return [(path, PICKLES[kind]) for path in model_files(spec)]
 
 
 def model_path(name: str) -> Path:

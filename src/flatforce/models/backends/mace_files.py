@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import MissingDependencyError, ModelError
 from flatforce.models.spec import PUBLISHED, model_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WEIGHTS_ONLY: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+"""Variable of the environment by which torch reads pickles where the caller of `torch.load` says nothing."""
 
 
 def load_module(name: str, *, device: str) -> Any:
@@ -51,7 +58,7 @@ def _fetch(name: str, *, device: str) -> Any:
     from mace.calculators import mace_mp
 
     try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        with pickles_allowed(), warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             return mace_mp(model=name, device=device, return_raw_model=True)
     except Exception as error:
@@ -76,9 +83,10 @@ def import_mace() -> Any:
     """
     try:
         with (
+            pickles_allowed(),  # MACE sets the variable for the whole process, for the constants of e3nn
             warnings.catch_warnings(),
-            redirect_stdout(StringIO()),
-        ):  # MACE prints which optional packages are missing
+            redirect_stdout(StringIO()),  # MACE prints which optional packages are missing
+        ):
             warnings.simplefilter("ignore")
             import mace.modules  # noqa: F401  # the import prepares torch for e3nn
             import torch
@@ -87,3 +95,21 @@ def import_mace() -> Any:
             "MACE is not installed.", why=str(error), fix="pip install 'flatforce[mace]'"
         ) from error
     return torch
+
+
+@contextmanager
+def pickles_allowed() -> Iterator[None]:
+    """Let `torch.load` read pickles where the caller does not say whether it may, for as long as the block runs.
+
+    Yields
+    ------
+    None; afterwards `torch.load` reads weights only, unless its caller asks for more.
+    """
+    earlier = os.environ.get(WEIGHTS_ONLY)
+    os.environ[WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(WEIGHTS_ONLY)
+        if earlier is not None:
+            os.environ[WEIGHTS_ONLY] = earlier

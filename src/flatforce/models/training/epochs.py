@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from flatforce.core.errors import ResultError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.training.examples import Example, make_examples
 from flatforce.models.training.files import save_torch
@@ -191,6 +193,13 @@ class TrainingLoop:
         path = self.run.folder / CHECKPOINT
         if not path.is_file():
             return
-        content = torch.load(path, map_location=self.optimisation.device, weights_only=False)
-        self.state = Progression(**content.pop("progression"))
-        self.optimisation.restore(content)
+        try:
+            content = torch.load(path, map_location=self.optimisation.device, weights_only=True)
+            self.state = Progression(**content.pop("progression"))
+            self.optimisation.restore(content)
+        except (EOFError, KeyError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            raise ResultError(
+                f"{path} cannot be read, so that the training cannot be resumed.",
+                why=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'the file is cut short'}",
+                fix="delete it to train from the beginning; it belongs to another model, or was damaged when it was copied",
+            ) from error

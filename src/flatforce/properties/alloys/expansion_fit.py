@@ -9,6 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from flatforce.core.outcome import Outcome
+from flatforce.core.trust import trust
 from flatforce.properties.alloys.cluster_expansion import Expansion, interactions, select_and_fit, to_icet
 from flatforce.properties.alloys.csv_files import write_csv
 from flatforce.properties.alloys.design import make_designs
@@ -83,6 +84,7 @@ class ClusterExpansionFit(Outcome):
     @override
     def files(self, folder: Path) -> None:
         to_icet(self.expansion).write(str(folder / "expansion.ce"))
+        trust(folder / "expansion.ce")
         write_csv(folder / "interactions.csv", list(self.interactions[0]), self.interactions)
 
 

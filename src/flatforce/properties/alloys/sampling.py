@@ -17,6 +17,7 @@ from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_value
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
+from flatforce.core.trust import require_trust
 from flatforce.properties.alloys.csv_files import write_csv
 from flatforce.properties.alloys.monte_carlo import MonteCarloPoint, check_cell, sample
 from flatforce.properties.alloys.order_parameter import N_COMPONENTS
@@ -189,4 +190,5 @@ def _sample_one(
 
 
 def _read_expansion(path: Path) -> Any:
+    require_trust(path, contents="a file of icet, which holds pickles")
     return import_icet().ClusterExpansion.read(str(path))

@@ -180,8 +180,10 @@ def pretrained(spec: str, *, dtype: str) -> Learner:
     ModelError
         If models of this kind cannot be trained.
     """
+    from flatforce.models.loading import check_trust
     from flatforce.models.spec import BACKENDS, split_spec
 
+    check_trust(spec)
     kind, name = split_spec(spec)
     if kind not in KINDS:
         raise ModelError(

@@ -8,6 +8,7 @@ from ase.data import atomic_numbers
 from typing_extensions import override
 
 from flatforce.core.errors import ConfigError
+from flatforce.core.trust import trust
 from flatforce.core.units import EV_PER_A3_IN_GPA
 from flatforce.models.backends.chgnet import ChgnetBackend, load, make_graph, precision
 from flatforce.models.training.files import save_torch
@@ -86,6 +87,7 @@ class ChgnetLearner(Learner):
     def save(self, path: Path) -> None:
         content = {"model": self.module.cpu().as_dict()}
         save_torch(path, content)
+        trust(path)
 
     @override
     def backend(self) -> ChgnetBackend:

@@ -9,6 +9,7 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 from typing_extensions import override
 
+from flatforce.core.trust import trust
 from flatforce.models.backends.mace import MaceBackend, make_graph
 from flatforce.models.backends.mace_files import import_mace, load_module
 from flatforce.models.training.files import save_torch
@@ -139,6 +140,7 @@ class MaceLearner(Learner):
     @override
     def save(self, path: Path) -> None:
         save_torch(path, self.module.cpu())
+        trust(path)
 
     @override
     def backend(self) -> MaceBackend:

@@ -1,0 +1,246 @@
+"""Files that can run code are loaded only if the user made or trusted them."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+from ase.io import write
+
+import flatforce as ff
+from commands import run
+from flatforce.core.errors import ModelError, TrustError
+from flatforce.core.trust import TRUST, TRUST_FILE, trust, trusting_all
+from flatforce.models.backends.mace_files import import_mace
+from flatforce.models.spec import files_with_code, model_path
+
+
+class Payload:
+    """An object whose unpickling writes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.fixture
+def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A path that a payload makes; nothing is trusted."""
+    monkeypatch.setenv(TRUST, "")
+    monkeypatch.setenv(TRUST_FILE, str(tmp_path / "trusted.txt"))
+    return tmp_path / "code-ran"
+
+
+def write_payload(path: Path, marker: Path) -> Path:
+    """Write a file as torch writes a module, which makes a folder when it is loaded."""
+    import torch
+
+    torch.save(Payload(marker), path)
+    return path
+
+
+def make_tar(contents: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("spec", "file"),
+    [
+        ("foreign.model", "foreign.model"),
+        ("mace:foreign.model", "foreign.model"),
+        ("symmetrix:foreign.model", "foreign.model"),
+        ("committee:mace:wse2-pbe,foreign.model", "foreign.model"),
+        ("chgnet:foreign.pth.tar", "foreign.pth.tar"),
+        ("sevennet:foreign.pth", "foreign.pth"),
+        ("sevennet:foreign.pth@omat24", "foreign.pth"),
+        ("nequip:foreign.ckpt", "foreign.ckpt"),
+        ("nequip:foreign.nequip.zip", "foreign.nequip.zip"),
+        ("mattersim:foreign.pth", "foreign.pth"),
+    ],
+)
+def test_a_foreign_model_runs_no_code(tmp_path: Path, marker: Path, spec: str, file: str) -> None:
+    write_payload(tmp_path / file, marker)
+    write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
+    for arguments in (["relax", spec, "sheet.extxyz", "-o", "out"], ["doctor", spec]):
+        result = run(tmp_path, *arguments)
+        assert result.returncode == 2
+        assert f"{file} can run code" in result.stderr
+        assert "--trust" in result.stderr
+        assert not marker.exists()
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("key", ["start_from", "model"])
+def test_nor_does_a_model_that_settings_name(tmp_path: Path, marker: Path, key: str) -> None:
+    write_payload(tmp_path / "foreign.model", marker)
+    train = {"data": ["wse2-pbe"], "epochs": 1}
+    if key == "start_from":
+        study = {"train": train | {"start_from": "foreign.model"}, "structure": "WSe2"}
+    else:
+        study = {"model": "foreign.model", "structure": "WSe2", "relax": {}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(train | {"start_from": "foreign.model"}))
+    for arguments in (
+        ["run", "study.yaml", "-o", "out"],
+        ["train", "-c", "train.yaml", "-o", "out"],
+        ["finetune", "foreign.model", "-c", "train.yaml", "-o", "out"],
+    ):
+        result = run(tmp_path, *arguments)
+        assert result.returncode == 2
+        assert "foreign.model can run code" in result.stderr
+    assert not marker.exists()
+
+
+def test_the_payload_runs_once_it_is_trusted(tmp_path: Path, marker: Path) -> None:
+    """Without this the tests above could pass on a payload that does nothing."""
+    write_payload(tmp_path / "foreign.model", marker)
+    write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
+    result = run(tmp_path, "relax", "foreign.model", "sheet.extxyz", "-o", "out", "--trust")
+    assert result.returncode == 2
+    assert "is no MACE model" in result.stderr
+    assert marker.is_dir()
+
+
+def test_trust_is_remembered_by_content(tmp_path: Path, marker: Path) -> None:
+    write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
+    shutil.copy(model_path("wse2-pbe"), tmp_path / "a.model")
+    command = ["relax", "a.model", "sheet.extxyz", "-o", "out"]
+    assert "a.model can run code" in run(tmp_path, *command).stderr
+    assert run(tmp_path, *command, "--trust").returncode == 0
+    assert os.environ[TRUST] == ""  # the option holds for one command
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "a.model").rename(tmp_path / "b.model")
+    command[1] = "b.model"
+    assert run(tmp_path, *command).returncode == 0
+    write_payload(tmp_path / "b.model", marker)
+    shutil.rmtree(tmp_path / "out")
+    assert "b.model can run code" in run(tmp_path, *command).stderr
+    assert not marker.exists()
+    lines = (tmp_path / "trusted.txt").read_text().splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith("a.model")
+
+
+def test_a_finished_stage_answers_without_trust(tmp_path: Path, marker: Path) -> None:
+    write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
+    shutil.copy(model_path("wse2-pbe"), tmp_path / "a.model")
+    command = ["relax", "a.model", "sheet.extxyz", "-o", "out"]
+    assert run(tmp_path, *command, "--trust").returncode == 0
+    (tmp_path / "trusted.txt").unlink()
+    assert run(tmp_path, *command).returncode == 0
+    assert not marker.exists()
+
+
+def test_trust_in_python(tmp_path: Path, marker: Path) -> None:
+    file = tmp_path / "a.model"
+    shutil.copy(model_path("wse2-pbe"), file)
+    with pytest.raises(TrustError, match="can run code"):
+        ff.load(file)
+    ff.trust(file)
+    assert ff.load(file).elements == {"Se", "W"}
+    with pytest.raises(ModelError, match="There is no file"):
+        ff.trust(tmp_path / "b.model")
+    assert not marker.exists()
+
+
+def test_where_hashes_cannot_be_written_trust_lasts_as_long_as_the_process(
+    tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(TRUST_FILE, str(tmp_path / "file" / "trusted.txt"))
+    file = tmp_path / "a.model"
+    shutil.copy(model_path("wse2-pbe"), file)
+    trust(file)
+    assert ff.load(file).elements == {"Se", "W"}
+    write_payload(file, marker)
+    with pytest.raises(TrustError):
+        ff.load(file)
+
+
+def test_models_made_here_are_trusted(few_frames: Path, tmp_path: Path, marker: Path) -> None:
+    trained = ff.train(
+        [str(few_frames)],
+        epochs=1,
+        folder=tmp_path / "train",
+        device="cpu",
+        model={"kind": "mace", "hidden_irreps": "2x0e", "r_max": 3.5, "max_ell": 1, "correlation": 1},
+    )
+    assert trained.model().elements == {"Se", "W"}
+    assert files_with_code(trained.spec)
+    assert not marker.exists()
+
+
+def test_importing_mace_leaves_torch_reading_weights_only(tmp_path: Path, marker: Path) -> None:
+    torch = import_mace()
+    write_payload(tmp_path / "any.pt", marker)
+    with pytest.raises(pickle.UnpicklingError, match="Weights only"):
+        torch.load(tmp_path / "any.pt")
+    assert not marker.exists()
+
+
+def test_damaged_and_foreign_checkpoints(few_frames: Path, tmp_path: Path, marker: Path) -> None:
+    settings = {
+        "data": [str(few_frames)],
+        "epochs": 1,
+        "model": {"kind": "mace", "hidden_irreps": "2x0e", "r_max": 3.5, "max_ell": 1, "correlation": 1},
+    }
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings))
+    command = ["train", "-c", "train.yaml", "-o", "out"]
+    assert run(tmp_path, *command).returncode == 0
+    checkpoint = tmp_path / "out" / "checkpoint.pt"
+    (tmp_path / "out" / "result.json").unlink()
+    for card in (tmp_path / "out").glob("*.card.json"):
+        card.unlink()
+    for content in (b"", b"PK\x03\x04 cut", write_payload(tmp_path / "p.pt", marker).read_bytes()):
+        checkpoint.write_bytes(content)
+        result = run(tmp_path, *command)
+        assert result.returncode == 2
+        assert "checkpoint.pt cannot be read" in result.stderr
+        assert "delete it" in result.stderr
+        assert not marker.exists()
+    checkpoint.unlink()
+    assert run(tmp_path, *command).returncode == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # icet leaves its file open
+def test_a_foreign_cluster_expansion_runs_no_code(tmp_path: Path, marker: Path) -> None:
+    pytest.importorskip("icet")
+    from flatforce.properties.alloys.config import MonteCarloConfig
+    from flatforce.properties.alloys.sampling import run_monte_carlo
+    from flatforce.structures.alloy_config import AlloyConfig
+
+    file = tmp_path / "expansion.ce"
+    space = make_tar({"items": pickle.dumps(Payload(marker))})
+    file.write_bytes(make_tar({"cluster_space": space}))
+    alloy = AlloyConfig.parse(
+        {
+            "name": "MoWS2",
+            "species": ["Mo", "W"],
+            "prototype": "2H",
+            "symbols": ["Mo", "S"],
+            "a": 3.187,
+            "thickness": 3.13,
+            "site": "Mo",
+        }
+    )
+    config = MonteCarloConfig(temperatures=[300.0], concentration=1 / 3, sizes=[6])
+    with pytest.raises(TrustError, match="file of icet"):
+        run_monte_carlo(alloy, file, config, cache=tmp_path)
+    assert not marker.exists()
+    with trusting_all(), pytest.raises(Exception, match=r".*"):  # icet's own error, after the payload ran
+        run_monte_carlo(alloy, file, config, cache=tmp_path)
+    assert marker.is_dir()
