@@ -24,6 +24,9 @@ TRUST: Final = "FLATFORCE_TRUST"
 TRUST_FILE: Final = "FLATFORCE_TRUST_FILE"
 """Variable of the environment with the path of the file of trusted hashes."""
 
+WEIGHTS_ONLY: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+"""Variable of the environment by which torch reads pickles where the caller of `torch.load` says nothing."""
+
 
 def trust_file() -> Path:
     """Return the path of the file of trusted hashes.
@@ -98,6 +101,24 @@ def require_trust(path: Path, *, contents: str) -> None:
         fix=f"if you trust where it comes from, repeat the command with --trust, or call ff.trust({str(path)!r}) in Python: "
         "its hash is remembered, and you are asked once for each file",
     )
+
+
+@contextmanager
+def pickles_allowed() -> Iterator[None]:
+    """Let `torch.load` read pickles where the caller does not say whether it may, for as long as the block runs.
+
+    Yields
+    ------
+    None; afterwards `torch.load` reads weights only, unless its caller asks for more.
+    """
+    earlier = os.environ.get(WEIGHTS_ONLY)
+    os.environ[WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(WEIGHTS_ONLY)
+        if earlier is not None:
+            os.environ[WEIGHTS_ONLY] = earlier
 
 
 def _trusted_hashes() -> set[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from flatforce.core.trust import require_trust
+from flatforce.core.trust import pickles_allowed, require_trust
 from flatforce.models.spec import BACKENDS, files_with_code, split_spec
 
 if TYPE_CHECKING:
@@ -98,7 +99,10 @@ def load_in_process(spec: str, *, device: str, dtype: str) -> Backend:
     check_trust(spec)
     kind, name = split_spec(spec)
     load_kind: Callable[..., Backend] = import_module(BACKENDS[kind]).load
-    return load_kind(name, device=device, dtype=dtype)
+    with (
+        pickles_allowed() if files_with_code(spec) else nullcontext()
+    ):  # not every package asks torch for them
+        return load_kind(name, device=device, dtype=dtype)
 
 
 def check_trust(spec: str) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from flatforce.core.errors import MissingDependencyError, ModelError
+from flatforce.core.trust import pickles_allowed
 from flatforce.models.spec import PUBLISHED, model_path
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-WEIGHTS_ONLY: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-"""Variable of the environment by which torch reads pickles where the caller of `torch.load` says nothing."""
 
 
 def load_module(name: str, *, device: str) -> Any:
@@ -95,21 +89,3 @@ def import_mace() -> Any:
             "MACE is not installed.", why=str(error), fix="pip install 'flatforce[mace]'"
         ) from error
     return torch
-
-
-@contextmanager
-def pickles_allowed() -> Iterator[None]:
-    """Let `torch.load` read pickles where the caller does not say whether it may, for as long as the block runs.
-
-    Yields
-    ------
-    None; afterwards `torch.load` reads weights only, unless its caller asks for more.
-    """
-    earlier = os.environ.get(WEIGHTS_ONLY)
-    os.environ[WEIGHTS_ONLY] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(WEIGHTS_ONLY)
-        if earlier is not None:
-            os.environ[WEIGHTS_ONLY] = earlier
