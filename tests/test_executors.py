@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -154,6 +155,37 @@ def test_pbs_array_of_one_is_a_plain_job(tmp_path: Path, monkeypatch: pytest.Mon
     assert "-J" not in single
     assert "#PBS -J 0-3%5" in array
     assert "#PBS -l select=1:ncpus=36:mpiprocs=36:ngpus=2" in single
+
+
+@pytest.mark.parametrize(
+    "name", ["short\n#SBATCH --wrap=evil", "a b", "q'", "$(id)", "", "a;b"], ids=["lines", *"abcde"]
+)
+@pytest.mark.parametrize("key", ["queue", "account"])
+def test_names_of_queues_cannot_add_lines(key: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        Executor.parse({"kind": "slurm", key: name})
+    assert Executor.parse({"kind": "slurm", key: "gpu-a100,short_2"})
+
+
+@pytest.mark.parametrize("kind", ["slurm", "pbs"])
+def test_the_folder_of_a_job_array_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    mock_queue(kind, tmp_path, monkeypatch)
+    folder = tmp_path / "my jobs' 100%A"
+    submit_array([tmp_path / "t.json"], ["true"], Executor.parse({"kind": kind}), folder=folder)
+    (line,) = (
+        line
+        for line in (folder / "array-0.sh").read_text().splitlines()
+        if line.startswith(("#SBATCH --output=", "#PBS -o "))
+    )
+    (*_, value) = shlex.split(line.replace("--output=", "--output "), comments=False)
+    expected = f"{folder}/%A-%a.out".replace("100%A", "100%%A") if kind == "slurm" else f"{folder}/"
+    assert value == expected
+    with pytest.raises(ConfigError, match="cannot stand in a job script"):
+        submit_array(
+            [tmp_path / "t.json"], ["true"], Executor.parse({"kind": kind}), folder=tmp_path / "two\nlines"
+        )
 
 
 def test_two_workers_compute_a_frame_once(tmp_path: Path) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ase.io import write
 
 from commands import run, start
 from flatforce.cli import structure
+from flatforce.cli.encoding import transliterate
+from flatforce.structures.prototypes import monolayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,40 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
         assert time.monotonic() - begin < 120
         time.sleep(0.05)
     time.sleep(1)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["defect", "sites", "sheet.extxyz"], ["relax", "mace:nope", "x", "-o", "y"]]
+)
+def test_an_ascii_terminal_shows_what_it_can(tmp_path: Path, arguments: list[str]) -> None:
+    write(tmp_path / "sheet.extxyz", monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597))
+    command = [sys.executable, "-m", "flatforce", *arguments]
+    shown = [
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            capture_output=True,
+            env=os.environ | {"PYTHONIOENCODING": name},
+            check=False,
+        )
+        for name in ("utf-8", "ascii")
+    ]
+    wide, narrow = (process.stdout + process.stderr for process in shown)
+    assert not wide.isascii()
+    assert narrow == transliterate(wide.decode()).encode()
+    assert [process.returncode for process in shown] == [0 if arguments[0] == "defect" else 2] * 2
+
+
+def test_a_full_device_is_named(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "flatforce", "settings", "relax"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 2
+    assert "No space left on device" in process.stderr
+    assert "Traceback" not in process.stderr

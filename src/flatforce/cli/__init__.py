@@ -22,6 +22,7 @@ from flatforce.cli import (
     structure,
     study,
 )
+from flatforce.cli.encoding import tolerate_narrow_terminals
 from flatforce.cli.last_resort import Commands, stop_on_signals
 from flatforce.core.errors import FlatforceError
 
@@ -74,6 +75,7 @@ app.add_typer(env.app, name="env")
 
 def main() -> None:
     """Run the command; misuse ends with status 2 and one message, never with a traceback."""
+    tolerate_narrow_terminals()
     try:
         with stop_on_signals():
             app()

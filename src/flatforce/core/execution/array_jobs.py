@@ -139,7 +139,7 @@ def _slurm(count: int, executor: Executor, folder: Path) -> list[str]:
     options = {
         "job-name": "flatforce",
         "array": f"0-{count - 1}%{executor.blocks}",
-        "output": f"{folder}/%A-%a.out",
+        "output": shlex.quote(f"{_one_line(folder).replace('%', '%%')}/%A-%a.out"),
         "nodes": executor.nodes,
         "time": format_walltime(executor.walltime),
         "ntasks-per-node": executor.cores_per_node,
@@ -150,6 +150,16 @@ def _slurm(count: int, executor: Executor, folder: Path) -> list[str]:
     return [f"#SBATCH --{name}={value}" for name, value in options.items() if value is not None]
 
 
+def _one_line(folder: Path) -> str:
+    if not str(folder).isprintable():
+        raise ConfigError(
+            f"The folder {str(folder)!r} cannot stand in a job script.",
+            why="its name holds a line break or another control character",
+            fix="choose another folder with -o",
+        )
+    return str(folder)
+
+
 def _pbs(count: int, executor: Executor, folder: Path) -> list[str]:
     cores = executor.cores_per_node or 1
     select = f"select={executor.nodes}:ncpus={cores}:mpiprocs={cores}"
@@ -158,7 +168,7 @@ def _pbs(count: int, executor: Executor, folder: Path) -> list[str]:
     lines = [
         "-N flatforce",
         "-j oe",
-        f"-o {folder}/",
+        f"-o {shlex.quote(f'{_one_line(folder)}/')}",
         f"-l {select}",
         f"-l walltime={format_walltime(executor.walltime)}",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -11,6 +11,10 @@ from flatforce.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+NAME: Final = r"^[\w.,:@+/-]+$"
+"""Names of queues and accounts, which stand in lines of the job script: no spaces, quotes or line breaks."""
 
 
 class Executor(Config):
@@ -34,9 +38,9 @@ class Executor(Config):
     """Time before the end of a block during which it starts no new task, in minutes; 0 for none."""
     retries: NonNegativeInt = 2
     """Number of times that a task is restarted after its worker died."""
-    queue: str | None = None
+    queue: str | None = Field(None, pattern=NAME)
     """Name of the partition (Slurm) or queue (PBS)."""
-    account: str | None = None
+    account: str | None = Field(None, pattern=NAME)
     """Account that is charged for the jobs."""
     options: str = ""
     """Further lines of the job script, `#SBATCH …` or `#PBS …`."""
