@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,7 +87,9 @@ def test_an_ascii_terminal_shows_what_it_can(tmp_path: Path, arguments: list[str
     ]
     wide, narrow = (process.stdout + process.stderr for process in shown)
     assert not wide.isascii()
-    assert narrow == transliterate(wide.decode()).encode()
+    assert narrow.isascii()
+    words = [re.findall(r"[\w.>?]+", text) for text in (narrow.decode(), transliterate(wide.decode()))]
+    assert words[0] == words[1]  # the lines of tables may differ
     assert [process.returncode for process in shown] == [0 if arguments[0] == "defect" else 2] * 2
 
 
