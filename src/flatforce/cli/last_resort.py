@@ -38,6 +38,9 @@ REMEDIES: Final[tuple[tuple[type[BaseException], str], ...]] = (
 """Kind of error → what helps; the first that fits."""
 
 
+WITHOUT_MODELS: Final = frozenset({"data", "settings"})
+"""Commands and groups that load no model."""
+
 READS_MODELS: Final = frozenset({"model", "config", "fit_folder"})
 """Parameters of commands that load models, or settings that name models."""
 
@@ -64,6 +67,8 @@ class Commands(TyperGroup):
         The command or group of that name, with `--trust` where it loads a model; None if there is none.
         """
         command = super().get_command(ctx, cmd_name)
+        if cmd_name in WITHOUT_MODELS:
+            return command
         for leaf in (command, *getattr(command, "commands", {}).values()):
             names = {parameter.name for parameter in getattr(leaf, "params", [])}
             if names & READS_MODELS and "trust" not in names:

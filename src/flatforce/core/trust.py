@@ -97,7 +97,8 @@ def require_trust(path: Path, *, contents: str) -> None:
         return
     raise TrustError(
         f"{path} can run code when it is loaded, and you have neither made nor trusted it.",
-        why=f"it is {contents}; its SHA-256 {found[:12]}… is not in {trust_file()}",
+        why=f"it is {contents}; its SHA-256 {found[:12]}… is not in {trust_file()}, "
+        "as it is not for a file that was changed or damaged",
         fix=f"if you trust where it comes from, repeat the command with --trust, or call ff.trust({str(path)!r}) in Python: "
         "its hash is remembered, and you are asked once for each file",
     )

@@ -67,7 +67,7 @@ class SplitConfig(Config):
 
     ratios: tuple[float, float, float] | None = Field((0.9, 0.05, 0.05))
     """Fractions of all frames in the training, validation and test set; they sum to 1."""
-    folds: PositiveInt | None = None
+    folds: int | None = Field(None, ge=2)
     """Number k of subsets of a k-fold split."""
     leave_out: str | None = None
     """Element whose materials all go to the test set."""

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag
+from pydantic import AfterValidator, Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag
 
 from flatforce.core.config import Config
 
-IRREPS = r"^\s*\d+x\d+[eo](\s*\+\s*\d+x\d+[eo])*\s*$"
+IRREPS = r"^\s*[1-9]\d*x\d+[eo](\s*\+\s*[1-9]\d*x\d+[eo])*\s*$"
 """Pattern of irreducible representations in the notation of e3nn, such as 32x0e + 32x1o."""
+
+
+MAX_DEGREE = 11
+"""Largest degree of which e3nn knows the Wigner matrices."""
+
+
+def _check_irreps(irreps: str) -> str:
+    """Require scalars, from which the energy is read out, and degrees that e3nn knows."""
+    degrees = [(int(term[1]), term[2]) for term in re.finditer(r"x(\d+)([eo])", irreps)]
+    if (0, "e") not in degrees:
+        raise ValueError("the energy is read out of scalars: write for instance 16x0e + 16x1o")
+    if max(degree for degree, _ in degrees) > MAX_DEGREE:
+        raise ValueError(f"the largest degree is {MAX_DEGREE}")
+    return irreps
+
+
+Irreps = Annotated[str, Field(pattern=IRREPS), AfterValidator(_check_irreps)]
 
 
 class MaceArchitecture(Config):
@@ -17,7 +35,7 @@ class MaceArchitecture(Config):
 
     kind: Literal["mace"] = "mace"
     """Kind of architecture that these settings describe: MACE."""
-    hidden_irreps: str = Field("32x0e + 32x1o", pattern=IRREPS)
+    hidden_irreps: Irreps = "32x0e + 32x1o"
     """Irreducible representations of the node features in the notation of e3nn, such as 32x0e + 32x1o."""
     r_max: PositiveFloat = 5.0
     """Cutoff of the neighbour graph in Å."""
@@ -25,13 +43,13 @@ class MaceArchitecture(Config):
     """Number of message-passing layers; the interaction range is this number times `r_max`."""
     correlation: PositiveInt = 3
     """Body order of a message minus one."""
-    max_ell: PositiveInt = Field(3, le=11)
+    max_ell: PositiveInt = Field(3, le=MAX_DEGREE)
     """Largest degree of the spherical harmonics of an edge."""
     num_radial_basis: PositiveInt = 8
     """Number of Bessel functions that expand an edge length."""
     num_cutoff_basis: PositiveInt = 5
     """Order of the polynomial that takes the edges smoothly to zero at the cutoff."""
-    readout_irreps: str = Field("16x0e", pattern=IRREPS)
+    readout_irreps: Irreps = "16x0e"
     """Irreducible representations of the hidden layer of the last readout."""
 
 

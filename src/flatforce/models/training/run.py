@@ -19,6 +19,7 @@ from flatforce.models.training.isolated import train_isolated
 from flatforce.models.training.member import train_member, train_member_remotely
 from flatforce.models.training.member_data import write_split
 from flatforce.models.training.outcome import TrainOutcome, data_warnings, trained_spec
+from flatforce.models.training.startable import check_startable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,8 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
         return _locate(train_isolated(environment, config, folder, progress=progress), folder)
     data = load_data(config)
     identity = run_identity(config, data.hashes)
+    if not (folder / "result.json").is_file():
+        check_startable(config, data)
     if not claim(folder, identity):
         return _locate(read_record(folder), folder)
     started = any(path for name in (CHECKPOINT, "*.card.json") for path in folder.rglob(name))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
+from flatforce.core.errors import DataError
 from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_value
 from flatforce.core.outcome import Outcome
@@ -191,4 +192,11 @@ def _sample_one(
 
 def _read_expansion(path: Path) -> Any:
     require_trust(path, contents="a file of icet, which holds pickles")
-    return import_icet().ClusterExpansion.read(str(path))
+    try:
+        return import_icet().ClusterExpansion.read(str(path))
+    except Exception as error:
+        raise DataError(
+            f"{path} is no cluster expansion of icet.",
+            why=f"{type(error).__name__}: {error}",
+            fix="fit it again: flatforce alloy fit",
+        ) from error
