@@ -1,0 +1,239 @@
+"""Pages of the reference that are written from the code: commands, settings, the Python functions and the results."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import typer
+
+import flatforce
+from flatforce.cli import app as cli
+from flatforce.cli.settings import SETTINGS, config_class
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+    from sphinx.application import Sphinx
+
+FOLDER = "reference/generated"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Write the pages before Sphinx looks for sources.
+
+    Parameters
+    ----------
+    app
+        The application.
+
+    Returns
+    -------
+    What Sphinx wants to know of an extension.
+    """
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write all generated pages, each only if its content is new."""
+    folder = Path(app.srcdir) / FOLDER
+    pages = command_pages() | settings_pages() | python_pages()
+    for name, text in pages.items():
+        path = folder / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+    for path in folder.rglob("*.md"):
+        if str(path.relative_to(folder).with_suffix("")) not in pages:
+            path.unlink()
+
+
+def commands() -> dict[str, Any]:
+    """List the commands.
+
+    Returns
+    -------
+    Name as it is typed → click command, in the order of `flatforce --help`.
+    """
+    found: dict[str, Any] = {}
+    root = typer.main.get_command(cli)
+    context = typer.Context(root, info_name="flatforce")
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        members = getattr(command, "commands", None)
+        if members is None:
+            found[name] = command
+        else:
+            found |= {f"{name} {member}": one for member, one in members.items()}
+    return found
+
+
+def command_pages() -> dict[str, str]:
+    """Write one page for each group of commands.
+
+    Returns
+    -------
+    Name of the page → text in MyST Markdown.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, command in commands().items():
+        group = name.split()[0] if " " in name else name
+        groups.setdefault(group, []).append(_command_text(name, command))
+    pages = {
+        f"commands/{group}": f"# `flatforce {group}`\n\n" + "\n".join(texts) for group, texts in groups.items()
+    }
+    rows = [f"| [`flatforce {name}`](commands/{name.split()[0]}.md#{_anchor(name)}) | {_first(command.help)} |"
+            for name, command in commands().items()]
+    toctree = _toctree(f"commands/{group}" for group in groups)
+    pages["commands"] = "\n".join(["# Commands", "", "| command | does |", "|---|---|", *rows, "", toctree])
+    return pages
+
+
+def _command_text(name: str, command: Any) -> str:
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    usage = " ".join([f"flatforce {name}", *(_usage(argument) for argument in arguments), "[OPTIONS]"])
+    lines = [f"({_anchor(name)})=", f"## `flatforce {name}`", "", _markdown(command.help), "", "```text", usage, "```", ""]
+    if arguments:
+        lines += ["| argument | meaning |", "|---|---|"]
+        lines += [f"| `{argument.name}` | {_cell(argument.help)} |" for argument in arguments] + [""]
+    lines += ["| option | meaning | default |", "|---|---|---|"]
+    lines += [
+        f"| {_opts(option)} | {_cell(option.help)} | {_default(option)} |"
+        for option in options
+        if option.name != "help"
+    ]
+    if name in SETTINGS:
+        kind = config_class(name)
+        lines += ["", f"Keys of the YAML file: [{_title(kind)}](../settings/{kind.__name__}.md)."]
+    return "\n".join([*lines, ""])
+
+
+def _usage(argument: Any) -> str:
+    shown = str(argument.name).upper() + ("…" if argument.nargs == -1 else "")
+    return shown if argument.required else f"[{shown}]"
+
+
+def _opts(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+    return names if getattr(option, "is_flag", False) else f"{names} {option.metavar or ''}".rstrip()
+
+
+def _default(option: Any) -> str:
+    if option.required:
+        return "required"
+    value = option.default
+    if value is None or callable(value) or value is False or value == ():
+        return ""
+    return f"`{value}`"
+
+
+def settings_pages() -> dict[str, str]:
+    """Write one page for each class of settings.
+
+    Returns
+    -------
+    Name of the page → text: a table of the keys, each group of keys linked to its own page.
+    """
+    kinds: dict[str, type[BaseModel]] = {}
+    for command in SETTINGS:
+        _collect(config_class(command), kinds)
+    used: dict[str, list[str]] = {}
+    for command in SETTINGS:
+        used.setdefault(config_class(command).__name__, []).append(command)
+    pages = {f"settings/{name}": _settings_page(kind, used.get(name, [])) for name, kind in kinds.items()}
+    rows = [
+        f"| [`flatforce {command}`](settings/{config_class(command).__name__}.md) | {_first(config_class(command).__doc__)} |"
+        for command in SETTINGS
+    ]
+    toctree = _toctree(f"settings/{name}" for name in sorted(kinds))
+    pages["settings"] = "\n".join(["# Settings", "", "| command | settings |", "|---|---|", *rows, "", toctree])
+    return pages
+
+
+def _collect(kind: type[BaseModel], kinds: dict[str, type[BaseModel]]) -> None:
+    from flatforce.core.config import nested_configs
+
+    if kind.__name__ not in kinds:
+        kinds[kind.__name__] = kind
+        for field in kind.model_fields.values():
+            for nested in nested_configs(field.annotation):
+                _collect(nested, kinds)
+
+
+def _settings_page(kind: type[BaseModel], used: list[str]) -> str:
+    lines = [f"# {_title(kind)}", "", _cell(kind.__doc__), ""]
+    if used:
+        names = ", ".join(f"[`flatforce {name}`](../commands/{name.split()[0]}.md#{_anchor(name)})" for name in used)
+        lines += [f"Read by {names}. `flatforce settings {used[0]}` prints a template with all keys.", ""]
+    return "\n".join([*lines, "| key | type | default | meaning |", "|---|---|---|---|", *_key_rows(kind), ""])
+
+
+def _title(kind: type[BaseModel]) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__.removesuffix("Config"))
+    return words[0] + words[1:]
+
+
+def _key_rows(kind: type[BaseModel]) -> Iterator[str]:
+    from flatforce.core.config import nested_configs
+
+    for name, field in kind.model_fields.items():
+        models = nested_configs(field.annotation)
+        value = None if field.is_required() else field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else f"`{_plain(value)}`"
+        if models:
+            links = ", ".join(f"[{_title(model)}]({model.__name__}.md)" for model in models)
+            kept = default if field.is_required() or value is None or value in ([], {}) else ""
+            yield f"| `{name}` | {links} | {kept} | {_cell(field.description)} |"
+        else:
+            yield f"| `{name}` | {_type(field.annotation)} | {default} | {_cell(field.description)} |"
+
+
+def _plain(value: Any) -> str:
+    return str(value.model_dump(mode="json") if hasattr(value, "model_dump") else value).replace("|", "\\|")
+
+
+def _type(annotation: Any) -> str:
+    text = annotation.__name__ if inspect.isclass(annotation) and not get_args(annotation) else str(annotation)
+    text = re.sub(r"(typing|collections\.abc|pathlib|flatforce(\.\w+)+)\.", "", text)
+    text = re.sub(r"Annotated\[(\w+), [^\]]*\]", r"\1", text)
+    return f"`{text}`".replace("|", "\\|")
+
+
+def python_pages() -> dict[str, str]:
+    """Write the page of the functions of the package.
+
+    Returns
+    -------
+    Name of the page → text, with one directive of autodoc for each function.
+    """
+    functions = [f"```{{eval-rst}}\n.. autofunction:: flatforce.{name}\n```\n" for name in flatforce.__all__]
+    return {"python": "# Python functions\n\n" + "\n".join(functions)}
+
+
+def _toctree(names: Iterator[str]) -> str:
+    return "\n".join(["```{toctree}", ":hidden:", "", *names, "```", ""])
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def _anchor(name: str) -> str:
+    return f"command-{_slug(name)}"
+
+
+def _first(text: str | None) -> str:
+    return _cell((text or "").strip().partition("\n\n")[0])
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _markdown(text: str | None) -> str:
+    return inspect.cleandoc(text or "").replace("\b", "")

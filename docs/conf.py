@@ -1,0 +1,80 @@
+"""Settings of Sphinx, which builds the manual: `sphinx-build -W -b html docs docs/_build/html`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import flatforce
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "flatforce"
+author = "The flatforce developers"
+version = release = flatforce.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "reference",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "_ext", "tutorials/*.py", "tutorials/README.rst"]
+nitpicky = False
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
+myst_heading_anchors = 4
+suppress_warnings = ["config.cache"]
+
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "flatforce"
+html_static_path = ["_static"]
+html_css_files = ["flatforce.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "monokai",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "logo": {"text": "flatforce"},
+}
+copyright = "The flatforce developers, MIT licence"  # noqa: A001  # the name that Sphinx reads
+
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+# Offline: the page of a formula loads MathJax from the folder of the site where it is there.
+if (Path(__file__).parent / "_static" / "mathjax" / "tex-svg.js").is_file():
+    mathjax_path = "mathjax/tex-svg.js"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "auto_tutorials",
+    # the quick ones with every build; all of them with FLATFORCE_GALLERY=all
+    "filename_pattern": r"/plot_" if os.environ.get("FLATFORCE_GALLERY") == "all" else r"/plot_quick_",
+    "ignore_pattern": r"__init__\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": ("matplotlib",),
+    "reset_modules": ("matplotlib",),
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "min_reported_time": 1,
+    "remove_config_comments": True,
+    "abort_on_example_error": True,
+}
