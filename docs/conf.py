@@ -26,7 +26,7 @@ extensions = [
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_ext", "tutorials/*.py", "tutorials/README.rst"]
-nitpicky = False
+default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]

@@ -12,6 +12,8 @@ import typer
 import flatforce
 from flatforce.cli import app as cli
 from flatforce.cli.settings import SETTINGS, config_class
+from flatforce.core import errors
+from flatforce.report import result as results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +37,34 @@ def setup(app: Sphinx) -> dict[str, Any]:
     What Sphinx wants to know of an extension.
     """
     app.connect("builder-inited", write_pages)
+    app.connect("autodoc-process-docstring", adapt_docstring, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def adapt_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Write sections without types as fields, and keep shapes such as `(N)` from becoming lists.
+
+    Parameters
+    ----------
+    app, what, name, obj, options
+        What Sphinx says of the object; not used.
+    lines
+        Docstring, changed in place.
+    """
+    del app, what, name, obj, options
+    adapted: list[str] = []
+    in_returns = False
+    for number, line in enumerate(lines):
+        following = lines[number + 1] if number + 1 < len(lines) else ""
+        if following and set(following) == {"-"}:
+            in_returns = line in {"Returns", "Yields"}
+            adapted.append(f":{line.lower()}:" if in_returns else line)
+        elif in_returns and line and set(line) == {"-"}:
+            continue
+        else:
+            escaped = re.sub(r"^(\s*)(\(\w+\))(?=\s)", r"\1\\\2", line)
+            adapted.append(f"    {escaped}" if in_returns and line else escaped)
+    lines[:] = adapted
 
 
 def write_pages(app: Sphinx) -> None:
@@ -205,14 +234,35 @@ def _type(annotation: Any) -> str:
 
 
 def python_pages() -> dict[str, str]:
-    """Write the page of the functions of the package.
+    """Write the pages of the functions of the package and of the results that they return.
 
     Returns
     -------
-    Name of the page → text, with one directive of autodoc for each function.
+    Name of the page → text, with one directive of autodoc for each function or class.
     """
-    functions = [f"```{{eval-rst}}\n.. autofunction:: flatforce.{name}\n```\n" for name in flatforce.__all__]
-    return {"python": "# Python functions\n\n" + "\n".join(functions)}
+    functions = [_directive("autofunction", f"flatforce.{name}") for name in flatforce.__all__]
+    pages = {
+        "python": "# Python functions\n\nAll functions of `import flatforce as ff`. [Python](../../python.md) shows them at work.\n\n"
+        + "\n".join(functions)
+    }
+    names = [name for name in results.__all__ if inspect.isclass(getattr(results, name))]
+    for name in names:
+        text = _directive("autoclass", f"flatforce.report.result.{name}", "members", "inherited-members", "exclude-members: count, index")
+        pages[f"results/{name}"] = f"# {name}\n\n{text}"
+    rows = [f"| [{name}](results/{name}.md) | {_first(getattr(results, name).__doc__)} |" for name in names]
+    toctree = _toctree(f"results/{name}" for name in names)
+    pages["results"] = "\n".join(["# Results in Python", "", "What the functions and `ff.open` return.", "", "| class | holds |", "|---|---|", *rows, "", toctree])
+    pages["errors"] = "# Errors in Python\n\n" + "\n".join(
+        _directive("autoexception", f"flatforce.core.errors.{name}", "show-inheritance")
+        for name, one in vars(errors).items()
+        if inspect.isclass(one) and issubclass(one, errors.FlatforceError)
+    )
+    return pages
+
+
+def _directive(kind: str, target: str, *options: str) -> str:
+    lines = [f".. {kind}:: {target}", *(f"   :{option}:" if ":" not in option else f"   :{option}" for option in options)]
+    return "\n".join(["```{eval-rst}", *lines, "```", ""])
 
 
 def _toctree(names: Iterator[str]) -> str:
