@@ -17,7 +17,6 @@ version = release = flatforce.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
@@ -34,8 +33,6 @@ suppress_warnings = ["config.cache"]
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
-napoleon_google_docstring = False
-napoleon_use_rtype = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "flatforce"

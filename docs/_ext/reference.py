@@ -37,12 +37,12 @@ def setup(app: Sphinx) -> dict[str, Any]:
     What Sphinx wants to know of an extension.
     """
     app.connect("builder-inited", write_pages)
-    app.connect("autodoc-process-docstring", adapt_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", adapt_docstring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def adapt_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Write sections without types as fields, and keep shapes such as `(N)` from becoming lists.
+    """Write the sections of numpy's style as fields; types stand in the signature, not in the docstring.
 
     Parameters
     ----------
@@ -52,19 +52,31 @@ def adapt_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, l
         Docstring, changed in place.
     """
     del app, what, name, obj, options
-    adapted: list[str] = []
-    in_returns = False
+    sections: list[tuple[str, list[str]]] = [("", [])]
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        if following and set(following) == {"-"}:
-            in_returns = line in {"Returns", "Yields"}
-            adapted.append(f":{line.lower()}:" if in_returns else line)
-        elif in_returns and line and set(line) == {"-"}:
-            continue
-        else:
-            escaped = re.sub(r"^(\s*)(\(\w+\))(?=\s)", r"\1\\\2", line)
-            adapted.append(f"    {escaped}" if in_returns and line else escaped)
-    lines[:] = adapted
+        if line and following and set(following) == {"-"}:
+            sections.append((line, []))
+        elif not (line and set(line) == {"-"}):
+            sections[-1][1].append(re.sub(r"^(\s*)(\([\w ]+\))(?=\s)", r"\1\\\2", line))  # a shape is no list
+    lines[:] = [line for title, body in sections for line in _section(title, body)]
+
+
+def _section(title: str, body: list[str]) -> Iterator[str]:
+    if title in {"Returns", "Yields"}:
+        yield f":returns: {' '.join(filter(None, map(str.strip, body)))}"
+    elif title in {"Parameters", "Raises", "Attributes"}:
+        field = "raises" if title == "Raises" else "param"
+        for line in body:
+            if line and not line.startswith(" "):
+                yield from (f":{field} {name.strip()}:" for name in line.replace("*", "\\\\*").split(","))
+            else:
+                yield line
+    elif title:
+        yield from ("", f".. rubric:: {title}", "", *body)
+    else:
+        yield from body
+    yield ""
 
 
 def write_pages(app: Sphinx) -> None:
