@@ -1,4 +1,4 @@
-"""`flatforce run | demo | report`."""
+"""`flatforce run | demo | report | cite`."""
 
 from __future__ import annotations
 
@@ -65,6 +65,16 @@ def report(
         page = write_report(folder, output or folder / "report", progress=progress, warn=warnings.append)
     typer.echo(f"page: {page.resolve()}")
     finish(converged=True, warnings=warnings)
+
+
+def cite(
+    folder: Annotated[Path, typer.Argument(help="Result folder, or a folder of result folders.")],
+) -> None:
+    """Print the papers to cite as BibTeX: flatforce, the methods, the force field and the DFT code behind the results."""
+    from flatforce.report.references.bibliography import to_bibtex
+    from flatforce.report.references.citations import references_in
+
+    typer.echo(to_bibtex(references_in(folder)), nl=False)
 
 
 def _show_study(records: dict[str, dict[str, Any]], folder: Path) -> None:

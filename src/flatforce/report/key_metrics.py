@@ -21,8 +21,6 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "stress_mae": "stress MAE",
         "n_frames": "frames",
     },
-    "evaluation comparison": {"n_common": "frames that every force field was evaluated on"},
-    "phonon comparison": {"n_bands": "bands"},
     "relaxation benchmark": {
         "energy_mae": "energy MAE",
         "area_mae": "area MAE",
@@ -30,7 +28,6 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "failed_fraction": "fraction of failed relaxations",
         "n_materials": "materials",
     },
-    "benchmark comparison": {"n_common": "materials on which no force field failed"},
     "relax": {
         "a": "lattice constant a",
         "b": "lattice constant b",
@@ -127,6 +124,14 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
 """Kind of result → metric → what it is."""
 
 
+COMPARED: Final = {
+    "evaluation comparison": ("force_mae", "force MAE"),
+    "benchmark comparison": ("energy_mae", "energy MAE"),
+    "phonon comparison": ("band_rmsd", "difference of the bands from the first"),
+}
+"""Kind of comparison → the number of each force field that its summary shows, and what it is."""
+
+
 def key_metrics(record: dict[str, Any]) -> dict[str, str]:
     """Choose the numbers of a result that matter most.
 
@@ -140,6 +145,10 @@ def key_metrics(record: dict[str, Any]) -> dict[str, str]:
     Name of each metric → what it is, at most five; the first metrics under their own names for a kind without a choice.
     """
     metrics = record["metrics"]
+    quantity, text = COMPARED.get(record["kind"], ("", ""))
+    if quantity:
+        compared = [name for name in metrics if name.endswith(f": {quantity}")]
+        return {name: f"{text}, {name.rpartition(': ')[0]}" for name in compared[:MAX_NUMBERS]}
     chosen = {name: words for name, words in KEY_METRICS.get(record["kind"], {}).items() if name in metrics}
     named = chosen or {name: name.replace("_", " ") for name in metrics}
     return dict(list(named.items())[:MAX_NUMBERS])

@@ -20,6 +20,9 @@ SUBJECTS: Final = {
     "committee": "Uncertainty of the phonons of a defect over a committee",
     "line shape": "Emission line shape",
     "statistics": "Contents of a dataset",
+    "evaluation comparison": "Errors of several force fields on the same DFT labels",
+    "benchmark comparison": "Relaxations of many materials by several force fields against DFT",
+    "phonon comparison": "Phonons of one sheet by several force fields",
     "relaxation benchmark": "Relaxations of many materials against DFT",
 }
 """Kind of result → what was computed; the kind itself for any other."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from flatforce.core.errors import ResultError
+from flatforce.core.results import read_record
 from flatforce.models.spec import PUBLISHED
 from flatforce.report.references.bibliography import Reference, all_references, with_version
 from flatforce.report.references.methods import KINDS, LABELS, MODELS, PACKAGES, PUBLISHED_MACE, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 
 def references_of(records: Iterable[dict[str, Any]]) -> list[Reference]:
@@ -38,6 +42,34 @@ def references_of(records: Iterable[dict[str, Any]]) -> list[Reference]:
         else reference
         for reference in used
     ]
+
+
+def references_in(folder: Path) -> list[Reference]:
+    """List what a paper that uses the results of a folder should cite.
+
+    Parameters
+    ----------
+    folder
+        A result folder, or a folder of them at any depth; files of other programs are skipped.
+
+    Returns
+    -------
+    References in the order of the file, flatforce first.
+
+    Raises
+    ------
+    ResultError
+        If there is no finished result.
+    """
+    records = []
+    for path in sorted(folder.rglob("result.json")):
+        with suppress(ResultError):
+            records.append(read_record(path.parent))
+    if not records:
+        raise ResultError(
+            f"There is no finished result in {folder}.", fix="give the folder that a command wrote"
+        )
+    return references_of(records)
 
 
 def _version(record: dict[str, Any], package: str) -> str:

@@ -22,6 +22,8 @@ class Table:
     """Text above the table."""
     modes: bool = False
     """Whether each row is a mode that the 3D view of the section can animate."""
+    leads: bool = False
+    """Whether it stands above the figures instead of below."""
     folded: bool = False
     """Whether the page shows the title alone until it is clicked, as for diagnostics."""
 
