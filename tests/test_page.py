@@ -46,7 +46,7 @@ def results(model_file: Path, frames: list[Atoms], tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("results")
     sheet = monolayer(("B", "N"), prototype="honeycomb", a=2.5)
     pair, model = Session(LENNARD_JONES), Session(f"mace:{model_file}")
-    RelaxStage(sheet, RelaxConfig(max_steps=3, relax_cell=False)).run(pair, folder / "relax")
+    RelaxStage(sheet, RelaxConfig(max_steps=1)).run(pair, folder / "relax")
     settings = PhononConfig(supercell=(4, 4), mesh=6, points_per_segment=5, engine="displacements")
     PhononStage(sheet, settings).run(pair, folder / "phonons")
     primitive = [frame for frame in frames if len(frame) == 3][:4]
@@ -61,8 +61,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         yield browser
 
 
-def test_the_page_opens_with_what_was_computed(results: Path, tmp_path: Path) -> None:
-    text = write_report(results, tmp_path).read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(results, tmp_path_factory.mktemp("page"))
+
+
+def test_the_page_opens_with_what_was_computed(results: Path, page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     summary = text[text.index('id="summary"') : text.index('id="section-0"')]
     assert "Phonons of the pristine sheet of BN in a 4 × 4 supercell with the force field ase:" in summary
     highest = read_record(results / "phonons")["metrics"]["max_frequency"]
@@ -73,8 +78,8 @@ def test_the_page_opens_with_what_was_computed(results: Path, tmp_path: Path) ->
     assert all(warning in summary for warning in warnings)
 
 
-def test_diagnostics_are_folded_away(results: Path, tmp_path: Path) -> None:
-    text = write_report(results, tmp_path).read_text(encoding="utf-8")
+def test_diagnostics_are_folded_away(results: Path, page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     open_parts = re.sub("<details>.*?</details>", "", text, flags=re.DOTALL)
     residuals = [name for name in read_record(results / "phonons")["metrics"] if "_residual_" in name]
     assert residuals
@@ -123,13 +128,12 @@ def test_a_folder_name_and_texts_of_files_run_no_script(
 
 
 @pytest.mark.parametrize("width", [1200, 390])
-def test_nothing_is_wider_than_the_screen(
-    results: Path, tmp_path: Path, browser: webdriver.Chrome, width: int
-) -> None:
+def test_nothing_is_wider_than_the_screen(page: Path, browser: webdriver.Chrome, width: int) -> None:
     set_screen(browser, width)
-    browser.get(write_report(results, tmp_path).as_uri())
+    browser.get(page.as_uri())
     page_width = browser.execute_script("return document.documentElement.scrollWidth")
     assert page_width <= width
+    assert browser.execute_script("return window.innerWidth") == width
     script = """
         const plot = [...document.querySelectorAll(".plotly-graph-div")].find(plot => plot.layout.xaxis2);
         return [plot._fullLayout.xaxis.domain, plot._fullLayout.xaxis2.domain,

@@ -26,13 +26,15 @@ KEYWORDS: Final = frozenset({"style", "colour"})
 """Texts of a series that are no texts for readers."""
 
 
-def safe_name(text: str) -> str:
+def safe_name(text: str, *, length: int = MAX_NAME) -> str:
     """Turn a text into a name for files and for elements of the page.
 
     Parameters
     ----------
     text
         Any text, such as the path of a folder.
+    length
+        Largest number of characters.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def safe_name(text: str) -> str:
     >>> safe_name('a/b "><script>')
     'a-b----script-'
     """
-    return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:MAX_NAME]
+    return re.sub(r"[^A-Za-z0-9._-]", "-", text)[:length]
 
 
 def plain_text(text: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from flatforce.report.escaping import for_plotly, safe_name
+from flatforce.report.escaping import MAX_NAME, for_plotly, safe_name
 from flatforce.report.figures.figure import GREY
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def to_html(figure: Figure) -> str:
     text: str = to_plotly(for_plotly(figure)).to_html(
         full_html=False,
         include_plotlyjs=False,
-        div_id=f"figure-{safe_name(figure.name)}",
+        div_id=f"figure-{safe_name(figure.name, length=2 * MAX_NAME)}",
         config={"displayModeBar": False, "responsive": True},
     )
     return text

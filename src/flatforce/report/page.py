@@ -14,7 +14,7 @@ from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
 from flatforce.report.collection import LeftOut, find_results, one_line
-from flatforce.report.escaping import plain_text, safe_name, script_json
+from flatforce.report.escaping import MAX_NAME, plain_text, safe_name, script_json
 from flatforce.report.interactive import to_html
 from flatforce.report.references.citations import references_of
 from flatforce.report.sections.registry import section_of
@@ -108,10 +108,11 @@ def _add_section(
 
 def _name_figures(section: Section, taken: set[str]) -> Section:
     """Make the names of figures unique in the page and safe for files: the folder comes first, unless it is the root."""
-    prefix = safe_name(section.folder).strip(".")
+    prefix = safe_name(section.folder, length=MAX_NAME // 2).strip(".")
     figures = []
     for figure in section.figures:
-        stem = safe_name(f"{prefix}-{figure.name}" if prefix else figure.name)
+        own = safe_name(figure.name)
+        stem = f"{prefix}-{own}" if prefix else own
         name, number = stem, 1
         while name in taken:
             number += 1

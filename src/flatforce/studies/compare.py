@@ -167,7 +167,12 @@ def _short_model(folder: Path) -> str:
         parts = [split_spec(member) for member in committee_members(spec)] if spec else []
     except FlatforceError:
         return ""
-    name = ",".join(
-        f"{kind}:{rest.partition('?')[0] if kind == 'ase' else PurePath(rest).name}" for kind, rest in parts
-    )
+    name = ",".join(f"{kind}:{_last_part(kind, rest)}" for kind, rest in parts)
     return name if len(name) <= MAX_NAME else ""
+
+
+def _last_part(kind: str, name: str) -> str:
+    """Shorten the name of one force field to the class of a calculator, or to the file."""
+    if kind == "ase":
+        return name.partition("?")[0].rpartition(":")[2]
+    return PurePath(name).name

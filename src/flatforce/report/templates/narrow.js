@@ -18,6 +18,8 @@ function stackedLayout(layout) {
     panel.top = top - (k ? gap * 0.35 : 0);
     stacked[panel.x].domain = [0, right];
     stacked[panel.y].domain = [top - 1 / panels.length + (k < panels.length - 1 ? gap * 0.65 : 0), panel.top];
+    const texts = stacked[panel.y].ticktext;
+    if (texts) stacked[panel.y].ticktext = Array.from(texts, text => text.length > 16 ? `${text.slice(0, 15)}…` : text);
     if (stacked[panel.y].matches) {
       stacked[panel.y].showticklabels = true;
       stacked[panel.y].title = first.title;
