@@ -165,10 +165,10 @@ def force_field_rows(result: dict[str, Any]) -> list[list[str]]:
     baseline = result["details"].get("baseline")
     entries = models | ({} if baseline is None else {"no force field (baseline)": {"model": "–", **baseline}})
     rows = [
-        [name, entry["model"] or "–", *(_text(entry.get(key), digits=4) for key in columns)]
+        [name, *(_text(entry.get(key), digits=4) for key in columns), entry["model"] or "–"]
         for name, entry in entries.items()
     ]
-    return [["name", "force field", *columns.values()], *rows]
+    return [["name", *columns.values(), "force field"], *rows]
 
 
 def mode_row(mode: dict[str, Any]) -> list[str]:
