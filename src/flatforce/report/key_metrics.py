@@ -43,11 +43,11 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "residual_force": "largest force left",
     },
     "defect phonons": {
-        "n_atoms": "atoms in the cell",
-        "relaxation_energy": "energy gained by relaxation",
         "min_frequency": "lowest frequency",
         "removed_states": "change of the number of modes",
         "n_localised_modes": "localised modes",
+        "relaxation_energy": "energy gained by relaxation",
+        "n_atoms": "atoms in the cell",
     },
     "embedded defect": {
         "n_atoms": "atoms in the cell",
