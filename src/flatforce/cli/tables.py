@@ -120,8 +120,8 @@ def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     show_table(columns, texts)
 
 
-def show_benchmarks(result: dict[str, Any], folder: Path) -> None:
-    """Print the benchmarks of several force fields in one table.
+def show_comparison(result: dict[str, Any], folder: Path) -> None:
+    """Print several force fields in one table.
 
     Parameters
     ----------
@@ -130,9 +130,9 @@ def show_benchmarks(result: dict[str, Any], folder: Path) -> None:
     folder
         Result folder.
     """
-    from flatforce.report.rows import benchmark_rows
+    from flatforce.report.rows import force_field_rows
 
-    header, *rows = benchmark_rows(result)
+    header, *rows = force_field_rows(result)
     show_table(header, rows)
     show_folder(folder)
 

@@ -33,6 +33,8 @@ class Identity:
     """Raised when the method changes its numbers; a folder of an older revision is not taken for a new one."""
     non_default: dict[str, Any] = field(default_factory=dict)
     """The settings that differ from their defaults."""
+    subject: dict[str, Any] = field(default_factory=dict)
+    """Names of force field and structure, for readers of the record; they identify nothing."""
     partial: bool = False
     """Whether the record holds further settings, and its inputs under other names: then they are compared by the key alone."""
 

@@ -104,5 +104,6 @@ def record_of(
         seed=seed,
         wall_time=wall_time,
         revision=1 if identity is None else identity.revision,
+        subject={} if identity is None else identity.subject,
         key="" if identity is None else identity.key,
     )

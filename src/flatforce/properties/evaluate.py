@@ -10,6 +10,7 @@ import numpy as np
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import ISOLATED_NOTE
+from flatforce.data.label_origin import label_methods
 from flatforce.models.errors import (
     ALIGNED_UNITS,
     ERROR_UNITS,
@@ -60,6 +61,8 @@ class Evaluation(Outcome):
     """Config type → metric → error, with the names and units of `ERROR_UNITS`."""
     element_force_mae: dict[str, float]
     """Element → mean absolute error of the force components on its atoms, meV/Å."""
+    labels: list[str]
+    """DFT codes and functionals that the frames state."""
 
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
@@ -103,6 +106,7 @@ class Evaluation(Outcome):
             "element_force_mae": self.element_force_mae,
             "n_frames": self.comparison.energy.shape[1],
             "train_errors": self.train_errors,
+            "labels": self.labels,
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -111,7 +115,8 @@ class Evaluation(Outcome):
         Returns
         -------
         `energy` (2, F) eV/atom, `forces` (2, A, 3) eV/Å, `stress` (2, S, 3) N/m, labels first; the config type of each
-        (`frame_group`, `atom_group`, `stress_group`) and the element of each atom (`atom_symbol`).
+        (`frame_group`, `atom_group`, `stress_group`) and the element of each atom (`atom_symbol`); hash and number of atoms of
+        each frame (`frame_hash`, `frame_size`), and the frame of each stress (`stress_frame`).
         """
         comparison = self.comparison
         return {
@@ -122,6 +127,9 @@ class Evaluation(Outcome):
             "atom_group": np.array(comparison.atom_group),
             "atom_symbol": np.array(comparison.atom_symbol),
             "stress_group": np.array(comparison.stress_group),
+            "stress_frame": np.array(comparison.stress_frame, dtype=int),
+            "frame_hash": np.array(comparison.frame_hash),
+            "frame_size": np.array(comparison.frame_size, dtype=int),
         }
 
 
@@ -169,6 +177,7 @@ def evaluate(
         n_isolated=n_isolated,
         config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
         element_force_mae=element_force_errors(comparison),
+        labels=label_methods(frames),
     )
 
 

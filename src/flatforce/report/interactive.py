@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from flatforce.report.escaping import MAX_NAME, for_plotly, safe_name
 from flatforce.report.figures.figure import GREY
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def to_html(figure: Figure) -> str:
     -------
     HTML of one `div` that plotly's script brings to life.
     """
-    text: str = to_plotly(figure).to_html(
+    text: str = to_plotly(for_plotly(figure)).to_html(
         full_html=False,
         include_plotlyjs=False,
-        div_id=f"figure-{figure.name}",
+        div_id=f"figure-{safe_name(figure.name, length=2 * MAX_NAME)}",
         config={"displayModeBar": False, "responsive": True},
     )
     return text

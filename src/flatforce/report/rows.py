@@ -15,6 +15,24 @@ BENCHMARK_COLUMNS: Final = {
 }
 """Metric of a relaxation benchmark → heading of its column."""
 
+COMPARISON_COLUMNS: Final = {
+    "evaluation comparison": {
+        "energy_mae": "energy MAE (meV/atom)",
+        "energy_rmse": "energy RMSE (meV/atom)",
+        "force_mae": "force MAE (meV/Å)",
+        "force_rmse": "force RMSE (meV/Å)",
+        "stress_mae": "stress MAE (N/m)",
+        "stress_rmse": "stress RMSE (N/m)",
+    },
+    "phonon comparison": {
+        "min_frequency": "lowest frequency (THz)",
+        "max_frequency": "highest frequency (THz)",
+        "za_exponent": "exponent of the flexural band",
+        "band_rmsd": "difference of the bands from the first (THz)",
+    },
+}
+"""Kind of comparison → number → heading of its column."""
+
 SCORE_COLUMNS: Final = {
     "mae": "MAE",
     "rmse": "RMSE",
@@ -106,8 +124,8 @@ def comparison_rows(result: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def _text(value: float | None, *, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}g}"
 
 
 def benchmark_rows(result: dict[str, Any]) -> list[list[str]]:
@@ -127,6 +145,30 @@ def benchmark_rows(result: dict[str, Any]) -> list[list[str]]:
         for model, metrics in result["details"]["models"].items()
     ]
     return [["model", *BENCHMARK_COLUMNS.values()], *rows]
+
+
+def force_field_rows(result: dict[str, Any]) -> list[list[str]]:
+    """List force fields side by side, whatever they were compared on.
+
+    Parameters
+    ----------
+    result
+        `result.json` of a comparison of evaluations, of relaxation benchmarks, or of phonons.
+
+    Returns
+    -------
+    Rows of texts, the header first; the last row is the baseline, where there is one.
+    """
+    if result["kind"] == "benchmark comparison":
+        return benchmark_rows(result)
+    models, columns = result["details"]["models"], COMPARISON_COLUMNS[result["kind"]]
+    baseline = result["details"].get("baseline")
+    entries = models | ({} if baseline is None else {"no force field (baseline)": {"model": "–", **baseline}})
+    rows = [
+        [name, *(_text(entry.get(key), digits=4) for key in columns), entry["model"] or "–"]
+        for name, entry in entries.items()
+    ]
+    return [["name", *columns.values(), "force field"], *rows]
 
 
 def mode_row(mode: dict[str, Any]) -> list[str]:

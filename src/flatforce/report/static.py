@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_atomically
+from flatforce.report.escaping import for_matplotlib
 from flatforce.report.panels import draw_panel
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def draw(figure: Figure, axes: Sequence[Axes] | None = None) -> MatplotlibFigure
             drawing: MatplotlibFigure = _draw(figure)
             drawing.draw_without_rendering()  # ticks are made while drawing and take the style of that moment
             return drawing
-        for panel, ax in zip(figure.panels, axes, strict=True):
+        for panel, ax in zip(for_matplotlib(figure).panels, axes, strict=True):
             draw_panel(ax, panel)
             if ax.get_legend_handles_labels()[0]:
                 ax.legend()
@@ -129,7 +130,7 @@ def _draw(figure: Figure) -> NotebookFigure:
         squeeze=False,
         gridspec_kw={"width_ratios": [panel.width for panel in figure.panels]},
     )[0]
-    for panel, ax in zip(figure.panels, axes, strict=True):
+    for panel, ax in zip(for_matplotlib(figure).panels, axes, strict=True):
         draw_panel(ax, panel)
     if figure.share_y:
         for ax in axes[1:]:

@@ -203,12 +203,33 @@ class Stage:
             return read_record(folder)
         raise_together(self.problems(session), subject=f"`{self.kind}`")
         claim(folder, identity, extends=self.extends)
+        identity = replace(identity, subject=self.subject(session))
 
         def compute() -> Outcome:
             with session.report(self.title(folder)) as progress:
                 return self.compute(Context(session, folder, folder / "forces" / identity.key, progress))
 
         return record_outcome(folder, identity, compute, seed=identity.settings.get("seed"))
+
+    def subject(self, session: Session) -> dict[str, Any]:
+        """Name the force field and the structure, for readers of the record.
+
+        Parameters
+        ----------
+        session
+            Force field and structures.
+
+        Returns
+        -------
+        `model` and what its card says, and the chemical formula as `structure`; only what the stage has.
+        """
+        from flatforce.studies.subject import describe_model
+
+        known = describe_model(session.spec) if self.needs_model else {}
+        structure = self.inputs().get("structure")
+        if structure is not None and not isinstance(structure, str):
+            known["structure"] = str(session.structure(structure).symbols.formula.format("metal"))
+        return known
 
     def title(self, folder: Path) -> str:
         """Return what the progress display says.

@@ -11,6 +11,7 @@ from flatforce.core.errors import ModelError
 from flatforce.core.files import write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
+from flatforce.data.label_origin import label_methods
 from flatforce.models.errors import ERROR_UNITS, aligned_errors, compare, element_force_errors, error_metrics
 from flatforce.models.loading import load
 from flatforce.models.potential import Potential
@@ -115,6 +116,7 @@ def train_member(
         "settings": config.model_dump(mode="json"),
         "seed": seed,
         "data": data.hashes,
+        "labels": label_methods([*data.train_valid, *data.test]),
         "n_train": len(result.train),
         "n_replayed": result.n_replayed,
         "n_valid": len(result.valid),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
     from flatforce.report.figures.figure import Figure
+    from flatforce.report.references.bibliography import Reference
 
 
 class View:
@@ -93,6 +94,17 @@ class View:
         return draw(
             figures[name], None if axes is None else list(np.atleast_1d(np.asarray(axes, dtype=object)))
         )
+
+    @property
+    def references(self) -> list[Reference]:
+        """Papers behind the methods, the force field and the labels of these numbers, flatforce first.
+
+        Each has `.bibtex`, `.url` and its `.fields`; `str` of one is a line of a list of references. `flatforce.cite` writes
+        all of them as BibTeX.
+        """
+        from flatforce.report.references.citations import references_in
+
+        return references_in(self.folder)
 
     def save(self, folder: str | Path) -> Self:
         """Copy the whole folder.

@@ -14,7 +14,6 @@ from flatforce.report.figures import benchmark as benchmark_figures
 from flatforce.report.figures import data as data_figures
 from flatforce.report.figures import model as model_figures
 from flatforce.report.figures import phonons as phonons_figures
-from flatforce.report.rows import benchmark_rows
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
 
@@ -172,14 +171,6 @@ def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Se
     )
 
 
-def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
-    del folder
-    header, *rows = benchmark_rows(result)
-    figures = [benchmark_figures.force_field_comparison(result["details"]["models"])]
-    table = Table(header, rows)
-    return make_section("Comparison of force fields", result, name, tables=[table], figures=figures)
-
-
 MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "statistics": _statistics,
     "train": _train,
@@ -187,6 +178,5 @@ MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] =
     "evaluate": _evaluate,
     "relax": _relax,
     "relaxation benchmark": _relaxation_benchmark,
-    "benchmark comparison": _comparison,
 }
 """Kind of result → function that makes its section."""
