@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.errors import ResultError
-from flatforce.core.files import write_arrays, write_text
+from flatforce.core.files import flush_to_disk, write_arrays, write_text
 from flatforce.core.hashing import hash_value
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Record:
 
 
 def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete.
+    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete, even after a power failure.
 
     Parameters
     ----------
@@ -83,7 +83,11 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "units": record.units,
         "details": record.details,
     }
-    write_text(folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n")
+    text = json.dumps(content, indent=1, default=plain_value) + "\n"
+    for path in folder.iterdir():
+        if path.is_file():
+            flush_to_disk(path)
+    write_text(folder / "result.json", text, durable=True)
 
 
 def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:
@@ -114,8 +118,14 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
         )
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
+    if not isinstance(content, dict) or "kind" not in content:
+        raise ResultError(
+            f"{path} was not written by flatforce.",
+            why="it does not name a kind of result",
+            fix="choose another folder with -o",
+        )
     if kind and content["kind"] != kind:
         raise ResultError(
             f"{folder} holds no {kind}.",

@@ -34,6 +34,7 @@ class DefectPhononStage(Stage):
     """Computes the phonons of a defect in one supercell, and those of the pristine supercell beside it."""
 
     kind: ClassVar[str] = "defect phonons"
+    files: ClassVar[tuple[str, ...]] = ("relaxed.extxyz", "force_constants.hdf5", "followed.extxyz")
 
     structure: Source
     defect: str

@@ -55,6 +55,7 @@ class EvaluateStage(Stage):
             labelled,
             is_training=is_training,
             n_isolated=n_isolated,
+            checkpoint=context.scratch / "predictions.checkpoint",
             progress=context.progress,
         )
 

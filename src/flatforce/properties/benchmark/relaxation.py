@@ -19,6 +19,7 @@ from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
@@ -33,6 +34,7 @@ def score_relaxations(
     config: RelaxationBenchmarkConfig,
     *,
     align: Sequence[Atoms] = (),
+    scratch: Path | None = None,
     progress: Progress = silent,
 ) -> RelaxationScore:
     """Relax each material and compare its energy and area with those of DFT.
@@ -47,6 +49,8 @@ def score_relaxations(
         Settings.
     align
         Labelled frames to which the reference energies of the elements are fitted; empty for no fit.
+    scratch
+        Folder of the state of an interrupted run, which continues from it; None to keep nothing.
     progress
         Called after each material.
 
@@ -58,7 +62,8 @@ def score_relaxations(
         potential, [material.relaxed for material in materials], align
     )
     starts = [material.relaxed if config.start == "relaxed" else material.start for material in materials]
-    relaxations = relax_many(potential, starts, config.relax, progress=progress)
+    checkpoint = None if scratch is None else scratch / "relaxations.checkpoint"
+    relaxations = relax_many(potential, starts, config.relax, checkpoint=checkpoint, progress=progress)
     rows = [
         _compare_with_dft(material, relaxation, shifts)
         for material, relaxation in zip(materials, relaxations, strict=True)
