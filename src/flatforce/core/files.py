@@ -145,7 +145,7 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, durable: bool = False) -> None:
     """Write arrays to one compressed `.npz` file atomically.
 
     Parameters
@@ -154,6 +154,8 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         Path of the file.
     arrays
         Name → array.
+    durable
+        Whether the file is on the disk when the function returns.
     """
     contents = dict(arrays)
 
@@ -161,4 +163,4 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         with part.open("wb") as stream:
             np.savez_compressed(stream, **contents)  # type: ignore[arg-type]  # numpy's stub takes a bool there
 
-    write_atomically(path, save)
+    write_atomically(path, save, durable=durable)

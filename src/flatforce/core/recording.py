@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from flatforce.core.files import flush_to_disk
 from flatforce.core.results import Record, read_record, write_record
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ def record_outcome(
     start = time.perf_counter()
     outcome = compute()
     outcome.files(folder)
+    for path in folder.iterdir():
+        if path.is_file():
+            flush_to_disk(path)  # a record of finished work must not outlive the work in a power failure
     record = record_of(
         outcome,
         config=identity.settings if config is None else config,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatforce.core.errors import ResultError
-from flatforce.core.files import flush_to_disk, write_arrays, write_text
+from flatforce.core.files import write_arrays, write_text
 from flatforce.core.hashing import hash_value
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         What goes into `arrays.npz`.
     """
     if arrays:
-        write_arrays(folder / "arrays.npz", arrays)
+        write_arrays(folder / "arrays.npz", arrays, durable=True)
     content = {
         "schema": SCHEMA,
         "kind": record.kind,
@@ -83,11 +83,9 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "units": record.units,
         "details": record.details,
     }
-    text = json.dumps(content, indent=1, default=plain_value) + "\n"
-    for path in folder.iterdir():
-        if path.is_file():
-            flush_to_disk(path)
-    write_text(folder / "result.json", text, durable=True)
+    write_text(
+        folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n", durable=True
+    )
 
 
 def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:

@@ -12,13 +12,14 @@ from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
 from flatforce.core.errors import ResultError
-from flatforce.core.files import write_text
+from flatforce.core.files import remove_abandoned_parts
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import read_record, versions
+from flatforce.core.written import WrittenFiles
 from flatforce.report.interactive import to_html
 from flatforce.report.sections.registry import MAKERS, section_of
 from flatforce.report.sections.section import Section
-from flatforce.report.static import write_static
+from flatforce.report.static import static_paths, write_static
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
     root
         A result folder, or a folder of them at any depth.
     target
-        Folder of `index.html` and `figures/`, which are overwritten.
+        Folder of `index.html` and `figures/`. Those of an earlier page are replaced, unless they were changed since.
     progress
         Called after each section.
 
@@ -46,8 +47,10 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
     Raises
     ------
     ResultError
-        If there is no finished result.
+        If there is no finished result, or a file would be replaced that flatforce did not write.
     """
+    page, written = target / "index.html", WrittenFiles(target)
+    written.check([page])
     results = find_results(root)
     if not results:
         raise ResultError(
@@ -56,13 +59,19 @@ def write_report(root: Path, target: Path, *, progress: Progress = silent) -> Pa
     sections = []
     for k, (folder, result) in enumerate(results):
         section = _prefix_figures(section_of(folder, result, str(folder.relative_to(root))))
+        written.check(path for figure in section.figures for path in static_paths(figure, target / "figures"))
         for figure in section.figures:
-            write_static(figure, target / "figures")
+            write_static(figure, target / "figures", written)
         sections.append(section)
         progress(k + 1, len(results), section.title)
-    page = target / "index.html"
-    write_text(page, render(root.resolve().name, distinguish_titles(sections)))
+    text = render(root.resolve().name, distinguish_titles(sections))
+    written.write(page, lambda part: _write(part, text))
+    remove_abandoned_parts(target)
     return page
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def find_results(root: Path) -> list[tuple[Path, dict[str, Any]]]:

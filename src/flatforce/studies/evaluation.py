@@ -65,6 +65,7 @@ class StatisticsStage(Stage):
     """Counts what a dataset holds."""
 
     kind: ClassVar[str] = "statistics"
+    files: ClassVar[tuple[str, ...]] = ("report/index.html",)
     needs_model: ClassVar[bool] = False
 
     frames: str
