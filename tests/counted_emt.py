@@ -19,7 +19,7 @@ if DELAY in os.environ:  # a process that will be killed keeps its state after e
     checkpoint.MIN_INTERVAL, checkpoint.MAX_COST = 0.0, float("inf")  # type: ignore[misc]  # final for the package
 
 
-class Counted(EMT):
+class Counted(EMT):  # type: ignore[misc]  # ase is untyped
     def calculate(self, atoms: Any = None, properties: Any = ("energy",), *_: Any) -> None:
         with Path(os.environ[COUNT]).open("a") as stream:
             stream.write("x")

@@ -153,7 +153,7 @@ def test_a_damaged_or_foreign_state_is_not_read(tmp_path: Path, monkeypatch: pyt
 def test_states_cost_a_small_part_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that takes 1 s to write is written every 50 s, a small one every 5 s."""
     clock = [0.0]
-    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("flatforce.core.checkpoint.time.monotonic", lambda: clock[0])
     kept = Checkpoint(tmp_path / "state", "a")
     times: list[float] = []
 

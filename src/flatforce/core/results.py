@@ -117,7 +117,11 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
+        raise ResultError(
+            f"{path} is damaged.",
+            why=str(error),
+            fix="delete it and run again, or choose another folder with -o",
+        ) from error
     if not isinstance(content, dict) or "kind" not in content:
         raise ResultError(
             f"{path} was not written by flatforce.",
