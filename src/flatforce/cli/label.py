@@ -121,7 +121,7 @@ def _write_labels(
 
     folder = output.with_suffix(".labels")
     if frames:
-        WrittenFiles(folder).write(output, partial(save_frames, frames=frames))
+        WrittenFiles(folder).write(output, partial(save_frames, frames=frames), durable=True)
     warnings = _write_record(folder, outcome, settings, structures)
     show("labels", outcome.metrics, outcome.units, output if frames else folder)
     finish(converged=not outcome.problems, warnings=warnings)

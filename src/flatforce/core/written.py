@@ -79,7 +79,7 @@ class WrittenFiles:
                 fix="give another name as -o, or move or delete it",
             )
 
-    def write(self, path: Path, write: Callable[[Path], None]) -> None:
+    def write(self, path: Path, write: Callable[[Path], None], *, durable: bool = False) -> None:
         """Write a file atomically; its hash is recorded first, so that a killed run leaves no file that is not known.
 
         Parameters
@@ -88,16 +88,18 @@ class WrittenFiles:
             The file.
         write
             Function that writes the content; it is called with the path of a temporary file.
+        durable
+            Whether the file and its hash are on the disk when the function returns.
         """
 
         def write_and_record(part: Path) -> None:
             write(part)
             name = self._name(path)
             self.hashes[name] = [*self.hashes.get(name, [])[-1:], hash_file(part)]
-            write_text(self.folder / WRITTEN, json.dumps(self.hashes, indent=1) + "\n")
+            write_text(self.folder / WRITTEN, json.dumps(self.hashes, indent=1) + "\n", durable=durable)
 
         self.check([path])
-        write_atomically(path, write_and_record)
+        write_atomically(path, write_and_record, durable=durable)
 
     def _name(self, path: Path) -> str:
         return os.path.relpath(path, self.folder)

@@ -106,7 +106,7 @@ def _make(
             return read_record(folder), None
     with claim(folder, identity, extends=lambda _: True):  # its record without its frames may be replaced
         outcome = make()
-        written.write(output, partial(save_frames, frames=outcome.frames))
+        written.write(output, partial(save_frames, frames=outcome.frames), durable=True)
         write_record(
             folder, record_of(outcome, config=identity.settings, inputs=identity.inputs, identity=identity)
         )

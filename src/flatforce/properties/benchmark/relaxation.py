@@ -58,11 +58,13 @@ def score_relaxations(
     -------
     Errors of energies and areas, with the materials in their order.
     """
+    aligned, checkpoint = (
+        None if scratch is None else scratch / f"{name}.checkpoint" for name in ("align", "relaxations")
+    )
     shifts, notes = energy_shifts_from_other_materials(
-        potential, [material.relaxed for material in materials], align
+        potential, [material.relaxed for material in materials], align, checkpoint=aligned
     )
     starts = [material.relaxed if config.start == "relaxed" else material.start for material in materials]
-    checkpoint = None if scratch is None else scratch / "relaxations.checkpoint"
     relaxations = relax_many(potential, starts, config.relax, checkpoint=checkpoint, progress=progress)
     rows = [
         _compare_with_dft(material, relaxation, shifts)
