@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from flatforce.core.errors import ResultError
+from flatforce.core.errors import ResultError, shorten_list
 from flatforce.core.execution.locks import exclusive
 from flatforce.core.files import remove_abandoned_parts, write_text
 from flatforce.core.results import read_record
@@ -27,9 +27,6 @@ SCRATCH: Final = "scratch"
 
 RECORD_FILES: Final = ("result.json", "arrays.npz", CLAIM)
 """Files that every stage writes."""
-
-MAX_LISTED: Final = 6
-"""Differences and files that an error message lists."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def is_finished(
     if extends is None or not extends(record):
         raise ResultError(
             f"{folder} holds another result.",
-            why="its settings or inputs differ: " + _listed(differences, "; "),
+            why="its settings or inputs differ: " + shorten_list(differences, "; "),
             fix="choose another folder with -o, or delete that one",
         )
     return False
@@ -181,7 +178,7 @@ def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
     existing = [name for name in dict.fromkeys(names) if (folder / name).exists()]
     if existing:
         raise ResultError(
-            f"{folder} holds files that would be replaced: {_listed(existing, ', ')}.",
+            f"{folder} holds files that would be replaced: {shorten_list(existing)}.",
             why="flatforce did not write them there, or does not know them any more",
             fix="choose another folder with -o, or move these files",
         )
@@ -192,7 +189,7 @@ def _compare_claims(folder: Path, identity: Identity) -> str:
     stored = _read_claim(folder)
     if stored.get("kind") != identity.kind or stored.get("key") == identity.key or not _has_content(folder):
         return ""
-    return _listed(identity.differences(stored), "; ") or "the method has changed since then"
+    return shorten_list(identity.differences(stored), "; ") or "the method has changed since then"
 
 
 def _has_content(folder: Path) -> bool:
@@ -217,11 +214,6 @@ def _write_claim(folder: Path, identity: Identity) -> None:
         "inputs": identity.inputs,
     }
     write_text(folder / CLAIM, json.dumps(content, indent=1) + "\n", durable=True)
-
-
-def _listed(texts: Sequence[str], separator: str) -> str:
-    more = len(texts) - MAX_LISTED
-    return separator.join([*texts[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def make_folder(folder: Path) -> None:

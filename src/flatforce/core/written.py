@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
-from flatforce.core.errors import ResultError
+from flatforce.core.errors import ResultError, shorten_list
 from flatforce.core.files import write_atomically, write_text
 from flatforce.core.hashing import hash_file
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 WRITTEN: Final = "written.json"
 """File with the hashes of what flatforce wrote."""
-
-MAX_LISTED: Final = 6
-"""Files that an error message lists."""
 
 
 class WrittenFiles:
@@ -70,11 +67,9 @@ class WrittenFiles:
         """
         foreign = [path for path in paths if path.exists() and not self.is_own(path)]
         if foreign:
-            names = ", ".join(map(str, foreign[:MAX_LISTED]))
-            more = f" and {len(foreign) - MAX_LISTED} more" if len(foreign) > MAX_LISTED else ""
             exist = "exists" if len(foreign) == 1 else "exist"
             raise ResultError(
-                f"{names}{more} {exist}.",
+                f"{shorten_list([str(path) for path in foreign])} {exist}.",
                 why="flatforce did not write that, or it was changed since",
                 fix="give another name as -o, or move or delete it",
             )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.identity import Identity
 from flatforce.models.spec import split_spec
-from flatforce.models.training.epochs import CHECKPOINT
+from flatforce.models.training.epochs import BEST_EPOCH, CHECKPOINT
 
 if TYPE_CHECKING:
     from flatforce.models.training.config import TrainConfig
@@ -69,8 +69,10 @@ def training_files(config: TrainConfig) -> list[str]:
     -------
     Names in the result folder: split, history, and the models and cards of all members, in any format.
     """
-    names = [config.name]
+    names, folders = [config.name], [""]
     if config.n_models > 1:
         names = [f"{config.name}-{member}" for member in range(config.n_models)]
+        folders = [f"{name}/" for name in names]
     models = [f"{name}{suffix}" for name in names for suffix in (".card.json", *MODEL_SUFFIXES)]
-    return ["split.json", "metrics.csv", CHECKPOINT, *models]
+    parts = ["metrics.csv", CHECKPOINT, *(f"{BEST_EPOCH}{suffix}" for suffix in MODEL_SUFFIXES)]
+    return ["split.json", *models, *(f"{folder}{part}" for folder in folders for part in parts)]
