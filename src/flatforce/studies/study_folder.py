@@ -54,7 +54,7 @@ def structure_path(config: StudyConfig, folder: Path) -> Path:
 
     Returns
     -------
-    Path of the file.
+    Path of the extended-XYZ file, or of the one that the settings name, from which the sheet is relaxed.
     """
     if isinstance(config.structure, str):
         return Path(config.structure)
