@@ -23,6 +23,7 @@ from browser import errors_of, open_browser, set_screen
 from flatforce.cli import app
 from flatforce.core.errors import ResultError
 from flatforce.core.results import Record, read_record, write_record
+from flatforce.core.written import WrittenFiles
 from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.report.page import write_report
@@ -229,7 +230,7 @@ def test_a_dollar_sign_is_no_formula(tmp_path: Path) -> None:
 
     line = Series(np.arange(3.0), np.arange(3.0), name=r"$\frac$")
     panel = Panel((line,), r"$\x$ price in $", title="$")
-    png, _ = write_static(Figure("dollar", "", (panel, panel)), tmp_path)
+    png, _ = write_static(Figure("dollar", "", (panel, panel)), tmp_path, WrittenFiles(tmp_path))
     assert png.stat().st_size > 1000
 
 

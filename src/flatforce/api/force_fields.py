@@ -121,13 +121,13 @@ def train(
     from flatforce.report.result import open_result
 
     target = folder_of(folder, "train")
-    config = parse(TrainConfig, settings | {"data": _files(frames, target)}, function="train")
+    config = parse(TrainConfig, settings | {"data": _files(frames, target, kind="train")}, function="train")
     with session_of(None, progress=progress).report("train") as display:
         run(config, target, progress=display)
     return cast("TrainResult", open_result(target))
 
 
-def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -> list[str]:
+def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, kind: str) -> list[str]:
     """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
     from ase import Atoms
 
@@ -141,19 +141,13 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -
         )
     if all(isinstance(name, str | Path) for name in listed):
         return [str(name) for name in listed]
-    from flatforce.core.errors import ResultError
-    from flatforce.core.hashing import hash_file
-    from flatforce.data.frame_files import write_frames
+    from flatforce.core.claims import check_folder, make_folder
+    from flatforce.data.frame_files import write_new_frames
 
-    path, written = folder / "frames.extxyz", folder / "frames.new.extxyz"
-    write_frames(written, listed)
-    begun = any(entry not in {path, written} for entry in folder.iterdir())
-    if begun and path.is_file() and hash_file(path) != hash_file(written):
-        written.unlink()
-        raise ResultError(
-            f"{folder} holds a result of other frames.", fix="give another folder, or delete that one"
-        )
-    written.replace(path)
+    check_folder(folder, kind)
+    make_folder(folder)
+    path = folder / "frames.extxyz"
+    write_new_frames(path, listed)
     return [str(path)]
 
 
@@ -206,7 +200,7 @@ def evaluate(
     from flatforce.studies.evaluation import EvaluateStage
 
     target = folder_of(folder, "evaluate")
-    names = _files(frames, target)
+    names = _files(frames, target, kind=EvaluateStage.kind)
     if len(names) != 1:
         raise ConfigError(
             f"{len(names)} files of frames are given to evaluate().",

@@ -25,7 +25,7 @@ class Progress(Protocol):
         completed
             Number of finished steps.
         total
-            Number of all steps.
+            Number of all steps; 0 for a message that belongs to no step.
         text
             Description of the last step.
         """
@@ -107,6 +107,9 @@ def _bar(title: str) -> Iterator[Progress]:
         task = bar.add_task(title, total=None, note="")
 
         def report(completed: int, total: int, text: str, /) -> None:
+            if not total:
+                bar.console.print(f"{title}: {text}", highlight=False, markup=False)
+                return
             bar.update(task, completed=completed, total=total, note=text)
 
         yield report
@@ -117,6 +120,9 @@ class _Lines:
         self.title, self.last = title, 0.0
 
     def __call__(self, completed: int, total: int, text: str, /) -> None:
+        if not total:
+            print(f"{self.title}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            return
         now = time.monotonic()
         if now - self.last >= LINE_INTERVAL or completed >= total:
             self.last = now

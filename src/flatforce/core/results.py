@@ -57,7 +57,7 @@ class Record:
 
 
 def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete.
+    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete, even after a power failure.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         What goes into `arrays.npz`.
     """
     if arrays:
-        write_arrays(folder / "arrays.npz", arrays)
+        write_arrays(folder / "arrays.npz", arrays, durable=True)
     content = {
         "schema": SCHEMA,
         "kind": record.kind,
@@ -87,7 +87,9 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "units": record.units,
         "details": record.details,
     }
-    write_text(folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n")
+    write_text(
+        folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n", durable=True
+    )
 
 
 def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:
@@ -123,7 +125,11 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
         RecursionError,
         OSError,
     ) as error:  # no JSON, no text, nested beyond reason, or not to be read
-        raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
+        raise ResultError(
+            f"{path} is damaged.",
+            why=str(error),
+            fix="delete it and run again, or choose another folder with -o",
+        ) from error
     if kind and content["kind"] != kind:
         raise ResultError(
             f"{folder} holds no {kind}.",

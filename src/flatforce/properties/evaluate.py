@@ -21,9 +21,11 @@ from flatforce.models.errors import (
     element_force_errors,
     error_metrics,
 )
+from flatforce.models.resumable import evaluate_resumably
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
     from numpy.typing import NDArray
@@ -143,6 +145,7 @@ def evaluate(
     *,
     is_training: BoolArray | None = None,
     n_isolated: int = 0,
+    checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Compare the predictions of a force field with labels.
@@ -157,6 +160,8 @@ def evaluate(
         (F,) whether the force field was trained on the frame; on none if None.
     n_isolated
         Number of isolated atoms that were left out, for the note about them.
+    checkpoint
+        File of the predictions of an interrupted run, which are not computed again; None to keep nothing.
     progress
         Called after each batch.
 
@@ -164,7 +169,7 @@ def evaluate(
     -------
     Errors over frames outside and inside the training set, by config type and by element.
     """
-    predictions = potential.evaluate(frames, progress=progress)
+    predictions = evaluate_resumably(potential, frames, checkpoint=checkpoint, progress=progress)
     is_known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
     tested, comparison = _compare(frames, predictions, is_known if is_known.all() else ~is_known)
     train_errors: dict[str, float] = {}

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader
 from plotly.offline import get_plotlyjs
 
-from flatforce.core.errors import ResultError
-from flatforce.core.files import write_text
+from flatforce.core.errors import ForeignFileError, ResultError
+from flatforce.core.files import remove_abandoned_parts
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
+from flatforce.core.written import WrittenFiles
 from flatforce.report.collection import LeftOut, find_results, one_line
 from flatforce.report.escaping import MAX_NAME, plain_text, safe_name, script_json
 from flatforce.report.interactive import to_html
 from flatforce.report.references.citations import references_of
 from flatforce.report.sections.registry import section_of
-from flatforce.report.static import write_static
+from flatforce.report.static import static_paths, write_static
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from flatforce.report.references.bibliography import Reference
@@ -55,7 +57,7 @@ def write_report(
     root
         A result folder, or a folder of them at any depth.
     target
-        Folder of `index.html` and `figures/`, which are overwritten.
+        Folder of `index.html` and `figures/`. Those of an earlier page are replaced, unless they were changed since.
     progress
         Called after each section.
     warn
@@ -68,42 +70,59 @@ def write_report(
     Raises
     ------
     ResultError
-        If there is no finished result that can be shown.
+        If there is no finished result that can be shown, or a file would be replaced that flatforce did not write.
     """
+    page, written = target / "index.html", WrittenFiles(target)
+    written.check([page])
     results, left_out = find_results(root)
     content = Content(left_out=left_out)
     for k, (folder, record) in enumerate(results):
         name = str(folder.relative_to(root))
-        try:
-            _add_section(content, folder, record, name, target / "figures")
-        except Exception as error:  # noqa: BLE001  # whatever a damaged folder makes its section raise: the others are shown
-            content.left_out.append(LeftOut(name, one_line(f"{type(error).__name__}: {error}")))
+        with _or_left_out(content, name):
+            section, drawn = _make_section(folder, record, name, taken=set(content.figures))
+            written.check(path for one in section.figures for path in static_paths(one, target / "figures"))
+            for figure in section.figures:
+                write_static(figure, target / "figures", written)
+            content.sections.append(section)
+            content.figures.update(drawn)
+            content.records.append(record)
         progress(k + 1, len(results), name)
     if not content.sections:
         reasons = "; ".join(f"{entry.folder}: {entry.reason}" for entry in content.left_out[:3])
         raise ResultError(
             f"There is no finished result in {root}.", why=reasons, fix="give the folder that a command wrote"
         )
-    page = target / "index.html"
-    write_text(page, render(root.resolve().name, content))
+    text = render(root.resolve().name, content)
+    written.write(page, lambda part: _write(part, text))
+    remove_abandoned_parts(target)
     for entry in content.left_out:
         warn(f"{plain_text(entry.folder)} is left out: {plain_text(entry.reason)}")
     return page
 
 
-def _add_section(
-    content: Content, folder: Path, record: dict[str, Any], name: str, figure_folder: Path
-) -> None:
-    """Make a section and draw its figures; nothing is added to the page unless all of it succeeds."""
-    section = _name_figures(section_of(folder, record, name), set(content.figures))
-    drawn = {figure.name: to_html(figure) for figure in section.figures}
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _or_left_out(content: Content, name: str) -> Iterator[None]:
+    """Leave a folder out, whatever its damage makes its section raise; a file in the way ends the page."""
+    try:
+        yield
+    except ForeignFileError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the other folders are shown
+        content.left_out.append(LeftOut(name, one_line(f"{type(error).__name__}: {error}")))
+
+
+def _make_section(
+    folder: Path, record: dict[str, Any], name: str, *, taken: set[str]
+) -> tuple[Section, dict[str, str]]:
+    """Make a section and the HTML of its figures; everything that the page needs of it is tried."""
+    section = _name_figures(section_of(folder, record, name), taken)
     references_of([record])
     script_json(section.scene)
-    for figure in section.figures:
-        write_static(figure, figure_folder)
-    content.sections.append(section)
-    content.figures.update(drawn)
-    content.records.append(record)
+    return section, {figure.name: to_html(figure) for figure in section.figures}
 
 
 def _name_figures(section: Section, taken: set[str]) -> Section:

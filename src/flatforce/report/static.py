@@ -11,7 +11,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from flatforce.core.errors import ResultError
-from flatforce.core.files import write_atomically
 from flatforce.report.escaping import for_matplotlib
 from flatforce.report.panels import draw_panel
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from flatforce.core.written import WrittenFiles
     from flatforce.report.figures.figure import Figure
 
 WIDTH: Final = 7.0
@@ -55,7 +55,24 @@ class NotebookFigure(MatplotlibFigure):
         return buffer.getvalue()
 
 
-def write_static(figure: Figure, folder: Path) -> list[Path]:
+def static_paths(figure: Figure, folder: Path) -> list[Path]:
+    """Name the files of a figure.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    folder
+        Folder of `NAME.png` and `NAME.pdf`.
+
+    Returns
+    -------
+    Paths of the PNG and of the PDF, in this order.
+    """
+    return [folder / f"{figure.name}.{extension}" for extension in ("png", "pdf")]
+
+
+def write_static(figure: Figure, folder: Path, written: WrittenFiles) -> list[Path]:
     """Draw a figure and write it as PNG and PDF.
 
     Parameters
@@ -64,6 +81,8 @@ def write_static(figure: Figure, folder: Path) -> list[Path]:
         Figure to draw.
     folder
         Folder of `NAME.png` and `NAME.pdf`.
+    written
+        Record of the files that flatforce wrote; other files are not replaced.
 
     Returns
     -------
@@ -71,9 +90,9 @@ def write_static(figure: Figure, folder: Path) -> list[Path]:
     """
     with mpl.rc_context(STYLE):
         drawing = _draw(figure)
-        paths = [folder / f"{figure.name}.{extension}" for extension in ("png", "pdf")]
+        paths = static_paths(figure, folder)
         for path in paths:
-            write_atomically(path, partial(_save, drawing))
+            written.write(path, partial(_save, drawing))
     return paths
 
 

@@ -27,6 +27,7 @@ class RelaxationBenchmarkStage(Stage):
     """Relaxes the materials of a dataset and compares with DFT; `materials.csv` stands in the folder."""
 
     kind: ClassVar[str] = "relaxation benchmark"
+    files: ClassVar[tuple[str, ...]] = ("materials.csv",)
 
     frames: str
     """File of labelled relaxations, or name of a bundled dataset."""
@@ -72,5 +73,6 @@ class RelaxationBenchmarkStage(Stage):
             collect_materials(labelled),
             self.config,
             align=[] if align is None else read_sheets(dataset_path(align), need_forces=False),
+            scratch=context.scratch,
             progress=context.progress,
         )

@@ -179,10 +179,17 @@ def calibration_scale(context: Context, frames: str) -> float:
 
     from flatforce.data.frame_files import read_sheets
     from flatforce.data.frames import FORCES
+    from flatforce.models.resumable import evaluate_resumably
     from flatforce.properties.phonons.defects.committee_uncertainty import force_calibration_factor
 
     labelled = without_training_frames(context.session.spec, read_sheets(dataset_path(frames)))
-    predictions = context.potential.evaluate(labelled, stress=False, progress=context.progress)
+    predictions = evaluate_resumably(
+        context.potential,
+        labelled,
+        checkpoint=context.scratch / "predictions.checkpoint",
+        stress=False,
+        progress=context.progress,
+    )
     errors = np.concatenate(
         [
             prediction.forces - frame.arrays[FORCES]

@@ -38,6 +38,13 @@ class DefectPhononStage(Stage):
 
     kind: ClassVar[str] = "defect phonons"
     revision: ClassVar[int] = 2
+    files: ClassVar[tuple[str, ...]] = (
+        "relaxed.extxyz",
+        "sparse_force_constants.hdf5",
+        "phonopy.yaml",
+        "force_constants.hdf5",
+        "followed.extxyz",
+    )
 
     structure: Source
     defect: str

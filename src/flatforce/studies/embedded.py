@@ -28,6 +28,7 @@ class EmbeddedStage(Stage):
     """Embeds the relaxed defect of a smaller cell, and computes the spectra of the shells around it."""
 
     kind: ClassVar[str] = "embedded defect"
+    files: ClassVar[tuple[str, ...]] = ("sparse_force_constants.hdf5", "primitive.extxyz")
 
     structure: Source
     defect: str

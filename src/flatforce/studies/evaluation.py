@@ -55,6 +55,7 @@ class EvaluateStage(Stage):
             labelled,
             is_training=is_training,
             n_isolated=n_isolated,
+            checkpoint=context.scratch / "predictions.checkpoint",
             progress=context.progress,
         )
 
@@ -64,6 +65,7 @@ class StatisticsStage(Stage):
     """Counts what a dataset holds."""
 
     kind: ClassVar[str] = "statistics"
+    files: ClassVar[tuple[str, ...]] = ("report/index.html",)
     needs_model: ClassVar[bool] = False
 
     frames: str

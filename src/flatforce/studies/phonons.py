@@ -24,6 +24,14 @@ class PhononStage(Stage):
     """Computes the phonons of a relaxed primitive cell; phonopy's own files stand in the folder."""
 
     kind: ClassVar[str] = "phonons"
+    files: ClassVar[tuple[str, ...]] = (
+        "phonopy.yaml",
+        "force_constants.hdf5",
+        "band.yaml",
+        "total_dos.dat",
+        "projected_dos.dat",
+        "thermal_properties.yaml",
+    )
 
     structure: Source
     config: PhononConfig

@@ -13,8 +13,9 @@ from flatforce.core.errors import (
     GeometryError,
     ModelError,
 )
-from flatforce.studies.checks import check_supercell, collected, parent_problems
+from flatforce.studies.checks import check_supercell, collected
 from flatforce.studies.session import Session
+from flatforce.studies.study_folder import build_prototype, folder_problems
 from flatforce.studies.training_checks import (
     species_of_frames,
     test_set_problems,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.potential import Potential
-    from flatforce.studies.config import Prototype, StudyConfig
+    from flatforce.studies.config import StudyConfig
 
 
 def study_problems(config: StudyConfig, folder: Path, session: Session | None = None) -> list[FlatforceError]:
@@ -46,7 +47,7 @@ def study_problems(config: StudyConfig, folder: Path, session: Session | None = 
     The problems: missing files, species that the model or the training set does not hold, notations of defects that
     cannot be built, supercells smaller than the cutoff, packages that are not installed.
     """
-    errors = parent_problems(folder) + _notation_problems(config)
+    errors = folder_problems(config, folder) + _notation_problems(config)
     if not errors and _is_complete(config, folder):
         return []
     primitive = _primitive(config, errors)
@@ -150,25 +151,6 @@ def _embedding_problems(config: StudyConfig, primitive: Atoms, potential: Potent
         if defect.dilute is not None
     ]
     return collected(*checks)
-
-
-def build_prototype(prototype: Prototype) -> Atoms:
-    """Build the sheet that a study describes.
-
-    Parameters
-    ----------
-    prototype
-        Settings.
-
-    Returns
-    -------
-    The primitive cell of the sheet, with vacuum along its third axis.
-    """
-    from flatforce.structures.prototypes import monolayer
-
-    return monolayer(
-        prototype.elements, prototype=prototype.prototype, a=prototype.a, thickness=prototype.thickness
-    )
 
 
 def _is_complete(config: StudyConfig, folder: Path) -> bool:

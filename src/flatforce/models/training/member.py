@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import ModelError
-from flatforce.core.files import write_text
+from flatforce.core.files import flush_to_disk, write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
 from flatforce.data.label_origin import label_methods
@@ -128,7 +128,9 @@ def train_member(
         "versions": versions(),
         "wall_time": sum(row["seconds"] for row in result.history.rows),
     }
-    write_text(card_file, json.dumps(card, indent=1) + "\n")
+    if model_file.is_file():
+        flush_to_disk(model_file)
+    write_text(card_file, json.dumps(card, indent=1) + "\n", durable=True)
     (member_folder / CHECKPOINT).unlink(missing_ok=True)
     return card
 

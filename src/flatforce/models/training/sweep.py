@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from flatforce.core.claims import claim, is_finished
 from flatforce.core.errors import ConfigError, FlatforceError, ModelError
 from flatforce.core.hashing import hash_value
-from flatforce.core.identity import Identity, claim
+from flatforce.core.identity import Identity
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data
-from flatforce.models.training.identity import check_same_run
-from flatforce.models.training.optuna_study import finish_trial, finished_trials, open_study, suggest
+from flatforce.models.training.optuna_study import (
+    DATABASE,
+    finish_trial,
+    finished_trials,
+    open_study,
+    suggest,
+)
 from flatforce.models.training.run import train
 from flatforce.models.training.sweep_config import Range, SweepConfig
 
@@ -80,10 +86,15 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     Content of `result.json`; `details` holds the table of runs.
     """
     identity = Identity.of(SweepOutcome.kind, config, _check(config))
-    if not claim(folder, identity):
+    if is_finished(folder, identity):
         return read_record(folder)
-    check_same_run(folder, identity)
-    return record_outcome(folder, identity, lambda: _run_trials(config, folder, progress), seed=config.seed)
+    started = (folder / DATABASE).is_file()
+    with claim(folder, identity, writes=[DATABASE], may_restart=not started) as claimed:
+        if claimed.finished:
+            return read_record(folder)
+        return record_outcome(
+            folder, identity, lambda: _run_trials(config, folder, progress), seed=config.seed
+        )
 
 
 def _run_trials(config: SweepConfig, folder: Path, progress: Progress) -> SweepOutcome:

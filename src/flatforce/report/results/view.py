@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from flatforce.core.errors import ResultError
+from flatforce.core.files import part_prefix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,7 +139,7 @@ class View:
             raise ResultError(f"{target} lies inside {self.folder}.", fix="choose a folder elsewhere")
         target.parent.mkdir(parents=True, exist_ok=True)
         # a copy that is cut short must not look like a finished result
-        partial_copy = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
+        partial_copy = Path(tempfile.mkdtemp(dir=target.parent, prefix=part_prefix()))
         try:
             shutil.copytree(self.folder, partial_copy, dirs_exist_ok=True)
             partial_copy.chmod(0o755)

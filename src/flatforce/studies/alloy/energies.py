@@ -35,6 +35,7 @@ class AlloyEnergiesStage(AlloyStage):
     """
 
     kind: ClassVar[str] = "alloy energies"
+    files: ClassVar[tuple[str, ...]] = ("table.csv", "orderings.extxyz", "relaxed.extxyz", "frames.extxyz")
 
     orderings: Path | None = None
     """File of orderings; all distinct ones up to `max_cells` if None. End members are added."""
@@ -97,7 +98,9 @@ class AlloyEnergiesStage(AlloyStage):
             labels = DftLabels(self.labels, context.folder / "labels", potential)
             results, frames = energies_by_labels(lattice, sheets, labels, config, progress=progress)
             return replace(make_table(lattice, results, config), labelled_frames=tuple(frames))
-        results = energies_by_model(lattice, sheets, context.potential, config, progress=progress)
+        results = energies_by_model(
+            lattice, sheets, context.potential, config, scratch=context.scratch, progress=progress
+        )
         return replace(make_table(lattice, results, config), model=context.potential.spec)
 
 
@@ -106,6 +109,7 @@ class ClusterExpansionStage(AlloyStage):
     """Fits a cluster expansion to a whole table; the folder holds `expansion.ce` (icet, eV per site), `interactions.csv`."""
 
     kind: ClassVar[str] = "cluster expansion"
+    files: ClassVar[tuple[str, ...]] = ("expansion.ce", "interactions.csv")
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "expansion")
 
     table: Path

@@ -23,6 +23,7 @@ class OrderingsStage(AlloyStage):
     """Writes orderings: all symmetry-distinct ones up to a size, or random ones of one size."""
 
     kind: ClassVar[str] = "alloy orderings"
+    files: ClassVar[tuple[str, ...]] = ("orderings.extxyz",)
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "max_cells")
 
     random: tuple[int, int, int] | None = None
@@ -82,6 +83,7 @@ class SqsStage(AlloyStage):
     """Makes a special quasirandom structure, `sqs.extxyz`, which `flatforce relax` and `flatforce phonons` read."""
 
     kind: ClassVar[str] = "alloy sqs"
+    files: ClassVar[tuple[str, ...]] = ("sqs.extxyz",)
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "sqs")
 
     def problems(self, session: Session) -> Iterator[FlatforceError]:

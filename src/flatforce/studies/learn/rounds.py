@@ -13,20 +13,20 @@ from flatforce.active.learning_round import (
     describe_exhaustion,
 )
 from flatforce.active.round_state import RoundState
-from flatforce.core.errors import ResultError
-from flatforce.core.files import write_text
+from flatforce.active.samplers import TRAJECTORIES
+from flatforce.core.claims import claim
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.core.identity import Identity, claim
+from flatforce.core.identity import Identity
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
 from flatforce.data.splits import split_trajectory_warnings
 from flatforce.studies.checks import parent_problems, raise_together
-from flatforce.studies.learn.candidates import find_candidates, read_trajectory_summaries
+from flatforce.studies.learn.candidates import CANDIDATES, find_candidates, read_trajectory_summaries
 from flatforce.studies.learn.checks import learn_problems
 from flatforce.studies.learn.frames import read_run_frames
-from flatforce.studies.learn.labels import errors_on_new_labels, label_selected, read_new_labels
-from flatforce.studies.learn.selection import select_frames
-from flatforce.studies.learn.training import train_round
+from flatforce.studies.learn.labels import LABELLED, errors_on_new_labels, label_selected, read_new_labels
+from flatforce.studies.learn.selection import SELECTED, SELECTION, select_frames
+from flatforce.studies.learn.training import CALIBRATION, TRAIN, train_round
 from flatforce.studies.session import Reporter, unreported
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ EXCLUDED_SETTINGS: Final[Any] = {
     "extra_members": {"__all__": MACHINE_SETTINGS},
 }
 """Settings that may change from one call to the next: when a run ends, and how the machine is used."""
+
+
+ROUND_FILES: Final = (CANDIDATES, TRAJECTORIES, SELECTED, SELECTION, LABELLED, TRAIN, CALIBRATION)
+"""Files that a round writes beside its record and its committees."""
 
 
 def learn(config: LearnConfig, folder: Path, *, report: Reporter = unreported) -> list[dict[str, Any]]:
@@ -131,20 +135,20 @@ class _Round:
     def run_or_read(self) -> dict[str, Any]:
         """Run the round, or read its record if it is finished and need not continue."""
         identity, retry_failed = self.identity(), False
-        if not claim(self.folder, identity):
-            stored = read_record(self.folder)
-            details = stored["details"]
-            retry_failed = details["stop_reason"] == ALL_LABELS_FAILED
-            may_continue = retry_failed or details["met_criterion"]
-            if not may_continue or self._meets_criterion(stored["metrics"]):
-                return stored
-        _mark_begun(self.folder, identity.key)
-        return record_outcome(
-            self.folder,
-            identity,
-            lambda: self.compute(retry_failed=retry_failed),
-            seed=self.run.config.seed,
-        )
+        with claim(self.folder, identity, writes=ROUND_FILES, may_restart=False) as claimed:
+            if claimed.finished:
+                stored = read_record(self.folder)
+                details = stored["details"]
+                retry_failed = details["stop_reason"] == ALL_LABELS_FAILED
+                may_continue = retry_failed or details["met_criterion"]
+                if not may_continue or self._meets_criterion(stored["metrics"]):
+                    return stored
+            return record_outcome(
+                self.folder,
+                identity,
+                lambda: self.compute(retry_failed=retry_failed),
+                seed=self.run.config.seed,
+            )
 
     def _meets_criterion(self, metrics: dict[str, float]) -> bool:
         stop = self.run.config.stop
@@ -214,14 +218,3 @@ class _Round:
             max_force_uncertainty=selection.max_force_uncertainty,
             trajectories=trajectories,
         )
-
-
-def _mark_begun(folder: Path, key: str) -> None:
-    """Refuse a round that was begun with other settings: its files belong to another run."""
-    path = folder / "key"
-    if path.is_file() and path.read_text(encoding="utf-8") != key:
-        raise ResultError(
-            f"{folder} was begun with other settings or frames.",
-            fix="choose another folder with -o, or delete that one",
-        )
-    write_text(path, key)
