@@ -15,7 +15,7 @@ STAGE_METRICS = {
     "evaluate": ["energy_mae", "force_mae", "stress_mae"],
     "relax": ["a", "max_force"],
     "phonons": ["min_frequency", "max_frequency", "za_exponent"],
-    "defect phonons": ["n_atoms", "min_frequency", "removed_states", "n_localised_modes"],
+    "defect phonons": ["n_atoms", "min_frequency", "removed_states", "n_local_modes", "n_resonances"],
 }
 """Kind of result → metrics that the closing table shows; all metrics of any other kind."""
 

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 WIDTH: Final = 7.0
 """Inches: two columns of a journal."""
 
-LEGEND_COLUMNS: Final = 8
-"""Number of legend entries that fit beside one another."""
+LEGEND_WIDTH: Final = 120
+"""Number of characters that fit into one row of a legend."""
+
+LEGEND_KEY_WIDTH: Final = 8
+"""Width of the line or point of an entry of a legend, in characters."""
 
 SCREEN_DPI: Final = 120
 """Dots per inch of a figure that a notebook shows."""
@@ -41,8 +44,9 @@ STYLE: Final[Any] = {
     "xtick.direction": "in",
     "ytick.direction": "in",
     "pdf.fonttype": 42,
+    "path.simplify": False,
 }
-"""Journals want embedded outlines (fonttype 42)."""
+"""Journals want embedded outlines (fonttype 42); every computed point is drawn."""
 
 
 class NotebookFigure(MatplotlibFigure):
@@ -134,20 +138,17 @@ def _draw(figure: Figure) -> NotebookFigure:
     if figure.share_y:
         for ax in axes[1:]:
             ax.set_ylabel("")
-    _draw_legend(drawing, axes)
+    _draw_legend(drawing, drawing.axes)  # the axes on the right among them
     return drawing
 
 
 def _draw_legend(drawing: MatplotlibFigure, axes: Any) -> None:
-    """Draw one legend above the panels when there are several, else inside the only one."""
+    """Draw one legend above the panels, where it covers no curve."""
     entries: dict[str, Any] = {}
     for ax in axes:
         entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if not entries:
         return
-    if len(axes) == 1:
-        axes[0].legend()
-        return
-    columns = min(len(entries), LEGEND_COLUMNS)
+    columns = max(1, min(len(entries), LEGEND_WIDTH // (max(map(len, entries)) + LEGEND_KEY_WIDTH)))
     handles = list(entries.values())
-    drawing.legend(handles, list(entries), loc="outside upper center", ncols=columns, markerscale=2.5)
+    drawing.legend(handles, list(entries), loc="outside upper center", ncols=columns, markerscale=2.0)

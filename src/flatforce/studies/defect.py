@@ -34,6 +34,7 @@ class DefectPhononStage(Stage):
     """Computes the phonons of a defect in one supercell, and those of the pristine supercell beside it."""
 
     kind: ClassVar[str] = "defect phonons"
+    revision: ClassVar[int] = 2
 
     structure: Source
     defect: str
@@ -73,6 +74,7 @@ class FiniteSizeStage(ComparisonStage):
     """Compares the local DOS and the modes of the sizes of a series."""
 
     kind: ClassVar[str] = "finite size"
+    revision: ClassVar[int] = 2
     needs_model: ClassVar[bool] = False
 
     defect: str

@@ -28,6 +28,7 @@ class EmbeddedStage(Stage):
     """Embeds the relaxed defect of a smaller cell, and computes the spectra of the shells around it."""
 
     kind: ClassVar[str] = "embedded defect"
+    revision: ClassVar[int] = 2
 
     structure: Source
     defect: str
@@ -85,6 +86,7 @@ class DiluteStage(Stage):
     """Computes the spectra of an embedded defect in the infinite sheet."""
 
     kind: ClassVar[str] = "dilute limit"
+    revision: ClassVar[int] = 2
     needs_model: ClassVar[bool] = False
 
     embedded: Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -31,13 +31,26 @@ MAX_RESIDUAL_FORCE: Final = 0.01
 """eV/Å. A larger residual force means that the sheet was not relaxed."""
 
 MAX_LISTED_MODES: Final = 36
-"""Largest number of modes at Γ that become metrics."""
+"""Largest number of modes at Γ that are listed and become metrics."""
 
 RESIDUAL_UNITS: Final = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
 """Unit of the residual of each sum rule."""
 
 ENFORCED_RULES: Final = ("translation", "rotation")
 """Sum rules that are enforced on cells with a defect, whose residuals are their metrics."""
+
+
+@dataclass(frozen=True)
+class GammaMode:
+    """A degenerate set of modes of a pristine sheet at Γ."""
+
+    frequency: float
+    """THz; imaginary as a negative number."""
+    degeneracy: int
+    """Number of modes of the set."""
+    irrep: str
+    """Mulliken symbol of the irreducible representation in the point group of the sheet, several joined by `+` where the
+    degeneracy is accidental, as of the acoustic modes; empty where it is unknown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +79,8 @@ class PristinePhonons(Outcome):
     """(n) species of the primitive cell."""
     gamma: FloatArray
     """(3n) THz, frequencies at Γ."""
+    gamma_modes: list[GammaMode]
+    """Degenerate sets of modes at Γ with their irreducible representations."""
     za_exponent: float
     """Exponent of the dispersion of the flexural branch near Γ; NaN where that branch is imaginary."""
     min_frequency: float
@@ -131,8 +146,10 @@ class PristinePhonons(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """How the force constants were computed, and the largest difference of the row that was checked."""
+        """Modes at Γ, how the force constants were computed, and the largest difference of the row that was checked."""
+        gamma_modes = self.gamma_modes if len(self.gamma) <= MAX_LISTED_MODES else []
         return {
+            "gamma_modes": [asdict(mode) for mode in gamma_modes],
             "engine": self.engine_report.engine,
             "row_check_difference": self.engine_report.row_check_difference,
         }

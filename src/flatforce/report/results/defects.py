@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,36 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.spectra.localisation import Mode
+    from flatforce.properties.phonons.spectra.defect_modes import Mode
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
+
+T = TypeVar("T")
 
 
-class DefectPhononResult(BandStructure):
+class WithPeaks(Result):
+    """What the results with a local density of states at one defect have in common."""
+
+    @property
+    def ldos_peaks(self) -> list[LdosPeak]:
+        """Peaks that the defect adds to `ldos`: local modes and resonances, from the lowest frequency."""
+        from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
+
+        return _rebuild(self, LdosPeak, "ldos_peaks")
+
+
+def _rebuild(result: Result, record_class: type[T], name: str) -> list[T]:
+    """Build the objects that `result.json` holds as plain values."""
+    try:
+        return [record_class(**values) for values in result.details[name]]
+    except (KeyError, TypeError) as error:
+        raise ResultError(
+            f"The {name.replace('_', ' ')} of {result.folder} cannot be read.",
+            why="another version of flatforce wrote them",
+            fix="compute them again in a new folder: flatforce defect phonons",
+        ) from error
+
+
+class DefectPhononResult(WithPeaks, BandStructure):
     """Phonons of a defect cell beside those of the pristine supercell of the same size."""
 
     KIND = "defect phonons"
@@ -32,18 +58,19 @@ class DefectPhononResult(BandStructure):
         return read_structure(self._file("relaxed.extxyz"))
 
     @property
-    def modes(self) -> list[Mode]:
-        """Modes at Γ that the defect changes most, one entry for each degenerate set, the smallest participation number first."""
-        from flatforce.properties.phonons.spectra.localisation import Mode
+    def pristine_bands(self) -> FloatArray:
+        """(Q, 3 N') THz, bands of the pristine sheet, folded into the Brillouin zone of the supercell."""
+        return self._array("pristine_bands")
 
-        try:
-            return [Mode(**mode) for mode in self.details["modes"]]
-        except TypeError as error:
-            raise ResultError(
-                f"The modes of {self.folder} cannot be read.",
-                why="another version of flatforce wrote them",
-                fix="compute them again in a new folder: flatforce defect phonons",
-            ) from error
+    @property
+    def modes(self) -> list[Mode]:
+        """Modes at Γ that the defect changes most, one entry for each degenerate set, the smallest participation number first.
+
+        `classification` is `local`, `resonance` or `extended`.
+        """
+        from flatforce.properties.phonons.spectra.defect_modes import Mode
+
+        return _rebuild(self, Mode, "modes")
 
     @property
     def mode_vectors(self) -> FloatArray:
@@ -105,7 +132,7 @@ class SpectrumResult(Result):
         return self._array("frequency")
 
 
-class EmbeddedResult(SpectrumResult):
+class EmbeddedResult(WithPeaks, SpectrumResult):
     """Spectra of a defect embedded in a large supercell."""
 
     KIND = "embedded defect"
@@ -117,12 +144,17 @@ class EmbeddedResult(SpectrumResult):
         return self._array("shell_ldos", 0)
 
     @property
+    def pristine_ldos(self) -> FloatArray:
+        """(G) 1/THz, the same average over the same sites of the pristine supercell."""
+        return self._array("pristine_shell_ldos", 0)
+
+    @property
     def shell_ldos(self) -> FloatArray:
         """(S, G) 1/THz, site-averaged local density of states of each shell."""
         return self._array("shell_ldos")
 
 
-class DiluteResult(SpectrumResult):
+class DiluteResult(WithPeaks, SpectrumResult):
     """Spectra of one defect in an infinite sheet."""
 
     KIND = "dilute limit"
@@ -169,6 +201,15 @@ class FiniteSizeResult(SpectrumResult):
     def modes(self) -> list[dict[str, Any]]:
         """Modes of the largest cell, matched with those of the smaller ones: participation numbers and classification."""
         return list(self.details["modes"])
+
+    @property
+    def ldos_peaks(self) -> dict[str, list[LdosPeak]]:
+        """Name of each supercell → peaks that the defect adds to `ldos`: local modes and resonances."""
+        from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
+
+        return {
+            name: [LdosPeak(**peak) for peak in peaks] for name, peaks in self.details["ldos_peaks"].items()
+        }
 
 
 class CommitteePhononResult(SpectrumResult):

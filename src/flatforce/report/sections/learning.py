@@ -88,6 +88,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
         100 * arrays["grid"][:, 1],
         style="points",
         width=5,
+        name="mean of the model",
         value=arrays["mean"],
         value_name="formation energy (eV)",
     )
@@ -126,15 +127,15 @@ def _learning_figure(details: dict[str, Any]) -> Figure:
         for key, text, colour, dashed in (
             ("force_mae", "mean", COLOURS[0], False),
             ("force_mae_low", "95 % interval", GREY, True),
-            ("force_mae_high", "", GREY, True),
+            ("force_mae_high", "95 % interval", GREY, True),
         )
     ]
-    series.append(replace(series[0], name="", style="points", width=4))  # a first round has no line yet
+    series.append(replace(series[0], style="points", width=4))  # a first round has no line yet
     levels, coverages = np.array(details["levels"]), np.array(details["coverage"])
     limits = np.array([levels.min(), 1.0])
     reliability = (
-        Series(limits, limits, colour=GREY, width=0.8),
-        Series(levels, coverages, style="points", width=5),
+        Series(limits, limits, name="as stated", colour=GREY, width=0.8),
+        Series(levels, coverages, name="measured", style="points", width=5),
     )
     return Figure(
         "learning",
@@ -142,7 +143,7 @@ def _learning_figure(details: dict[str, Any]) -> Figure:
         "grey line, the coverage is as stated.",
         (
             Panel(tuple(series), "number of labels", "force MAE (meV/Å)"),
-            Panel(reliability, "nominal coverage", "empirical coverage"),
+            Panel(reliability, "nominal coverage", "empirical coverage", square=True),
         ),
     )
 
