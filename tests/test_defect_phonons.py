@@ -229,10 +229,16 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
     config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
     phonons = defect_phonons(potential, unit, "Se@Se:top", config, scratch=tmp_path)
     step = phonons.spectra.frequency[1] - phonons.spectra.frequency[0]
-    assert np.abs(phonons.spectra.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
+    assert np.trapezoid(phonons.spectra.dos, phonons.spectra.frequency).sum() == pytest.approx(
+        2 * 81, rel=1e-3
+    )
     assert np.abs(phonons.spectra.dos[1] - phonons.spectra.dos[0]).sum() * step < 1e-4
     assert np.abs(phonons.spectra.shell_ldos[1] - phonons.spectra.shell_ldos[0]).sum() * step < 1e-4
     assert np.abs(phonons.spectra.site_difference).sum() * step < 1e-4
+    assert np.ptp(phonons.bands) > 1.0
+    np.testing.assert_allclose(phonons.pristine_bands, phonons.bands, atol=1e-3)  # folded into the same zone
+    assert phonons.ldos_peaks == []  # no defect, no resonance
+    assert {mode.classification for mode in phonons.modes} == {"extended"}
     unstable = replace(phonons, lowest_frequency=-0.2)  # on the mesh alone
     assert "-0.200 THz, none with the period of this cell" in unstable.problems[0]
 
@@ -350,15 +356,18 @@ def test_projected_dos_is_that_of_phonopy(vacancy: DefectPhonons) -> None:
     phonon = vacancy_phonopy(vacancy)
     phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
     grid = vacancy.spectra.frequency
+    assert grid[0] == 0
     expected = phonon.run_projected_dos(
-        freq_min=grid[0],
+        freq_min=-grid[-1],
         freq_max=grid[-1],
         freq_pitch=grid[1] - grid[0],
         sigma=0.08,
         use_tetrahedron_method=False,
     )
-    assert np.asarray(expected.frequency_points)[: len(grid)] == pytest.approx(grid)
-    projected = np.asarray(expected.projected_dos)[:, : len(grid)]
+    zero = len(grid) - 1
+    assert np.asarray(expected.frequency_points)[zero : zero + len(grid)] == pytest.approx(grid)
+    leaking = np.asarray(expected.projected_dos)
+    projected = leaking[:, zero : zero + len(grid)] + leaking[:, zero::-1]  # no states below zero
     symbols = np.array(vacancy.relaxed.get_chemical_symbols())
     for symbol in ("W", "Se"):
         element_dos = projected[symbols == symbol].sum(axis=0)

@@ -18,6 +18,7 @@ from flatforce.report.figures import (
     benchmark,
     data,
     defect,
+    defect_bands,
     embedded,
     model,
     phonons,
@@ -188,8 +189,8 @@ def all_figures() -> dict[str, Figure]:
         phonons.bands_and_dos(pristine),
         phonons.pdos(pristine),
         phonons.thermal(pristine),
-        defect.coloured_bands(vacancy),
-        defect.compared_bands(vacancy),
+        defect_bands.coloured_bands(vacancy),
+        defect_bands.compared_bands(vacancy),
         defect.difference(vacancy),
         defect.radial(vacancy, [4.0, 7.0]),
         defect.thermal(vacancy, [4.0, 7.0]),
@@ -229,7 +230,7 @@ def test_bands_in_the_page_are_those_that_were_computed() -> None:
     arrays = pristine_arrays(np.random.default_rng(0))
     (trace, *_) = to_plotly(phonons.bands_and_dos(arrays)).data
     assert np.isfinite(trace.y).sum() == arrays["bands"].size
-    compared = to_plotly(defect.compared_bands(defect_arrays(np.random.default_rng(0)))).data
+    compared = to_plotly(defect_bands.compared_bands(defect_arrays(np.random.default_rng(0)))).data
     by_name = {trace.name: np.isfinite(trace.y).sum() for trace in compared[:2]}
     assert by_name == {"pristine": 153 * 63, "defect": 153 * 60}
     assert compared[0].xaxis == compared[1].xaxis == "x"  # in one panel, on one axis
@@ -327,6 +328,18 @@ def test_densities_of_states_start_at_zero(name: str) -> None:
         assert density[0] == 0
 
 
+@every_figure
+def test_captions_hold_on_every_screen(name: str) -> None:
+    """On a phone nothing is left or right of anything: panels have letters."""
+    figure = FIGURES[name]
+    assert not {"Left:", "Right:", "Middle:", "left:", "right:"} & set(figure.caption.split())
+    titles = [annotation["text"] for annotation in plain(figure)["layout"].get("annotations", [])]
+    letters = [title[:3] for title in titles]
+    expected = ["(a)", "(b)", "(c)"][: len(figure.panels)] if len(figure.panels) > 1 else []
+    assert letters == expected
+    assert [ax.get_title()[:3] for ax in draw(figure).axes if ax.get_title()] == expected
+
+
 def parity_panels() -> list[Panel]:
     return [panel for figure in FIGURES.values() for panel in figure.panels if panel.square]
 
@@ -351,6 +364,7 @@ def test_text_on_the_periodic_table_is_legible() -> None:
     assert min(contrast_ratio(fill, text) for fill, text in colours) >= MIN_CONTRAST
     drawing = plain(figure)
     fills = [shape["fillcolor"] for shape in drawing["layout"]["shapes"]]
+    assert {shape["opacity"] for shape in drawing["layout"]["shapes"]} == {1.0}
     texts = drawing["data"][0]["textfont"]["color"]
     assert len(fills) == len(texts) == len(tiles.texts) == 86
     assert min(contrast_ratio(fill, text) for fill, text in zip(fills, texts, strict=True)) >= MIN_CONTRAST

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.report.axes import horizontal_axis, opposite_axis, vertical_axis
-from flatforce.report.tiles import tile_colours, value_limits
-from flatforce.report.traces import SECOND_AXIS, axis_name, colour_axis_name, colour_scale
+from flatforce.report.colour_bars import BOTTOM, colour_axis, tile_shapes
+from flatforce.report.figures.figure import panel_title
+from flatforce.report.traces import SECOND_AXIS, axis_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flatforce.report.figures.figure import Figure, Panel, Series
+    from flatforce.report.figures.figure import Figure, Panel
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,6 @@ TITLE: Final = 22
 
 TOP_SCALE: Final = 46
 """Pixels, height of a scale above a panel, with its label."""
-
-BOTTOM: Final = 48
-"""Pixels, height of ticks and label below a panel."""
 
 COLOUR_BAR: Final = 62
 """Pixels, height of a colour bar that lies below a panel."""
@@ -103,10 +101,13 @@ def make_layout(figure: Figure, screen: Screen, names: Sequence[str]) -> dict[st
     top = _legend_height(names, screen) + max(
         _height_above(panel) for panel in figure.panels[: 1 if screen.stacked else None]
     )
-    bar = COLOUR_BAR if any(map(_has_bar, figure.panels)) else 0
+    bar = COLOUR_BAR if any(map(_has_bar, figure.panels[-1:] if screen.stacked else figure.panels)) else 0
     bottom = BOTTOM + bar
     heights = _panel_heights(figure, screen)
-    between = [screen.gap + _height_above(panel) for panel in figure.panels[1:]] if screen.stacked else []
+    between = [
+        screen.gap + COLOUR_BAR * _has_bar(upper) + _height_above(lower)
+        for upper, lower in itertools.pairwise(figure.panels if screen.stacked else ())
+    ]
     plot_height = sum(heights) + sum(between)
     layout: dict[str, Any] = {
         "template": "simple_white",
@@ -134,11 +135,13 @@ def make_layout(figure: Figure, screen: Screen, names: Sequence[str]) -> dict[st
         if not labelled:
             layout[_key("y", number)] |= {"matches": "y", "showticklabels": False}
             layout[_key("y", number)].pop("title", None)
-        if panel.title:
+        title = panel_title(figure, number)
+        if title:
             offset = TOP_SCALE if panel.wavenumbers == "x" else 2
-            layout["annotations"].append(_title(panel.title, x_domain, y_domain, offset, screen))
+            layout["annotations"].append(_title(title, x_domain, y_domain, offset, screen))
         for series in panel.series:
-            _add_colours(layout, series, number, domain=(x_domain, y_domain), height=plot_height)
+            layout |= colour_axis(series, number, domain=(x_domain, y_domain), height=plot_height)
+            layout["shapes"] += tile_shapes(series, number)
     return layout
 
 
@@ -152,7 +155,7 @@ def _has_bar(panel: Panel) -> bool:
 
 
 def _height_above(panel: Panel) -> int:
-    return 8 + (TITLE if panel.title else 0) + (TOP_SCALE if panel.wavenumbers == "x" else 0)
+    return 8 + TITLE + (TOP_SCALE if panel.wavenumbers == "x" else 0)
 
 
 def _legend_height(names: Sequence[str], screen: Screen) -> int:
@@ -232,49 +235,3 @@ def _title(
         "showarrow": False,
         "font": {"size": screen.font_size},
     }
-
-
-def _add_colours(
-    layout: dict[str, Any],
-    series: Series,
-    number: int,
-    *,
-    domain: tuple[tuple[float, float], tuple[float, float]],
-    height: int,
-) -> None:
-    """Add the colour scale of a series with a bar below its panel, and the squares of tiles."""
-    if series.value is None:
-        return
-    (left, right), (bottom, _) = domain
-    layout[colour_axis_name(number)] = {
-        "colorscale": colour_scale(series),
-        "cmin": value_limits(series)[0],
-        "cmax": value_limits(series)[1],
-        "showscale": bool(series.value_name),
-        "colorbar": {
-            "orientation": "h",
-            "title": {"text": series.value_name, "side": "bottom"},
-            "thickness": 10,
-            "x": (left + right) / 2,
-            "len": 0.9 * (right - left),
-            "y": bottom - BOTTOM * 0.75 / height,
-            "yanchor": "top",
-        },
-    }
-    if series.style == "tiles":
-        x, y = axis_name("x", number), axis_name("y", number)
-        layout["shapes"] += [
-            {
-                "type": "rect",
-                "layer": "below",
-                "xref": x,
-                "yref": y,
-                "x0": float(a) - 0.46,
-                "x1": float(a) + 0.46,
-                "y0": float(b) - 0.46,
-                "y1": float(b) + 0.46,
-                "fillcolor": fill,
-                "line": {"color": "#b3b3b3", "width": 0.5},
-            }
-            for a, b, (fill, _) in zip(series.x, series.y, tile_colours(series), strict=True)
-        ]

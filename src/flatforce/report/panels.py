@@ -22,7 +22,7 @@ MAX_VECTOR_POINTS: Final = 2000
 """Number of points above which a scatter plot is embedded as an image, so that the PDF stays small."""
 
 
-def draw_panel(ax: Any, panel: Panel) -> None:
+def draw_panel(ax: Any, panel: Panel, title: str) -> None:
     """Draw a panel into matplotlib's axes.
 
     Parameters
@@ -31,13 +31,15 @@ def draw_panel(ax: Any, panel: Panel) -> None:
         Axes of matplotlib, empty.
     panel
         Description of the panel.
+    title
+        Text above the panel.
     """
     right = ax.twinx() if panel.second_label else None
     for series in panel.series:
         artist = _draw_series(right if series.second_axis else ax, series)
         if series.value is not None and series.value_name:
             ax.figure.colorbar(artist, ax=ax, label=series.value_name, pad=0.01)
-    ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
+    ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=title)
     ax.set(xscale="log" if panel.log_x else "linear", yscale="log" if panel.log_y else "linear")
     _label_short_log_axes(ax, panel)
     _set_ranges_and_ticks(ax, panel)

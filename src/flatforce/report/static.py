@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_atomically
+from flatforce.report.figures.figure import panel_title
 from flatforce.report.panels import draw_panel
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ def draw(figure: Figure, axes: Sequence[Axes] | None = None) -> MatplotlibFigure
             drawing: MatplotlibFigure = _draw(figure)
             drawing.draw_without_rendering()  # ticks are made while drawing and take the style of that moment
             return drawing
-        for panel, ax in zip(figure.panels, axes, strict=True):
-            draw_panel(ax, panel)
+        for number, (panel, ax) in enumerate(zip(figure.panels, axes, strict=True), start=1):
+            draw_panel(ax, panel, panel_title(figure, number))
             if ax.get_legend_handles_labels()[0]:
                 ax.legend()
     owner = axes[0].get_figure(root=True)
@@ -133,8 +134,8 @@ def _draw(figure: Figure) -> NotebookFigure:
         squeeze=False,
         gridspec_kw={"width_ratios": [panel.width for panel in figure.panels]},
     )[0]
-    for panel, ax in zip(figure.panels, axes, strict=True):
-        draw_panel(ax, panel)
+    for number, (panel, ax) in enumerate(zip(figure.panels, axes, strict=True), start=1):
+        draw_panel(ax, panel, panel_title(figure, number))
     if figure.share_y:
         for ax in axes[1:]:
             ax.set_ylabel("")

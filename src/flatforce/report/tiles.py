@@ -75,13 +75,13 @@ def value_limits(series: Series) -> tuple[float, float]:
 
     Returns
     -------
-    Smallest value, or zero where the values are positive and not all alike; and largest value.
+    Smallest value, or zero where the values are positive and differ much, or not at all; and largest value.
     """
     values = np.zeros(1) if series.value is None else series.value[np.isfinite(series.value)]
     if not values.size:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
-    if 0 < low < high / 2:
+    if low > 0 and (low == high or low < high / 2):
         low = 0.0
     return low, high if high > low else low + 1.0
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from flatforce.core.files import write_atomically
 from flatforce.core.outcome import Outcome
 from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.properties.phonons.phonopy_files import write_phonopy_files
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -181,7 +179,7 @@ class PristinePhonons(Outcome):
         folder
             Result folder.
         """
-        write_phonopy_files(self, folder)
+        write_phonopy_files(self.phonon, folder)
 
 
 def residual_metrics(residuals: SumRuleResiduals, stage: str, rules: tuple[str, ...]) -> dict[str, float]:
@@ -218,49 +216,3 @@ def residual_units(rules: tuple[str, ...]) -> dict[str, str]:
     return {
         f"{rule}_residual_{stage}": RESIDUAL_UNITS[rule] for rule in rules for stage in ("before", "after")
     }
-
-
-def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:
-    """Write the files that phonopy's own command line reads.
-
-    Parameters
-    ----------
-    phonons
-        Phonons of a pristine sheet.
-    folder
-        Folder of `phonopy.yaml`, `force_constants.hdf5`, `band.yaml` and the DOS files.
-    """
-    from phonopy.file_IO import write_force_constants_to_hdf5
-
-    phonon = phonons.phonon
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "phonopy.yaml", lambda path: _save_settings(phonon, path))
-    constants = np.asarray(phonon.force_constants)
-    write_atomically(
-        folder / "force_constants.hdf5",
-        lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),
-    )
-    writers: dict[str, Callable[..., None]] = {
-        "band.yaml": phonon.write_yaml_band_structure,
-        "total_dos.dat": phonon.write_total_dos,
-        "projected_dos.dat": phonon.write_projected_dos,
-        "thermal_properties.yaml": phonon.write_yaml_thermal_properties,
-    }
-    for name, write in writers.items():
-        write_atomically(folder / name, partial(_write, write))
-
-
-def _write(write: Callable[..., None], path: Path) -> None:
-    write(filename=path)
-
-
-def _save_settings(phonon: Phonopy, path: Path) -> None:
-    by_displacements = phonon.dataset is not None
-    phonon.save(
-        path,
-        settings={
-            "force_sets": by_displacements,
-            "displacements": by_displacements,
-            "force_constants": not by_displacements,
-        },
-    )

@@ -101,7 +101,7 @@ def expansion(arrays: dict[str, FloatArray], metrics: Mapping[str, float | None]
     return [
         Figure(
             "interactions",
-            "Left: effective cluster interactions times multiplicity. Right: fitted energies of the training set against "
+            "(a) Effective cluster interactions times multiplicity. (b) Fitted energies of the training set against "
             "those of the labels; on the grey diagonal both are equal.",
             (
                 Panel(tuple(series), "radius (Å)", "interaction (meV/site)"),

@@ -103,5 +103,5 @@ def _held_out_figure(
     caption = "Held-out predictions of the models with the smallest errors."
     if curves:
         panels.append(Panel(tuple(curves), "training orderings", "MAE (meV/site)", log_y=True))
-        caption = "Models with the smallest errors. Left: held-out predictions. Right: learning curves."
+        caption = "Models with the smallest errors. (a) Held-out predictions. (b) Learning curves."
     return Figure("held-out", caption, tuple(panels))

@@ -78,9 +78,9 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
         panels.append(spectrum_panel(elements, "DOS per atom (1/THz)"))
     return Figure(
         "embedding",
-        "Left: norm of the change of an atom's force constants against the pristine sheet, by distance from the defect; the "
-        "last points lie beyond the radius within which rows are computed. Middle: site-averaged local density of states "
-        "(LDOS) of each shell, and of the innermost shell in the pristine sheet (dashed grey). Right: density of states (DOS) per atom "
+        "(a) Norm of the change of an atom's force constants against the pristine sheet, by distance from the defect; the "
+        "last points lie beyond the radius within which rows are computed. (b) Site-averaged local density of states "
+        "(LDOS) of each shell, and of the innermost shell in the pristine sheet (dashed grey). (c) Density of states (DOS) per atom "
         f"of each element in the whole cell ({colour_key(colours)}), a stochastic estimate. {AXES_BELOW}",
         tuple(panels),
         height=2.8,
@@ -112,8 +112,8 @@ def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
     change = Series(frequency, arrays["difference"], name="change of the DOS", colour=COLOURS[6])
     return Figure(
         "dilute-limit",
-        "Left: site-averaged local density of states (LDOS) of each shell around one defect in an infinite sheet. Right: "
-        f"change of the density of states (DOS) of the whole sheet by the defect. {AXES_BELOW}",
+        "(a) Site-averaged local density of states (LDOS) of each shell around one defect in an infinite sheet. (b) "
+        f"Change of the density of states (DOS) of the whole sheet by the defect. {AXES_BELOW}",
         (
             spectrum_panel(tuple(lines), "LDOS (1/THz)", width=1.3),
             spectrum_panel((zero, change), "ΔDOS (states/THz)"),
@@ -183,7 +183,7 @@ def line_shape(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     return Figure(
         "line-shape",
-        "Left: spectral function of the Huang–Rhys factors. Right: emission line shape, relative to the zero-phonon line.",
+        "(a) Spectral function of the Huang–Rhys factors. (b) Emission line shape, relative to the zero-phonon line.",
         (
             Panel((Series(arrays["quanta"], arrays["spectral_function"]),), "ħω (meV)", "S(ħω) (1/meV)"),
             Panel(

@@ -109,6 +109,26 @@ class Figure:
     """Height in print (inches); the width is 7 inches, two columns of a journal."""
 
 
+def panel_title(figure: Figure, number: int) -> str:
+    """Write the title of a panel; of several panels, each has a letter, to which the caption refers.
+
+    Parameters
+    ----------
+    figure
+        Figure to draw.
+    number
+        Number of the panel, from 1.
+
+    Returns
+    -------
+    Text such as `(b) in plane`; empty where a single panel has no title.
+    """
+    title = figure.panels[number - 1].title
+    if len(figure.panels) == 1:
+        return title
+    return f"({'abcdefghijklmnopqrstuvwxyz'[number - 1]}) {title}".strip()
+
+
 def element_colours(symbols: Iterable[str]) -> dict[str, str]:
     """Choose a colour for each element, the same in every figure of a result.
 

@@ -54,7 +54,7 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
 
     return Figure(
         "finite-size",
-        "Left: site-averaged local density of states (LDOS) of the innermost shell in each supercell. Right: the same minus "
+        "(a) Site-averaged local density of states (LDOS) of the innermost shell in each supercell. (b) The same minus "
         f"that of {names[-1]}; the legend gives the relative L1 difference ∫|Δ| / 3. {AXES_BELOW}",
         (panel(ldos, "LDOS (1/THz)"), panel(difference[:-1], "ΔLDOS (1/THz)")),
         height=2.8,
@@ -96,7 +96,7 @@ def strain(arrays: dict[str, NDArray[Any]], listed_modes: Sequence[Mapping[str, 
     )
     return Figure(
         "strain-series",
-        "Left: site-averaged local density of states (LDOS) of the innermost shell. Right: frequencies of the defect modes, "
+        "(a) Site-averaged local density of states (LDOS) of the innermost shell. (b) Frequencies of the defect modes, "
         "matched from strain to strain by the overlap of their eigenvectors; local modes are brown, resonances black, extended "
         f"modes grey. {AXES_BELOW}",
         (
@@ -146,8 +146,8 @@ def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
     bin_deviation = np.array([np.sqrt((standard_deviation[members] ** 2).mean()) for members in bins])
     return Figure(
         "committee",
-        "Left: site-averaged local density of states (LDOS) of the innermost shell: mean over the committee and one standard "
-        "deviation σ (dashed), pristine (blue) and with the defect (orange); grey: each member, with the defect. Right: standard "
+        "(a) Site-averaged local density of states (LDOS) of the innermost shell: mean over the committee and one standard "
+        "deviation σ (dashed), pristine (blue) and with the defect (orange); grey: each member, with the defect. (b) Standard "
         f"deviation of the band frequencies. {AXES_BELOW}",
         (
             spectrum_panel(lines, "LDOS (1/THz)", width=1.4),

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ResultError
-from flatforce.report.results.defects import (
-    CommitteePhononResult,
-    DefectPhononResult,
-    DiluteResult,
-    EmbeddedResult,
-)
+from flatforce.report.results.defect_comparisons import CommitteePhononResult
+from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
 from flatforce.report.results.models import LearningRoundResult
 from flatforce.report.results.result import Result
 from flatforce.report.results.view import View, flatten, html_table

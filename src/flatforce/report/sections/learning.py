@@ -103,7 +103,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
     )
     figure = Figure(
         "optimum",
-        "Formation energy relative to the unstrained sheet. Left: mean of the Gaussian process; right: course of the search.",
+        "Formation energy relative to the unstrained sheet. (a) Mean of the Gaussian process; (b) course of the search.",
         (
             Panel((predicted_energies, evaluated_strains), "strain along x (%)", "strain along y (%)"),
             Panel(history, "evaluation", "formation energy (eV)"),
@@ -139,7 +139,7 @@ def _learning_figure(details: dict[str, Any]) -> Figure:
     )
     return Figure(
         "learning",
-        "Left: learning curve on the test set. Right: reliability diagram of the calibrated uncertainty of the test forces; on the "
+        "(a) Learning curve on the test set. (b) Reliability diagram of the calibrated uncertainty of the test forces; on the "
         "grey line, the coverage is as stated.",
         (
             Panel(tuple(series), "number of labels", "force MAE (meV/Å)"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flatforce.core.results import read_arrays
 from flatforce.report.figures import defect as defect_figures
+from flatforce.report.figures import defect_bands as band_figures
 from flatforce.report.figures import embedded as embedded_figures
 from flatforce.report.figures import phonons as phonons_figures
 from flatforce.report.figures import series as series_figures
@@ -41,7 +42,7 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
     tables = [metrics_table(result), _peaks_table(result), mode_table]
     figures = []
     if len(arrays["distance"]) > 1:
-        figures = [defect_figures.coloured_bands(arrays), defect_figures.compared_bands(arrays)]
+        figures = [band_figures.coloured_bands(arrays), band_figures.compared_bands(arrays)]
     figures += [
         defect_figures.difference(arrays),
         defect_figures.radial(arrays, result["config"]["shells"]),

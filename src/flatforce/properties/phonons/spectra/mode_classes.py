@@ -24,18 +24,20 @@ Classification: TypeAlias = Literal["local", "resonance", "extended"]
 
 MIN_BAND_DISTANCE: Final = 0.05
 """THz. A frequency further than this from every frequency of the pristine sheet lies outside the bands; on the mesh of
-`BAND_MESH` points, no band of WSe2 leaves a hole of that size (`validation/mode_classes.py`)."""
+`BAND_MESH` points, the largest hole in the bands of WSe2 is 0.051 THz wide, so that none of its frequencies is further than 0.026
+THz from the next (`validation/mode_classes.md`)."""
 
 BAND_MESH: Final = 60
 """Number of q points along a reciprocal vector of the primitive cell at which the bands are sampled."""
 
 MIN_ENHANCEMENT: Final = 2.0
 """Smallest projection of a local mode or a resonance onto a shell around the defect, relative to that of a mode spread evenly
-over the cell. Of the modes of a pristine 6 × 6 cell of WSe2, 3 % exceed it (`validation/mode_classes.py`)."""
+over the cell. Of the modes of a pristine 6 × 6 cell of WSe2, combined to be as concentrated as possible, 7 % reach it
+(`validation/mode_classes.md`)."""
 
 MIN_PEAK_STATES: Final = 0.2
-"""Smallest number of states that a peak of the LDOS holds, over all sites of the shell; a mode on the shell alone is 1. Smaller
-peaks of v_Se in WSe2 come and go with the size of the supercell (`validation/mode_classes.py`)."""
+"""Smallest number of states that a peak of the LDOS holds, over all sites of the shell; a mode on the shell alone is 1. With it,
+4 × 4 and 6 × 6 show the same peaks of v_Se in WSe2; smaller ones appear in 4 × 4 alone (`validation/mode_classes.md`)."""
 
 GAUSSIAN_AREA: Final = float(np.sqrt(np.pi / np.log(2)) / 2)
 """Area of a Gaussian of unit height and unit full width at half maximum."""
@@ -113,9 +115,13 @@ def find_ldos_peaks(
     """
     rise = ldos - pristine_ldos
     step = float(frequency[1] - frequency[0])
-    indices, found = find_peaks(rise, prominence=1e-12)
-    widths = peak_widths(rise, indices, rel_height=0.5)[0] * step
-    states = GAUSSIAN_AREA * n_sites * found["prominences"] * widths
+    indices, found = find_peaks(rise, height=0.0, prominence=0.0)
+    heights = np.minimum(
+        found["prominences"], found["peak_heights"]
+    )  # a dip beside a peak adds no states to it
+    bases = found["left_bases"], found["right_bases"]
+    widths = peak_widths(rise, indices, rel_height=0.5, prominence_data=(heights, *bases))[0] * step
+    states = GAUSSIAN_AREA * n_sites * heights * widths
     distances = band_distance(frequency[indices], bands)
     return [
         LdosPeak(
@@ -126,7 +132,7 @@ def find_ldos_peaks(
             classification="local" if distance > MIN_BAND_DISTANCE else "resonance",
         )
         for index, width, count, distance in zip(indices, widths, states, distances, strict=True)
-        if count >= MIN_PEAK_STATES and rise[index] > 0
+        if count >= MIN_PEAK_STATES
     ]
 
 
