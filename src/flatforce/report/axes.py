@@ -32,7 +32,7 @@ def horizontal_axis(panel: Panel) -> dict[str, Any]:
 
     Returns
     -------
-    Properties of plotly's axis.
+    Properties of plotly's axis: label, limits (exponents on a logarithmic axis), a grid line at each chosen tick.
     """
     axis: dict[str, Any] = {
         "title": _title(panel.x_label),
@@ -59,7 +59,7 @@ def vertical_axis(panel: Panel) -> dict[str, Any]:
 
     Returns
     -------
-    Properties of plotly's axis.
+    Properties of plotly's axis: label, limits (exponents on a logarithmic axis), chosen ticks.
     """
     axis: dict[str, Any] = {
         "title": _title(panel.y_label),
@@ -86,7 +86,7 @@ def opposite_axis(panel: Panel) -> dict[str, Any]:
 
     Returns
     -------
-    Properties of plotly's axis.
+    Properties of plotly's axis, with its ticks: at round wavenumbers but in units of THz, or at quarters.
     """
     if not panel.wavenumbers:
         return {

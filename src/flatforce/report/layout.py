@@ -96,7 +96,7 @@ def make_layout(figure: Figure, screen: Screen, names: Sequence[str]) -> dict[st
 
     Returns
     -------
-    Layout of plotly.
+    Layout of plotly: domains of all axes in fractions of the plotting area, height and margins in pixels, legend, titles.
     """
     top = _legend_height(names, screen) + max(
         _height_above(panel) for panel in figure.panels[: 1 if screen.stacked else None]

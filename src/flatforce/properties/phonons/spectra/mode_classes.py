@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
-from scipy.signal import find_peaks, peak_widths
+from scipy.signal import find_peaks, peak_prominences, peak_widths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,9 @@ over the cell. Of the modes of a pristine 6 × 6 cell of WSe2, combined to be as
 MIN_PEAK_STATES: Final = 0.2
 """Smallest number of states that a peak of the LDOS holds, over all sites of the shell; a mode on the shell alone is 1. With it,
 4 × 4 and 6 × 6 show the same peaks of v_Se in WSe2; smaller ones appear in 4 × 4 alone (`validation/mode_classes.md`)."""
+
+MIN_HEIGHT: Final = 1e-6
+"""1/THz. A lower peak is round-off, far below one of `MIN_PEAK_STATES`."""
 
 GAUSSIAN_AREA: Final = float(np.sqrt(np.pi / np.log(2)) / 2)
 """Area of a Gaussian of unit height and unit full width at half maximum."""
@@ -115,7 +118,7 @@ def find_ldos_peaks(
     """
     rise = ldos - pristine_ldos
     step = float(frequency[1] - frequency[0])
-    indices, found = find_peaks(rise, height=0.0, prominence=0.0)
+    indices, _ = find_peaks(rise, height=MIN_HEIGHT, prominence=MIN_HEIGHT)
     heights = np.minimum(
         found["prominences"], found["peak_heights"]
     )  # a dip beside a peak adds no states to it
