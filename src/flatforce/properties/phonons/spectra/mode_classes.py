@@ -119,10 +119,8 @@ def find_ldos_peaks(
     rise = ldos - pristine_ldos
     step = float(frequency[1] - frequency[0])
     indices, _ = find_peaks(rise, height=MIN_HEIGHT, prominence=MIN_HEIGHT)
-    heights = np.minimum(
-        found["prominences"], found["peak_heights"]
-    )  # a dip beside a peak adds no states to it
-    bases = found["left_bases"], found["right_bases"]
+    prominences, *bases = peak_prominences(rise, indices)
+    heights = np.minimum(prominences, rise[indices])  # a dip beside a peak adds no states to it
     widths = peak_widths(rise, indices, rel_height=0.5, prominence_data=(heights, *bases))[0] * step
     states = GAUSSIAN_AREA * n_sites * heights * widths
     distances = band_distance(frequency[indices], bands)
