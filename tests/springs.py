@@ -59,7 +59,9 @@ def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
     embedded.force_constants.save(folder / "sparse_force_constants.hdf5")
     write_frames(folder / "primitive.extxyz", [embedded.host.primitive])
     spectra = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)
-    record = Record("embedded defect", settings, spectra.metrics, dict(spectra.units), {})
+    record = Record(
+        "embedded defect", settings, spectra.metrics, dict(spectra.units), {}, details=spectra.details
+    )
     write_record(folder, record, spectra.arrays() | embedded.host.arrays())
     return folder
 

@@ -51,7 +51,7 @@ def test_figures_are_written_as_png_and_pdf(demo: Path) -> None:
     names = {path.stem for path in figures.glob("*.pdf")}
     assert {"phonons-pristine-bands", "phonons-pristine-pdos", "evaluate-parity"} <= names
     defect = {name.removeprefix("defects-v_Se_top-4x4-") for name in names if name.startswith("defects")}
-    assert defect == {"defect-bands", "defect-difference", "defect-thermal", "radial-dos"}
+    assert defect == {"defect-bands", "compared-bands", "defect-difference", "defect-thermal", "radial-dos"}
     for path in figures.glob("*.p*"):
         signature = path.read_bytes()[:5]
         assert signature == (b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG\r")

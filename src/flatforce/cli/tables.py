@@ -160,7 +160,7 @@ def show_model_comparison(result: dict[str, Any], folder: Path) -> None:
 
 
 def show_modes(result: dict[str, Any]) -> None:
-    """Print the modes of a defect that are localised or lie in a gap.
+    """Print the modes that a defect changes most, with their classes.
 
     Parameters
     ----------

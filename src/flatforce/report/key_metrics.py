@@ -45,7 +45,8 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
     "defect phonons": {
         "min_frequency": "lowest frequency",
         "removed_states": "change of the number of modes",
-        "n_localised_modes": "localised modes",
+        "n_local_modes": "local modes",
+        "n_resonances": "resonances",
         "relaxation_energy": "energy gained by relaxation",
         "n_atoms": "atoms in the cell",
     },

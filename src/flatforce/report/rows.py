@@ -65,9 +65,16 @@ MODE_COLUMNS: Final = (
     "irrep",
     "participation number",
     "projection by shell",
+    "enhancement",
     "classification",
 )
 """Columns of a table of modes."""
+
+GAMMA_COLUMNS: Final = ("THz", "cm⁻¹", "meV", "degeneracy", "irrep")
+"""Columns of a table of modes of a pristine sheet at Γ."""
+
+PEAK_COLUMNS: Final = ("THz", "cm⁻¹", "width (THz)", "height (1/THz)", "states", "classification")
+"""Columns of a table of peaks of the local density of states."""
 
 
 def comparison_rows(result: dict[str, Any]) -> list[list[str]]:
@@ -192,12 +199,37 @@ def mode_row(mode: dict[str, Any]) -> list[str]:
         mode["irrep"],
         f"{mode['participation_number']:.1f}",
         " · ".join(f"{projection:.2f}" for projection in mode["shells"]),
-        describe_mode(mode),
+        f"{mode['enhancement']:.1f}",
+        mode["classification"],
     ]
 
 
-def describe_mode(mode: dict[str, Any]) -> str:
-    """Name the class of a mode.
+def peak_row(peak: dict[str, Any]) -> list[str]:
+    """Describe a peak that a defect adds to the local density of states.
+
+    Parameters
+    ----------
+    peak
+        As `result.json` holds it.
+
+    Returns
+    -------
+    Texts, one for each of `PEAK_COLUMNS`.
+    """
+    from flatforce.core.units import THZ_IN_INVERSE_CM
+
+    return [
+        f"{peak['frequency']:.3f}",
+        f"{THZ_IN_INVERSE_CM * peak['frequency']:.1f}",
+        f"{peak['width']:.2f}",
+        f"{peak['height']:.2f}",
+        f"{peak['states']:.2f}",
+        peak["classification"],
+    ]
+
+
+def gamma_row(mode: dict[str, Any]) -> list[str]:
+    """Describe a mode of a pristine sheet at Γ.
 
     Parameters
     ----------
@@ -206,8 +238,15 @@ def describe_mode(mode: dict[str, Any]) -> str:
 
     Returns
     -------
-    `gap mode`, `localised`, or an empty text for an extended mode.
+    Texts, one for each of `GAMMA_COLUMNS`.
     """
-    if mode["gap_mode"]:
-        return "gap mode"
-    return "localised" if mode["localised"] else ""
+    from flatforce.core.units import THZ_IN_INVERSE_CM, THZ_IN_MEV
+
+    frequency = mode["frequency"]
+    return [
+        f"{frequency:.3f}",
+        f"{THZ_IN_INVERSE_CM * frequency:.1f}",
+        f"{THZ_IN_MEV * frequency:.2f}",
+        str(mode["degeneracy"]),
+        mode["irrep"],
+    ]

@@ -30,6 +30,7 @@ class CommitteeStage(Stage):
     """Means and standard deviations of the spectra of the members."""
 
     kind: ClassVar[str] = "committee"
+    revision: ClassVar[int] = 2
 
     defect: str
     supercell: tuple[int, int]

@@ -91,6 +91,7 @@ class FiniteSizeStage(ComparisonStage):
     """Compares the local DOS and the modes of the sizes of a series."""
 
     kind: ClassVar[str] = "finite size"
+    revision: ClassVar[int] = 2
     needs_model: ClassVar[bool] = False
 
     defect: str

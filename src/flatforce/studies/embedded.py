@@ -28,6 +28,7 @@ class EmbeddedStage(Stage):
     """Embeds the relaxed defect of a smaller cell, and computes the spectra of the shells around it."""
 
     kind: ClassVar[str] = "embedded defect"
+    revision: ClassVar[int] = 2
     files: ClassVar[tuple[str, ...]] = ("sparse_force_constants.hdf5", "primitive.extxyz")
 
     structure: Source
@@ -86,6 +87,7 @@ class DiluteStage(Stage):
     """Computes the spectra of an embedded defect in the infinite sheet."""
 
     kind: ClassVar[str] = "dilute limit"
+    revision: ClassVar[int] = 2
     needs_model: ClassVar[bool] = False
 
     embedded: Path

@@ -24,6 +24,7 @@ class PhononStage(Stage):
     """Computes the phonons of a relaxed primitive cell; phonopy's own files stand in the folder."""
 
     kind: ClassVar[str] = "phonons"
+    revision: ClassVar[int] = 2
     files: ClassVar[tuple[str, ...]] = (
         "phonopy.yaml",
         "force_constants.hdf5",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -120,6 +120,11 @@ class PhononResult(BandStructure):
         if not set(names) <= set(self.metrics):  # cells of many atoms do not list them
             return super().gamma
         return np.array([self._number(name) / THZ_IN_INVERSE_CM for name in names])
+
+    @property
+    def gamma_modes(self) -> list[dict[str, Any]]:
+        """Degenerate sets at Γ: `frequency` (THz), `degeneracy`, and `irrep` in the point group of the sheet."""
+        return list(self.details["gamma_modes"])
 
     @property
     def dos(self) -> FloatArray:

@@ -88,6 +88,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
         100 * arrays["grid"][:, 1],
         style="points",
         width=5,
+        name="mean of the model",
         value=arrays["mean"],
         value_name="formation energy (eV)",
     )
@@ -102,7 +103,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
     )
     figure = Figure(
         "optimum",
-        "Formation energy relative to the unstrained sheet. Left: mean of the Gaussian process; right: course of the search.",
+        "Formation energy relative to the unstrained sheet. (a) Mean of the Gaussian process; (b) course of the search.",
         (
             Panel((predicted_energies, evaluated_strains), "strain along x (%)", "strain along y (%)"),
             Panel(history, "evaluation", "formation energy (eV)"),
@@ -126,23 +127,23 @@ def _learning_figure(details: dict[str, Any]) -> Figure:
         for key, text, colour, dashed in (
             ("force_mae", "mean", COLOURS[0], False),
             ("force_mae_low", "95 % interval", GREY, True),
-            ("force_mae_high", "", GREY, True),
+            ("force_mae_high", "95 % interval", GREY, True),
         )
     ]
-    series.append(replace(series[0], name="", style="points", width=4))  # a first round has no line yet
+    series.append(replace(series[0], style="points", width=4))  # a first round has no line yet
     levels, coverages = np.array(details["levels"]), np.array(details["coverage"])
     limits = np.array([levels.min(), 1.0])
     reliability = (
-        Series(limits, limits, colour=GREY, width=0.8),
-        Series(levels, coverages, style="points", width=5),
+        Series(limits, limits, name="as stated", colour=GREY, width=0.8),
+        Series(levels, coverages, name="measured", style="points", width=5),
     )
     return Figure(
         "learning",
-        "Left: learning curve on the test set. Right: reliability diagram of the calibrated uncertainty of the test forces; on the "
+        "(a) Learning curve on the test set. (b) Reliability diagram of the calibrated uncertainty of the test forces; on the "
         "grey line, the coverage is as stated.",
         (
             Panel(tuple(series), "number of labels", "force MAE (meV/Å)"),
-            Panel(reliability, "nominal coverage", "empirical coverage"),
+            Panel(reliability, "nominal coverage", "empirical coverage", square=True),
         ),
     )
 
