@@ -48,7 +48,6 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "n_local_modes": "local modes",
         "n_resonances": "resonances",
         "relaxation_energy": "energy gained by relaxation",
-        "n_atoms": "atoms in the cell",
     },
     "embedded defect": {
         "n_atoms": "atoms in the cell",
