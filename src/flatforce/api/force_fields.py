@@ -93,8 +93,10 @@ def train(
     return cast("TrainResult", open_result(target))
 
 
-def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -> list[str]:
-    """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
+def _files(
+    frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, name: str = "frames"
+) -> list[str]:
+    """Name the files of frames; frames in memory are written beside the result as `name`, and never over other ones."""
     from ase import Atoms
 
     if isinstance(frames, str | Path):
@@ -105,13 +107,13 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -
             "What is given as frames holds something else.",
             fix='give ff.read("calculations/"), a list of ase.Atoms, or the name of a file',
         )
-    if all(isinstance(name, str | Path) for name in listed):
-        return [str(name) for name in listed]
+    if all(isinstance(file, str | Path) for file in listed):
+        return [str(file) for file in listed]
     from flatforce.core.errors import ResultError
     from flatforce.core.hashing import hash_file
     from flatforce.data.frame_files import write_frames
 
-    path, written = folder / "frames.extxyz", folder / "frames.new.extxyz"
+    path, written = folder / f"{name}.extxyz", folder / f"{name}.new.extxyz"
     write_frames(written, listed)
     begun = any(entry not in {path, written} for entry in folder.iterdir())
     if begun and path.is_file() and hash_file(path) != hash_file(written):
@@ -128,6 +130,8 @@ def evaluate(
     frames: Sequence[Atoms] | str | Path,
     *,
     split: str | Path | None = None,
+    fold: int | None = None,
+    calibrate: Sequence[Atoms] | str | Path | None = None,
     energy_only: bool = False,
     folder: str | Path | None = None,
     device: str = "auto",
@@ -142,7 +146,11 @@ def evaluate(
     frames
         Labelled frames, a file of them, or the name of a bundled dataset.
     split
-        `split.json` of a training: only frames in its test set are evaluated.
+        `split.json` of a training, or its folder: only frames in its test set are evaluated.
+    fold
+        Number of the fold, from 0, whose frames are evaluated, if the split was made with `--folds`.
+    calibrate
+        Labelled frames, a file of them, or the name of a bundled dataset: they calibrate the uncertainty of a committee.
     energy_only
         Whether frames need no forces.
     folder
@@ -154,7 +162,8 @@ def evaluate(
 
     Returns
     -------
-    The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m.
+    The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m; with `calibrate` also `.coverage`, and `.outside`,
+    the atoms that have no interval.
 
     Raises
     ------
@@ -178,7 +187,14 @@ def evaluate(
             f"{len(names)} files of frames are given to evaluate().",
             fix="give one file, or the frames themselves: ff.read([...])",
         )
-    stage = EvaluateStage(names[0], None if split is None else Path(split), energy_only)
+    calibration = [] if calibrate is None else _files(calibrate, target, name="calibration")
+    stage = EvaluateStage(
+        names[0],
+        None if split is None else Path(split),
+        energy_only,
+        fold,
+        calibration[0] if calibration else None,
+    )
     stage.run(session_of(model, device=device, progress=progress), target)
     return cast("EvaluationResult", open_result(target))
 

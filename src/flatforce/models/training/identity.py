@@ -27,6 +27,9 @@ EXCLUDED_SETTINGS: Final[Any] = {
 }
 """Settings that may change when a run is continued; files are identified by their contents, not by their names."""
 
+SPLIT_REVISION: Final = 2
+"""Revision of a training with a given split: since the second, its training and validation set are used too."""
+
 
 def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
     """Identify a run: by its settings except the paths of files, the device and the monitors, and by contents of files.
@@ -54,6 +57,7 @@ def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
         contents,
         non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
         partial=True,
+        revision=1 if config.split is None else SPLIT_REVISION,
     )
 
 

@@ -69,8 +69,8 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     """Write the split of a run: `train`, `valid` and `test` frames by the hashes of their structures.
 
     `train` holds all frames that a member may be trained on, including those that `n_frames` or `min_energy_step` leave out.
-    The validation frames are those of the first member; the other members of a committee draw their own from `train` and
-    `valid` together.
+    `shared_valid` tells whether no member is trained on the validation frames. Else they are those of the first member, and
+    the other members of a committee draw their own from `train` and `valid` together.
 
     Parameters
     ----------
@@ -85,6 +85,8 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     content = {
         "seed": config.split_seed,
         "fraction": config.test_fraction,
+        **({"split": data.split} if data.split else {}),
+        "shared_valid": config.valid_file is not None or bool(data.valid) or config.n_models == 1,
         "train": [hash_structure(frame) for frame in train],
         "valid": [hash_structure(frame) for frame in valid],
         "test": {hash_structure(frame): describe(frame) for frame in data.test},
@@ -95,12 +97,14 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
 def _split_train_valid(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
     if config.valid_file is not None:
         return data.train_valid, _read_valid_file(config.valid_file, config, data)
+    if data.valid:
+        return data.train_valid, data.valid
     return split_validation(data.train_valid, fraction=config.valid_fraction, seed=seed, by=config.hold_out)
 
 
 def _read_valid_file(name: str, config: TrainConfig, data: TrainingData) -> list[Atoms]:
     valid = read_training_frames(dataset_path(name), config)
-    other_frames = [*data.train_valid, *data.test]
+    other_frames = data.all_frames
     other_hashes = {hash_structure(frame) for frame in other_frames}
     n_duplicates = sum(hash_structure(frame) in other_hashes for frame in valid)
     unknown_species = species_of(valid) - species_of(other_frames)

@@ -1,0 +1,305 @@
+"""Empirical coverage of calibrated intervals: over all atoms, by config type and by element, each with its margin.
+
+The number over all atoms hides for whom the intervals hold. Atoms whose environment is unlike any in the calibration set have no
+interval (see `environments`); they are counted, and the coverage is that of the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from scipy.special import stdtrit
+
+from flatforce.active.calibration import LEVELS, Calibration, empirical_coverage
+from flatforce.data.frames import config_type
+from flatforce.data.splits import group_correlated_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    from flatforce.active.environments import CalibratedEnvironments
+    from flatforce.core.arrays import BoolArray, FloatArray
+
+REPORTED_LEVELS: Final = (0.68, 0.95)
+"""Levels whose intervals and coverage are reported by config type and element."""
+
+
+@dataclass(frozen=True)
+class CalibratedUncertainty:
+    """Calibration of the uncertainty of a force field, with what it was calibrated on."""
+
+    calibration: Calibration
+    """Conformal scale factors."""
+    tolerance: FloatArray
+    """(L,) half width of the 95 % confidence interval of the coverage on frames like those of the calibration set; NaN for a
+    single frame or trajectory."""
+    n_groups: int
+    """Number of independent frames or trajectories in the calibration set."""
+    environments: CalibratedEnvironments
+    """Environments of the calibration set."""
+
+    def margin(self, n_atoms: int, n_groups: int) -> FloatArray:
+        """Compute how far the coverage on other frames may be from its level if these frames are like those of the calibration set.
+
+        Parameters
+        ----------
+        n_atoms
+            Number of atoms on which the coverage is measured.
+        n_groups
+            Number of independent frames or trajectories that they belong to.
+
+        Returns
+        -------
+        (L,) half width of the 95 % prediction interval by Student's t, from the scatter of the coverage over the frames of the
+        calibration set, or over independent atoms if that is larger; NaN if the tolerance is.
+        """
+        if self.n_groups < 2 or not n_atoms:
+            return np.full(len(self.calibration.levels), np.nan)
+        quantile = stdtrit(self.n_groups - 1, 0.975)
+        levels = np.asarray(self.calibration.levels)
+        of_a_frame = self.n_groups * (self.tolerance / quantile) ** 2
+        scatter = np.maximum(of_a_frame / n_groups, levels * (1 - levels) / n_atoms)
+        return np.asarray(np.sqrt(self.tolerance**2 + quantile**2 * scatter))
+
+
+@dataclass(frozen=True)
+class TestAtoms:
+    """Atoms of labelled frames that no member was trained on: errors, uncertainties, and who has an interval."""
+
+    __test__ = False  # no class of tests
+
+    error: FloatArray
+    """(N,) eV/Å, norm of the error of the force on each atom."""
+    uncertainty: FloatArray
+    """(N,) uncalibrated estimate."""
+    outside: BoolArray
+    """(N,) whether the environment is unlike any in the calibration set: no interval."""
+    config_type: NDArray[Any]
+    """(N,) config type of the frame."""
+    symbol: NDArray[Any]
+    """(N,) chemical symbol."""
+    group: NDArray[Any]
+    """(N,) number of the independent frame or trajectory."""
+
+    @classmethod
+    def collect(
+        cls,
+        frames: Sequence[Atoms],
+        errors: FloatArray,
+        uncertainties: FloatArray,
+        *,
+        environments: CalibratedEnvironments,
+        training_set: Sequence[Atoms] = (),
+    ) -> TestAtoms:
+        """Collect the atoms of frames.
+
+        Parameters
+        ----------
+        frames
+            Labelled frames.
+        errors
+            (N,) eV/Å, of the atoms of all frames.
+        uncertainties
+            (N,) uncalibrated, of the same atoms.
+        environments
+            Environments of the calibration set.
+        training_set
+            Frames of the training set, or of other subsets: a trajectory with frames there was split, and counts frame by frame.
+
+        Returns
+        -------
+        The atoms of all frames, in their order.
+        """
+        groups = group_correlated_frames(frames, other_subset=training_set)
+        group_of = {index: number for number, group in enumerate(groups) for index in group}
+        sizes = [len(frame) for frame in frames]
+        return cls(
+            error=errors,
+            uncertainty=uncertainties,
+            outside=np.concatenate(environments.is_outside(frames)),
+            config_type=np.repeat([config_type(frame) for frame in frames], sizes),
+            symbol=np.concatenate([frame.get_chemical_symbols() for frame in frames]),
+            group=np.repeat([group_of[index] for index in range(len(frames))], sizes),
+        )
+
+    def arrays(self, calibration: Calibration) -> dict[str, NDArray[Any]]:
+        """Return errors and intervals for `arrays.npz`.
+
+        Parameters
+        ----------
+        calibration
+            Conformal scale factors.
+
+        Returns
+        -------
+        `force_error` (N,) eV/Å, norm of the error of each atom; `force_interval_68` and `force_interval_95` (N,) eV/Å, half widths,
+        NaN for atoms outside the calibration set; `outside` (N,) bool; `interval_group` and `interval_symbol` (N,), config type and
+        element of each atom.
+        """
+        intervals = {
+            f"force_interval_{100 * level:.0f}": np.where(
+                self.outside, np.nan, calibration.interval(self.uncertainty, level)
+            )
+            for level in REPORTED_LEVELS
+        }
+        return {
+            "force_error": self.error,
+            **intervals,
+            "outside": self.outside,
+            "interval_group": self.config_type,
+            "interval_symbol": self.symbol,
+        }
+
+
+@dataclass(frozen=True)
+class GroupCoverage:
+    """Coverage on the atoms of one config type or one element."""
+
+    n_atoms: int
+    """Number of atoms."""
+    n_outside: int
+    """Number of them without an interval, since their environment is unlike any in the calibration set."""
+    coverage: FloatArray
+    """(L,) fraction of the errors of the other atoms within their intervals; NaN if there is none."""
+    margin: FloatArray
+    """(L,) how far the coverage may be from its level for frames like those of the calibration set; NaN if unknown."""
+
+    @property
+    def outside_fraction(self) -> float:
+        """Fraction of the atoms without an interval."""
+        return self.n_outside / self.n_atoms
+
+    def at(self, level: float) -> float:
+        """Return the coverage at a level.
+
+        Parameters
+        ----------
+        level
+            One of `LEVELS`.
+
+        Returns
+        -------
+        Fraction of the errors within their intervals; NaN if no atom has one.
+        """
+        return float(self.coverage[LEVELS.index(level)])
+
+    def as_values(self) -> dict[str, Any]:
+        """Return plain values for `result.json`.
+
+        Returns
+        -------
+        `n_atoms`, `n_outside`, and at each level the `coverage` and its `margin`, None where unknown.
+        """
+        return {
+            "n_atoms": self.n_atoms,
+            "n_outside": self.n_outside,
+            "coverage": [None if np.isnan(value) else float(value) for value in self.coverage],
+            "margin": [None if np.isnan(value) else float(value) for value in self.margin],
+        }
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of calibrated intervals on test atoms."""
+
+    overall: GroupCoverage
+    """All atoms."""
+    by_config_type: Mapping[str, GroupCoverage]
+    """Config type → atoms of its frames."""
+    by_element: Mapping[str, GroupCoverage]
+    """Chemical symbol → its atoms in all frames."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Coverage over all atoms with an interval at 68 and 95 %, left out if there is none; fraction of the others."""
+        metrics = {f"coverage_{100 * level:.0f}": self.overall.at(level) for level in REPORTED_LEVELS}
+        metrics = {name: value for name, value in metrics.items() if not np.isnan(value)}
+        return metrics | {"outside_fraction": self.overall.outside_fraction}
+
+    def details_with(self, uncertainty: CalibratedUncertainty) -> dict[str, Any]:
+        """Return calibration and coverage as plain values for `result.json`.
+
+        Parameters
+        ----------
+        uncertainty
+            The calibration.
+
+        Returns
+        -------
+        `levels`, `scale_factors`, `coverage` and `coverage_tolerance` at each level; `coverage_by_config_type` and
+        `coverage_by_element`: name → values of `GroupCoverage.as_values`.
+        """
+        return {
+            "levels": uncertainty.calibration.levels,
+            "scale_factors": uncertainty.calibration.factors,
+            "coverage": self.overall.as_values()["coverage"],
+            "coverage_tolerance": [None if np.isnan(x) else float(x) for x in uncertainty.tolerance],
+            "coverage_by_config_type": {
+                name: group.as_values() for name, group in self.by_config_type.items()
+            },
+            "coverage_by_element": {name: group.as_values() for name, group in self.by_element.items()},
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """Config types and elements for which the intervals do not hold, and config types that have none."""
+        texts = [
+            f"The uncertainty of {name} is too small: its {100 * level:.0f} % intervals cover {100 * group.at(level):.0f} % of the "
+            f"errors, below {100 * level:.0f} ± {100 * margin:.0f} %; add such frames to the calibration set."
+            for groups, words in ((self.by_config_type, "config type {}"), (self.by_element, "element {}"))
+            for key, group in groups.items()
+            for name in (words.format(key),)
+            for level, margin in ((level, group.margin[LEVELS.index(level)]) for level in REPORTED_LEVELS)
+            if group.at(level) < level - margin
+        ]
+        unknown = {
+            name: group for name, group in self.by_config_type.items() if group.outside_fraction > MAX_OUTSIDE
+        }
+        counts = [f"{100 * group.outside_fraction:.0f} % of {name}" for name, group in unknown.items()]
+        if counts:
+            texts.append(
+                f"Atoms have no interval, since their environment is unlike any in the calibration set: {', '.join(counts)}."
+            )
+        return texts
+
+
+MAX_OUTSIDE: Final = 0.05
+"""Fraction of atoms without an interval above which a config type is named; frames like those of the calibration set have 1 %."""
+
+
+def measure_coverage(atoms: TestAtoms, uncertainty: CalibratedUncertainty) -> Coverage:
+    """Measure the coverage of calibrated intervals.
+
+    Parameters
+    ----------
+    atoms
+        Atoms of the test set.
+    uncertainty
+        The calibration.
+
+    Returns
+    -------
+    Coverage over all atoms, by config type and by element.
+    """
+
+    def of(selected: BoolArray) -> GroupCoverage:
+        inside = selected & ~atoms.outside
+        n_inside = int(inside.sum())
+        coverage = np.full(len(LEVELS), np.nan)
+        if n_inside:
+            coverage = empirical_coverage(
+                uncertainty.calibration, atoms.error[inside], atoms.uncertainty[inside]
+            )
+        margin = uncertainty.margin(n_inside, len(np.unique(atoms.group[inside])))
+        return GroupCoverage(int(selected.sum()), int((selected & atoms.outside).sum()), coverage, margin)
+
+    return Coverage(
+        of(np.ones(len(atoms.error), dtype=bool)),
+        {str(name): of(atoms.config_type == name) for name in np.unique(atoms.config_type)},
+        {str(name): of(atoms.symbol == name) for name in np.unique(atoms.symbol)},
+    )
