@@ -3,6 +3,12 @@
     python validation/environments.py run FOLDER FRAMES [OTHER...] --config-type vSe_3x3 --labelled 43 [--seeds 0 1 2] [--quantiles 0.95 0.99]
     python validation/environments.py table FOLDER_OR_CSV...
 
+The numbers of docs/learning.md:
+
+    python validation/environments.py run FOLDER wse2-pbe --config-type vSe_3x3 --members 1 --uncertainty descriptor_distance
+    python validation/environments.py run FOLDER se2_vacancy.extxyz pristine.extxyz --config-type Mo15Se29 --members 2 --epochs 24
+        --channels 8 --test 20
+
 FRAMES and OTHER are labelled files, or `wse2-pbe`. Each seed draws `--labelled` frames of the config types that begin with `--config-type`; a
 part of them is the calibration set. Tested are all other frames, by config type: coverage at 68 and 95 % of the atoms that are inside at
 each quantile, of those that are outside, and their fraction. A killed run continues.
@@ -40,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         "model": TRAIN["model"] | {"hidden_irreps": channels},
         "epochs": arguments.epochs,
         "batch_size": arguments.batch_size,
+        "n_models": arguments.members,
     }
     for seed in arguments.seeds:
         seed_folder = folder / f"seed-{seed}"
@@ -59,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
                 "initial": [str(seed_folder / "initial.extxyz")],
                 "pool": [str(seed_folder / "test.extxyz")],
                 "train": TRAIN | changes | {"seed": 100 * seed},
+                "uncertainty": arguments.uncertainty,
                 "calibration_fraction": arguments.calibration_fraction,
                 "seed": seed,
             }
@@ -77,8 +85,9 @@ def run(arguments: argparse.Namespace) -> None:
                 [[fold.calibration_set[k] for k in group] for group in groups], quantile=quantile
             )
             outside = np.concatenate(environments.is_outside(test))
-            for kind in ["all", *np.unique(kinds)]:
-                selected = np.ones(len(kinds), dtype=bool) if kind == "all" else kinds == kind
+            is_own = np.char.startswith(kinds, arguments.config_type)
+            for kind in ["other config types", *np.unique(kinds)]:
+                selected = ~is_own if kind == "other config types" else kinds == kind
                 row = {
                     "seed": seed,
                     "quantile": quantile,
@@ -138,6 +147,8 @@ if __name__ == "__main__":
     parser.add_argument("--epochs", type=int, default=TRAIN["epochs"])
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--batch-size", type=int, default=TRAIN["batch_size"])
+    parser.add_argument("--members", type=int, default=TRAIN["n_models"])
+    parser.add_argument("--uncertainty", choices=["committee", "descriptor_distance"], default="committee")
     parser.add_argument("--calibration-fraction", type=float, default=0.25)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--quantiles", type=float, nargs="+", default=[0.95, 0.99])

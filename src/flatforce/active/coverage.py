@@ -268,8 +268,9 @@ class Coverage:
         return texts
 
 
-MAX_OUTSIDE: Final = 0.05
-"""Fraction of atoms without an interval above which a config type is named; frames like those of the calibration set have 1 %."""
+MAX_OUTSIDE: Final = 0.1
+"""Fraction of atoms without an interval above which a config type is named; frames like those of the calibration set have a few per
+cent."""
 
 
 def measure_coverage(atoms: TestAtoms, uncertainty: CalibratedUncertainty) -> Coverage:

@@ -84,8 +84,8 @@ def read_split(path: Path, *, fold: int | None = None) -> Split:
     folds = [name for name in subsets if name.startswith(FOLD)]
     if folds or fold is not None:
         test = _check_fold(path, folds, fold)
-        train = {key for name in folds if name != test for key in subsets[name]}
-        return Split(frozenset(train), frozenset(), frozenset(subsets[test]), True, origin | {"fold": fold})
+        others = frozenset(key for name in folds if name != test for key in subsets[name])
+        return Split(others, frozenset(), frozenset(subsets[test]), True, origin | {"fold": fold})
     if "test" not in subsets:
         raise DataError(
             f"{path} has no subset `test`.",

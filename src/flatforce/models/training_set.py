@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.hashing import hash_structure
+from flatforce.data.leakage import are_copies
 from flatforce.models.spec import committee_members, model_files
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def trained_on(spec: str, frames: Sequence[Atoms], *, or_validated: bool = True) -> BoolArray:
-    """Tell which frames a force field, or any member of a committee, was trained on or validated with.
+    """Tell which frames a force field, or any member of a committee, was trained on or validated with, as copies too.
 
     Parameters
     ----------
@@ -34,15 +35,19 @@ def trained_on(spec: str, frames: Sequence[Atoms], *, or_validated: bool = True)
 
     Returns
     -------
-    (F,) True for a frame whose structure is in the training set, or as asked the validation set, of a `split.json` beside the model;
+    (F,) True for a frame whose structure, in any orientation, order of atoms or supercell, is in the training set, or as asked the validation set, of a `split.json` beside the model;
     False for all if there is none.
     """
     hashes: set[str] = set()
+    keys: list[list[float | str]] = []
     for member in committee_members(spec):
         for path in model_files(member):
             for split in filter(Path.is_file, (path.with_suffix(".split.json"), path.parent / "split.json")):
                 stored = json.loads(split.read_text(encoding="utf-8"))
-                hashes |= set(stored["train"])
+                known = set(stored["train"])
                 if or_validated or not stored.get("shared_valid"):
-                    hashes |= set(stored.get("valid", ()))
-    return np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
+                    known |= set(stored.get("valid", ()))
+                hashes |= known
+                keys += [key for structure, key in stored.get("structures", {}).items() if structure in known]
+    is_same = np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
+    return np.asarray(is_same | are_copies(frames, keys)) if keys else is_same

@@ -14,6 +14,7 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.config import CurationConfig
 from flatforce.data.curation.run import curate
 from flatforce.data.frames import describe
+from flatforce.data.leakage import structure_key
 from flatforce.models.training.data import read_training_frames, species_of
 from flatforce.models.training.splits import split_validation
 
@@ -69,7 +70,7 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     """Write the split of a run: `train`, `valid` and `test` frames by the hashes of their structures.
 
     `train` holds all frames that a member may be trained on, including those that `n_frames` or `min_energy_step` leave out.
-    `shared_valid` tells whether no member is trained on the validation frames. Else they are those of the first member, and
+    `structures` describes them, so that their copies are known. `shared_valid` tells whether no member is trained on the validation frames. Else they are those of the first member, and
     the other members of a committee draw their own from `train` and `valid` together.
 
     Parameters
@@ -90,6 +91,7 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
         "train": [hash_structure(frame) for frame in train],
         "valid": [hash_structure(frame) for frame in valid],
         "test": {hash_structure(frame): describe(frame) for frame in data.test},
+        "structures": {hash_structure(frame): structure_key(frame) for frame in [*train, *valid]},
     }
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
