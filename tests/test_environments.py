@@ -13,9 +13,10 @@ import flatforce as ff
 from commands import run
 from flatforce.active.assess import assess
 from flatforce.active.calibration import LEVELS, calibrate, coverage_tolerance
-from flatforce.active.coverage import CalibratedUncertainty, TestAtoms, measure_coverage
+from flatforce.active.coverage import CalibratedUncertainty, measure_coverage
 from flatforce.active.cross_conformal import Fold
 from flatforce.active.environments import MIN_DISTANCE, CalibratedEnvironments, calibrated_environments
+from flatforce.active.labelled_atoms import LabelledAtoms
 from flatforce.active.uncertainty import committee_uncertainty
 from flatforce.core.errors import ConfigError, DataError
 from flatforce.data.frame_files import read_labelled, write_frames
@@ -83,7 +84,7 @@ def test_coverage_holds_inside_and_is_not_promised_outside() -> None:
         margin = groups["vacancy"].margin[LEVELS.index(level)]
         assert margin < 0.2
         assert groups["vacancy"].at(level) == pytest.approx(level, abs=margin)
-    everywhere = TestAtoms(
+    everywhere = LabelledAtoms(
         atoms.error, atoms.uncertainty, np.zeros_like(beside), atoms.config_type, atoms.symbol, atoms.group
     )
     unmarked = measure_coverage(everywhere, assessment.uncertainty)
@@ -105,7 +106,7 @@ def test_a_config_type_whose_intervals_do_not_hold_is_named() -> None:
     test = [layer(rng) for _ in range(10)] + [layer(rng, name="vacancy", vacancy=True) for _ in range(10)]
     uncertainty = assess(fold, [fold], test, seed=0).uncertainty
     atoms = assess(fold, [fold], test, seed=0).atoms
-    all_wrong = TestAtoms(
+    all_wrong = LabelledAtoms(
         np.where(atoms.config_type == "vacancy", 3 * atoms.error, atoms.error),
         atoms.uncertainty,
         np.zeros(len(atoms.error), dtype=bool),
@@ -134,7 +135,7 @@ def test_the_margin_is_that_of_many_such_sets() -> None:
         calibrated = CalibratedUncertainty(calibration, tolerance, 10, NO_ENVIRONMENTS)
         test_errors, test_uncertainty = map(np.concatenate, draw(3))
         names = np.repeat("three", 120)
-        atoms = TestAtoms(
+        atoms = LabelledAtoms(
             test_errors, test_uncertainty, np.zeros(120, dtype=bool), names, names, np.repeat(range(3), 40)
         )
         group = measure_coverage(atoms, calibrated).by_config_type["three"]

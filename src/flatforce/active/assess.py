@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from flatforce.active.calibration import LEVELS, atom_errors
-from flatforce.active.coverage import TestAtoms, measure_coverage
+from flatforce.active.coverage import measure_coverage
 from flatforce.active.cross_conformal import calibrate_folds
+from flatforce.active.labelled_atoms import LabelledAtoms
 from flatforce.core.statistics import bootstrap_interval
 from flatforce.data.frames import config_type, get_labels
 
@@ -52,7 +53,7 @@ class Assessment:
     """Conformal scale factors of the force uncertainty, their tolerance, and the environments for which they hold."""
     coverage: Coverage
     """Empirical coverage on the test set: of all atoms with an interval, by config type and by element."""
-    atoms: TestAtoms
+    atoms: LabelledAtoms
     """Errors and uncertainties of the atoms of the test set."""
     n_calibration: int
     """Number of frames in the calibration set, those of all folds together."""
@@ -100,7 +101,7 @@ def assess(model: UncertainModel, folds: Sequence[Fold], test: Sequence[Atoms], 
     frame_of_component = np.repeat(np.arange(len(test)), [len(errors) for errors in component_errors])
     components = np.concatenate(component_errors)
     uncertainty = calibrate_folds(folds, test, uncertainties)
-    atoms = TestAtoms.collect(
+    atoms = LabelledAtoms.collect(
         test,
         atom_errors(test, predictions),
         np.concatenate(uncertainties),

@@ -9,8 +9,9 @@ import numpy as np
 
 from flatforce.active.assess import warn_small_calibration_set
 from flatforce.active.calibration import MIN_UNCERTAINTY, atom_errors
-from flatforce.active.coverage import CalibratedUncertainty, Coverage, TestAtoms, measure_coverage
+from flatforce.active.coverage import CalibratedUncertainty, Coverage, measure_coverage
 from flatforce.active.cross_conformal import Fold, calibrate_folds
+from flatforce.active.labelled_atoms import LabelledAtoms
 from flatforce.active.uncertainty import committee_uncertainty
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
@@ -35,7 +36,7 @@ class CalibratedEvaluation(Evaluation):
     """Calibration on other frames."""
     coverage: Coverage
     """Coverage of all atoms with an interval, by config type and by element."""
-    atoms: TestAtoms
+    atoms: LabelledAtoms
     """Errors and uncertainties of the atoms."""
     n_calibration: int
     """Number of frames in the calibration set."""
@@ -62,7 +63,7 @@ class CalibratedEvaluation(Evaluation):
 
         Returns
         -------
-        Those of `Evaluation.arrays` and of `TestAtoms.arrays`; the latter are of the frames that calibrate nothing.
+        Those of `Evaluation.arrays` and of `LabelledAtoms.arrays`; the latter are of the frames that calibrate nothing.
         """
         return super().arrays() | self.atoms.arrays(self.uncertainty.calibration)
 
@@ -125,7 +126,7 @@ def evaluate_calibrated(
         np.maximum(one, MIN_UNCERTAINTY) for one in committee_uncertainty(test, test_predictions)
     ]
     uncertainty = calibrate_folds([fold], test, uncertainties)
-    atoms = TestAtoms.collect(
+    atoms = LabelledAtoms.collect(
         test,
         atom_errors(test, test_predictions),
         np.concatenate(uncertainties),

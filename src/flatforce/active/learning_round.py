@@ -194,7 +194,7 @@ class LearningRound(Outcome):
 
         Returns
         -------
-        Arrays of `TestAtoms.arrays`.
+        Arrays of `LabelledAtoms.arrays`.
         """
         return self.assessment.atoms.arrays(self.assessment.uncertainty.calibration)
 

@@ -94,7 +94,7 @@ class EvaluateStage(Stage):
         return evaluate_calibrated(
             context.potential,
             labelled,
-            without_training_frames(context.session.spec, calibration_set),
+            without_training_frames(context.session.spec, calibration_set, or_validated=False),
             is_training=is_training,
             n_isolated=n_isolated,
             progress=context.progress,

@@ -67,10 +67,8 @@ def held_out_by(
     return test_frames
 
 
-def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
+def without_training_frames(spec: str, frames: list[Atoms], *, or_validated: bool = True) -> list[Atoms]:
     """Keep frames that no member of a committee was trained on, as far as the splits beside them say.
-
-    A validation set that all members share may calibrate: it only chose the best epoch.
 
     Parameters
     ----------
@@ -78,6 +76,8 @@ def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
         `committee:a.model,b.model`.
     frames
         Labelled frames.
+    or_validated
+        Whether the validation set that all members share, which only chose the best epoch, is left out too.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
 
     frames = [
         frame
-        for frame, known in zip(frames, trained_on(spec, frames, or_validated=False), strict=True)
+        for frame, known in zip(frames, trained_on(spec, frames, or_validated=or_validated), strict=True)
         if not known
     ]
     if not frames:
