@@ -127,8 +127,10 @@ def train(
     return cast("TrainResult", open_result(target))
 
 
-def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, kind: str) -> list[str]:
-    """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
+def _files(
+    frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, kind: str, name: str = "frames"
+) -> list[str]:
+    """Name the files of frames; frames in memory are written beside the result as `name`, and never over other ones."""
     from ase import Atoms
 
     if isinstance(frames, str | Path):
@@ -139,14 +141,14 @@ def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *
             "What is given as frames holds something else.",
             fix='give ff.read("calculations/"), a list of ase.Atoms, or the name of a file',
         )
-    if all(isinstance(name, str | Path) for name in listed):
-        return [str(name) for name in listed]
+    if all(isinstance(file, str | Path) for file in listed):
+        return [str(file) for file in listed]
     from flatforce.core.claims import check_folder, make_folder
     from flatforce.data.frame_files import write_new_frames
 
     check_folder(folder, kind)
     make_folder(folder)
-    path = folder / "frames.extxyz"
+    path = folder / f"{name}.extxyz"
     write_new_frames(path, listed)
     return [str(path)]
 
@@ -156,6 +158,8 @@ def evaluate(
     frames: Sequence[Atoms] | str | Path,
     *,
     split: str | Path | None = None,
+    fold: int | None = None,
+    calibrate: Sequence[Atoms] | str | Path | None = None,
     energy_only: bool = False,
     folder: str | Path | None = None,
     device: str = "auto",
@@ -170,7 +174,11 @@ def evaluate(
     frames
         Labelled frames, a file of them, or the name of a bundled dataset.
     split
-        `split.json` of a training: only frames in its test set are evaluated.
+        `split.json` of a training, or its folder: only frames in its test set are evaluated.
+    fold
+        Number of the fold, from 0, whose frames are evaluated, if the split was made with `--folds`.
+    calibrate
+        Labelled frames, a file of them, or the name of a bundled dataset: they calibrate the uncertainty of a committee.
     energy_only
         Whether frames need no forces.
     folder
@@ -182,7 +190,8 @@ def evaluate(
 
     Returns
     -------
-    The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m.
+    The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m; with `calibrate` also `.coverage`, and `.outside`,
+    the atoms that have no interval.
 
     Raises
     ------
@@ -206,7 +215,16 @@ def evaluate(
             f"{len(names)} files of frames are given to evaluate().",
             fix="give one file, or the frames themselves: ff.read([...])",
         )
-    stage = EvaluateStage(names[0], None if split is None else Path(split), energy_only)
+    calibration = (
+        [] if calibrate is None else _files(calibrate, target, kind=EvaluateStage.kind, name="calibration")
+    )
+    stage = EvaluateStage(
+        names[0],
+        None if split is None else Path(split),
+        energy_only,
+        fold,
+        calibration[0] if calibration else None,
+    )
     stage.run(session_of(model, device=device, progress=progress), target)
     return cast("EvaluationResult", open_result(target))
 

@@ -120,6 +120,22 @@ def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     show_table(columns, texts)
 
 
+def show_coverage(result: dict[str, Any]) -> None:
+    """Print the coverage of calibrated intervals by config type and by element; nothing for a result without intervals.
+
+    Parameters
+    ----------
+    result
+        `result.json` of an evaluation.
+    """
+    from flatforce.report.rows import coverage_rows
+
+    for key in ("coverage_by_config_type", "coverage_by_element"):
+        header, *rows = coverage_rows(result["details"], key)
+        if rows:
+            show_table(header, rows, title="coverage of the calibrated intervals of the forces")
+
+
 def show_comparison(result: dict[str, Any], folder: Path) -> None:
     """Print several force fields in one table.
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.files import write_atomically
+from flatforce.core.signing import sign, signed_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,12 +40,15 @@ class Checkpoint:
 
         Returns
         -------
-        The state; None if there is none, or it belongs to another computation or to another version of a package.
+        The state; None if there is none, or it belongs to another computation, another user or another version of a package.
         """
         if self.path is None or not self.path.is_file():
             return None
         try:
-            key, state = pickle.loads(self.path.read_bytes())
+            content = signed_content(self.path.read_bytes())
+            if content is None:  # of another user, or damaged: a pickle could run code
+                return None
+            key, state = pickle.loads(content)
         except Exception:  # noqa: BLE001  # a pickle of another version fails in any way; the computation starts anew
             return None
         return state if key == self.key else None
@@ -60,8 +64,9 @@ class Checkpoint:
         start = time.monotonic()
         if self.path is None or start - self.last < max(MIN_INTERVAL, self.cost / MAX_COST):
             return
-        content = pickle.dumps((self.key, state()), protocol=pickle.HIGHEST_PROTOCOL)
-        write_atomically(self.path, lambda part: _write_bytes(part, content))
+        content = sign(pickle.dumps((self.key, state()), protocol=pickle.HIGHEST_PROTOCOL))
+        if content is not None:
+            write_atomically(self.path, lambda part: _write_bytes(part, content))
         self.last = time.monotonic()
         self.cost = self.last - start
 

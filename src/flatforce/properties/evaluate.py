@@ -170,6 +170,38 @@ def evaluate(
     Errors over frames outside and inside the training set, by config type and by element.
     """
     predictions = evaluate_resumably(potential, frames, checkpoint=checkpoint, progress=progress)
+    return evaluate_predictions(
+        potential.spec, frames, predictions, is_training=is_training, n_isolated=n_isolated
+    )
+
+
+def evaluate_predictions(
+    model: str,
+    frames: Sequence[Atoms],
+    predictions: Sequence[Prediction],
+    *,
+    is_training: BoolArray | None = None,
+    n_isolated: int = 0,
+) -> Evaluation:
+    """Compare predictions with labels.
+
+    Parameters
+    ----------
+    model
+        Spec of the force field that made the predictions.
+    frames
+        Labelled frames.
+    predictions
+        Prediction of each frame.
+    is_training
+        (F,) whether the force field was trained on the frame; on none if None.
+    n_isolated
+        Number of isolated atoms that were left out, for the note about them.
+
+    Returns
+    -------
+    Errors over frames outside and inside the training set, by config type and by element.
+    """
     is_known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
     tested, comparison = _compare(frames, predictions, is_known if is_known.all() else ~is_known)
     train_errors: dict[str, float] = {}
@@ -178,7 +210,7 @@ def evaluate(
         train_errors = error_metrics(train_comparison) | aligned_errors(trained, train_comparison)
     config_types = sorted(set(comparison.frame_group))
     return Evaluation(
-        model=potential.spec,
+        model=model,
         comparison=comparison,
         errors=error_metrics(comparison) | aligned_errors(tested, comparison),
         train_errors=train_errors,

@@ -75,6 +75,47 @@ GAMMA_COLUMNS: Final = ("THz", "cm⁻¹", "meV", "degeneracy", "irrep")
 
 PEAK_COLUMNS: Final = ("THz", "cm⁻¹", "width (THz)", "height (1/THz)", "states", "classification")
 """Columns of a table of peaks of the local density of states."""
+COVERAGE_LEVELS: Final = (0.68, 0.95)
+"""Levels of the intervals that tables show."""
+
+COVERAGE_COLUMNS: Final = ("atoms", "outside: no interval", "coverage at 68 %", "coverage at 95 %")
+"""Columns of a table of the coverage of calibrated intervals."""
+
+
+def coverage_rows(details: dict[str, Any], key: str) -> list[list[str]]:
+    """List the coverage of calibrated intervals by config type or by element.
+
+    Parameters
+    ----------
+    details
+        Details of a result with calibrated intervals.
+    key
+        `coverage_by_config_type` or `coverage_by_element`.
+
+    Returns
+    -------
+    Heading, then one row for each: numbers of atoms, and of those without an interval; at each level the coverage of the others in
+    per cent, and the level with its margin. A coverage below the margin is marked.
+    """
+    rows = [[key.removeprefix("coverage_by_").replace("_", " "), *COVERAGE_COLUMNS]]
+    for name, group in details.get(key, {}).items():
+        fraction = group["n_outside"] / group["n_atoms"]
+        cells = [name, str(group["n_atoms"]), f"{group['n_outside']} ({100 * fraction:.0f} %)"]
+        for level, coverage, margin in zip(
+            details["levels"], group["coverage"], group["margin"], strict=True
+        ):
+            if level in COVERAGE_LEVELS:
+                cells.append(_coverage_text(level, coverage, margin))
+        rows.append(cells)
+    return rows
+
+
+def _coverage_text(level: float, coverage: float | None, margin: float | None) -> str:
+    if coverage is None:
+        return "–"
+    expected = f"{100 * level:.0f} ± " + ("?" if margin is None else f"{100 * margin:.0f}")
+    mark = " too low" if margin is not None and coverage < level - margin else ""
+    return f"{100 * coverage:.0f} % (expected {expected}){mark}"
 
 
 def comparison_rows(result: dict[str, Any]) -> list[list[str]]:

@@ -23,6 +23,9 @@ EXCLUDED_SETTINGS: Final[Any] = {
 }
 """Settings that may change when a run is continued; files are identified by their contents, not by their names."""
 
+SPLIT_REVISION: Final = 2
+"""Revision of a training with a given split: since the second, its training and validation set are used too."""
+
 
 MODEL_SUFFIXES: Final = (".model", ".pth.tar", ".matgl", ".nequip.pt")
 """Endings of the model files of all learners."""
@@ -54,6 +57,7 @@ def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
         contents,
         non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
         partial=True,
+        revision=1 if config.split is None else SPLIT_REVISION,
     )
 
 

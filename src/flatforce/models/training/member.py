@@ -108,7 +108,7 @@ def train_member(
         "file": model_file.name,
         "kind": learner.loads_as,
         "elements": sorted(learner.elements),
-        "untrained_elements": sorted(species_of([*data.train_valid, *data.test]) - species_of(result.train)),
+        "untrained_elements": sorted(species_of(data.all_frames) - species_of(result.train)),
         "history": str((member_folder / "metrics.csv").relative_to(folder)),
         "e0s": result.e0s,
         "cutoff": learner.cutoff,
@@ -117,6 +117,7 @@ def train_member(
         "seed": seed,
         "data": data.hashes,
         "labels": label_methods([*data.train_valid, *data.test]),
+        "split": data.split or None,
         "n_train": len(result.train),
         "n_replayed": result.n_replayed,
         "n_valid": len(result.valid),
@@ -139,7 +140,7 @@ def _fit_member(
     config: TrainConfig, data: TrainingData, seed: int, folder: Path, progress: Progress
 ) -> TrainedMember:
     train, valid = split_member(config, data, seed)
-    species = species_of([*data.train_valid, *data.test])
+    species = species_of(data.all_frames)
     e0s: dict[str, float] = {}
     if config.start_from is None:
         labelled = [*data.isolated, *train, *valid]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from flatforce.active.assess import assess, reason_to_stop, warn_small_calibration_set, warn_small_test_set
+from flatforce.active.assess import (
+    MORE_FOLDS,
+    MORE_FRAMES,
+    assess,
+    reason_to_stop,
+    warn_small_calibration_set,
+    warn_small_test_set,
+)
 from flatforce.active.learning_round import (
     ALL_LABELS_FAILED,
     Acquisition,
@@ -36,6 +43,9 @@ if TYPE_CHECKING:
 
     from flatforce.active.config import LearnConfig
     from flatforce.active.run_frames import RunFrames
+
+REVISION: Final = 2
+"""Raised when the method changes its numbers: since the second, coverage is that of the atoms inside the calibration set."""
 
 MACHINE_SETTINGS: Final = {"device", "monitor", "checkpoint_seconds"}
 """Settings of a training that do not change its result."""
@@ -130,6 +140,7 @@ class _Round:
             config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS),
             {**self.run.frames.hashes, "train": train},
             non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
+            revision=REVISION,
         )
 
     def run_or_read(self) -> dict[str, Any]:
@@ -181,14 +192,18 @@ class _Round:
             warnings=[
                 *training.warnings,
                 *warn_small_test_set(assessment.n_test, config.stop),
-                *warn_small_calibration_set(assessment, folds=config.calibration_folds),
+                *warn_small_calibration_set(
+                    assessment.uncertainty,
+                    n_frames=assessment.n_calibration,
+                    fix=MORE_FOLDS if config.calibration_folds == 1 else MORE_FRAMES,
+                ),
                 *split_trajectory_warnings(training_set, frames.labelled.test),
             ],
         )
         if outcome.met_criterion:
             return outcome
         state = RoundState(
-            config, frames, training_set, self.number, self.n_labels, training.model, assessment.calibration
+            config, frames, training_set, self.number, self.n_labels, training.model, assessment.uncertainty
         )
         acquisition = self._acquire(state, title, retry_failed=retry_failed)
         exhaustion = ""
