@@ -18,7 +18,7 @@ from flatforce.active.cross_conformal import Fold
 from flatforce.active.environments import MIN_DISTANCE, CalibratedEnvironments, calibrated_environments
 from flatforce.active.labelled_atoms import LabelledAtoms
 from flatforce.active.uncertainty import committee_uncertainty
-from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.errors import ConfigError, DataError, ResultError
 from flatforce.data.frame_files import read_labelled, write_frames
 from flatforce.data.frames import Labels, attach_labels
 from flatforce.models.prediction import Prediction
@@ -237,6 +237,9 @@ def test_calibrations_that_mean_nothing_are_refused(calibrated: Path) -> None:
     with pytest.raises(ConfigError, match="is not a committee"):
         ff.evaluate(f"mace:{calibrated / 'run' / 'model-0.model'}", test, calibrate=test)
     members = f"committee:{calibrated / 'run' / 'model-0.model'},{calibrated / 'run' / 'model-1.model'}"
+    single = ff.evaluate(f"mace:{calibrated / 'run' / 'model-0.model'}", test)
+    with pytest.raises(ResultError, match="no intervals of forces"):
+        single.interval(68)
     with pytest.raises(DataError, match="No frame is left"):
         ff.evaluate(members, test, calibrate=test)
     with pytest.raises(DataError, match="Every frame"):
