@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,8 +118,7 @@ def claim(
     ResultError
         If another result, another unfinished run or files of other origin are there, or another process computes there.
     """
-    make_folder(folder)
-    with exclusive(folder):
+    with _made_if_missing(folder), exclusive(folder):
         finished = is_finished(folder, identity, extends=extends)
         restarted = ""
         if not (folder / "result.json").is_file():
@@ -143,6 +142,20 @@ def claim(
         if not finished and (folder / "result.json").is_file():
             shutil.rmtree(folder / SCRATCH, ignore_errors=True)
             remove_abandoned_parts(folder)
+
+
+@contextmanager
+def _made_if_missing(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove it again if the block fails before anything is in it."""
+    is_new = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise
 
 
 def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
