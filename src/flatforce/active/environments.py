@@ -27,7 +27,8 @@ INSIDE_QUANTILE: Final = 0.99
 
 BOND_RANGE: Final = 3.0
 """Å. Bonded neighbours, whose environments count too. On other defects of WSe₂ than the calibrated one, the atoms that are inside are then
-covered as stated, at 68 and 95 % by 73 and 96 %, and by 65 and 84 % without (`validation/environments.py`)."""
+covered as stated, at 68 and 95 % by 73 and 96 %, and by 65 and 84 % without (`validation/environments.py`). It was chosen among 0, 3, 4 and
+5 Å on the same frames."""
 
 MIN_DISTANCE: Final = 1e-4
 """SOAP distance below which two environments are equal: it is that of one environment in two orientations."""
