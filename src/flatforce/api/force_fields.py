@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +12,7 @@ from flatforce.core.errors import ConfigError
 from flatforce.models.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
@@ -87,34 +88,55 @@ def train(
     from flatforce.report.result import open_result
 
     target = folder_of(folder, "train")
-    config = parse(TrainConfig, settings | {"data": _files(frames, target, kind="train")}, function="train")
-    with session_of(None, progress=progress).report("train") as display:
-        run(config, target, progress=display)
+    with _files(frames, target, kind="train") as names:
+        config = parse(TrainConfig, settings | {"data": names}, function="train")
+        with session_of(None, progress=progress).report("train") as display:
+            run(config, target, progress=display)
     return cast("TrainResult", open_result(target))
 
 
-def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, kind: str) -> list[str]:
+@contextmanager
+def _files(
+    frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, kind: str
+) -> Iterator[list[str]]:
     """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
     from ase import Atoms
 
+    if not isinstance(frames, str | Path | Atoms):
+        frames = list(frames)
+    frames_in_memory = _in_memory(frames)
+    if frames_in_memory is None:
+        yield [str(frames)] if isinstance(frames, str | Path) else [str(name) for name in frames]
+        return
+    from flatforce.core.claims import CLAIM, check_folder, make_folder
+    from flatforce.data.frame_files import write_new_frames
+
+    check_folder(folder, kind)
+    make_folder(folder)
+    path = folder / "frames.extxyz"
+    is_new = not path.exists()
+    write_new_frames(path, frames_in_memory)
+    try:
+        yield [str(path)]
+    except BaseException:
+        if is_new and not (folder / CLAIM).exists():  # refused before anything was computed
+            path.unlink()
+        raise
+
+
+def _in_memory(frames: Sequence[Atoms] | str | Path | Sequence[str]) -> list[Any] | None:
+    """Return the frames that are given themselves; None where files are named."""
+    from ase import Atoms
+
     if isinstance(frames, str | Path):
-        return [str(frames)]
+        return None
     listed = [frames] if isinstance(frames, Atoms) else list(frames)
     if not all(isinstance(frame, str | Path | Atoms) for frame in listed):
         raise ConfigError(
             "What is given as frames holds something else.",
             fix='give ff.read("calculations/"), a list of ase.Atoms, or the name of a file',
         )
-    if all(isinstance(name, str | Path) for name in listed):
-        return [str(name) for name in listed]
-    from flatforce.core.claims import check_folder, make_folder
-    from flatforce.data.frame_files import write_new_frames
-
-    check_folder(folder, kind)
-    make_folder(folder)
-    path = folder / "frames.extxyz"
-    write_new_frames(path, listed)
-    return [str(path)]
+    return None if all(isinstance(name, str | Path) for name in listed) else listed
 
 
 def evaluate(
@@ -166,14 +188,14 @@ def evaluate(
     from flatforce.studies.evaluation import EvaluateStage
 
     target = folder_of(folder, "evaluate")
-    names = _files(frames, target, kind=EvaluateStage.kind)
-    if len(names) != 1:
-        raise ConfigError(
-            f"{len(names)} files of frames are given to evaluate().",
-            fix="give one file, or the frames themselves: ff.read([...])",
-        )
-    stage = EvaluateStage(names[0], None if split is None else Path(split), energy_only)
-    stage.run(session_of(model, device=device, progress=progress), target)
+    with _files(frames, target, kind=EvaluateStage.kind) as names:
+        if len(names) != 1:
+            raise ConfigError(
+                f"{len(names)} files of frames are given to evaluate().",
+                fix="give one file, or the frames themselves: ff.read([...])",
+            )
+        stage = EvaluateStage(names[0], None if split is None else Path(split), energy_only)
+        stage.run(session_of(model, device=device, progress=progress), target)
     return cast("EvaluationResult", open_result(target))
 
 
