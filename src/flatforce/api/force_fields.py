@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.active.config import LearnConfig
 from flatforce.api.arguments import folder_of, parse, session_of, takes_settings
+from flatforce.api.frame_files import files_of
 from flatforce.core.errors import ConfigError, ModelError
 from flatforce.models.training.config import TrainConfig
 
@@ -121,36 +122,11 @@ def train(
     from flatforce.report.result import open_result
 
     target = folder_of(folder, "train")
-    config = parse(TrainConfig, settings | {"data": _files(frames, target, kind="train")}, function="train")
-    with session_of(None, progress=progress).report("train") as display:
-        run(config, target, progress=display)
+    with files_of(frames, target, kind="train") as names:
+        config = parse(TrainConfig, settings | {"data": names}, function="train")
+        with session_of(None, progress=progress).report("train") as display:
+            run(config, target, progress=display)
     return cast("TrainResult", open_result(target))
-
-
-def _files(
-    frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path, *, kind: str, name: str = "frames"
-) -> list[str]:
-    """Name the files of frames; frames in memory are written beside the result as `name`, and never over other ones."""
-    from ase import Atoms
-
-    if isinstance(frames, str | Path):
-        return [str(frames)]
-    listed = [frames] if isinstance(frames, Atoms) else list(frames)
-    if not all(isinstance(frame, str | Path | Atoms) for frame in listed):
-        raise ConfigError(
-            "What is given as frames holds something else.",
-            fix='give ff.read("calculations/"), a list of ase.Atoms, or the name of a file',
-        )
-    if all(isinstance(file, str | Path) for file in listed):
-        return [str(file) for file in listed]
-    from flatforce.core.claims import check_folder, make_folder
-    from flatforce.data.frame_files import write_new_frames
-
-    check_folder(folder, kind)
-    make_folder(folder)
-    path = folder / f"{name}.extxyz"
-    write_new_frames(path, listed)
-    return [str(path)]
 
 
 def evaluate(
@@ -209,23 +185,25 @@ def evaluate(
     from flatforce.studies.evaluation import EvaluateStage
 
     target = folder_of(folder, "evaluate")
-    names = _files(frames, target, kind=EvaluateStage.kind)
-    if len(names) != 1:
-        raise ConfigError(
-            f"{len(names)} files of frames are given to evaluate().",
-            fix="give one file, or the frames themselves: ff.read([...])",
+    with (
+        files_of(frames, target, kind=EvaluateStage.kind) as names,
+        files_of(
+            [] if calibrate is None else calibrate, target, kind=EvaluateStage.kind, name="calibration"
+        ) as calibration,
+    ):
+        if len(names) != 1:
+            raise ConfigError(
+                f"{len(names)} files of frames are given to evaluate().",
+                fix="give one file, or the frames themselves: ff.read([...])",
+            )
+        stage = EvaluateStage(
+            names[0],
+            None if split is None else Path(split),
+            energy_only,
+            fold,
+            calibration[0] if calibration else None,
         )
-    calibration = (
-        [] if calibrate is None else _files(calibrate, target, kind=EvaluateStage.kind, name="calibration")
-    )
-    stage = EvaluateStage(
-        names[0],
-        None if split is None else Path(split),
-        energy_only,
-        fold,
-        calibration[0] if calibration else None,
-    )
-    stage.run(session_of(model, device=device, progress=progress), target)
+        stage.run(session_of(model, device=device, progress=progress), target)
     return cast("EvaluationResult", open_result(target))
 
 
