@@ -95,7 +95,7 @@ class CalibratedEnvironments:
 
         Returns
         -------
-        (N,) for each frame.
+        (N,) for each frame, whether the atom or a bonded neighbour is unlike all atoms of the calibration set.
         """
         masks = []
         for frame in frames:

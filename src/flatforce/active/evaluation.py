@@ -96,7 +96,7 @@ def evaluate_calibrated(
 
     Returns
     -------
-    Errors and coverage.
+    Errors of energies, forces and stresses, and the coverage of the calibrated intervals by config type and element.
 
     Raises
     ------

@@ -194,7 +194,7 @@ class LearningRound(Outcome):
 
         Returns
         -------
-        Arrays of `LabelledAtoms.arrays`.
+        Errors, uncertainties, intervals and marks of every test atom, as `LabelledAtoms.arrays` names them.
         """
         return self.assessment.atoms.arrays(self.assessment.uncertainty.calibration)
 

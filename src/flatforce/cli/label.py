@@ -78,12 +78,16 @@ def label(
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
     from flatforce.reference.submit import submit_labels
+    from flatforce.studies.checks import raise_together
+    from flatforce.studies.learn.checks import label_problems
 
     settings = settings_from(LabelConfig, config, workers=workers)
     if not converge:
         _check_output(output, structures)
     frames = [frame for path in structures for frame in read_frames(path)]
     check_before_labels(frames)
+    if not output.with_suffix(".labels").exists():  # an earlier run may have finished labels
+        raise_together(label_problems(settings), subject="The labelling")
     if converge:
         _converge(frames, settings, output, structures)
         return
