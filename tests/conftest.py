@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from ase.io import write
 
+from flatforce.core import claims
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_labelled
 from flatforce.models import load
 from flatforce.structures.prototypes import monolayer
+from flatforce.studies import stage
 from flatforce.testing.zoo import make_test_sheet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ase import Atoms
 
     from flatforce.models import Potential
 
 os.environ["FLATFORCE_TRUST_FILE"] = str(Path(tempfile.mkdtemp(prefix="flatforce-")) / "trusted.txt")
+
+
+@pytest.fixture(autouse=True)
+def no_stage_writes_a_file_that_it_does_not_announce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every stage that any test runs is watched: a folder with a file that it writes could not be refused otherwise."""
+    original = claims.claim
+
+    @contextmanager
+    def watched(folder: Path, identity: Any, **options: Any) -> Iterator[claims.Claim]:
+        before = {path.name for path in folder.glob("*")}
+        with original(folder, identity, **options) as claimed:
+            yield claimed
+        names = {path.name for path in folder.iterdir() if path.is_file()} - before
+        assert names <= {*options["writes"], *claims.RECORD_FILES}, identity.kind
+
+    monkeypatch.setattr(stage, "claim", watched)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from flatforce.core.arrays import FloatArray
-from flatforce.core.identity import make_folder
+from flatforce.core.claims import make_folder
 from flatforce.core.results import Record, write_record
 from flatforce.data.frame_files import write_frames
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra
@@ -56,10 +56,12 @@ def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
         "masses": {},
     }
     make_folder(folder)
-    embedded.force_constants.save(folder / "force_constants.hdf5")
+    embedded.force_constants.save(folder / "sparse_force_constants.hdf5")
     write_frames(folder / "primitive.extxyz", [embedded.host.primitive])
     spectra = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)
-    record = Record("embedded defect", settings, spectra.metrics, dict(spectra.units), {})
+    record = Record(
+        "embedded defect", settings, spectra.metrics, dict(spectra.units), {}, details=spectra.details
+    )
     write_record(folder, record, spectra.arrays() | embedded.host.arrays())
     return folder
 

@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms, units
 from scipy.stats import t, ttest_1samp
 
-from flatforce.active.assess import Assessment, assess, warn_small_calibration_set
+from flatforce.active.assess import MORE_FOLDS, Assessment, assess, warn_small_calibration_set
 from flatforce.active.calibration import (
     LEVELS,
     atom_errors,
@@ -193,7 +193,8 @@ def test_folds_calibrate_the_uncertainty_of_the_whole_force_field() -> None:
         ]
         assessment = assess(committee_of(slice(12), shared), folds, test_set, seed=0)
         assert assessment.n_calibration == 120
-        assert assessment.coverage == pytest.approx(assessment.calibration.levels, abs=0.045)
+        levels = assessment.uncertainty.calibration.levels
+        assert assessment.coverage.overall.coverage == pytest.approx(levels, abs=0.045)
         errors = [atom_errors(fold.calibration_set, fold.evaluate(fold.calibration_set)[0]) for fold in folds]
         estimates = [values for fold in folds for values in fold.evaluate(fold.calibration_set)[1]]
         without_transfer = calibrate(np.concatenate(errors), np.concatenate(estimates))
@@ -210,22 +211,22 @@ def test_a_round_warns_of_a_small_calibration_set() -> None:
     def assess_on(*sets: list[Atoms]) -> Assessment:
         return assess(model, [Fold(model.potential, model.uncertainty, *sets)], frames[:3], seed=0)
 
-    independent = assess_on(frames)
+    independent = assess_on(frames).uncertainty
     predictions, uncertainties = model.evaluate(frames)
     expected = calibrate(atom_errors(frames, predictions), np.concatenate(uncertainties))
     assert independent.calibration.factors == pytest.approx(expected.factors)
     precise = replace(independent, tolerance=np.full(5, 0.04))
-    assert warn_small_calibration_set(precise, folds=1) == []
-    (warning,) = warn_small_calibration_set(replace(independent, tolerance=np.full(5, 0.08)), folds=1)
+    assert warn_small_calibration_set(precise, n_frames=12) == []
+    small = replace(independent, tolerance=np.full(5, 0.08))
+    (warning,) = warn_small_calibration_set(small, n_frames=12, fix=MORE_FOLDS)
     assert "calibrated on 12 frames: its coverage at 68 % is known to ± 8 percentage points" in warning
     assert "calibration_folds" in warning
-    single = replace(independent, n_calibration=1, tolerance=np.full(5, np.nan))
-    (warning,) = warn_small_calibration_set(single, folds=4)
+    (warning,) = warn_small_calibration_set(replace(independent, tolerance=np.full(5, np.nan)), n_frames=1)
     assert "calibrated on 1 frame: its coverage at 68 % is known to an unknown number" in warning
     for frame in frames:
         frame.info[TRAJECTORY] = "a"
-    assert np.isnan(assess_on(frames).tolerance).all()
-    assert assess_on(frames, frames[:1]).tolerance == pytest.approx(independent.tolerance)
+    assert np.isnan(assess_on(frames).uncertainty.tolerance).all()
+    assert assess_on(frames, frames[:1]).uncertainty.tolerance == pytest.approx(independent.tolerance)
 
 
 def test_too_few_atoms_and_single_models_are_refused() -> None:

@@ -39,7 +39,7 @@ from flatforce.properties.alloys.splits import make_splits
 from flatforce.properties.alloys.trained_predictors import EnergyOnlyModel, FineTunedForceField
 from flatforce.properties.alloys.training import validation_rows
 from flatforce.properties.alloys.transition import find_transition
-from flatforce.report.page import find_results
+from flatforce.report.collection import find_results
 from flatforce.structures.alloy_config import AlloyConfig
 from flatforce.structures.alloys import alloy_lattice
 from flatforce.structures.orderings import import_icet
@@ -235,7 +235,7 @@ def test_from_energies_to_a_page(folder: Path) -> None:
     ):
         assert title in page
     assert "not comparable" in page
-    assert not [inside for inside, _ in find_results(folder) if "trained" in inside.parts]
+    assert not [inside for inside, _ in find_results(folder)[0] if "trained" in inside.parts]
 
 
 @pytest.mark.parametrize(

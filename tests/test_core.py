@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from pydantic import PositiveInt
 
+from flatforce.core.claims import is_finished
 from flatforce.core.config import Config, read_yaml
 from flatforce.core.errors import ConfigError, GeometryError, ResultError
 from flatforce.core.files import write_atomically
-from flatforce.core.identity import Identity, claim
+from flatforce.core.identity import Identity
 from flatforce.core.results import Record, read_arrays, read_record, write_record
 from flatforce.models.training.config import TrainConfig
 
@@ -65,14 +66,14 @@ def test_a_result_is_read_back_and_claimed(tmp_path: Path) -> None:
     assert read_record(folder)["metrics"] == {"energy": 1.5}
     np.testing.assert_array_equal(read_arrays(folder)["a"], np.arange(3))
     same = Identity("test", {"x": 1}, {"file": "abc"})
-    assert not claim(folder, same)
+    assert is_finished(folder, same)
     for other in (
         replace(same, settings={"x": 2}),
         replace(same, inputs={"file": "changed"}),
         replace(same, kind="relax"),
     ):
         with pytest.raises(ResultError, match="another result"):
-            claim(folder, other)
+            is_finished(folder, other)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:

@@ -7,30 +7,34 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import phonopy
 import pytest
 from ase import Atoms
 from phonopy import Phonopy
 
-from flatforce.core.errors import ConfigError, GeometryError
+from flatforce.core.errors import ConfigError, DataError, GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential, load
 from flatforce.models.prediction import Prediction
 from flatforce.properties.phonons.config import DefectPhononConfig, PhononConfig
 from flatforce.properties.phonons.defects.finite_size import SizeSpectrum, compare_sizes
 from flatforce.properties.phonons.defects.imaginary_modes import follow_mode
-from flatforce.properties.phonons.defects.mode_classes import classify_modes
+from flatforce.properties.phonons.defects.mode_trends import follow_through_sizes
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, restore_symmetry
 from flatforce.properties.phonons.defects.result import DefectPhonons
 from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
 from flatforce.properties.phonons.force_constants import finite_displacements
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.pristine import pristine_phonons
-from flatforce.properties.phonons.spectra.irreps import assign_irreps
-from flatforce.properties.phonons.spectra.localisation import (
+from flatforce.properties.phonons.spectra.band_path import standard_path
+from flatforce.properties.phonons.spectra.defect_modes import (
     DEGENERACY_TOLERANCE,
     Mode,
     degenerate_groups,
-    localised_modes,
+    list_defect_modes,
 )
+from flatforce.properties.phonons.spectra.irreps import assign_irreps
+from flatforce.properties.phonons.spectra.mode_classes import Classification, LdosPeak
 from flatforce.properties.phonons.spectra.modes import (
     ModeSet,
     assign_shells,
@@ -93,6 +97,39 @@ def test_a_vacancy_removes_three_states(vacancy: DefectPhonons) -> None:
     assert vacancy.metrics["matched_site_difference"] == pytest.approx(0, abs=1e-3)
     assert np.abs(vacancy.spectra.site_difference).max() > 0.1
     assert vacancy.point_group == "3m"
+
+
+def test_phonopy_loads_the_folder_and_gives_our_frequencies(
+    vacancy: DefectPhonons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vacancy.files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    phonon = phonopy.load("phonopy.yaml", symprec=1e-4, log_level=0)  # the call of docs/phonons.md
+    path = standard_path(vacancy.relaxed.cell.array)
+    q = np.concatenate(path.segments(3))
+    frequencies = np.asarray(phonon.run_qpoints(q).frequencies)
+    assert np.ptp(vacancy.bands) > 1.0
+    assert np.linalg.norm(q[1]) > 0.1  # not only special points
+    optical = np.abs(vacancy.bands) > 0.05  # round-off of 1e-12 in ω² is 1e-6 THz at ω = 0
+    np.testing.assert_allclose(frequencies[optical], vacancy.bands[optical], atol=1e-6)
+    assert not optical.all()
+    np.testing.assert_allclose(frequencies, vacancy.bands, atol=1e-4)
+
+
+def test_a_folder_of_a_development_version_says_how_to_rename_its_file(
+    vacancy: DefectPhonons, tmp_path: Path
+) -> None:
+    vacancy.files(tmp_path)
+    new, old = tmp_path / "sparse_force_constants.hdf5", tmp_path / "force_constants.hdf5"
+    with pytest.raises(DataError, match="no sparse force constants"):
+        SparseForceConstants.load(old)  # phonopy's
+    new.replace(old)
+    with pytest.raises(DataError) as error:
+        SparseForceConstants.load(new)
+    assert error.value.fix == f"rename it: mv {old} {new}"
+    old.replace(new)
+    loaded = SparseForceConstants.load(new)
+    assert abs(loaded.matrix - vacancy.constants.matrix).max() == 0
 
 
 def test_shells_and_elements_add_up_to_the_dos(vacancy: DefectPhonons) -> None:
@@ -160,8 +197,8 @@ def test_localisation_does_not_depend_on_the_basis_of_a_degenerate_set() -> None
         rotated[0, :, 0], rotated[0, :, 1] = mixed.T
         rotated[0, :, 3] = np.eye(9)[1]
         rotated[0, :, 4] = np.eye(9)[4]
-        modes = localised_modes(
-            ModeSet(frequencies, rotated, np.ones(1)), shells, pristine=np.array([[50.0]]), n_shells=2
+        modes = list_defect_modes(
+            ModeSet(frequencies, rotated, np.ones(1)), shells, n_shells=2, bands=np.array([[50.0]]), peaks=[]
         )
         participation_numbers.append({mode.index: mode.participation_number for mode in modes}[0])
     assert participation_numbers[0] == pytest.approx(2.0)
@@ -228,10 +265,16 @@ def test_no_defect_means_no_difference(potential: Potential, unit: Atoms, tmp_pa
     config = DefectPhononConfig(supercell=THREE, relaxation=AS_IT_IS, mesh=3, points_per_segment=3)
     phonons = defect_phonons(potential, unit, "Se@Se:top", config, scratch=tmp_path)
     step = phonons.spectra.frequency[1] - phonons.spectra.frequency[0]
-    assert np.abs(phonons.spectra.dos).sum() * step == pytest.approx(2 * 81, rel=1e-3)
+    assert np.trapezoid(phonons.spectra.dos, phonons.spectra.frequency).sum() == pytest.approx(
+        2 * 81, rel=1e-3
+    )
     assert np.abs(phonons.spectra.dos[1] - phonons.spectra.dos[0]).sum() * step < 1e-4
     assert np.abs(phonons.spectra.shell_ldos[1] - phonons.spectra.shell_ldos[0]).sum() * step < 1e-4
     assert np.abs(phonons.spectra.site_difference).sum() * step < 1e-4
+    assert np.ptp(phonons.bands) > 1.0
+    np.testing.assert_allclose(phonons.pristine_bands, phonons.bands, atol=1e-3)  # folded into the same zone
+    assert phonons.ldos_peaks == []  # no defect, no resonance
+    assert {mode.classification for mode in phonons.modes} == {"extended"}
     unstable = replace(phonons, lowest_frequency=-0.2)  # on the mesh alone
     assert "-0.200 THz, none with the period of this cell" in unstable.problems[0]
 
@@ -320,7 +363,7 @@ def test_finite_size_change_is_0_for_equal_and_2_for_disjoint_spectra() -> None:
 
     def peak(name: str, n: int, at: float) -> SizeSpectrum:
         dos = 3 * np.exp(-0.5 * ((grid - at) / 0.1) ** 2) / (0.1 * np.sqrt(2 * np.pi))
-        return SizeSpectrum(name, n, grid, dos, np.array([at]))
+        return SizeSpectrum(name, n, grid, dos, [LdosPeak(at, dos.max(), 0.24, 3.0, "local")])
 
     comparison = compare_sizes([peak("8x8", 191, 7.0), peak("4x4", 47, 3.0), peak("6x6", 107, 3.0)])
     assert comparison.names == ["4x4", "6x6", "8x8"]
@@ -349,15 +392,18 @@ def test_projected_dos_is_that_of_phonopy(vacancy: DefectPhonons) -> None:
     phonon = vacancy_phonopy(vacancy)
     phonon.run_mesh((1, 1, 1), with_eigenvectors=True, is_mesh_symmetry=False)
     grid = vacancy.spectra.frequency
+    assert grid[0] == 0
     expected = phonon.run_projected_dos(
-        freq_min=grid[0],
+        freq_min=-grid[-1],
         freq_max=grid[-1],
         freq_pitch=grid[1] - grid[0],
         sigma=0.08,
         use_tetrahedron_method=False,
     )
-    assert np.asarray(expected.frequency_points)[: len(grid)] == pytest.approx(grid)
-    projected = np.asarray(expected.projected_dos)[:, : len(grid)]
+    zero = len(grid) - 1
+    assert np.asarray(expected.frequency_points)[zero : zero + len(grid)] == pytest.approx(grid)
+    leaking = np.asarray(expected.projected_dos)
+    projected = leaking[:, zero : zero + len(grid)] + leaking[:, zero::-1]  # no states below zero
     symbols = np.array(vacancy.relaxed.get_chemical_symbols())
     for symbol in ("W", "Se"):
         element_dos = projected[symbols == symbol].sum(axis=0)
@@ -411,12 +457,14 @@ def test_an_imaginary_mode_is_a_saddle_or_noise(copper: Potential, a: float, *, 
         assert np.ptp(followed.relaxed.positions[:, 2]) < 0.05
 
 
-def mode(frequency: float, irrep: str, participation_number: float, *, outside: bool = False) -> Mode:
-    return Mode(0, frequency, 1, irrep, participation_number, [0.5, 0.5], outside, outside)
+def mode(
+    frequency: float, irrep: str, participation_number: float, classification: Classification = "extended"
+) -> Mode:
+    return Mode(0, frequency, 1, irrep, participation_number, [0.5, 0.5], 2.0, 0.0, classification)
 
 
-def test_growth_with_the_cell_tells_local_from_extended() -> None:
-    """Sizes 4:9:16; one mode stays, one grows as the cell, one as its root, one is new, one lies in a gap."""
+def test_growth_with_the_cell_is_an_exponent() -> None:
+    """Sizes 4:9:16; one mode stays, one grows as the cell, one as its root, one is new; the class is that of the largest cell."""
     sizes = [
         (
             100 * k,
@@ -425,13 +473,13 @@ def test_growth_with_the_cell_tells_local_from_extended() -> None:
                 mode(6.0, "A1", 3.0 * k),
                 mode(6.02, "E", 20.0 * k**0.5),
                 mode(8.0 + 0.2 * k, "A2", 7.0 * k),
-                mode(9.0, "A1", 7.0 * k, outside=True),
+                mode(9.0, "A1", 7.0 * k, "local" if k == 16 else "extended"),
             ],
         )
         for k in (16, 4, 9)
     ]
-    trends = classify_modes(sizes)
-    assert [trend.classification for trend in trends] == ["resonance", "extended", "resonance", "", "local"]
+    trends = follow_through_sizes(sizes)
+    assert [trend.classification for trend in trends] == [*["extended"] * 4, "local"]
     growth = [trend.growth for trend in trends]
     assert growth[:3] == pytest.approx([0, 1, 0.5])
     assert growth[3] is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -17,19 +16,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-pytestmark = pytest.mark.slow
+from browser import errors_of, open_browser
 
-BROWSER_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--window-size=1200,900",
-)
-"""Flags of a browser that makes no connections of its own."""
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +51,7 @@ def test_figures_are_written_as_png_and_pdf(demo: Path) -> None:
     names = {path.stem for path in figures.glob("*.pdf")}
     assert {"phonons-pristine-bands", "phonons-pristine-pdos", "evaluate-parity"} <= names
     defect = {name.removeprefix("defects-v_Se_top-4x4-") for name in names if name.startswith("defects")}
-    assert defect == {"defect-bands", "defect-difference", "defect-thermal", "radial-dos"}
+    assert defect == {"defect-bands", "compared-bands", "defect-difference", "defect-thermal", "radial-dos"}
     for path in figures.glob("*.p*"):
         signature = path.read_bytes()[:5]
         assert signature == (b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG\r")
@@ -70,27 +59,15 @@ def test_figures_are_written_as_png_and_pdf(demo: Path) -> None:
 
 @pytest.fixture(scope="module")
 def browser(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip("no Chromium with its driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    browser.get((demo / "report" / "index.html").as_uri())
-    yield browser
-    browser.quit()
+    with open_browser(tmp_path_factory.mktemp("profile")) as browser:
+        browser.get((demo / "report" / "index.html").as_uri())
+        yield browser
 
 
 def test_page_loads_nothing_and_raises_no_errors(demo: Path, browser: webdriver.Chrome) -> None:
     resources = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert [name for name in resources if not name.startswith("data:")] == []
-    log = browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium leaves it untyped
-    errors = [entry for entry in log if entry["level"] == "SEVERE"]
-    assert errors == []
+    assert errors_of(browser) == []
     assert (demo / "report" / "index.html").stat().st_size > 1e6  # plotly is inside
 
 

@@ -40,12 +40,18 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     record, arrays = read_record(folder), read_arrays(folder)
     assert record["metrics"]["n_atoms"] == 74
     assert record["metrics"]["convergence_error"] < 0.01
-    constants = SparseForceConstants.load(folder / "force_constants.hdf5")
+    constants = SparseForceConstants.load(folder / "sparse_force_constants.hdf5")
     squares, vectors = np.linalg.eigh(constants.dynamical_matrix().toarray())
     frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     grid = arrays["frequency"]
     weight = (vectors.reshape(74, 3, -1) ** 2).sum(axis=1)
-    dos = np.array([gaussian_dos(frequencies[None], atom_weight[None], grid, 0.08) for atom_weight in weight])
+    assert grid[0] == 0
+    images = np.concatenate([frequencies, -frequencies])[None]  # what is broadened below zero is added above
+
+    def broadened(mode_weights: np.ndarray) -> np.ndarray:
+        return gaussian_dos(images, np.tile(mode_weights, 2)[None], grid, 0.08)
+
+    dos = np.array([broadened(atom_weight) for atom_weight in weight])
     real = frequencies[frequencies > 0]
     assert real.max() < grid[-1]
     near = np.argsort(np.abs(dos - arrays["shell_ldos"][0]).sum(axis=1))[:3]
@@ -62,9 +68,9 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
         assert deviation < 3
         assert error.sum() < 0.2 * expected.sum()
     normal = (vectors.reshape(74, 3, -1)[near, 2] ** 2).mean(axis=0)
-    expected = gaussian_dos(frequencies[None], normal[None], grid, 0.08)
+    expected = broadened(normal)
     assert np.abs(expected - arrays["shell_ldos_out_of_plane"][0]).sum() / expected.sum() < 1e-3
-    small = SparseForceConstants.load(tmp_path / "out" / "3x3" / "force_constants.hdf5")
+    small = SparseForceConstants.load(tmp_path / "out" / "3x3" / "sparse_force_constants.hdf5")
     phonon = make_phonopy(small.atoms, (1, 1))
     phonon.force_constants = small.dense()
     gamma = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0]
@@ -72,6 +78,9 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     assert (
         np.abs(listed_frequencies[:, None] - gamma).min(axis=1).max() < 1e-3
     )  # a listed set may be split by as much
+    assert arrays["pristine_shell_ldos"].shape == arrays["shell_ldos"].shape
+    for ldos in (arrays["pristine_shell_ldos"][0], arrays["shell_ldos"][0]):
+        assert np.trapezoid(ldos, grid) == pytest.approx(3.0, rel=1e-3)
     size = read_record(tmp_path / "out" / "finite_size")
     assert "ldos_difference_3x3_embedded_5x5" in size["metrics"]
     _line_shape(tmp_path / "out", vectors, frequencies, constants)

@@ -14,14 +14,18 @@ from commands import run
 from flatforce.core.hashing import hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import write_frames
+from flatforce.data.leakage import copy_warnings
+from flatforce.data.splits import hold_out
 from flatforce.models import load
 from flatforce.models.atomic_energies import fit_energies
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.reference_energies import choose_reference_energies, reference_energy_warnings
 from flatforce.models.training_set import trained_on
 from flatforce.properties.evaluate import evaluate
+from flatforce.structures.strain import rattle_positions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MODEL = "mace:wse2-pbe"
@@ -60,6 +64,58 @@ def test_frames_of_the_training_set_are_counted_apart(mixed: list[Atoms], tmp_pa
     potential = load(MODEL)
     train = evaluate(potential, [*mixed[:3], *mixed[7:]])
     assert train.errors["force_mae"] == pytest.approx(both["train_force_mae"], rel=1e-9)
+
+
+def _permuted(frame: Atoms) -> Atoms:
+    return frame[np.random.default_rng(0).permutation(len(frame))]
+
+
+def _shifted(frame: Atoms) -> Atoms:
+    moved = frame.copy()
+    moved.positions += frame.cell[0] - 2 * frame.cell[1] + [0.7, 1.1, 0]
+    return moved
+
+
+def _wrapped(frame: Atoms) -> Atoms:
+    moved = _shifted(frame)
+    moved.wrap()
+    return moved
+
+
+def _rotated(frame: Atoms) -> Atoms:
+    turned = frame.copy()
+    turned.rotate(60, "z", rotate_cell=True)
+    return turned
+
+
+def _other_cell(frame: Atoms) -> Atoms:
+    same = frame.copy()
+    same.set_cell(np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]]) @ frame.cell.array)
+    return same
+
+
+def _supercell(frame: Atoms) -> Atoms:
+    return frame.repeat((2, 1, 1))
+
+
+@pytest.mark.parametrize("change", [_permuted, _shifted, _wrapped, _rotated, _other_cell, _supercell])
+def test_copies_of_training_frames_are_no_test_frames(
+    frames: list[Atoms], change: Callable[[Atoms], Atoms]
+) -> None:
+    """The same sheet in another setting: known to an evaluation, warned of by a training, and in one subset of a split."""
+    originals = [frame for frame in frames if len(frame) == 12][:6]
+    copies = [change(frame) for frame in originals]
+    assert not {hash_structure(frame) for frame in originals} & {hash_structure(frame) for frame in copies}
+    assert trained_on(MODEL, copies).tolist() == trained_on(MODEL, originals).tolist()
+    assert trained_on(MODEL, copies).any()
+    others = [rattle_positions(frame, amplitude=0.02, rng=np.random.default_rng(1)) for frame in originals]
+    assert not trained_on(MODEL, others).any()
+    (warning,) = copy_warnings(originals, copies)
+    assert "6 of 6 test frames" in warning
+    assert copy_warnings(originals, others) == []
+    held_out = hold_out([*originals, *copies], fraction=0.3, seed=0)
+    assert {index % 6 for index in held_out if index < 6} == {index % 6 for index in held_out if index >= 6}
+    assert 0 < len(held_out) < 12
 
 
 def test_reference_energies_of_the_labels_do_not_count(mixed: list[Atoms]) -> None:

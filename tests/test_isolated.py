@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -19,7 +21,8 @@ from typer.testing import CliRunner
 
 from flatforce.cli import app
 from flatforce.core.errors import ModelError
-from flatforce.core.hashing import hash_files
+from flatforce.core.execution.locks import hold_lock
+from flatforce.core.hashing import hash_file, hash_files
 from flatforce.models import load
 from flatforce.models.isolated import build, environments
 from flatforce.models.isolated.client import IsolatedBackend
@@ -173,17 +176,16 @@ def test_a_self_test_that_crashed_is_no_judgement(
 ) -> None:
     """The steps are played; what they say is judged."""
 
-    def played(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        versions = json.dumps({"flatforce": metadata.version("flatforce")})
-        if "doctor" in command:
-            return subprocess.CompletedProcess(command, 1, "", said)
-        return subprocess.CompletedProcess(command, 0, versions, "")
+    def played(command: list[str], *, stdout: TextIO, **_: object) -> int:
+        is_test = "doctor" in command
+        stdout.write(said if is_test else json.dumps({"flatforce": metadata.version("flatforce")}))
+        return int(is_test)
 
     monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path))
     python = tmp_path / "sevennet" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    monkeypatch.setattr(subprocess, "run", played)
+    monkeypatch.setattr(subprocess, "call", played)
     if fits:
         found = build.create("sevennet")
         assert found.complete
@@ -243,3 +245,122 @@ def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         environments.remove("sevennet")
     with pytest.raises(ModelError, match="no environment"):
         build.create("gaussian")
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of environments, with two whole ones."""
+    monkeypatch.setenv("FLATFORCE_ENVS", str(tmp_path))
+    for name in ("sevennet", "nequip"):
+        python = tmp_path / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.touch()
+        content = {
+            "pins": hash_file(environments.pins_file(name)),
+            "code": environments.hash_code(),
+            "versions": {"flatforce": metadata.version("flatforce")},
+            "failed": [],
+        }
+        (tmp_path / name / environments.MARKER).write_text(json.dumps(content))
+    assert all(environment.complete for environment in environments.list_environments())
+    return tmp_path
+
+
+def play(monkeypatch: pytest.MonkeyPatch, *, fails_at: str = "") -> list[str]:
+    """Let the steps of a build do nothing but speak; return the list to which their commands are added."""
+    commands: list[str] = []
+
+    def played(command: list[str], *, stdout: TextIO, **_: object) -> int:
+        commands.append(" ".join(command))
+        stdout.write(json.dumps({"flatforce": metadata.version("flatforce")}))
+        return 1 if fails_at and fails_at in commands[-1] else 0
+
+    monkeypatch.setattr(subprocess, "call", played)
+    return commands
+
+
+@pytest.mark.parametrize("content", ['{"pins": "abc", "versi', "[1, 2]", '{"versions": 3}', "\x00\xff"])
+def test_a_damaged_environment_is_named_and_repaired(
+    built: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    marker = built / "sevennet" / environments.MARKER
+    marker.write_bytes(content.encode("latin-1"))
+    damaged, other = sorted(environments.list_environments(), key=lambda environment: environment.complete)
+    assert (damaged.name, damaged.damaged, other.complete) == ("sevennet", True, True)
+    assert "sevennet: damaged" in CliRunner().invoke(app, ["env", "list"], catch_exceptions=False).stdout
+    with monkeypatch.context() as patch:
+        patch.setitem(environments.PACKAGES, "sevennet", "no_such_package")
+        with pytest.raises(ModelError, match="damaged") as caught:
+            environments.environment_for("sevennet")
+    assert str(marker) in caught.value.why
+    assert caught.value.fix == "flatforce env create sevennet"
+    assert play(monkeypatch) is not None
+    assert build.create("sevennet").complete
+
+
+def test_an_environment_that_is_half_made_is_not_complete(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old description goes before the first step: a build that is cut off leaves none that fits another version."""
+    marker = built / "sevennet" / environments.MARKER
+    marker.write_text(marker.read_text().replace(metadata.version("flatforce"), "0.0.1"))
+    play(monkeypatch, fails_at=" -r ")
+    with pytest.raises(ModelError, match="sevennet and its dependencies failed") as caught:
+        build.create("sevennet")
+    assert not marker.exists()
+    log = built / "sevennet.log"
+    assert str(log) in caught.value.fix
+    assert " -r " in log.read_text()
+    play(monkeypatch)
+    assert build.create("sevennet").complete
+
+
+def test_the_log_of_a_killed_step_is_kept(tmp_path: Path) -> None:
+    step = "import os, signal; print('said before the end', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    with (tmp_path / "lock").open("w") as lock, pytest.raises(ModelError, match="status -9") as caught:
+        build._run([sys.executable, "-c", step], "a step", log=tmp_path / "log", lock=lock.fileno())
+    assert "said before the end" in caught.value.why
+    assert "said before the end" in (tmp_path / "log").read_text()
+
+
+def test_two_builds_wait_for_each_other(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one finds the environment complete and builds nothing; a removal meanwhile is refused."""
+    marker = built / "sevennet" / environments.MARKER
+    content = marker.read_text()
+    marker.unlink()
+    commands, messages = play(monkeypatch), list[str]()
+    with hold_lock(built / "sevennet.lock") as lock:
+        assert lock is not None
+        with pytest.raises(ModelError, match="Another process builds"):
+            environments.remove("sevennet")
+
+        def finish_the_other(*message: object) -> None:
+            messages.append(str(message[-1]))
+            marker.write_text(content)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        assert build.create("sevennet", progress=finish_the_other).complete
+    assert "another process builds" in messages[0]
+    assert not commands
+
+
+def test_the_installer_holds_the_lock_of_a_killed_build(tmp_path: Path) -> None:
+    """Its parent is gone, but it still writes into the environment."""
+    build_step = (
+        "import sys; from pathlib import Path; from flatforce.core.execution.locks import hold_lock\n"
+        "from flatforce.models.isolated.build import _run\n"
+        "with hold_lock(Path('lock')) as lock:\n"
+        "    _run([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(60)'], 's', log=Path('log'), lock=lock)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", build_step], cwd=tmp_path, start_new_session=True) as parent:
+        for _ in range(600):
+            if (tmp_path / "log").is_file() and (tmp_path / "log").read_text().endswith("1\n"):
+                break
+            time.sleep(0.05)
+        parent.kill()
+        parent.wait()
+        with hold_lock(tmp_path / "lock", wait=False) as lock:
+            assert lock is None
+        os.killpg(parent.pid, signal.SIGKILL)
+    with hold_lock(tmp_path / "lock") as lock:
+        assert lock is not None

@@ -147,7 +147,7 @@ def test_a_killed_round_continues(folder: Path, while_it: str) -> None:
     (folder / "other.yaml").write_text(yaml.safe_dump(other))
     done = run(folder, "learn", "other.yaml", "-o", killed)
     assert done.returncode == 2
-    assert "begun with other settings" in done.stderr
+    assert "unfinished run with other settings" in " ".join(done.stderr.split())
     for name in (killed, "uninterrupted"):
         assert run(folder, "learn", "kill.yaml", "-o", name).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in labels} == stamps

@@ -11,6 +11,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from flatforce.core.errors import FlatforceError, ModelError
+from flatforce.core.trust import trust
 from flatforce.models import Potential, load
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.isolated.build import PLAUSIBLE
@@ -208,6 +209,7 @@ def test_bad_specs(spec: str) -> None:
 
 def test_broken_model_file(tmp_path: Path) -> None:
     (tmp_path / "x.model").write_bytes(b"nothing")
+    trust(tmp_path / "x.model")
     with pytest.raises(ModelError, match="no MACE model"):
         load(str(tmp_path / "x.model"))
 

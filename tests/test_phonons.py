@@ -22,9 +22,10 @@ from flatforce.properties.phonons.force_constants.finite_displacements import (
 )
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.force_constants.sum_rules import enforce_sum_rules, sum_rule_residuals
+from flatforce.properties.phonons.phonopy_files import write_phonopy_files
 from flatforce.properties.phonons.pristine import flexural_exponent, pristine_phonons
-from flatforce.properties.phonons.result import write_phonopy_files
 from flatforce.properties.phonons.spectra.band_path import standard_path
+from flatforce.properties.phonons.spectra.modes import fold_at_zero, gaussian_dos, spectrum_grid
 from springs import springs
 
 
@@ -187,7 +188,7 @@ def test_phonopy_reads_the_files(potential: Potential, unit: Atoms, tmp_path: Pa
     """Phonopy's own command line finds the corrected force constants, not the forces that they came from."""
     config = PhononConfig(supercell=(3, 3), mesh=3, points_per_segment=5)
     phonons = pristine_phonons(potential, unit, config, scratch=tmp_path / "forces")
-    write_phonopy_files(phonons, tmp_path)
+    write_phonopy_files(phonons.phonon, tmp_path)
     (tmp_path / "band.yaml").unlink()
     command = [str(Path(sys.executable).parent / "phonopy-load"), "phonopy.yaml"]
     subprocess.run(
@@ -200,3 +201,44 @@ def test_phonopy_reads_the_files(potential: Potential, unit: Atoms, tmp_path: Pa
     bands = np.array([[mode["frequency"] for mode in point["band"]] for point in band_file["phonon"]])
     np.testing.assert_allclose(bands, phonons.bands[:5], atol=1e-5)
     assert np.ptp(bands) > 0.1
+
+
+def test_broadening_puts_no_states_below_zero() -> None:
+    """Of flexural modes, whose density of states is constant: it stays constant down to zero, and no state is lost."""
+    modes = np.linspace(0.0, 2.0, 4001)[None]
+    grid = spectrum_grid(0.0, 2.0, 0.1)
+    leaking = gaussian_dos(modes, np.ones_like(modes), grid, 0.1)
+    assert leaking[grid < -0.02].max() > 0.2 * leaking.max()  # the broadening alone puts states below zero
+    frequency, dos = fold_at_zero(grid, leaking, lowest=0.0)
+    assert frequency[0] == 0
+    assert np.trapezoid(dos, frequency) == pytest.approx(np.trapezoid(leaking, grid), rel=1e-7)
+    np.testing.assert_allclose(dos[frequency < 1.5], dos[frequency < 1.5].mean(), rtol=2e-3)
+    optical = gaussian_dos(modes + 3.0, np.ones_like(modes), spectrum_grid(3.0, 5.0, 0.1), 0.1)
+    shifted, unchanged = fold_at_zero(spectrum_grid(3.0, 5.0, 0.1), optical, lowest=3.0)
+    assert unchanged[shifted < 2.4].max() < 1e-8 * unchanged.max()  # nothing below the lowest mode
+    same_grid, imaginary = fold_at_zero(grid, leaking, lowest=-1.0)
+    assert same_grid is grid
+    assert imaginary is leaking  # imaginary modes are shown where they are
+
+
+def test_modes_at_gamma_have_the_symmetry_of_the_sheet(
+    potential: Potential, unit: Atoms, tmp_path: Path
+) -> None:
+    """2H: E'' and E' twice, A1' and A2'' once; the acoustic modes are E' + A2''."""
+    config = PhononConfig(supercell=(3, 3), mesh=4, points_per_segment=3, engine="rows")
+    phonons = pristine_phonons(potential, unit, config, scratch=tmp_path)
+    optical = [mode for mode in phonons.gamma_modes if abs(mode.frequency) > 0.05]
+    assert sum(mode.degeneracy for mode in phonons.gamma_modes) == 9
+    assert sorted("+".join(mode.irrep for mode in optical).split("+")) == ["A1'", "A2''", "E'", "E''"]
+    np.testing.assert_allclose(
+        np.sort(
+            np.repeat(
+                [mode.frequency for mode in phonons.gamma_modes],
+                [mode.degeneracy for mode in phonons.gamma_modes],
+            )
+        ),
+        np.sort(phonons.gamma),
+        atol=1e-3,
+    )
+    assert phonons.frequency[0] == 0 or phonons.min_frequency < 0
+    assert phonons.dos.min() >= 0

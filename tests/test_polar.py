@@ -16,8 +16,8 @@ from flatforce.models import Potential
 from flatforce.properties.phonons.config import PhononConfig, PolarConfig
 from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
 from flatforce.properties.phonons.force_constants.polar import COULOMB, born_charges, polar_term
+from flatforce.properties.phonons.phonopy_files import write_phonopy_files
 from flatforce.properties.phonons.pristine import _polar_bands, pristine_phonons
-from flatforce.properties.phonons.result import write_phonopy_files
 from springs import springs
 
 BORN = [np.diag([-1.2, -1.2, -0.2]), np.diag([0.6, 0.6, 0.1]), np.diag([0.6, 0.6, 0.1])]
@@ -118,7 +118,7 @@ def test_pristine_bands_include_the_dipole_term(potential: Potential, unit: Atom
 def test_band_yaml_holds_the_bands_of_the_arrays(potential: Potential, unit: Atoms, tmp_path: Path) -> None:
     settings = PhononConfig(supercell=(4, 4), mesh=4, points_per_segment=11, polar=config())
     phonons = pristine_phonons(potential, unit, settings, scratch=tmp_path)
-    write_phonopy_files(phonons, tmp_path / "out")
+    write_phonopy_files(phonons.phonon, tmp_path / "out")
     content = yaml.safe_load((tmp_path / "out" / "band.yaml").read_text())
     written = np.array([[band["frequency"] for band in point["band"]] for point in content["phonon"]])
     np.testing.assert_allclose(written, phonons.bands, atol=1e-8)

@@ -15,6 +15,7 @@ from commands import run
 from flatforce import models
 from flatforce.active.config import LearnConfig
 from flatforce.core.errors import ConfigError, FlatforceError, ResultError
+from flatforce.core.results import Record, write_record
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.sweep_config import SweepConfig
 from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
@@ -295,7 +296,7 @@ def test_an_embedding_of_another_cell_is_noticed_before_a_larger_cell_is_compute
     tmp_path: Path, unit: Atoms
 ) -> None:
     (tmp_path / "embedded_12x12").mkdir()
-    (tmp_path / "embedded_12x12" / "result.json").write_text("{}")
+    write_record(tmp_path / "embedded_12x12", Record("line shape", {}, {}, {}))
     configs = [DefectPhononConfig(supercell=(n, n)) for n in (4, 7)]
     series = DefectSeries(unit, "v_Se", configs, EmbedConfig(supercell=(12, 12)))
     with pytest.raises(ResultError, match="holds another result") as error:

@@ -261,7 +261,7 @@ def test_the_page_has_distinct_titles(study: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         relaxation.save(tmp_path / name / "relax")
     page = write_report(tmp_path, tmp_path / "report").read_text(encoding="utf-8")
-    titles = re.findall("<h2>(.*?)</h2>", page)
+    titles = re.findall(r'<section id="section-\d+">\s*<h2>(.*?)</h2>', page)
     assert len(titles) == len(set(titles)) == 2
     assert all("Relaxation" in title for title in titles)
     assert "<td>1</td></tr>" not in page  # a number without a unit has an empty one

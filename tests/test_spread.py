@@ -27,7 +27,7 @@ from flatforce.properties.phonons.defects.committee_uncertainty import (
 )
 from flatforce.properties.phonons.defects.member_spectra import MemberSpectra
 from flatforce.properties.phonons.defects.strain_series import compare_strains
-from flatforce.studies.committee import without_training_frames
+from flatforce.studies.splits import without_training_frames
 
 GRID = np.arange(0.0, 12.0, 0.02)
 """THz."""
@@ -99,10 +99,17 @@ def test_calibration_excludes_training_frames(frames: list[Atoms], tmp_path: Pat
     assert len(bundled["train"]) + len(bundled["valid"]) + len(bundled["test"]) == len(frames)
     committee = f"committee:{tmp_path / 'my.model'},mace:wse2-pbe"
     remaining = {hash_structure(frame) for frame in without_training_frames(committee, frames)}
-    assert remaining == set(bundled["test"]) - {hash_structure(frame) for frame in data.train_valid}
+    known = {hash_structure(frame) for frame in data.train_valid}
+    assert remaining == set(bundled["test"]) - known
     assert 0 < len(test_hashes) < 12
     with pytest.raises(DataError, match="Every frame"):
         without_training_frames(committee, data.train_valid)
+    own = json.loads((tmp_path / "split.json").read_text())
+    single = f"mace:{tmp_path / 'my.model'}"
+    for n_models, n_validated in ((1, len(own["valid"])), (2, 0)):  # a second member may be trained on them
+        write_split(tmp_path, config.model_copy(update={"n_models": n_models}), data)
+        kept = without_training_frames(single, frames[:12], or_validated=False)
+        assert len(kept) == len(test_hashes) + n_validated
 
 
 def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from flatforce.core.claims import claim
 from flatforce.core.config import Config
 from flatforce.core.errors import ConfigError, DataError, ResultError
-from flatforce.core.identity import Identity, claim
+from flatforce.core.identity import Identity
 from flatforce.core.outcome import Outcome
 from flatforce.core.results import read_arrays
 from flatforce.studies.checks import collected, raise_together
@@ -80,6 +81,7 @@ class Sum(Outcome):
 @dataclass(frozen=True)
 class SumStage(Stage):
     kind: ClassVar[str] = "sum"
+    files: ClassVar[tuple[str, ...]] = ("sum.txt",)
     needs_model: ClassVar[bool] = False
 
     numbers: Path
@@ -172,6 +174,7 @@ def test_excluded_settings_do_not_count() -> None:
 @dataclass(frozen=True)
 class Comparison(ComparisonStage):
     kind: ClassVar[str] = "sum"
+    files: ClassVar[tuple[str, ...]] = ("sum.txt",)
     needs_model: ClassVar[bool] = False
 
     name: str
@@ -240,8 +243,8 @@ def test_one_session_loads_one_model(sheet: Atoms, monkeypatch: pytest.MonkeyPat
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
-        with pytest.raises(ResultError, match="-o"):
-            claim(folder, Identity("sum", {}, {}))
+        with pytest.raises(ResultError, match="-o"), claim(folder, Identity("sum", {}, {})):
+            raise AssertionError("the folder was claimed")
 
 
 def test_all_problems_are_told_at_once() -> None:
@@ -307,4 +310,9 @@ def test_two_processes_do_not_compute_in_one_folder(numbers: Path, tmp_path: Pat
         assert list(folder.iterdir()) == []
         other.kill()  # the lock ends with the process, however it ends
     assert SumStage(numbers, Before()).run(Session(), folder)["metrics"]["total"] == 15
-    assert {path.name for path in folder.iterdir()} == {"result.json", "arrays.npz", "sum.txt"}
+    assert {path.name for path in folder.iterdir()} == {
+        "result.json",
+        "run.json",
+        "arrays.npz",
+        "sum.txt",
+    }

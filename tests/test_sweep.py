@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flatforce.core.errors import ConfigError, ModelError
+from flatforce.core.errors import ConfigError, ModelError, ResultError
 from flatforce.models.training import run
 from flatforce.models.training import sweep as module
 from flatforce.models.training.sweep import sweep
@@ -77,7 +77,7 @@ def test_other_settings_do_not_go_on(
     monkeypatch.setattr(module, "train", kill)
     with pytest.raises(KeyboardInterrupt):
         sweep(config(few_frames), tmp_path)
-    with pytest.raises(ModelError, match="other settings"):
+    with pytest.raises(ResultError, match="other settings"):
         sweep(config(few_frames, objective="valid_loss"), tmp_path)
 
 

@@ -13,7 +13,7 @@ from ase.io import read, write
 from torch import load as load_torch
 from torch.nn import Linear
 
-from flatforce.core.errors import DataError, ModelError, ResultError
+from flatforce.core.errors import DataError, ResultError
 from flatforce.core.hashing import hash_structure
 from flatforce.models import load
 from flatforce.models.training import member, optimisation
@@ -97,7 +97,7 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(few_frames: Path, tmp_pat
 
     with pytest.raises(Killed):
         train(small(few_frames, checkpoint_seconds=0.0), tmp_path, progress=kill)
-    with pytest.raises(ModelError, match="other settings"):
+    with pytest.raises(ResultError, match="other settings"):
         train(small(few_frames, learning_rate=0.5), tmp_path)
 
 

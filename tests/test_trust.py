@@ -15,6 +15,7 @@ from ase.io import write
 
 import flatforce as ff
 from commands import run
+from flatforce.core.checkpoint import Checkpoint
 from flatforce.core.errors import DataError, ModelError, TrustError
 from flatforce.core.trust import TRUST, TRUST_FILE, trust, trusting_all
 from flatforce.models.backends.mace_files import import_mace
@@ -243,4 +244,29 @@ def test_a_foreign_cluster_expansion_runs_no_code(tmp_path: Path, marker: Path) 
     assert not marker.exists()
     with trusting_all(), pytest.raises(DataError, match="no cluster expansion"):
         run_monte_carlo(alloy, file, config, cache=tmp_path)
+    assert marker.is_dir()
+
+
+def test_a_checkpoint_of_another_user_is_not_read(tmp_path: Path, marker: Path) -> None:
+    path = tmp_path / "state"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flatforce.core.checkpoint.MIN_INTERVAL", 0.0)
+        Checkpoint(path, "key").save(lambda: [1, 2])
+    assert Checkpoint(path, "key").load() == [1, 2]
+    assert Checkpoint(path, "other").load() is None
+    signed = path.read_bytes()
+    for content in (
+        pickle.dumps(Payload(marker)),
+        signed[:32] + pickle.dumps(Payload(marker)),
+        signed[:-1],
+        b"",
+    ):
+        path.write_bytes(content)
+        assert Checkpoint(path, "key").load() is None
+    path.write_bytes(signed)
+    assert Checkpoint(path, "key").load() == [1, 2]
+    (tmp_path / "signing.key").unlink()  # as for another user
+    assert Checkpoint(path, "key").load() is None
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Payload(marker)))
     assert marker.is_dir()

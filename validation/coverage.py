@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace, folder: Path, name: str) -> None:
             row["force_mae"] = assessment.metrics["force_mae"]
             for level in REPORTED_LEVELS:
                 k = LEVELS.index(level)
-                row |= {f"{level:.0%}": assessment.coverage[k], f"{level:.0%} ±": assessment.tolerance[k]}
+                row[f"{level:.0%}"] = assessment.coverage.overall.coverage[k]
+                row[f"{level:.0%} ±"] = assessment.uncertainty.tolerance[k]
             rows.append(row)
         with (seed_folder / "rows.csv").open("w", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))

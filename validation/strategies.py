@@ -31,6 +31,7 @@ from flatforce.active.uncertainty import committee_uncertainty
 from flatforce.core.arrays import FloatArray
 from flatforce.core.progress import show_progress
 from flatforce.core.units import FREQUENCY_FACTOR
+from flatforce.core.written import WrittenFiles
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_labelled, write_frames
 from flatforce.data.frames import config_type, get_labels
@@ -344,7 +345,7 @@ def table(paths: list[Path], picture: Path | None) -> None:
                     lines.append(Series(np.array([n, n]), np.array([low, high]), colour=colour, width=0.6))
             panels.append(Panel(tuple(lines), "labels", label))
     if picture is not None:
-        write_static(Figure("learning", "Errors by labels", tuple(panels)), picture)
+        write_static(Figure("learning", "Errors by labels", tuple(panels)), picture, WrittenFiles(picture))
 
 
 if __name__ == "__main__":

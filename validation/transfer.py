@@ -38,7 +38,7 @@ from flatforce.core.units import THZ_IN_INVERSE_CM
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_labelled
 from flatforce.data.frames import get_labels
-from flatforce.data.splits import read_test_hashes
+from flatforce.data.split_files import read_split
 from flatforce.models import load
 from flatforce.models.atomic_energies import fit_energies
 from flatforce.models.errors import compare, error_metrics
@@ -208,7 +208,7 @@ def energy_error_of_others(spec: str, universal: UniversalData | None, folder: P
 def row_of_initial_model(
     spec: str, target: Target, universal: UniversalData | None, split: Path, folder: Path
 ) -> str:
-    test_hashes = read_test_hashes(split)
+    test_hashes = read_split(split).test
     frames = [frame for frame in target.frames() if hash_structure(frame) in test_hashes]
     errors = error_metrics(compare(frames, load(spec).evaluate(frames)))
     modes = compare_modes(spec, target, folder / "universal-forces")
@@ -218,7 +218,7 @@ def row_of_initial_model(
 
 def row_without_model(target: Target, split: Path) -> str:
     """Errors of zero forces, and of energies linear in composition that are fitted to the relaxed sheets outside the test set."""
-    test_hashes = read_test_hashes(split)
+    test_hashes = read_split(split).test
     frames = target.frames()
     forces = np.concatenate([get_labels(f).forces for f in frames if hash_structure(f) in test_hashes])
     relaxed = [frame for frame in frames if frame.info.get("relaxed")]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from flatforce.api.defects import defect_phonons, embed
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
+    from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
     from flatforce.api.sheets import phonons, relax
     from flatforce.api.structures import build_defect, monolayer, read
@@ -24,6 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "build_defect",
+    "cite",
+    "compare",
     "defect_phonons",
     "embed",
     "evaluate",
@@ -40,6 +43,8 @@ __all__ = [
 
 _HOMES: Final = {
     "build_defect": "structures:build_defect",
+    "cite": "results:cite",
+    "compare": "results:compare",
     "defect_phonons": "defects:defect_phonons",
     "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.calibration import LEVELS, Calibration, atom_errors, empirical_coverage
+from flatforce.active.calibration import LEVELS, atom_errors
+from flatforce.active.coverage import measure_coverage
 from flatforce.active.cross_conformal import calibrate_folds
+from flatforce.active.labelled_atoms import LabelledAtoms
 from flatforce.core.statistics import bootstrap_interval
 from flatforce.data.frames import config_type, get_labels
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.config import StoppingConfig
+    from flatforce.active.coverage import CalibratedUncertainty, Coverage
     from flatforce.active.cross_conformal import Fold, UncertainModel
-    from flatforce.core.arrays import FloatArray
     from flatforce.models.prediction import Prediction
 
 MIN_TEST_FRAMES: Final = 10
@@ -27,6 +29,12 @@ MIN_TEST_FRAMES: Final = 10
 
 MAX_TOLERANCE: Final = 0.05
 """Coverage tolerance at 68 % above which a round warns that its calibration set is small."""
+
+MORE_FRAMES: Final = "add labelled frames"
+"""How to calibrate better."""
+
+MORE_FOLDS: Final = "set `calibration_folds: 4`, which calibrates on nearly all labelled frames"
+"""How to calibrate better without further labels."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,12 @@ class Assessment:
     """meV/atom, mean absolute error of the energies."""
     n_test: int
     """Number of frames in the test set."""
-    calibration: Calibration
-    """Conformal scale factors of the force uncertainty."""
-    coverage: FloatArray
-    """(L,) empirical coverage on the test set, at the levels of the calibration."""
-    tolerance: FloatArray
-    """(L,) half width of the 95 % confidence interval of the coverage, from the number of frames or trajectories in the
-    calibration set; NaN for one."""
+    uncertainty: CalibratedUncertainty
+    """Conformal scale factors of the force uncertainty, their tolerance, and the environments for which they hold."""
+    coverage: Coverage
+    """Empirical coverage on the test set: of all atoms with an interval, by config type and by element."""
+    atoms: LabelledAtoms
+    """Errors and uncertainties of the atoms of the test set."""
     n_calibration: int
     """Number of frames in the calibration set, those of all folds together."""
     force_mae_by_config_type: dict[str, float]
@@ -63,8 +70,7 @@ class Assessment:
             "force_mae_high": high,
             "energy_mae": self.energy_mae,
             "n_test": float(self.n_test),
-            "coverage_68": float(self.coverage[LEVELS.index(0.68)]),
-            "coverage_95": float(self.coverage[LEVELS.index(0.95)]),
+            **self.coverage.metrics,
         }
 
 
@@ -94,9 +100,14 @@ def assess(model: UncertainModel, folds: Sequence[Fold], test: Sequence[Atoms], 
     ]
     frame_of_component = np.repeat(np.arange(len(test)), [len(errors) for errors in component_errors])
     components = np.concatenate(component_errors)
-    calibration, tolerance = calibrate_folds(folds, test, uncertainties)
-    errors = atom_errors(test, predictions)
-    coverage = empirical_coverage(calibration, errors, np.concatenate(uncertainties))
+    uncertainty = calibrate_folds(folds, test, uncertainties)
+    atoms = LabelledAtoms.collect(
+        test,
+        atom_errors(test, predictions),
+        np.concatenate(uncertainties),
+        environments=uncertainty.environments,
+        training_set=[frame for fold in folds for frame in fold.training_set],
+    )
     low, high = bootstrap_interval(components, groups=frame_of_component, seed=seed)
     config_types = np.array([config_type(frame) for frame in test])[frame_of_component]
     return Assessment(
@@ -104,9 +115,9 @@ def assess(model: UncertainModel, folds: Sequence[Fold], test: Sequence[Atoms], 
         force_mae_interval=(low, high),
         energy_mae=_energy_mae(test, predictions),
         n_test=len(test),
-        calibration=calibration,
-        coverage=coverage,
-        tolerance=tolerance,
+        uncertainty=uncertainty,
+        coverage=measure_coverage(atoms, uncertainty),
+        atoms=atoms,
         n_calibration=sum(len(fold.calibration_set) for fold in folds),
         force_mae_by_config_type={
             str(name): float(components[config_types == name].mean()) for name in np.unique(config_types)
@@ -180,30 +191,29 @@ def warn_small_test_set(n_test: int, stop: StoppingConfig) -> list[str]:
     return [warning]
 
 
-def warn_small_calibration_set(assessment: Assessment, *, folds: int) -> list[str]:
+def warn_small_calibration_set(
+    uncertainty: CalibratedUncertainty, *, n_frames: int, fix: str = MORE_FRAMES
+) -> list[str]:
     """Warn if the calibration set is so small that the coverage is only roughly known.
 
     Parameters
     ----------
-    assessment
-        Assessment of a round.
-    folds
-        Number of calibration folds.
+    uncertainty
+        The calibration.
+    n_frames
+        Number of frames in the calibration set.
+    fix
+        How to calibrate on more of them.
 
     Returns
     -------
     The warning as the only item of a list; an empty list if the calibration set is large enough.
     """
-    tolerance = assessment.tolerance[LEVELS.index(0.68)]
+    tolerance = uncertainty.tolerance[LEVELS.index(0.68)]
     if tolerance <= MAX_TOLERANCE:
         return []
     points = "an unknown number of" if np.isnan(tolerance) else f"± {100 * tolerance:.0f}"
-    count = f"{assessment.n_calibration} frame{'' if assessment.n_calibration == 1 else 's'}"
-    fix = (
-        "set `calibration_folds: 4`, which calibrates on nearly all labelled frames"
-        if folds == 1
-        else "add labelled frames"
-    )
+    count = f"{n_frames} frame{'' if n_frames == 1 else 's'}"
     return [
         f"The uncertainty is calibrated on {count}: its coverage at 68 % is known to {points} percentage points only; {fix}."
     ]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 LEVELS: Final = (0.5, 0.68, 0.8, 0.9, 0.95)
 """Nominal coverage of the intervals that are calibrated."""
 
+REPORTED_LEVELS: Final = (0.68, 0.95)
+"""Levels whose intervals and coverage are reported by config type and element."""
+
 MIN_UNCERTAINTY: Final = 1e-4
 """eV/Å, or a descriptor distance. A smaller value means that members agree by symmetry or by chance, and the ratio of an error
 to it carries no information."""

@@ -15,13 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flatforce.active.calibration import (
-    MIN_UNCERTAINTY,
-    Calibration,
-    atom_errors,
-    calibrate,
-    coverage_tolerance,
-)
+from flatforce.active.calibration import MIN_UNCERTAINTY, atom_errors, calibrate, coverage_tolerance
+from flatforce.active.coverage import CalibratedUncertainty
+from flatforce.active.environments import calibrated_environments
 from flatforce.data.splits import group_correlated_frames
 
 if TYPE_CHECKING:
@@ -73,7 +69,7 @@ class Fold(UncertainModel):
 
 def calibrate_folds(
     folds: Sequence[Fold], frames: Sequence[Atoms], uncertainty: Sequence[FloatArray]
-) -> tuple[Calibration, FloatArray]:
+) -> CalibratedUncertainty:
     """Calibrate the uncertainty of a force field on the calibration sets of its folds.
 
     The errors of the whole force field are taken as those of its folds, which are slightly larger.
@@ -89,16 +85,16 @@ def calibrate_folds(
 
     Returns
     -------
-    The calibration, and (L,) the tolerance of its coverage (see `coverage_tolerance`).
+    The calibration, the tolerance of its coverage (see `coverage_tolerance`), and the environments of the calibration sets.
     """
     errors: list[FloatArray] = []
     uncertainties: list[FloatArray] = []
+    groups: list[list[Atoms]] = []
     for fold in folds:
         predictions, estimates = fold.evaluate(fold.calibration_set)
         for group in group_correlated_frames(fold.calibration_set, other_subset=fold.training_set):
-            errors.append(
-                atom_errors([fold.calibration_set[k] for k in group], [predictions[k] for k in group])
-            )
+            groups.append([fold.calibration_set[k] for k in group])
+            errors.append(atom_errors(groups[-1], [predictions[k] for k in group]))
             uncertainties.append(np.concatenate([estimates[k] for k in group]))
     if len(folds) > 1:
         scores = [
@@ -108,7 +104,8 @@ def calibrate_folds(
         errors = transfer_scores(scores, _log_ratios(folds, frames, np.concatenate(uncertainty)))
         uncertainties = [np.ones(len(error)) for error in errors]
     calibration = calibrate(np.concatenate(errors), np.concatenate(uncertainties))
-    return calibration, coverage_tolerance(calibration, errors, uncertainties)
+    tolerance = coverage_tolerance(calibration, errors, uncertainties)
+    return CalibratedUncertainty(calibration, tolerance, len(groups), calibrated_environments(groups))
 
 
 def _log_ratios(folds: Sequence[Fold], frames: Sequence[Atoms], uncertainty: FloatArray) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -12,6 +11,8 @@ from flatforce.core.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from flatforce.active.assess import Assessment
     from flatforce.active.config import LearnConfig, StoppingConfig
@@ -26,6 +27,7 @@ UNITS: Final = {
     "n_test": "",
     "coverage_68": "",
     "coverage_95": "",
+    "outside_fraction": "",
     "n_candidates": "",
     "n_selected": "",
     "n_failed": "",
@@ -54,9 +56,12 @@ class SelectedFrame:
     source: str
     """Its sampler, or its config type in the pool."""
     force_uncertainty: float
-    """eV/Å, largest 90 % interval of an atom's force before it was labelled."""
+    """eV/Å, largest 90 % interval of an atom's force before it was labelled. Where atoms are outside the calibration set it only ranks
+    the candidates, and covers nothing."""
     reason: str
     """Why it was selected."""
+    n_outside: int = 0
+    """Number of its atoms whose environment was unlike any in the calibration set."""
     force_error: float | None = None
     """eV/Å, largest error of an atom's force that its label showed; None without a label."""
 
@@ -153,8 +158,8 @@ class LearningRound(Outcome):
 
     @property
     def notes(self) -> list[str]:
-        """Warnings of training and data, failed labels, exploded trajectories."""
-        texts = list(self.warnings)
+        """Warnings of training, data and coverage, failed labels, exploded trajectories."""
+        texts = [*self.warnings, *self.assessment.coverage.warnings]
         texts += [f"the label of {name} failed: {reason}" for name, reason in self.acquisition.failures]
         texts += [
             f"{trajectory['formula']} at {trajectory['temperature']:g} K {trajectory['status']}: "
@@ -169,10 +174,7 @@ class LearningRound(Outcome):
         """Calibration, errors by config type, selected frames, trajectories, and why the run ended."""
         assessment, acquisition = self.assessment, self.acquisition
         details: dict[str, Any] = {
-            "levels": assessment.calibration.levels,
-            "coverage": assessment.coverage,
-            "scale_factors": assessment.calibration.factors,
-            "coverage_tolerance": [None if math.isnan(x) else float(x) for x in assessment.tolerance],
+            **assessment.coverage.details_with(assessment.uncertainty),
             "n_calibration": assessment.n_calibration,
             "force_mae_by_config_type": assessment.force_mae_by_config_type,
             "selected": [asdict(frame) for frame in acquisition.selected],
@@ -186,6 +188,15 @@ class LearningRound(Outcome):
         if acquisition.trajectories is not None:
             details["trajectories"] = list(acquisition.trajectories)
         return details
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return errors and intervals of the forces on the test set.
+
+        Returns
+        -------
+        Errors, uncertainties, intervals and marks of every test atom, as `LabelledAtoms.arrays` names them.
+        """
+        return self.assessment.atoms.arrays(self.assessment.uncertainty.calibration)
 
 
 def _all_failed(metrics: Mapping[str, float]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.active.calibration import Calibration
     from flatforce.active.config import LearnConfig
+    from flatforce.active.coverage import CalibratedUncertainty
     from flatforce.active.cross_conformal import UncertainModel
     from flatforce.active.run_frames import RunFrames
     from flatforce.core.arrays import FloatArray
@@ -45,8 +45,8 @@ class RoundState:
     """Number of labels that earlier rounds requested."""
     model: UncertainModel
     """The force field of the round."""
-    calibration: Calibration
-    """Conformal scale factors of its uncertainty."""
+    uncertainty: CalibratedUncertainty
+    """Conformal scale factors of its uncertainty, and the environments for which they hold."""
 
     @property
     def seed(self) -> int:
@@ -64,7 +64,7 @@ class RoundState:
         return {hash_structure(frame) for frame in self.training_set}
 
     def max_force_uncertainty(self, frame: Atoms, prediction: Prediction) -> float:
-        """Return the largest 90 % interval of an atom's force.
+        """Return the largest 90 % interval of an atom's force; it ranks atoms outside the calibration set too, but covers nothing there.
 
         Parameters
         ----------
@@ -78,9 +78,9 @@ class RoundState:
         90 % interval in eV/Å of the force on the atom where it is widest.
         """
         (uncertainty,) = self.model.uncertainty([frame], [prediction])
-        return float(self.calibration.interval(uncertainty, INTERVAL_LEVEL).max())
+        return float(self.uncertainty.calibration.interval(uncertainty, INTERVAL_LEVEL).max())
 
-    def select(self, candidates: Sequence[Atoms]) -> tuple[Selection, FloatArray]:
+    def select(self, candidates: Sequence[Atoms]) -> tuple[Selection, CandidatePool]:
         """Select the candidates to be labelled.
 
         Parameters
@@ -90,7 +90,7 @@ class RoundState:
 
         Returns
         -------
-        The selection, and (n,) eV/Å the largest force uncertainty in each candidate.
+        The selection, and what is known of the candidates.
         """
         predictions = self.model.potential.evaluate(list(candidates), stress=False)
         uncertainty = np.array(
@@ -101,10 +101,15 @@ class RoundState:
         )
         pool = self._pool(candidates, uncertainty)
         rng = np.random.default_rng([self.config.seed, self.number])
-        return select(pool, self.n_requested, self.config.strategy, rng=rng), uncertainty
+        return select(pool, self.n_requested, self.config.strategy, rng=rng), pool
 
     def _pool(self, candidates: Sequence[Atoms], uncertainty: FloatArray) -> CandidatePool:
-        """Compute what the strategy of the run needs to know of the candidates."""
+        """Compute what the run needs to know of the candidates."""
+        masks = self.uncertainty.environments.is_outside(candidates)
+        n_outside = np.array([int(mask.sum()) for mask in masks])
+        return replace(self._pool_of_strategy(candidates, uncertainty), n_outside=n_outside)
+
+    def _pool_of_strategy(self, candidates: Sequence[Atoms], uncertainty: FloatArray) -> CandidatePool:
         strategy, target = self.config.strategy, self.config.target
         n = len(candidates)
         if strategy in {"diversity", "combined"}:

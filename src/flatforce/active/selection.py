@@ -35,6 +35,39 @@ class CandidatePool:
     strategy `property`."""
     target: FloatArray | None = None
     """(K, t) change of the property by each of the K unknown weights, in any unit; read by the strategy `property`."""
+    n_outside: IntArray | None = None
+    """(n,) number of atoms in each candidate whose environment is unlike any in the calibration set; none if None."""
+
+    def count_outside(self, index: int) -> int:
+        """Return the number of atoms of a candidate that are outside the calibration set.
+
+        Parameters
+        ----------
+        index
+            Index of the candidate.
+
+        Returns
+        -------
+        Number of atoms without an interval.
+        """
+        return 0 if self.n_outside is None else int(self.n_outside[index])
+
+    def describe_uncertainty(self, index: int) -> str:
+        """Say how uncertain the forces of a candidate are.
+
+        Parameters
+        ----------
+        index
+            Index of the candidate.
+
+        Returns
+        -------
+        Its largest interval; the number of atoms that have none, where there are such.
+        """
+        n_outside = self.count_outside(index)
+        if n_outside:
+            return f"no force interval for {n_outside} atoms outside the calibration set"
+        return f"force uncertainty {self.uncertainty[index]:.3f} eV/Å"
 
 
 @dataclass(frozen=True)
@@ -71,7 +104,7 @@ def select(pool: CandidatePool, count: int, strategy: Strategy, *, rng: np.rando
         return Selection(indices, ["drawn at random"] * count)
     if strategy == "uncertainty":
         indices = [int(k) for k in np.argsort(-pool.uncertainty, kind="stable")[:count]]
-        return Selection(indices, [f"force uncertainty {pool.uncertainty[k]:.3f} eV/Å" for k in indices])
+        return Selection(indices, [pool.describe_uncertainty(k) for k in indices])
     if strategy == "diversity":
         return _select_diverse(pool, np.arange(len(pool.uncertainty)), count)
     if strategy == "combined":
@@ -87,7 +120,7 @@ def _select_diverse(pool: CandidatePool, shortlist: IntArray, count: int) -> Sel
     indices = [int(shortlist[k]) for k in order]
     reasons = [
         f"descriptor distance {distance:.3g} from the training set and those selected before it, "
-        f"force uncertainty {pool.uncertainty[index]:.3f} eV/Å"
+        f"{pool.describe_uncertainty(index)}"
         for index, distance in zip(indices, distances, strict=True)
     ]
     return Selection(indices, reasons)

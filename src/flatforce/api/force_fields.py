@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.active.config import LearnConfig
 from flatforce.api.arguments import folder_of, parse, session_of, takes_settings
+from flatforce.api.frame_files import files_of
 from flatforce.core.errors import ConfigError, ModelError
 from flatforce.models.training.config import TrainConfig
 
@@ -121,40 +122,11 @@ def train(
     from flatforce.report.result import open_result
 
     target = folder_of(folder, "train")
-    config = parse(TrainConfig, settings | {"data": _files(frames, target)}, function="train")
-    with session_of(None, progress=progress).report("train") as display:
-        run(config, target, progress=display)
+    with files_of(frames, target, kind="train") as names:
+        config = parse(TrainConfig, settings | {"data": names}, function="train")
+        with session_of(None, progress=progress).report("train") as display:
+            run(config, target, progress=display)
     return cast("TrainResult", open_result(target))
-
-
-def _files(frames: Sequence[Atoms] | str | Path | Sequence[str], folder: Path) -> list[str]:
-    """Name the files of frames; frames in memory are written beside the result, and never over other ones."""
-    from ase import Atoms
-
-    if isinstance(frames, str | Path):
-        return [str(frames)]
-    listed = [frames] if isinstance(frames, Atoms) else list(frames)
-    if not all(isinstance(frame, str | Path | Atoms) for frame in listed):
-        raise ConfigError(
-            "What is given as frames holds something else.",
-            fix='give ff.read("calculations/"), a list of ase.Atoms, or the name of a file',
-        )
-    if all(isinstance(name, str | Path) for name in listed):
-        return [str(name) for name in listed]
-    from flatforce.core.errors import ResultError
-    from flatforce.core.hashing import hash_file
-    from flatforce.data.frame_files import write_frames
-
-    path, written = folder / "frames.extxyz", folder / "frames.new.extxyz"
-    write_frames(written, listed)
-    begun = any(entry not in {path, written} for entry in folder.iterdir())
-    if begun and path.is_file() and hash_file(path) != hash_file(written):
-        written.unlink()
-        raise ResultError(
-            f"{folder} holds a result of other frames.", fix="give another folder, or delete that one"
-        )
-    written.replace(path)
-    return [str(path)]
 
 
 def evaluate(
@@ -162,6 +134,8 @@ def evaluate(
     frames: Sequence[Atoms] | str | Path,
     *,
     split: str | Path | None = None,
+    fold: int | None = None,
+    calibrate: Sequence[Atoms] | str | Path | None = None,
     energy_only: bool = False,
     folder: str | Path | None = None,
     device: str = "auto",
@@ -176,7 +150,11 @@ def evaluate(
     frames
         Labelled frames, a file of them, or the name of a bundled dataset.
     split
-        `split.json` of a training: only frames in its test set are evaluated.
+        `split.json` of a training, or its folder: only frames in its test set are evaluated.
+    fold
+        Number of the fold, from 0, whose frames are evaluated, if the split was made with `--folds`.
+    calibrate
+        Labelled frames, a file of them, or the name of a bundled dataset: they calibrate the uncertainty of a committee.
     energy_only
         Whether frames need no forces.
     folder
@@ -188,7 +166,8 @@ def evaluate(
 
     Returns
     -------
-    The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m.
+    The errors: `.energy_mae` in meV/atom, `.force_mae` in meV/Å, `.stress_mae` in N/m; with `calibrate` also `.coverage`, and `.outside`,
+    the atoms that have no interval.
 
     Raises
     ------
@@ -206,14 +185,25 @@ def evaluate(
     from flatforce.studies.evaluation import EvaluateStage
 
     target = folder_of(folder, "evaluate")
-    names = _files(frames, target)
-    if len(names) != 1:
-        raise ConfigError(
-            f"{len(names)} files of frames are given to evaluate().",
-            fix="give one file, or the frames themselves: ff.read([...])",
+    with (
+        files_of(frames, target, kind=EvaluateStage.kind) as names,
+        files_of(
+            [] if calibrate is None else calibrate, target, kind=EvaluateStage.kind, name="calibration"
+        ) as calibration,
+    ):
+        if len(names) != 1:
+            raise ConfigError(
+                f"{len(names)} files of frames are given to evaluate().",
+                fix="give one file, or the frames themselves: ff.read([...])",
+            )
+        stage = EvaluateStage(
+            names[0],
+            None if split is None else Path(split),
+            energy_only,
+            fold,
+            calibration[0] if calibration else None,
         )
-    stage = EvaluateStage(names[0], None if split is None else Path(split), energy_only)
-    stage.run(session_of(model, device=device, progress=progress), target)
+        stage.run(session_of(model, device=device, progress=progress), target)
     return cast("EvaluationResult", open_result(target))
 
 

@@ -18,10 +18,10 @@ from flatforce.cli.options import (
     new_session,
     settings_from,
 )
-from flatforce.cli.tables import show_benchmarks
+from flatforce.cli.tables import show_comparison
 
 app = typer.Typer(
-    help="Test force fields on the relaxations of many materials.",
+    help="Test force fields on the relaxations of many materials, and compare force fields.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -54,12 +54,19 @@ def relax(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Result folders of `benchmark relax`.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Result folders of several force fields: all of `evaluate`, all of `benchmark relax`, or all of `phonons`."
+        ),
+    ],
     output: Output,
 ) -> None:
-    """Compare the benchmarks of several force fields."""
-    from flatforce.studies.benchmark import BenchmarkComparisonStage
+    """Compare several force fields: one table, and a page with their figures drawn over one another."""
+    from flatforce.report.update import update_report
+    from flatforce.studies.compare import comparison_of
 
-    record = BenchmarkComparisonStage(folders).run(new_session(), output)
-    show_benchmarks(record, output)
+    record = comparison_of(folders).run(new_session(), output)
+    show_comparison(record, output)
+    typer.echo(f"page: {update_report(output, output / 'report').resolve()}")
     finish(converged=True, warnings=record["warnings"])

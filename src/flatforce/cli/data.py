@@ -20,9 +20,10 @@ from flatforce.cli.options import (
 from flatforce.cli.tables import show, show_table
 
 if TYPE_CHECKING:
-    from flatforce.core.config import Config
-    from flatforce.core.outcome import Outcome
     from flatforce.data.import_result import Import
+
+UP_TO_DATE = "{output} is up to date: it was made with the same settings from the same inputs"
+"""Message of a command that finds its own result."""
 
 app = typer.Typer(
     help="Import, audit, curate, split and describe labelled frames.",
@@ -54,17 +55,16 @@ def import_(
     """Read VASP, GPAW, Quantum ESPRESSO, ASE, CASM and extended-XYZ files, audit every label, and write frames."""
     from flatforce.core.progress import show_progress
     from flatforce.data.config import ImportConfig
-    from flatforce.data.frame_files import write_frames
-    from flatforce.data.importing import import_frames
+    from flatforce.studies.frame_sets import import_to
 
-    refuse_existing(output)
     settings = settings_from(ImportConfig, config, mixed=mixed, bulk=bulk, remove_pulay=remove_pulay)
     with show_progress("import") as progress:
-        result = import_frames(paths, settings, progress=progress)
-    write_frames(output, result.frames)
-    _write(output.with_suffix(".import"), result, settings)
-    _show_files(result)
-    show("import", result.metrics, dict(result.units), output)
+        record, result = import_to(output, paths, settings, progress=progress)
+    if result is None:
+        typer.echo(UP_TO_DATE.format(output=output))
+    else:
+        _show_files(result)
+    show("import", record["metrics"], record["units"], output)
 
 
 @app.command()
@@ -98,22 +98,19 @@ def curate(
 ) -> None:
     """Remove outliers, relaxation steps that hardly differ, near-duplicates, and frames that add little diversity."""
     from flatforce.core.progress import show_progress
-    from flatforce.data.bundled import dataset_path
     from flatforce.data.config import CurationConfig
-    from flatforce.data.curation.run import curate as run
-    from flatforce.data.frame_files import read_labelled, write_frames
+    from flatforce.studies.frame_sets import curate_to
 
-    refuse_existing(output)
     settings = settings_from(CurationConfig, config, min_energy_step=min_energy_step, keep=keep)
     with show_progress("curate") as progress:
-        result = run(read_labelled(dataset_path(frames)), settings, progress=progress)
-    write_frames(output, result.frames)
-    _write(output.with_suffix(".curation"), result, settings)
-    show("curation", result.metrics, dict(result.units), output)
-    for rule, reasons in result.removed.items():
+        record, result = curate_to(output, frames, settings, progress=progress)
+    if result is None:
+        typer.echo(UP_TO_DATE.format(output=output))
+    show("curation", record["metrics"], record["units"], output)
+    for rule, reasons in record["details"]["removed"].items():
         for reason, count in reasons.items():
             typer.echo(f"{rule}: {count} × {reason}")
-    finish(converged=True, warnings=result.notes)
+    finish(converged=True, warnings=record["warnings"])
 
 
 @app.command()
@@ -141,10 +138,14 @@ def split(
     from flatforce.data.frame_files import read_sheets
     from flatforce.data.material_splits import split_by_material
 
-    refuse_existing(output)
     settings = settings_from(SplitConfig, config, folds=folds, leave_out=leave_out, seed=seed)
     content = split_by_material(read_sheets(dataset_path(frames)), settings)
-    write_text(output, json.dumps(content, indent=1) + "\n")
+    text = json.dumps(content, indent=1) + "\n"
+    if output.is_file() and output.read_bytes() == text.encode():
+        typer.echo(UP_TO_DATE.format(output=output))
+    else:
+        refuse_existing(output)
+        write_text(output, text)
     counts = {name: float(len(hashes)) for name, hashes in content["subsets"].items()}
     show(f"split {content['hash']} by {content['by']}", counts, dict.fromkeys(counts, "frames"), output)
     if content["by"] != "material":
@@ -169,13 +170,6 @@ def stats(
     record = StatisticsStage(frames, mapped).run(new_session(), output)
     show("dataset", record["metrics"], record["units"], output)
     typer.echo(f"page: {update_report(output, output / 'report').resolve()}")
-
-
-def _write(folder: Path, outcome: Outcome, settings: Config) -> None:
-    from flatforce.core.recording import record_of
-    from flatforce.core.results import write_record
-
-    write_record(folder, record_of(outcome, config=settings.model_dump(mode="json")))
 
 
 def _show_files(result: Import) -> None:

@@ -101,7 +101,8 @@ def _describe_installation() -> None:
         if environment is None:
             state = f"missing: flatforce env create {name}"
         elif not environment.complete:
-            state = f"incomplete: flatforce env remove {name}; flatforce env create {name}"
+            kind = "damaged" if environment.damaged else "incomplete"
+            state = f"{kind}: flatforce env create {name}"
         else:
             state = ", ".join(f"{package} {version}" for package, version in environment.versions.items())
         rows.append((name, package, state))

@@ -36,7 +36,9 @@ def list_all() -> None:
 
     installed = environments.list_environments()
     for environment in installed:
-        state = _versions(environment.versions) if environment.complete else "incomplete"
+        state = "damaged" if environment.damaged else "incomplete"
+        if environment.complete:
+            state = _versions(environment.versions)
         typer.echo(f"{environment.name}: {state} in {environment.folder}")
     if not installed:
         typer.echo(

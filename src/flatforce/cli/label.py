@@ -73,15 +73,21 @@ def label(
 ) -> None:
     """Label structures with DFT; a run that was killed resumes, a finished one computes nothing again."""
     from flatforce.core.progress import show_progress
+    from flatforce.data.audit.sheets import check_before_labels
     from flatforce.data.frame_files import read_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
     from flatforce.reference.submit import submit_labels
+    from flatforce.studies.checks import raise_together
+    from flatforce.studies.learn.checks import label_problems
 
     settings = settings_from(LabelConfig, config, workers=workers)
     if not converge:
         _check_output(output, structures)
     frames = [frame for path in structures for frame in read_frames(path)]
+    check_before_labels(frames)
+    if not output.with_suffix(".labels").exists():  # an earlier run may have finished labels
+        raise_together(label_problems(settings), subject="The labelling")
     if converge:
         _converge(frames, settings, output, structures)
         return
@@ -102,28 +108,27 @@ def label(
 
 
 def _check_output(output: Path, structures: list[Path]) -> None:
-    """Refuse to write over a file that this command did not write."""
+    """Refuse to write over a file that this command did not write, or that was changed since."""
     from flatforce.core.errors import ResultError
+    from flatforce.core.written import WrittenFiles
 
     if output.resolve() in {path.resolve() for path in structures}:
         raise ResultError(f"{output} is also the file of the structures.", fix="give another file as -o")
-    if output.exists() and not (output.with_suffix(".labels") / "result.json").is_file():
-        raise ResultError(
-            f"{output} exists.",
-            why="it was not written by `flatforce label`, which would have left a .labels folder next to it",
-            fix="give another file as -o, or delete that one",
-        )
+    WrittenFiles(output.with_suffix(".labels")).check([output])
 
 
 def _write_labels(
     output: Path, outcome: Outcome, frames: list[Atoms], settings: LabelConfig, structures: list[Path]
 ) -> None:
-    from flatforce.data.frame_files import write_frames
+    from functools import partial
+
+    from flatforce.core.written import WrittenFiles
+    from flatforce.data.frame_files import save_frames
 
     folder = output.with_suffix(".labels")
-    warnings = _write_record(folder, outcome, settings, structures)
     if frames:
-        write_frames(output, frames)
+        WrittenFiles(folder).write(output, partial(save_frames, frames=frames), durable=True)
+    warnings = _write_record(folder, outcome, settings, structures)
     show("labels", outcome.metrics, outcome.units, output if frames else folder)
     finish(converged=not outcome.problems, warnings=warnings)
 
@@ -141,19 +146,27 @@ def _write_record(folder: Path, outcome: Outcome, settings: LabelConfig, structu
 
 
 def _converge(frames: list[Atoms], settings: LabelConfig, folder: Path, structures: list[Path]) -> None:
+    from flatforce.core.claims import claim
     from flatforce.core.errors import DataError
+    from flatforce.core.hashing import hash_files
+    from flatforce.core.identity import Identity
     from flatforce.core.progress import show_progress
-    from flatforce.reference.converge import converge
+    from flatforce.core.written import WrittenFiles
+    from flatforce.reference.converge import Convergence, converge
     from flatforce.report.figures.label import convergence
     from flatforce.report.static import write_static
 
     if len(frames) != 1:
         raise DataError(f"{len(frames)} structures are given.", fix="give one structure with --converge")
-    with show_progress("converge") as progress:
-        result = converge(frames[0], settings, cache=folder / "labels", progress=progress)
-    curves = [(scan.name, scan.values, scan.force_errors, scan.recommended) for scan in result.scans]
-    write_static(convergence(curves, tolerance=result.tolerance, units=result.units), folder)
-    warnings = _write_record(folder, result, settings, structures)
+    identity = Identity.of(Convergence.kind, settings, hash_files(*structures))
+    files = ("convergence.png", "convergence.pdf")
+    with claim(folder, identity, writes=files, extends=lambda record: record["kind"] == Convergence.kind):
+        with show_progress("converge") as progress:  # finished labels are read from the cache
+            result = converge(frames[0], settings, cache=folder / "labels", progress=progress)
+        curves = [(scan.name, scan.values, scan.force_errors, scan.recommended) for scan in result.scans]
+        figure = convergence(curves, tolerance=result.tolerance, units=result.units)
+        write_static(figure, folder, WrittenFiles(folder))
+        warnings = _write_record(folder, result, settings, structures)
     for scan in result.scans:
         unit = result.units[scan.name]
         for value, error, seconds in zip(scan.values, scan.force_errors, scan.wall_times, strict=True):

@@ -19,7 +19,7 @@ from flatforce.cli.options import (
     new_session,
     settings_from,
 )
-from flatforce.cli.tables import show, show_rows
+from flatforce.cli.tables import show, show_coverage, show_rows
 
 
 def train(
@@ -93,6 +93,15 @@ def evaluate(
         Path | None,
         typer.Option(help="split.json of a training: only the frames of its test set are evaluated."),
     ] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Fold of the split, from 0, whose frames are evaluated.")
+    ] = None,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(
+            help="Labelled frames, or a bundled dataset, that calibrate the uncertainty of a committee: its coverage is reported."
+        ),
+    ] = None,
     energy_only: Annotated[
         bool, typer.Option("--energy-only", help="Evaluate energies only; the frames need no forces.")
     ] = False,
@@ -102,5 +111,6 @@ def evaluate(
     from flatforce.studies.evaluation import EvaluateStage
 
     session = new_session(model, device)
-    record = EvaluateStage(frames, split, energy_only).run(session, output)
+    record = EvaluateStage(frames, split, energy_only, fold, calibrate).run(session, output)
+    show_coverage(record)
     finish_result("errors against DFT", record, output)

@@ -1,4 +1,4 @@
-"""`flatforce run | demo | report`."""
+"""`flatforce run | demo | report | cite`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flatforce.cli.options import Device, finish_all
+from flatforce.cli.options import Device, finish, finish_all
 from flatforce.cli.tables import show_table
-
-STAGE_METRICS = {
-    "train": ["energy_mae", "force_mae"],
-    "evaluate": ["energy_mae", "force_mae", "stress_mae"],
-    "relax": ["a", "max_force"],
-    "phonons": ["min_frequency", "max_frequency", "za_exponent"],
-    "defect phonons": ["n_atoms", "min_frequency", "removed_states", "n_localised_modes"],
-}
-"""Kind of result → metrics that the closing table shows; all metrics of any other kind."""
 
 
 def run(
@@ -69,19 +60,32 @@ def report(
     from flatforce.core.progress import show_progress
     from flatforce.report.page import write_report
 
+    warnings: list[str] = []
     with show_progress("report") as progress:
-        page = write_report(folder, output or folder / "report", progress=progress)
+        page = write_report(folder, output or folder / "report", progress=progress, warn=warnings.append)
     typer.echo(f"page: {page.resolve()}")
+    finish(converged=True, warnings=warnings)
+
+
+def cite(
+    folder: Annotated[Path, typer.Argument(help="Result folder, or a folder of result folders.")],
+) -> None:
+    """Print the papers to cite as BibTeX: flatforce, the methods, the force field and the DFT code behind the results."""
+    from flatforce.report.references.bibliography import to_bibtex
+    from flatforce.report.references.citations import references_in
+
+    typer.echo(to_bibtex(references_in(folder)), nl=False)
 
 
 def _show_study(records: dict[str, dict[str, Any]], folder: Path) -> None:
+    from flatforce.report.key_metrics import key_metrics
+
     rows = []
     for stage, record in records.items():
         metrics, label = record["metrics"], stage
-        for name in STAGE_METRICS.get(record["kind"], list(metrics)):
-            if name in metrics:
-                value = "–" if metrics[name] is None else f"{metrics[name]:.5g}"
-                rows.append((label, name, value, record["units"].get(name, "")))
-                label = ""
+        for name in key_metrics(record):
+            value = "–" if metrics[name] is None else f"{metrics[name]:.5g}"
+            rows.append((label, name, value, record["units"].get(name, "")))
+            label = ""
     show_table(("stage", "quantity", "value", "unit"), rows, title="results", names=2)
     typer.echo(f"page: {(folder / 'report' / 'index.html').resolve()}")

@@ -120,8 +120,24 @@ def show_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     show_table(columns, texts)
 
 
-def show_benchmarks(result: dict[str, Any], folder: Path) -> None:
-    """Print the benchmarks of several force fields in one table.
+def show_coverage(result: dict[str, Any]) -> None:
+    """Print the coverage of calibrated intervals by config type and by element; nothing for a result without intervals.
+
+    Parameters
+    ----------
+    result
+        `result.json` of an evaluation.
+    """
+    from flatforce.report.rows import coverage_rows
+
+    for key in ("coverage_by_config_type", "coverage_by_element"):
+        header, *rows = coverage_rows(result["details"], key)
+        if rows:
+            show_table(header, rows, title="coverage of the calibrated intervals of the forces")
+
+
+def show_comparison(result: dict[str, Any], folder: Path) -> None:
+    """Print several force fields in one table.
 
     Parameters
     ----------
@@ -130,9 +146,9 @@ def show_benchmarks(result: dict[str, Any], folder: Path) -> None:
     folder
         Result folder.
     """
-    from flatforce.report.rows import benchmark_rows
+    from flatforce.report.rows import force_field_rows
 
-    header, *rows = benchmark_rows(result)
+    header, *rows = force_field_rows(result)
     show_table(header, rows)
     show_folder(folder)
 
@@ -160,7 +176,7 @@ def show_model_comparison(result: dict[str, Any], folder: Path) -> None:
 
 
 def show_modes(result: dict[str, Any]) -> None:
-    """Print the modes of a defect that are localised or lie in a gap.
+    """Print the modes that a defect changes most, with their classes.
 
     Parameters
     ----------

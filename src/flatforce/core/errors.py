@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_LISTED: Final = 6
+"""Texts that an error message lists."""
 
 
 class FlatforceError(Exception):
@@ -62,3 +68,29 @@ class MissingDependencyError(FlatforceError):
 
 class ResultError(FlatforceError):
     """A result folder does not exist, is incomplete, or would be overwritten."""
+
+
+class ForeignFileError(ResultError):
+    """A file would be replaced that flatforce did not write, or that was changed since."""
+
+
+class ResourceError(FlatforceError):
+    """A computation needs more memory than is free."""
+
+
+def shorten_list(texts: Sequence[str], separator: str = ", ") -> str:
+    """Join texts for an error message, the first few of them.
+
+    Parameters
+    ----------
+    texts
+        What is listed.
+    separator
+        Text between two of them.
+
+    Returns
+    -------
+    The first `MAX_LISTED` texts, and the number of the others.
+    """
+    more = len(texts) - MAX_LISTED
+    return separator.join([*texts[:MAX_LISTED], *([f"and {more} more"] if more > 0 else [])])

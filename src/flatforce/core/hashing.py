@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from flatforce.core.errors import ResultError
 
+if TYPE_CHECKING:
     from ase import Atoms
 
 POSITION_DIGITS = 8
@@ -84,3 +85,29 @@ def hash_structure(atoms: Atoms) -> str:
         for array in (atoms.positions, atoms.cell.array)
     ]
     return hash_value([atoms.numbers.tolist(), *rounded, atoms.pbc.tolist()])
+
+
+def hash_source(source: Path | Atoms | str) -> str:
+    """Hash an input.
+
+    Parameters
+    ----------
+    source
+        A file, a structure, or a hash.
+
+    Returns
+    -------
+    20 hexadecimal digits of the content of a file, or of species, positions and cell of a structure; a hash unchanged.
+
+    Raises
+    ------
+    ResultError
+        If the file does not exist.
+    """
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Path):
+        if not source.is_file():
+            raise ResultError(f"There is no file {source}.", fix="check its path")
+        return hash_file(source)
+    return hash_structure(source)

@@ -6,18 +6,13 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from flatforce.core.errors import ResultError
 from flatforce.core.hashing import hash_value
-from flatforce.core.results import read_record, to_json
+from flatforce.core.results import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from flatforce.core.config import Config
-
-MAX_LISTED = 6
-"""Differences that an error message lists."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,8 @@ class Identity:
     """Raised when the method changes its numbers; a folder of an older revision is not taken for a new one."""
     non_default: dict[str, Any] = field(default_factory=dict)
     """The settings that differ from their defaults."""
+    subject: dict[str, Any] = field(default_factory=dict)
+    """Names of force field and structure, for readers of the record; they identify nothing."""
     partial: bool = False
     """Whether the record holds further settings, and its inputs under other names: then they are compared by the key alone."""
 
@@ -110,81 +107,6 @@ class Identity:
         stored = record.get("inputs", {})
         names = [name for name in {**stored, **self.inputs} if stored.get(name) != self.inputs.get(name)]
         return texts + [f"input {name}: another file or model" for name in names]
-
-
-def claim(
-    folder: Path, identity: Identity, *, extends: Callable[[dict[str, Any]], bool] | None = None
-) -> bool:
-    """Prepare a folder for a stage.
-
-    Parameters
-    ----------
-    folder
-        The result folder.
-    identity
-        The stage.
-    extends
-        Called with the stored record of another result: True if the folder may be taken up again all the same, because the
-        stage keeps its parts there and is asked for more of them.
-
-    Returns
-    -------
-    False if this very stage is finished there.
-
-    Raises
-    ------
-    ResultError
-        If another result is there, or this one by an older method, or the path is a file.
-    """
-    make_folder(folder)
-    if (folder / "result.json").is_file():
-        record = read_record(folder)
-        differences = identity.differences(record)
-        if not differences and record.get("revision", 1) == identity.revision:
-            return False
-        if not differences:
-            raise ResultError(
-                f"{folder} was computed by an older method.",
-                why=f"the numbers of `{identity.kind}` changed since then (revision {record.get('revision', 1)} there, "
-                f"{identity.revision} now)",
-                fix="run again with another folder, -o …, or delete that one",
-            )
-        if extends is None or not extends(record):
-            more = len(differences) - MAX_LISTED
-            shown = differences[:MAX_LISTED] + ([f"and {more} more"] if more > 0 else [])
-            raise ResultError(
-                f"{folder} holds another result.",
-                why="its settings or inputs differ: " + "; ".join(shown),
-                fix="choose another folder with -o, or delete that one",
-            )
-    return True
-
-
-def make_folder(folder: Path) -> None:
-    """Create a result folder.
-
-    Parameters
-    ----------
-    folder
-        The folder; it may exist.
-
-    Raises
-    ------
-    ResultError
-        If a file has this name, or the folder cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ResultError(
-            f"{folder} is a file, or lies below one.",
-            why="results of this command are a folder",
-            fix="choose another name with -o",
-        ) from error
-    except OSError as error:
-        raise ResultError(
-            f"The folder {folder} cannot be created.", why=str(error), fix="choose another folder with -o"
-        ) from error
 
 
 def _compare(stored: dict[str, Any], settings: dict[str, Any], non_default: dict[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ class Progress(Protocol):
         completed
             Number of finished steps.
         total
-            Number of all steps.
+            Number of all steps; 0 for a message that belongs to no step.
         text
             Description of the last step.
         """
@@ -45,6 +45,31 @@ def silent(completed: int, total: int, text: str, /) -> None:
         Description of the last step.
     """
     del completed, total, text
+
+
+def remaining(seconds: float, completed: int, total: int) -> str:
+    """Estimate how long the rest of equal steps takes.
+
+    Parameters
+    ----------
+    seconds
+        Time in s that the steps computed so far took.
+    completed
+        Number of these steps.
+    total
+        Number of all steps that have to be computed.
+
+    Returns
+    -------
+    A clause for the text of a progress, such as `, about 3 min left`; empty before the first step, and where nothing is left.
+    """
+    if completed <= 0 or completed >= total:
+        return ""
+    left = seconds * (total - completed) / completed
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if left >= length:
+            return f", about {left / length:.2g} {unit} left"
+    return f", about {left:.0f} s left"
 
 
 @contextmanager
@@ -82,6 +107,9 @@ def _bar(title: str) -> Iterator[Progress]:
         task = bar.add_task(title, total=None, note="")
 
         def report(completed: int, total: int, text: str, /) -> None:
+            if not total:
+                bar.console.print(f"{title}: {text}", highlight=False, markup=False)
+                return
             bar.update(task, completed=completed, total=total, note=text)
 
         yield report
@@ -92,6 +120,9 @@ class _Lines:
         self.title, self.last = title, 0.0
 
     def __call__(self, completed: int, total: int, text: str, /) -> None:
+        if not total:
+            print(f"{self.title}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            return
         now = time.monotonic()
         if now - self.last >= LINE_INTERVAL or completed >= total:
             self.last = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from flatforce.core.execution.locks import exclusive
+from flatforce.core.files import flush_to_disk
 from flatforce.core.results import Record, read_record, write_record
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def record_outcome(
     Parameters
     ----------
     folder
-        The result folder, which `claim` has prepared.
+        The result folder, which the caller has claimed.
     identity
         What identifies the result.
     compute
@@ -44,21 +44,23 @@ def record_outcome(
 
     Returns
     -------
-    Content of `result.json` as plain values. While it is computed, no other process computes in the folder.
+    Content of `result.json` as plain values.
     """
     start = time.perf_counter()
-    with exclusive(folder):
-        outcome = compute()
-        outcome.files(folder)
-        record = record_of(
-            outcome,
-            config=identity.settings if config is None else config,
-            inputs=identity.inputs if inputs is None else inputs,
-            seed=seed,
-            wall_time=time.perf_counter() - start,
-            identity=identity,
-        )
-        write_record(folder, record, outcome.arrays())
+    outcome = compute()
+    outcome.files(folder)
+    for path in folder.iterdir():
+        if path.is_file():
+            flush_to_disk(path)  # a record of finished work must not outlive the work in a power failure
+    record = record_of(
+        outcome,
+        config=identity.settings if config is None else config,
+        inputs=identity.inputs if inputs is None else inputs,
+        seed=seed,
+        wall_time=time.perf_counter() - start,
+        identity=identity,
+    )
+    write_record(folder, record, outcome.arrays())
     return read_record(folder)
 
 
@@ -104,5 +106,6 @@ def record_of(
         seed=seed,
         wall_time=wall_time,
         revision=1 if identity is None else identity.revision,
+        subject={} if identity is None else identity.subject,
         key="" if identity is None else identity.key,
     )

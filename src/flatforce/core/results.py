@@ -15,6 +15,7 @@ import numpy as np
 from flatforce.core.errors import ResultError
 from flatforce.core.files import write_arrays, write_text
 from flatforce.core.hashing import hash_value
+from flatforce.core.record_check import checked_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +50,14 @@ class Record:
     """s."""
     revision: int = 1
     """Revision of the method that computed the numbers; see `core.identity`."""
+    subject: dict[str, Any] = field(default_factory=dict)
+    """What was computed, for readers: `model`, `structure`, `architecture` and `labels` where they are known."""
     key: str = ""
     """Key of `core.identity.Identity`; empty for records that no stage takes up again, such as those of an import."""
 
 
 def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete.
+    """Write `arrays.npz`, then `result.json`: a folder with a `result.json` is complete, even after a power failure.
 
     Parameters
     ----------
@@ -66,11 +69,12 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         What goes into `arrays.npz`.
     """
     if arrays:
-        write_arrays(folder / "arrays.npz", arrays)
+        write_arrays(folder / "arrays.npz", arrays, durable=True)
     content = {
         "schema": SCHEMA,
         "kind": record.kind,
         "versions": versions(),
+        "subject": record.subject,
         "config": record.config,
         "inputs": record.inputs,
         "revision": record.revision,
@@ -83,7 +87,9 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
         "units": record.units,
         "details": record.details,
     }
-    write_text(folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n")
+    write_text(
+        folder / "result.json", json.dumps(content, indent=1, default=plain_value) + "\n", durable=True
+    )
 
 
 def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:
@@ -105,7 +111,7 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
     Raises
     ------
     ResultError
-        If there is none, it is damaged, or holds something else.
+        If there is none, it is damaged or of another program, or holds something else.
     """
     path = folder / "result.json"
     if not path.is_file():
@@ -113,9 +119,17 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
             f"{folder} holds no finished result.", fix="run the command that makes it, to its end"
         )
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ResultError(f"{path} is damaged.", why=str(error), fix="delete it and run again") from error
+        content = checked_record(json.loads(path.read_text(encoding="utf-8")), path)
+    except (
+        ValueError,
+        RecursionError,
+        OSError,
+    ) as error:  # no JSON, no text, nested beyond reason, or not to be read
+        raise ResultError(
+            f"{path} is damaged.",
+            why=str(error),
+            fix="delete it and run again, or choose another folder with -o",
+        ) from error
     if kind and content["kind"] != kind:
         raise ResultError(
             f"{folder} holds no {kind}.",

@@ -27,6 +27,9 @@ TRUST_FILE: Final = "FLATFORCE_TRUST_FILE"
 WEIGHTS_ONLY: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 """Variable of the environment by which torch reads pickles where the caller of `torch.load` says nothing."""
 
+FROM_USER: Final = os.environ.get(WEIGHTS_ONLY)
+"""Its value before a package was imported that sets it."""
+
 
 def trust_file() -> Path:
     """Return the path of the file of trusted hashes.
@@ -105,21 +108,26 @@ def require_trust(path: Path, *, contents: str) -> None:
 
 
 @contextmanager
-def pickles_allowed() -> Iterator[None]:
+def pickles_allowed(allowed: bool = True) -> Iterator[None]:
     """Let `torch.load` read pickles where the caller does not say whether it may, for as long as the block runs.
+
+    Parameters
+    ----------
+    allowed
+        False only undoes what a package does that is imported in the block: modules of MACE allow it for the whole process.
 
     Yields
     ------
-    None; afterwards `torch.load` reads weights only, unless its caller asks for more.
+    None; afterwards `torch.load` reads weights only, unless its caller or the user's environment asks for more.
     """
-    earlier = os.environ.get(WEIGHTS_ONLY)
-    os.environ[WEIGHTS_ONLY] = "1"
+    if allowed:
+        os.environ[WEIGHTS_ONLY] = "1"
     try:
         yield
     finally:
-        os.environ.pop(WEIGHTS_ONLY)
-        if earlier is not None:
-            os.environ[WEIGHTS_ONLY] = earlier
+        os.environ.pop(WEIGHTS_ONLY, None)
+        if FROM_USER is not None:
+            os.environ[WEIGHTS_ONLY] = FROM_USER
 
 
 def _trusted_hashes() -> set[str]:

@@ -13,6 +13,9 @@ EV_PER_A2_IN_N_PER_M: Final = float(units.m**2 / units.J)
 THZ_IN_INVERSE_CM: Final = 1e12 / (units._c * 100)  # noqa: SLF001  # ASE keeps CODATA values there
 """1 THz = 33.3564 cm⁻¹."""
 
+THZ_IN_MEV: Final = float(2 * pi * 1e12 * units._hbar * units.J * 1e3)  # noqa: SLF001  # as above
+"""hν of 1 THz = 4.13567 meV."""
+
 PHONOPY_EV: Final = 1.60217733e-19
 """1 eV in J, as phonopy 4 takes it (CODATA 1986)."""
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flatforce.core.errors import DataError
+from flatforce.core.errors import DataError, GeometryError, ResultError
 from flatforce.core.files import write_atomically
 from flatforce.data.frames import get_labels, without_isolated
+from flatforce.structures.isolated_sheet import check_isolated_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ase import Atoms
 
@@ -120,6 +122,31 @@ def read_structure(path: Path) -> Atoms:
     return frames[0]
 
 
+def read_sheet(path: Path) -> Atoms:
+    """Read exactly one structure, and check that it is an isolated sheet.
+
+    Parameters
+    ----------
+    path
+        Any format that ASE reads.
+
+    Returns
+    -------
+    The only structure that the file holds.
+
+    Raises
+    ------
+    GeometryError
+        If it is not an isolated sheet of bound atoms; the message names the file.
+    """
+    atoms = read_structure(path)
+    try:
+        check_isolated_sheet(atoms)
+    except GeometryError as error:
+        raise GeometryError(f"{path}: {error.what}", why=error.why, fix=error.fix) from error
+    return atoms
+
+
 def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
     """Write frames as extended XYZ; an interrupted write leaves no file.
 
@@ -130,7 +157,67 @@ def write_frames(path: Path, frames: Sequence[Atoms]) -> None:
     frames
         Frames, with labels under the REF keys.
     """
+    write_atomically(path, lambda part: save_frames(part, frames))
+
+
+def save_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames as extended XYZ, for `write_atomically` and `WrittenFiles.write`.
+
+    Parameters
+    ----------
+    path
+        File to write, whatever its suffix.
+    frames
+        Frames, with labels under the REF keys.
+    """
     from ase.io import write
 
     copies = [frame.copy() for frame in frames]  # without calculators, whose results would be written too
-    write_atomically(path, lambda temporary: write(temporary, copies, format="extxyz"))
+    write(path, copies, format="extxyz")
+
+
+def write_new_frames(path: Path, frames: Sequence[Atoms]) -> None:
+    """Write frames as extended XYZ, unless the file holds exactly these.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    frames
+        Frames, with labels under the REF keys.
+    """
+    if not holds_frames(path, frames):
+        write_frames(path, frames)
+
+
+def holds_frames(path: Path, frames: Sequence[Atoms]) -> bool:
+    """Tell whether a file is what `write_frames` would write.
+
+    Parameters
+    ----------
+    path
+        The file.
+    frames
+        Frames, with labels under the REF keys.
+
+    Returns
+    -------
+    False if there is no such file.
+
+    Raises
+    ------
+    ResultError
+        If the file exists and holds something else.
+    """
+    if not path.exists():
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        same = Path(folder) / path.name
+        save_frames(same, frames)
+        if path.is_file() and path.read_bytes() == same.read_bytes():
+            return True
+    raise ResultError(
+        f"{path} exists and holds other frames.",
+        why="it would be replaced by those of this run",
+        fix="choose another folder, or move that file",
+    )

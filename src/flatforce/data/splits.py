@@ -1,21 +1,18 @@
-"""Held-out frames, chosen by seed within each config type or read from a file; trajectories are not split."""
+"""Held-out frames, chosen by seed within each config type; trajectories are not split."""
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import ISOLATED, config_type
 from flatforce.data.leakage import merge_copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from ase import Atoms
 
@@ -168,41 +165,6 @@ def split_trajectory_warnings(train: Iterable[Atoms], test: Iterable[Atoms]) -> 
     return [
         f"{subject} in both the training and the test set, so that near-duplicates leak into the test set: {fix}"
     ]
-
-
-def read_test_hashes(split: Path) -> set[str]:
-    """Read which frames a split holds out.
-
-    Parameters
-    ----------
-    split
-        `split.json` of a training run, or a file written by `flatforce data split`.
-
-    Returns
-    -------
-    Content hashes of the frames in its subset `test`.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, damaged, or has no such subset.
-    """
-    try:
-        content = json.loads(split.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"The split {split} cannot be read.",
-            why=str(error),
-            fix="give split.json of a training run, or a file written by `flatforce data split`",
-        ) from error
-    subsets = content.get("subsets", content) if isinstance(content, dict) else {}
-    if "test" not in subsets:
-        raise DataError(
-            f"{split} has no subset `test`.",
-            why=f"it has {', '.join(subsets) or 'none'}",
-            fix="give split.json of a training run, or a split made without --folds: `flatforce data split FRAMES -o split.json`",
-        )
-    return set(subsets["test"])
 
 
 def find_trajectories(frames: Sequence[Atoms]) -> list[list[int]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.frames import config_type, get_labels
+from flatforce.data.label_origin import hash_labelled
 from flatforce.models.atomic_energies import fit_energies
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ class Comparison:
     """(A) chemical symbol of each atom."""
     stress_group: list[str]
     """(S) config type of each frame with a stress label."""
+    stress_frame: list[int]
+    """(S) index of each frame with a stress label."""
+    frame_hash: list[str]
+    """(F) hash of the structure and the labels of each frame."""
+    frame_size: list[int]
+    """(F) number of atoms of each frame."""
 
 
 def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Comparison:
@@ -79,13 +86,14 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
         np.concatenate([label.forces for label in labels]),
         np.concatenate([prediction.forces for prediction in predictions]),
     ]
-    stress, groups = [], []
-    for frame, label, prediction in zip(frames, labels, predictions, strict=True):
+    stress, groups, indices = [], [], []
+    for index, (frame, label, prediction) in enumerate(zip(frames, labels, predictions, strict=True)):
         if label.stress is None or prediction.membrane_stress is None or frame.cell[2, 2] <= 0:
             continue
         membrane_stress = label.stress[:2, :2] * frame.cell[2, 2] * EV_PER_A2_IN_N_PER_M
         stress.append([_in_plane(membrane_stress), _in_plane(prediction.membrane_stress)])
         groups.append(config_type(frame))
+        indices.append(index)
     return Comparison(
         energy=np.array(energy).T,
         forces=np.array(forces),
@@ -94,6 +102,9 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
         atom_group=[config_type(frame) for frame in frames for _ in frame],
         atom_symbol=[symbol for frame in frames for symbol in frame.get_chemical_symbols()],
         stress_group=groups,
+        stress_frame=indices,
+        frame_hash=[hash_labelled(frame) for frame in frames],
+        frame_size=[len(frame) for frame in frames],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
@@ -99,9 +98,7 @@ def load_in_process(spec: str, *, device: str, dtype: str) -> Backend:
     check_trust(spec)
     kind, name = split_spec(spec)
     load_kind: Callable[..., Backend] = import_module(BACKENDS[kind]).load
-    with (
-        pickles_allowed() if files_with_code(spec) else nullcontext()
-    ):  # not every package asks torch for them
+    with pickles_allowed(bool(files_with_code(spec))):  # not every package asks torch for them
         return load_kind(name, device=device, dtype=dtype)
 
 

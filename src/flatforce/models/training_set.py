@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.hashing import hash_structure
+from flatforce.data.leakage import are_copies
 from flatforce.models.spec import committee_members, model_files
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import BoolArray
 
 
-def trained_on(spec: str, frames: Sequence[Atoms]) -> BoolArray:
-    """Tell which frames a force field, or any member of a committee, was trained on or validated with.
+def trained_on(spec: str, frames: Sequence[Atoms], *, or_validated: bool = True) -> BoolArray:
+    """Tell which frames a force field, or any member of a committee, was trained on or validated with, as copies too.
 
     Parameters
     ----------
@@ -28,16 +29,25 @@ def trained_on(spec: str, frames: Sequence[Atoms]) -> BoolArray:
         Name of a force field.
     frames
         Structures.
+    or_validated
+        Whether frames count that only chose the best epoch. A validation frame of a committee whose members draw their own always
+        counts, since other members are trained on it.
 
     Returns
     -------
-    (F,) True for a frame whose structure is in the training or validation set of a `split.json` beside the model; False for all
-    if there is none.
+    (F,) True for a frame whose structure, in any orientation, order of atoms or supercell, is in the training set, or as asked the validation set, of a `split.json` beside the model;
+    False for all if there is none.
     """
     hashes: set[str] = set()
+    keys: list[list[float | str]] = []
     for member in committee_members(spec):
         for path in model_files(member):
             for split in filter(Path.is_file, (path.with_suffix(".split.json"), path.parent / "split.json")):
                 stored = json.loads(split.read_text(encoding="utf-8"))
-                hashes |= {*stored["train"], *stored.get("valid", ())}
-    return np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
+                known = set(stored["train"])
+                if or_validated or not stored.get("shared_valid"):
+                    known |= set(stored.get("valid", ()))
+                hashes |= known
+                keys += [key for structure, key in stored.get("structures", {}).items() if structure in known]
+    is_same = np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
+    return np.asarray(is_same | are_copies(frames, keys)) if keys else is_same

@@ -9,7 +9,9 @@ import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
+from flatforce.data.audit.sheets import sheet_notes
 from flatforce.data.frames import ISOLATED_NOTE
+from flatforce.data.label_origin import label_methods
 from flatforce.models.errors import (
     ALIGNED_UNITS,
     ERROR_UNITS,
@@ -19,9 +21,11 @@ from flatforce.models.errors import (
     element_force_errors,
     error_metrics,
 )
+from flatforce.models.resumable import evaluate_resumably
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
     from numpy.typing import NDArray
@@ -56,10 +60,14 @@ class Evaluation(Outcome):
     """(F,) whether the force field was trained on, or validated with, the frame."""
     n_isolated: int
     """Number of isolated atoms that were left out."""
+    sheet_notes: list[str]
+    """Notes on frames that are not isolated sheets."""
     config_type_errors: dict[str, dict[str, float]]
     """Config type → metric → error, with the names and units of `ERROR_UNITS`."""
     element_force_mae: dict[str, float]
     """Element → mean absolute error of the force components on its atoms, meV/Å."""
+    labels: list[str]
+    """DFT codes and functionals that the frames state."""
 
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
@@ -77,6 +85,7 @@ class Evaluation(Outcome):
     def notes(self) -> list[str]:
         """Frames of the training set, and energies from other references."""
         notes = [ISOLATED_NOTE.format(count=self.n_isolated)] if self.n_isolated else []
+        notes += self.sheet_notes
         count, total = int(self.is_training.sum()), len(self.is_training)
         if count == total:
             notes.append(
@@ -103,6 +112,7 @@ class Evaluation(Outcome):
             "element_force_mae": self.element_force_mae,
             "n_frames": self.comparison.energy.shape[1],
             "train_errors": self.train_errors,
+            "labels": self.labels,
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -111,7 +121,8 @@ class Evaluation(Outcome):
         Returns
         -------
         `energy` (2, F) eV/atom, `forces` (2, A, 3) eV/Å, `stress` (2, S, 3) N/m, labels first; the config type of each
-        (`frame_group`, `atom_group`, `stress_group`) and the element of each atom (`atom_symbol`).
+        (`frame_group`, `atom_group`, `stress_group`) and the element of each atom (`atom_symbol`); hash and number of atoms of
+        each frame (`frame_hash`, `frame_size`), and the frame of each stress (`stress_frame`).
         """
         comparison = self.comparison
         return {
@@ -122,6 +133,9 @@ class Evaluation(Outcome):
             "atom_group": np.array(comparison.atom_group),
             "atom_symbol": np.array(comparison.atom_symbol),
             "stress_group": np.array(comparison.stress_group),
+            "stress_frame": np.array(comparison.stress_frame, dtype=int),
+            "frame_hash": np.array(comparison.frame_hash),
+            "frame_size": np.array(comparison.frame_size, dtype=int),
         }
 
 
@@ -131,6 +145,7 @@ def evaluate(
     *,
     is_training: BoolArray | None = None,
     n_isolated: int = 0,
+    checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Compare the predictions of a force field with labels.
@@ -145,6 +160,8 @@ def evaluate(
         (F,) whether the force field was trained on the frame; on none if None.
     n_isolated
         Number of isolated atoms that were left out, for the note about them.
+    checkpoint
+        File of the predictions of an interrupted run, which are not computed again; None to keep nothing.
     progress
         Called after each batch.
 
@@ -152,7 +169,39 @@ def evaluate(
     -------
     Errors over frames outside and inside the training set, by config type and by element.
     """
-    predictions = potential.evaluate(frames, progress=progress)
+    predictions = evaluate_resumably(potential, frames, checkpoint=checkpoint, progress=progress)
+    return evaluate_predictions(
+        potential.spec, frames, predictions, is_training=is_training, n_isolated=n_isolated
+    )
+
+
+def evaluate_predictions(
+    model: str,
+    frames: Sequence[Atoms],
+    predictions: Sequence[Prediction],
+    *,
+    is_training: BoolArray | None = None,
+    n_isolated: int = 0,
+) -> Evaluation:
+    """Compare predictions with labels.
+
+    Parameters
+    ----------
+    model
+        Spec of the force field that made the predictions.
+    frames
+        Labelled frames.
+    predictions
+        Prediction of each frame.
+    is_training
+        (F,) whether the force field was trained on the frame; on none if None.
+    n_isolated
+        Number of isolated atoms that were left out, for the note about them.
+
+    Returns
+    -------
+    Errors over frames outside and inside the training set, by config type and by element.
+    """
     is_known = np.zeros(len(frames), dtype=bool) if is_training is None else is_training
     tested, comparison = _compare(frames, predictions, is_known if is_known.all() else ~is_known)
     train_errors: dict[str, float] = {}
@@ -161,14 +210,16 @@ def evaluate(
         train_errors = error_metrics(train_comparison) | aligned_errors(trained, train_comparison)
     config_types = sorted(set(comparison.frame_group))
     return Evaluation(
-        model=potential.spec,
+        model=model,
         comparison=comparison,
         errors=error_metrics(comparison) | aligned_errors(tested, comparison),
         train_errors=train_errors,
         is_training=is_known,
         n_isolated=n_isolated,
+        sheet_notes=sheet_notes(frames),
         config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
         element_force_mae=element_force_errors(comparison),
+        labels=label_methods(frames),
     )
 
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixSymmetry
-from ase.filters import UnitCellFilter
-from ase.optimize import FIRE, LBFGS
-from ase.stress import full_3x3_to_voigt_6_stress
+import ase
 
+from flatforce.core.checkpoint import Checkpoint
 from flatforce.core.errors import FlatforceError, ModelError
+from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
 from flatforce.models.slab import pad_vacuum
+from flatforce.properties.convergence_criteria import criteria_discriminate
 from flatforce.properties.relaxation import FailedRelaxation, Relaxation
-from flatforce.structures.sheet import IN_PLANE, area
-from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
+from flatforce.properties.relaxation_run import RelaxationRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
@@ -28,12 +27,14 @@ if TYPE_CHECKING:
     from flatforce.models.prediction import Prediction
     from flatforce.properties.relax_config import RelaxConfig
 
-MAX_AREA_RATIO = 2.5
-"""Factor by which an area may grow or shrink before a relaxation is given up."""
-
 
 def relax(
-    potential: Potential, atoms: Atoms, config: RelaxConfig, *, progress: Progress = silent
+    potential: Potential,
+    atoms: Atoms,
+    config: RelaxConfig,
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
 ) -> Relaxation:
     """Relax a sheet until the forces on its atoms and, where allowed, the stress of its cell vanish.
 
@@ -45,6 +46,8 @@ def relax(
         A sheet; vacuum is added where the force field would otherwise see a periodic image.
     config
         Settings.
+    checkpoint
+        File of the state of an interrupted relaxation, which continues with the same steps; None to keep nothing.
     progress
         Called after each step.
 
@@ -58,17 +61,24 @@ def relax(
         If the model does not know a species, returns NaN, or the structure diverges.
     """
 
-    def report(run: _RelaxationRun) -> None:
+    def report(run: RelaxationRun) -> None:
         progress(run.n_steps, config.max_steps, f"max force {run.max_force:.4f} eV/Å")
 
-    (result,) = _relax(potential, [atoms], config, keep_trajectory=True, after_step=report)
+    (result,) = _relax(potential, [atoms], config, checkpoint=checkpoint, after_step=report)
     if isinstance(result, FailedRelaxation):
         raise result.error
+    if result.converged and result.n_steps == 0:
+        return replace(result, discriminates=criteria_discriminate(potential, result.atoms, config))
     return result
 
 
 def relax_many(
-    potential: Potential, sheets: Sequence[Atoms], config: RelaxConfig, *, progress: Progress = silent
+    potential: Potential,
+    sheets: Sequence[Atoms],
+    config: RelaxConfig,
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
 ) -> list[Relaxation | FailedRelaxation]:
     """Relax sheets in parallel: as many at a time as fill a batch, a finished one replaced by the next.
 
@@ -80,6 +90,8 @@ def relax_many(
         Sheets, each of any size.
     config
         Settings.
+    checkpoint
+        File of the state of an interrupted run, which continues with the same steps; None to keep nothing.
     progress
         Called after each sheet.
 
@@ -88,7 +100,7 @@ def relax_many(
     For each sheet the relaxation that `relax` would return, without its trajectory, or the reason of its failure. One
     failure does not stop the other relaxations.
     """
-    return _relax(potential, sheets, config, keep_trajectory=False, progress=progress)
+    return _relax(potential, sheets, config, checkpoint=checkpoint, progress=progress)
 
 
 def _relax(
@@ -96,20 +108,26 @@ def _relax(
     sheets: Sequence[Atoms],
     config: RelaxConfig,
     *,
-    keep_trajectory: bool,
-    after_step: Callable[[_RelaxationRun], None] | None = None,
+    checkpoint: Path | None,
+    after_step: Callable[[RelaxationRun], None] | None = None,
     progress: Progress = silent,
 ) -> list[Relaxation | FailedRelaxation]:
+    """Relax sheets; with `after_step`, the trajectory of each is kept."""
+    kept = Checkpoint(checkpoint, _key(potential, sheets, config) if checkpoint else "")
     results: dict[int, Relaxation | FailedRelaxation] = {}
-    waiting = deque(enumerate(sheets))
-    active: dict[int, _RelaxationRun] = {}
+    active: dict[int, RelaxationRun] = {}
+    stored = kept.load()
+    if stored is not None:
+        results, active = stored
+    started = {*results, *active}
+    waiting = deque((number, sheet) for number, sheet in enumerate(sheets) if number not in started)
     while waiting or active:
         while waiting and _has_room(active, waiting[0][1], potential.batch_atoms):
             number, atoms = waiting.popleft()
             try:
                 potential.check([atoms])
                 sheet = pad_vacuum(atoms, potential.cutoff)
-                active[number] = _RelaxationRun(sheet, config, keep_trajectory=keep_trajectory)
+                active[number] = RelaxationRun(sheet, config, keep_trajectory=after_step is not None)
             except FlatforceError as error:
                 results[number] = FailedRelaxation(error)
         for number, prediction in _evaluate(potential, active).items():
@@ -124,7 +142,14 @@ def _relax(
                 results[number] = result
                 formula = sheets[number].get_chemical_formula()
                 progress(len(results), len(sheets), f"{formula}: {_describe(result)}")
+        kept.save(lambda: (results, active))
     return [results[number] for number in range(len(sheets))]
+
+
+def _key(potential: Potential, sheets: Sequence[Atoms], config: RelaxConfig) -> str:
+    structures = [hash_structure(sheet) for sheet in sheets]
+    settings = config.model_dump(mode="json")
+    return hash_value([potential.spec, potential.dtype, settings, structures, ase.__version__])
 
 
 def _describe(result: Relaxation | FailedRelaxation) -> str:
@@ -133,12 +158,12 @@ def _describe(result: Relaxation | FailedRelaxation) -> str:
     return f"{result.n_steps} steps" if result.converged else "not converged"
 
 
-def _has_room(active: dict[int, _RelaxationRun], atoms: Atoms, batch_atoms: int) -> bool:
+def _has_room(active: dict[int, RelaxationRun], atoms: Atoms, batch_atoms: int) -> bool:
     return not active or sum(len(run.sheet) for run in active.values()) + len(atoms) <= batch_atoms
 
 
 def _evaluate(
-    potential: Potential, active: dict[int, _RelaxationRun]
+    potential: Potential, active: dict[int, RelaxationRun]
 ) -> dict[int, Prediction | FailedRelaxation]:
     """Evaluate all sheets in one batch; if that fails, one by one, so that only the broken ones fail."""
     sheets = [run.sheet for run in active.values()]
@@ -153,7 +178,7 @@ def _evaluate(
     return predictions
 
 
-def _advance_safely(run: _RelaxationRun, prediction: Prediction) -> Relaxation | FailedRelaxation | None:
+def _advance_safely(run: RelaxationRun, prediction: Prediction) -> Relaxation | FailedRelaxation | None:
     try:
         return run.advance(prediction)
     except Exception as error:  # noqa: BLE001  # a cell may collapse under the optimiser
@@ -164,83 +189,3 @@ def _failure(error: Exception) -> FailedRelaxation:
     if isinstance(error, FlatforceError):
         return FailedRelaxation(error)
     return FailedRelaxation(ModelError(f"The relaxation failed: {type(error).__name__}: {error}"))
-
-
-class _RelaxationRun:
-    """State of one relaxation: an ASE optimiser that receives predictions computed for many sheets at once."""
-
-    def __init__(self, sheet: Atoms, config: RelaxConfig, *, keep_trajectory: bool) -> None:
-        if config.keep_symmetry:
-            sheet = symmetrise(sheet, find_symmetry(sheet, symprec=RELAXED_SYMPREC))
-            sheet.set_constraint(FixSymmetry(sheet))
-        self.sheet, self.config, self.keep_trajectory = sheet, config, keep_trajectory
-        target: Any = UnitCellFilter(sheet, mask=list(IN_PLANE)) if config.relax_cell else sheet
-        self.optimizer = {"FIRE": FIRE, "LBFGS": LBFGS}[config.optimizer](target, logfile=None)
-        self.initial_area, self.n_steps = area(sheet), 0
-        self.trajectory: list[Atoms] = []
-        self.max_force, self.membrane_stress = float("inf"), np.full((2, 2), np.inf)
-
-    @property
-    def is_evaluated(self) -> bool:
-        """Whether the forces of the current structure are known."""
-        return bool(np.isfinite(self.max_force))
-
-    def advance(self, prediction: Prediction) -> Relaxation | FailedRelaxation | None:
-        """Take one step; return a result where the relaxation has ended."""
-        sheet, config = self.sheet, self.config
-        if prediction.stress is None or prediction.membrane_stress is None:
-            if config.relax_cell:
-                error = ModelError(
-                    "The force field gives no stress.",
-                    fix="keep the cell fixed: --no-relax-cell, or relax_cell: false in the settings",
-                )
-                return FailedRelaxation(error)
-            stress, self.membrane_stress = np.zeros(6), np.full((2, 2), np.nan)
-        else:
-            stress = full_3x3_to_voigt_6_stress(prediction.stress)
-            self.membrane_stress = prediction.membrane_stress
-        sheet.calc = SinglePointCalculator(
-            sheet, energy=prediction.energy, forces=prediction.forces, stress=stress
-        )
-        if self.keep_trajectory:
-            self.trajectory.append(_snapshot(sheet))
-        self.max_force = float(np.linalg.norm(prediction.forces, axis=1).max())
-        converged = self._is_converged()
-        if converged or self.n_steps == config.max_steps:
-            return self._result(prediction.energy, converged=converged)
-        self.optimizer.step()
-        self.n_steps += 1
-        return self._check_area()
-
-    def _is_converged(self) -> bool:
-        forces_converged = self.max_force < self.config.max_force
-        stress_converged = not self.config.relax_cell or bool(
-            np.abs(self.membrane_stress).max() < self.config.max_stress
-        )
-        return forces_converged and stress_converged
-
-    def _result(self, energy: float, *, converged: bool) -> Relaxation:
-        relaxed = self.sheet.copy()
-        relaxed.set_constraint()
-        return Relaxation(
-            relaxed, self.trajectory, energy, self.max_force, self.membrane_stress, self.n_steps, converged
-        )
-
-    def _check_area(self) -> FailedRelaxation | None:
-        """Give up where the cell grows or shrinks without limit."""
-        ratio = area(self.sheet) / self.initial_area
-        if 1 / MAX_AREA_RATIO < ratio < MAX_AREA_RATIO:
-            return None
-        error = ModelError(
-            f"The relaxation of {self.sheet.get_chemical_formula()} diverges: its area is {ratio:.2g} times the initial area.",
-            why="the force field has no minimum near this structure",
-            fix="inspect the initial structure, and test the model: flatforce doctor MODEL",
-        )
-        return FailedRelaxation(error)
-
-
-def _snapshot(sheet: Atoms) -> Atoms:
-    copy = sheet.copy()
-    copy.set_constraint()
-    copy.calc = SinglePointCalculator(copy, **sheet.calc.results)
-    return copy

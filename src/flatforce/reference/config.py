@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from flatforce.core.calculators import import_calculator
 from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
 
@@ -51,12 +50,6 @@ class AseSettings(Config):
     """Keyword arguments with which the class of the calculator is made."""
     remove_pulay: bool = False
     """Whether the isotropic Pulay stress, measured by the slab virial identity, is subtracted."""
-
-    @field_validator("calculator")
-    @classmethod
-    def _exists(cls, name: str) -> str:
-        import_calculator(name)
-        return name
 
 
 class VaspSettings(Config):

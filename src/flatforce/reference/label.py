@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import describe
 from flatforce.reference.campaign import Campaign
+from flatforce.reference.leftovers import share_tasks
 from flatforce.reference.tasks import allow_tasks, kill_on_error, run_task
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def label(
     n_done = total - len(campaign.missing)
     progress(n_done, total, f"{n_done} from the cache")
     try:
-        with campaign.open_pool() as submit, kill_on_error():
+        with share_tasks(campaign.cache), campaign.open_pool() as submit, kill_on_error():
             futures = {submit(run_task, str(campaign.write_task(key))): key for key in campaign.missing}
             for future in as_completed(futures):
                 key = futures[future]

@@ -12,6 +12,7 @@ from flatforce.core.execution.config import select_executor
 from flatforce.core.files import write_text
 from flatforce.core.outcome import Outcome
 from flatforce.reference.campaign import DFT_POOL, Campaign, LabelResult
+from flatforce.reference.leftovers import QUEUED, share_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,15 +89,17 @@ def submit_labels(
     """
     executor = select_executor(config.executors, DFT_POOL)
     campaign = Campaign.from_cache(structures, config, cache=cache, retry_failed=retry_failed)
-    record = campaign.cache / "queued.json"
+    record = campaign.cache / QUEUED
     jobs = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     queued_jobs = {job for job in set(jobs.values()) if is_queued(job, executor)}
     pending = [key for key in campaign.missing if jobs.get(key) in queued_jobs]
     unqueued = [key for key in campaign.missing if key not in pending]
     job = None
-    if unqueued:
-        tasks = [campaign.write_task(key) for key in unqueued]
-        command = [sys.executable, "-m", "flatforce.reference.tasks"]
-        job = submit_array(tasks, command, executor, folder=campaign.cache / "jobs")
-        write_text(record, json.dumps({key: jobs[key] for key in pending} | dict.fromkeys(unqueued, job)))
+    with share_tasks(campaign.cache):
+        if unqueued:
+            tasks = [campaign.write_task(key) for key in unqueued]
+            command = [sys.executable, "-m", "flatforce.reference.tasks"]
+            job = submit_array(tasks, command, executor, folder=campaign.cache / "jobs")
+            still_queued = {key: queued for key, queued in jobs.items() if queued in queued_jobs}
+            write_text(record, json.dumps(still_queued | dict.fromkeys(unqueued, job)))
     return Submission(campaign.collect(), job, len(unqueued), len(pending), campaign.retried)

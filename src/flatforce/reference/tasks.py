@@ -153,7 +153,7 @@ def _compute_if_missing(content: dict[str, Any], task: Path, *, lock: int) -> No
         result.unlink(missing_ok=True)  # it may be damaged
         failure = {"status": "failed"} | _run_worker(content, task, lock)
         if read_task_result(result) is None and not _stopping.is_set():
-            write_text(result, json.dumps(failure))
+            write_text(result, json.dumps(failure), durable=True)
     if not _stopping.is_set():
         task.unlink(missing_ok=True)
 

@@ -71,7 +71,7 @@ def main(task_file: str) -> int:
     result |= {"wall_time": time.perf_counter() - start, "versions": versions()}
     if _is_first_rank():
         try:
-            write_text(Path(task["result"]), json.dumps(result))
+            write_text(Path(task["result"]), json.dumps(result), durable=True)
         except ResultError:
             return WRITE_FAILED
     return 0

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.report.tiles import SCALE, tile_colours, value_limits
+
 if TYPE_CHECKING:
     from flatforce.report.figures.figure import Panel, Series
 
@@ -19,7 +22,7 @@ MAX_VECTOR_POINTS: Final = 2000
 """Number of points above which a scatter plot is embedded as an image, so that the PDF stays small."""
 
 
-def draw_panel(ax: Any, panel: Panel) -> None:
+def draw_panel(ax: Any, panel: Panel, title: str) -> None:
     """Draw a panel into matplotlib's axes.
 
     Parameters
@@ -28,18 +31,30 @@ def draw_panel(ax: Any, panel: Panel) -> None:
         Axes of matplotlib, empty.
     panel
         Description of the panel.
+    title
+        Text above the panel.
     """
     right = ax.twinx() if panel.second_label else None
     for series in panel.series:
         artist = _draw_series(right if series.second_axis else ax, series)
         if series.value is not None and series.value_name:
             ax.figure.colorbar(artist, ax=ax, label=series.value_name, pad=0.01)
-    ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=panel.title)
+    ax.set(xlabel=panel.x_label, ylabel=panel.y_label, title=title)
     ax.set(xscale="log" if panel.log_x else "linear", yscale="log" if panel.log_y else "linear")
     _label_short_log_axes(ax, panel)
     _set_ranges_and_ticks(ax, panel)
+    _add_wavenumbers(ax, panel)
     if right is not None:
         right.set(ylabel=panel.second_label, ylim=(0, 1.02))
+
+
+def _add_wavenumbers(ax: Any, panel: Panel) -> None:
+    """Repeat an axis of frequencies in cm⁻¹ on the opposite side."""
+    functions = (lambda thz: THZ_IN_INVERSE_CM * thz, lambda inverse_cm: inverse_cm / THZ_IN_INVERSE_CM)
+    if panel.wavenumbers == "x":
+        ax.secondary_xaxis("top", functions=functions).set_xlabel("cm⁻¹", labelpad=2)
+    elif panel.wavenumbers == "y":
+        ax.secondary_yaxis("right", functions=functions).set_ylabel("cm⁻¹")
 
 
 def _set_ranges_and_ticks(ax: Any, panel: Panel) -> None:
@@ -51,6 +66,8 @@ def _set_ranges_and_ticks(ax: Any, panel: Panel) -> None:
         ax.set_xlim(*panel.x_range)
     if panel.y_range:
         ax.set_ylim(*panel.y_range)
+    if panel.square:
+        ax.set_box_aspect(1)
     if panel.x_ticks:
         ax.set_xticks([position for position, _ in panel.x_ticks], [text for _, text in panel.x_ticks])
         for position, _ in panel.x_ticks:
@@ -74,10 +91,11 @@ def _label_short_log_axes(ax: Any, panel: Panel) -> None:
 def _draw_series(ax: Any, series: Series) -> Any:
     label = series.name or None
     if series.style == "points":
-        colour = (
+        limits = value_limits(series)
+        colour: dict[str, Any] = (
             {"c": series.colour}
             if series.value is None
-            else {"c": series.value, "cmap": "YlOrRd", "vmin": 0.0}
+            else {"c": series.value, "cmap": "YlOrRd", "vmin": limits[0], "vmax": limits[1]}
         )
         return ax.scatter(
             series.x,
@@ -103,16 +121,18 @@ def _draw_series(ax: Any, series: Series) -> Any:
 
 
 def _draw_tiles(ax: Any, series: Series) -> Any:
+    from matplotlib.cm import ScalarMappable
     from matplotlib.collections import PatchCollection
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.patches import Rectangle
 
-    values = np.zeros(len(series.x)) if series.value is None else series.value
+    colours = tile_colours(series)
     squares = [Rectangle((x - 0.46, y - 0.46), 0.92, 0.92) for x, y in zip(series.x, series.y, strict=True)]
-    tiles = PatchCollection(squares, cmap="YlGnBu", edgecolor="0.7", linewidth=0.4)
-    tiles.set_array(np.asarray(values))
+    tiles = PatchCollection(squares, facecolor=[fill for fill, _ in colours], edgecolor="0.7", linewidth=0.4)
     ax.add_collection(tiles)
     ax.autoscale_view()
-    middle = np.nanmax(values) / 2 if np.isfinite(values).any() else 0.0
-    for x, y, text, value in zip(series.x, series.y, series.texts, values, strict=True):
-        ax.text(x, y, text, ha="center", va="center", fontsize=5.5, color="w" if value > middle else "k")
-    return tiles
+    for x, y, text, (_, colour) in zip(series.x, series.y, series.texts, colours, strict=True):
+        ax.text(x, y, text, ha="center", va="center", fontsize=5.5, color=colour)
+    return ScalarMappable(
+        Normalize(*value_limits(series)), LinearSegmentedColormap.from_list("tiles", list(SCALE))
+    )

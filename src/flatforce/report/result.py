@@ -7,15 +7,13 @@ from typing import Final
 
 from flatforce.core.errors import ResultError
 from flatforce.core.results import read_record
-from flatforce.report.results.defects import (
+from flatforce.report.results.defect_comparisons import (
     CommitteePhononResult,
-    DefectPhononResult,
-    DiluteResult,
-    EmbeddedResult,
     FiniteSizeResult,
     StrainSeriesResult,
     UnfoldedResult,
 )
+from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
 from flatforce.report.results.models import (
     EvaluationResult,
     LearningRoundResult,

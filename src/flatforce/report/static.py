@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from flatforce.core.errors import ResultError
-from flatforce.core.files import write_atomically
+from flatforce.report.escaping import for_matplotlib
+from flatforce.report.figures.figure import panel_title
 from flatforce.report.panels import draw_panel
 
 if TYPE_CHECKING:
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from flatforce.core.written import WrittenFiles
     from flatforce.report.figures.figure import Figure
 
 WIDTH: Final = 7.0
 """Inches: two columns of a journal."""
 
-LEGEND_COLUMNS: Final = 8
-"""Number of legend entries that fit beside one another."""
+LEGEND_WIDTH: Final = 120
+"""Number of characters that fit into one row of a legend."""
+
+LEGEND_KEY_WIDTH: Final = 8
+"""Width of the line or point of an entry of a legend, in characters."""
 
 SCREEN_DPI: Final = 120
 """Dots per inch of a figure that a notebook shows."""
@@ -41,8 +46,9 @@ STYLE: Final[Any] = {
     "xtick.direction": "in",
     "ytick.direction": "in",
     "pdf.fonttype": 42,
+    "path.simplify": False,
 }
-"""Journals want embedded outlines (fonttype 42)."""
+"""Journals want embedded outlines (fonttype 42); every computed point is drawn."""
 
 
 class NotebookFigure(MatplotlibFigure):
@@ -54,7 +60,24 @@ class NotebookFigure(MatplotlibFigure):
         return buffer.getvalue()
 
 
-def write_static(figure: Figure, folder: Path) -> list[Path]:
+def static_paths(figure: Figure, folder: Path) -> list[Path]:
+    """Name the files of a figure.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    folder
+        Folder of `NAME.png` and `NAME.pdf`.
+
+    Returns
+    -------
+    Paths of the PNG and of the PDF, in this order.
+    """
+    return [folder / f"{figure.name}.{extension}" for extension in ("png", "pdf")]
+
+
+def write_static(figure: Figure, folder: Path, written: WrittenFiles) -> list[Path]:
     """Draw a figure and write it as PNG and PDF.
 
     Parameters
@@ -63,6 +86,8 @@ def write_static(figure: Figure, folder: Path) -> list[Path]:
         Figure to draw.
     folder
         Folder of `NAME.png` and `NAME.pdf`.
+    written
+        Record of the files that flatforce wrote; other files are not replaced.
 
     Returns
     -------
@@ -70,9 +95,9 @@ def write_static(figure: Figure, folder: Path) -> list[Path]:
     """
     with mpl.rc_context(STYLE):
         drawing = _draw(figure)
-        paths = [folder / f"{figure.name}.{extension}" for extension in ("png", "pdf")]
+        paths = static_paths(figure, folder)
         for path in paths:
-            write_atomically(path, partial(_save, drawing))
+            written.write(path, partial(_save, drawing))
     return paths
 
 
@@ -105,8 +130,9 @@ def draw(figure: Figure, axes: Sequence[Axes] | None = None) -> MatplotlibFigure
             drawing: MatplotlibFigure = _draw(figure)
             drawing.draw_without_rendering()  # ticks are made while drawing and take the style of that moment
             return drawing
-        for panel, ax in zip(figure.panels, axes, strict=True):
-            draw_panel(ax, panel)
+        shown = for_matplotlib(figure)
+        for number, (panel, ax) in enumerate(zip(shown.panels, axes, strict=True), start=1):
+            draw_panel(ax, panel, panel_title(shown, number))
             if ax.get_legend_handles_labels()[0]:
                 ax.legend()
     owner = axes[0].get_figure(root=True)
@@ -129,25 +155,23 @@ def _draw(figure: Figure) -> NotebookFigure:
         squeeze=False,
         gridspec_kw={"width_ratios": [panel.width for panel in figure.panels]},
     )[0]
-    for panel, ax in zip(figure.panels, axes, strict=True):
-        draw_panel(ax, panel)
+    shown = for_matplotlib(figure)
+    for number, (panel, ax) in enumerate(zip(shown.panels, axes, strict=True), start=1):
+        draw_panel(ax, panel, panel_title(shown, number))
     if figure.share_y:
         for ax in axes[1:]:
             ax.set_ylabel("")
-    _draw_legend(drawing, axes)
+    _draw_legend(drawing, drawing.axes)  # the axes on the right among them
     return drawing
 
 
 def _draw_legend(drawing: MatplotlibFigure, axes: Any) -> None:
-    """Draw one legend above the panels when there are several, else inside the only one."""
+    """Draw one legend above the panels, where it covers no curve."""
     entries: dict[str, Any] = {}
     for ax in axes:
         entries |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if not entries:
         return
-    if len(axes) == 1:
-        axes[0].legend()
-        return
-    columns = min(len(entries), LEGEND_COLUMNS)
+    columns = max(1, min(len(entries), LEGEND_WIDTH // (max(map(len, entries)) + LEGEND_KEY_WIDTH)))
     handles = list(entries.values())
-    drawing.legend(handles, list(entries), loc="outside upper center", ncols=columns, markerscale=2.5)
+    drawing.legend(handles, list(entries), loc="outside upper center", ncols=columns, markerscale=2.0)

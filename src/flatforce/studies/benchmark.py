@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ResultError
-from flatforce.core.hashing import hash_file
 from flatforce.data.bundled import dataset_path
 from flatforce.studies.checks import collected
 from flatforce.studies.splits import held_out_by
 from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from flatforce.core.errors import FlatforceError
     from flatforce.core.outcome import Outcome
@@ -28,6 +27,7 @@ class RelaxationBenchmarkStage(Stage):
     """Relaxes the materials of a dataset and compares with DFT; `materials.csv` stands in the folder."""
 
     kind: ClassVar[str] = "relaxation benchmark"
+    files: ClassVar[tuple[str, ...]] = ("materials.csv",)
 
     frames: str
     """File of labelled relaxations, or name of a bundled dataset."""
@@ -73,41 +73,6 @@ class RelaxationBenchmarkStage(Stage):
             collect_materials(labelled),
             self.config,
             align=[] if align is None else read_sheets(dataset_path(align), need_forces=False),
+            scratch=context.scratch,
             progress=context.progress,
         )
-
-
-@dataclass(frozen=True)
-class BenchmarkComparisonStage(Stage):
-    """Compares relaxation benchmarks of several force fields on the same materials."""
-
-    kind: ClassVar[str] = "benchmark comparison"
-    needs_model: ClassVar[bool] = False
-
-    folders: Sequence[Path]
-    """Result folders of `benchmark relax` on the same materials."""
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the folders, or their paths where two have the same name."""
-        names = [path.name for path in self.folders]
-        return names if len(set(names)) == len(names) else [str(path) for path in self.folders]
-
-    def inputs(self) -> dict[str, Source | str | None]:
-        """Return the hashes of the benchmarks."""
-        return {
-            name: hash_file(path / "result.json") if (path / "result.json").is_file() else None
-            for name, path in zip(self.names, self.folders, strict=True)
-        }
-
-    def settings(self) -> dict[str, Any]:
-        """Return the folders."""
-        return {"folders": [str(path) for path in self.folders]}
-
-    def compute(self, context: Context) -> Outcome:
-        """Compare on the materials that no model failed on."""
-        from flatforce.properties.benchmark.comparison import StoredBenchmark, compare_benchmarks
-
-        del context
-        stored = zip(self.names, map(StoredBenchmark.read, self.folders), strict=True)
-        return compare_benchmarks(dict(stored))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flatforce.core.errors import ConfigError, DataError
+from flatforce.core.errors import ConfigError
 from flatforce.core.results import read_arrays, read_record
 from flatforce.data.bundled import dataset_path
 from flatforce.models.spec import committee_members
@@ -14,11 +14,10 @@ from flatforce.properties.relax_config import RelaxConfig
 from flatforce.studies.checks import collected, raise_together
 from flatforce.studies.defect import DefectPhononStage, size_name
 from flatforce.studies.relax import RelaxStage
+from flatforce.studies.splits import without_training_frames
 from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
-    from ase import Atoms
-
     from flatforce.core.errors import FlatforceError
     from flatforce.core.outcome import Outcome
     from flatforce.properties.phonons.config import DefectPhononConfig
@@ -30,6 +29,7 @@ class CommitteeStage(Stage):
     """Means and standard deviations of the spectra of the members."""
 
     kind: ClassVar[str] = "committee"
+    revision: ClassVar[int] = 2
 
     defect: str
     supercell: tuple[int, int]
@@ -179,10 +179,17 @@ def calibration_scale(context: Context, frames: str) -> float:
 
     from flatforce.data.frame_files import read_sheets
     from flatforce.data.frames import FORCES
+    from flatforce.models.resumable import evaluate_resumably
     from flatforce.properties.phonons.defects.committee_uncertainty import force_calibration_factor
 
     labelled = without_training_frames(context.session.spec, read_sheets(dataset_path(frames)))
-    predictions = context.potential.evaluate(labelled, stress=False, progress=context.progress)
+    predictions = evaluate_resumably(
+        context.potential,
+        labelled,
+        checkpoint=context.scratch / "predictions.checkpoint",
+        stress=False,
+        progress=context.progress,
+    )
     errors = np.concatenate(
         [
             prediction.forces - frame.arrays[FORCES]
@@ -191,33 +198,3 @@ def calibration_scale(context: Context, frames: str) -> float:
     )
     deviations = [one.forces_std for one in predictions if one.forces_std is not None]
     return force_calibration_factor(errors, np.concatenate(deviations))
-
-
-def without_training_frames(spec: str, frames: list[Atoms]) -> list[Atoms]:
-    """Keep frames that no member of a committee was trained on, as far as the splits beside them say.
-
-    Parameters
-    ----------
-    spec
-        `committee:a.model,b.model`.
-    frames
-        Labelled frames.
-
-    Returns
-    -------
-    The frames that are left, in their order.
-
-    Raises
-    ------
-    DataError
-        If none is left.
-    """
-    from flatforce.models.training_set import trained_on
-
-    frames = [frame for frame, known in zip(frames, trained_on(spec, frames), strict=True) if not known]
-    if not frames:
-        raise DataError(
-            "Every frame that is to calibrate the committee is in its training set.",
-            fix="give frames that no member was trained on: --calibrate FRAMES",
-        )
-    return frames

@@ -28,6 +28,8 @@ class EmbeddedStage(Stage):
     """Embeds the relaxed defect of a smaller cell, and computes the spectra of the shells around it."""
 
     kind: ClassVar[str] = "embedded defect"
+    revision: ClassVar[int] = 2
+    files: ClassVar[tuple[str, ...]] = ("sparse_force_constants.hdf5", "primitive.extxyz")
 
     structure: Source
     defect: str
@@ -85,6 +87,7 @@ class DiluteStage(Stage):
     """Computes the spectra of an embedded defect in the infinite sheet."""
 
     kind: ClassVar[str] = "dilute limit"
+    revision: ClassVar[int] = 2
     needs_model: ClassVar[bool] = False
 
     embedded: Path
@@ -184,11 +187,11 @@ class LineShapeStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Project the forces onto the modes of the embedded defect."""
-        from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+        from flatforce.properties.phonons.force_constants.sparse import FILE_NAME, SparseForceConstants
         from flatforce.properties.phonons.spectra.line_shape import line_shape
 
         return line_shape(
-            SparseForceConstants.load(self.embedded / "force_constants.hdf5"),
+            SparseForceConstants.load(self.embedded / FILE_NAME),
             read_arrays(self.embedded)["small_atom"],
             context.structure(self.forces),
             self.config,

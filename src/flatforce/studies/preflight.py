@@ -13,8 +13,9 @@ from flatforce.core.errors import (
     GeometryError,
     ModelError,
 )
-from flatforce.studies.checks import check_supercell, collected, parent_problems
+from flatforce.studies.checks import check_supercell, collected
 from flatforce.studies.session import Session
+from flatforce.studies.study_folder import build_prototype, folder_problems
 from flatforce.studies.training_checks import (
     species_of_frames,
     test_set_problems,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.potential import Potential
-    from flatforce.studies.config import Prototype, StudyConfig
+    from flatforce.studies.config import StudyConfig
 
 
 def study_problems(config: StudyConfig, folder: Path, session: Session | None = None) -> list[FlatforceError]:
@@ -46,7 +47,7 @@ def study_problems(config: StudyConfig, folder: Path, session: Session | None = 
     The problems: missing files, species that the model or the training set does not hold, notations of defects that
     cannot be built, supercells smaller than the cutoff, packages that are not installed.
     """
-    errors = parent_problems(folder) + _notation_problems(config)
+    errors = folder_problems(config, folder) + _notation_problems(config)
     if not errors and _is_complete(config, folder):
         return []
     primitive = _primitive(config, errors)
@@ -105,12 +106,18 @@ def _frame_problems(name: str, config: StudyConfig, elements: frozenset[str] | N
 
 def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float) -> list[FlatforceError]:
     """Check every supercell of the study against the cutoff, and that each defect can be built and embedded in it."""
+    from flatforce.properties.phonons.memory import check_defect_cell, check_pristine
+
     errors: list[FlatforceError] = []
     if config.phonons is not None:
-        errors += check_supercell(primitive, config.phonons.supercell, cutoff=cutoff)
+        errors += collected(partial(check_pristine, primitive, config.phonons)) or check_supercell(
+            primitive, config.phonons.supercell, cutoff=cutoff
+        )
     for defect in config.defects:
         for settings in defect.supercells():
-            errors += check_supercell(primitive, settings.supercell, cutoff=cutoff, defect=defect.defect)
+            errors += collected(partial(check_defect_cell, primitive, settings)) or check_supercell(
+                primitive, settings.supercell, cutoff=cutoff, defect=defect.defect
+            )
         if defect.embed is not None and defect.embed.supercell[0] <= max(defect.sizes):
             n = defect.embed.supercell[0]
             errors.append(
@@ -124,32 +131,26 @@ def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float)
 
 
 def _embedding_problems(config: StudyConfig, primitive: Atoms, potential: Potential) -> list[FlatforceError]:
-    """Check that the force field can embed, where a defect is embedded."""
+    """Check that the force field can embed, where a defect is embedded, and that the embeddings fit into memory."""
     from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+    from flatforce.properties.phonons.memory import check_embedding_memory, check_green_function
 
     embeddings = [defect.embed for defect in config.defects if defect.embed is not None]
     if not embeddings or potential.elements.isdisjoint(primitive.get_chemical_symbols()):
         return []
-    return collected(lambda: check_embeddable(potential, primitive, embeddings[0], cells=0))
-
-
-def build_prototype(prototype: Prototype) -> Atoms:
-    """Build the sheet that a study describes.
-
-    Parameters
-    ----------
-    prototype
-        Settings.
-
-    Returns
-    -------
-    The primitive cell of the sheet, with vacuum along its third axis.
-    """
-    from flatforce.structures.prototypes import monolayer
-
-    return monolayer(
-        prototype.elements, prototype=prototype.prototype, a=prototype.a, thickness=prototype.thickness
-    )
+    errors = collected(lambda: check_embeddable(potential, primitive, embeddings[0], cells=0))
+    if errors:
+        return errors
+    reach = potential.interaction_range
+    checks = [
+        partial(check_embedding_memory, primitive, embed, interaction_range=reach) for embed in embeddings
+    ]
+    checks += [
+        partial(check_green_function, len(primitive), defect.dilute)
+        for defect in config.defects
+        if defect.dilute is not None
+    ]
+    return collected(*checks)
 
 
 def _is_complete(config: StudyConfig, folder: Path) -> bool:
@@ -173,9 +174,9 @@ def _primitive(config: StudyConfig, errors: list[FlatforceError]) -> Atoms | Non
     structures: list[Atoms] = []
     source = config.structure
     if isinstance(source, str):
-        from flatforce.data.frame_files import read_structure
+        from flatforce.data.frame_files import read_sheet
 
-        errors += collected(lambda: structures.append(read_structure(Path(source))))
+        errors += collected(lambda: structures.append(read_sheet(Path(source))))
     else:
         errors += collected(lambda: structures.append(build_prototype(source)))
     return structures[0] if structures else None

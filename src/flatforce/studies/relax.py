@@ -22,6 +22,7 @@ class RelaxStage(Stage):
     """Relaxes a sheet; `relaxed.extxyz` and `trajectory.extxyz` stand in the folder."""
 
     kind: ClassVar[str] = "relax"
+    files: ClassVar[tuple[str, ...]] = ("relaxed.extxyz", "trajectory.extxyz")
 
     structure: Source
     config: RelaxConfig
@@ -39,4 +40,10 @@ class RelaxStage(Stage):
         from flatforce.properties.relax import relax
 
         atoms = context.structure(self.structure)
-        return relax(context.potential, atoms, self.config, progress=context.progress)
+        return relax(
+            context.potential,
+            atoms,
+            self.config,
+            checkpoint=context.scratch / "relaxation.checkpoint",
+            progress=context.progress,
+        )

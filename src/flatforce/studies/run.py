@@ -15,6 +15,7 @@ from flatforce.studies.phonons import PhononStage
 from flatforce.studies.preflight import study_problems
 from flatforce.studies.relax import RelaxStage
 from flatforce.studies.session import Reporter, Session, unreported
+from flatforce.studies.study_folder import structure_path
 
 if TYPE_CHECKING:
     from flatforce.studies.config import StudyConfig
@@ -76,7 +77,7 @@ def run_study(
     session = Session(config.model, device=device, report=report)
     raise_together(study_problems(config, folder, session), subject="The study")
     records: dict[str, dict[str, Any]] = {}
-    structure = _structure(config, folder)
+    structure = structure_path(config, folder)
     if config.model is None:
         spec = _train(config, folder, records, device=device, report=report)
         session = Session(spec, device=device, report=report)
@@ -111,17 +112,6 @@ def defect_folder(notation: str) -> str:
     Name of the folder inside the study, such as `defects/v_Se_top`.
     """
     return f"defects/{folder_name(notation)}"
-
-
-def _structure(config: StudyConfig, folder: Path) -> Path:
-    if isinstance(config.structure, str):
-        return Path(config.structure)
-    from flatforce.data.frame_files import write_frames
-    from flatforce.studies.preflight import build_prototype
-
-    path = folder / "structure.extxyz"
-    write_frames(path, [build_prototype(config.structure)])
-    return path
 
 
 def _train(

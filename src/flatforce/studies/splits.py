@@ -1,4 +1,4 @@
-"""Frames that a training run left out."""
+"""Frames that a training run left out, and frames that may calibrate a committee."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import material_of
-from flatforce.data.splits import read_test_hashes
+from flatforce.data.split_files import read_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,18 +17,25 @@ if TYPE_CHECKING:
 
 
 def held_out_by(
-    split: Path, frames: Sequence[Atoms], source: Path, *, whole_materials: bool = False
+    split: Path,
+    frames: Sequence[Atoms],
+    source: Path,
+    *,
+    fold: int | None = None,
+    whole_materials: bool = False,
 ) -> list[Atoms]:
     """Choose the frames that a training run held out.
 
     Parameters
     ----------
     split
-        Its `split.json`, or what `flatforce data split` wrote.
+        Its `split.json` or folder, or what `flatforce data split` wrote.
     frames
         All frames.
     source
         File of the frames, for the message.
+    fold
+        Number of the fold that was held out, if the split has folds.
     whole_materials
         Whether a material counts only if all its frames were held out.
 
@@ -41,7 +48,7 @@ def held_out_by(
     DataError
         If there is none.
     """
-    hashes = read_test_hashes(split)
+    hashes = read_split(split, fold=fold).test
     is_test = [hash_structure(frame) in hashes for frame in frames]
     if whole_materials:
         train_materials = {
@@ -58,3 +65,39 @@ def held_out_by(
             fix="evaluate all of them: leave out --split, or set held_out: false in the study",
         )
     return test_frames
+
+
+def without_training_frames(spec: str, frames: list[Atoms], *, or_validated: bool = True) -> list[Atoms]:
+    """Keep frames that no member of a committee was trained on, as far as the splits beside them say.
+
+    Parameters
+    ----------
+    spec
+        `committee:a.model,b.model`.
+    frames
+        Labelled frames.
+    or_validated
+        Whether the validation set that all members share, which only chose the best epoch, is left out too.
+
+    Returns
+    -------
+    The frames that are left, in their order.
+
+    Raises
+    ------
+    DataError
+        If none is left.
+    """
+    from flatforce.models.training_set import trained_on
+
+    frames = [
+        frame
+        for frame, known in zip(frames, trained_on(spec, frames, or_validated=or_validated), strict=True)
+        if not known
+    ]
+    if not frames:
+        raise DataError(
+            "Every frame that is to calibrate the committee is in its training set.",
+            fix="give frames that no member was trained on: --calibrate FRAMES",
+        )
+    return frames

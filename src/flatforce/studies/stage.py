@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from flatforce.core.errors import ConfigError, FlatforceError, ResultError
-from flatforce.core.hashing import hash_file
-from flatforce.core.identity import Identity, claim
+from flatforce.core.claims import SCRATCH, check_folder, claim, is_finished
+from flatforce.core.errors import ConfigError, FlatforceError
+from flatforce.core.hashing import hash_source
+from flatforce.core.identity import Identity
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
 from flatforce.studies.checks import collected, raise_together
@@ -77,6 +78,8 @@ class Stage:
     """Top-level settings that the stage reads, where its configuration is that of a whole study; all if None."""
     needs_model: ClassVar[bool] = True
     """Whether the result depends on the force field of the session."""
+    files: ClassVar[tuple[str, ...]] = ()
+    """Files that the stage writes beside `result.json` and `arrays.npz`; a folder that holds one of other origin is refused."""
 
     def inputs(self) -> dict[str, Source | str | None]:
         """Return name → file, structure, or hash of what the stage reads; None is left out."""
@@ -178,7 +181,7 @@ class Stage:
         """
         if not folder.is_dir() or not (folder / "result.json").is_file():
             return False
-        return not claim(folder, self.identity(session), extends=self.extends)
+        return is_finished(folder, self.identity(session), extends=self.extends)
 
     def run(self, session: Session, folder: Path) -> dict[str, Any]:
         """Compute the stage, or read its finished folder.
@@ -201,14 +204,44 @@ class Stage:
             raise
         if self.is_finished(session, folder):
             return read_record(folder)
+        check_folder(folder, self.kind, self.files)
         raise_together(self.problems(session), subject=f"`{self.kind}`")
-        claim(folder, identity, extends=self.extends)
+        with claim(folder, identity, writes=self.files, extends=self.extends) as claimed:
+            if claimed.finished:  # by another process, since it was asked above
+                return read_record(folder)
+            identity = replace(identity, subject=self.subject(session))
 
-        def compute() -> Outcome:
-            with session.report(self.title(folder)) as progress:
-                return self.compute(Context(session, folder, folder / "forces" / identity.key, progress))
+            def compute() -> Outcome:
+                with session.report(self.title(folder)) as progress:
+                    if claimed.restarted:
+                        progress(
+                            0,
+                            0,
+                            f"{folder} holds an unfinished run that is not continued: {claimed.restarted}",
+                        )
+                    return self.compute(Context(session, folder, folder / SCRATCH / identity.key, progress))
 
-        return record_outcome(folder, identity, compute, seed=identity.settings.get("seed"))
+            return record_outcome(folder, identity, compute, seed=identity.settings.get("seed"))
+
+    def subject(self, session: Session) -> dict[str, Any]:
+        """Name the force field and the structure, for readers of the record.
+
+        Parameters
+        ----------
+        session
+            Force field and structures.
+
+        Returns
+        -------
+        `model` and what its card says, and the chemical formula as `structure`; only what the stage has.
+        """
+        from flatforce.studies.subject import describe_model
+
+        known = describe_model(session.spec) if self.needs_model else {}
+        structure = self.inputs().get("structure")
+        if structure is not None and not isinstance(structure, str):
+            known["structure"] = str(session.structure(structure).symbols.formula.format("metal"))
+        return known
 
     def title(self, folder: Path) -> str:
         """Return what the progress display says.
@@ -224,31 +257,3 @@ class Stage:
         """
         del folder
         return self.kind
-
-
-def hash_source(source: Source | str) -> str:
-    """Hash an input.
-
-    Parameters
-    ----------
-    source
-        A file, a structure, or a hash.
-
-    Returns
-    -------
-    20 hexadecimal digits of the content of a file, or of species, positions and cell of a structure; a hash unchanged.
-
-    Raises
-    ------
-    ResultError
-        If the file does not exist.
-    """
-    if isinstance(source, str):
-        return source
-    if isinstance(source, Path):
-        if not source.is_file():
-            raise ResultError(f"There is no file {source}.", fix="check its path")
-        return hash_file(source)
-    from flatforce.core.hashing import hash_structure
-
-    return hash_structure(source)

@@ -40,6 +40,7 @@ class StrainSeriesStage(ComparisonStage):
     """Follows the modes of a defect from strain to strain."""
 
     kind: ClassVar[str] = "strain series"
+    revision: ClassVar[int] = 2
     needs_model: ClassVar[bool] = False
 
     defect: str

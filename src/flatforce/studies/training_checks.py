@@ -38,6 +38,7 @@ def training_problems(config: TrainConfig) -> list[FlatforceError]:
     The problems: packages that are not installed, files that do not exist, and a force field that cannot be fine-tuned.
     """
     from flatforce.data.bundled import dataset_path
+    from flatforce.data.split_files import read_split
     from flatforce.models.training.data import check_named
 
     errors = model_problems(config) + collected(lambda: check_named(config))
@@ -46,7 +47,7 @@ def training_problems(config: TrainConfig) -> list[FlatforceError]:
     for name in dict.fromkeys(names):
         errors += collected(partial(dataset_path, name))
     if config.split is not None:
-        errors += collected(partial(_check_file, config.split))
+        errors += collected(partial(read_split, Path(config.split), fold=config.fold))
     return errors
 
 
@@ -195,8 +196,3 @@ def _check_test_set(config: TrainConfig, frames: str) -> None:
             f"None of the frames of {frames} will be in the test set of the training.",
             fix="evaluate the training data, or set evaluate.held_out: false to evaluate all frames",
         )
-
-
-def _check_file(name: str) -> None:
-    if not Path(name).is_file():
-        raise DataError(f"There is no file {name}.", fix="check its path")

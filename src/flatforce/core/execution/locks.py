@@ -19,7 +19,9 @@ RETRY_INTERVAL = 0.5
 
 
 @contextmanager
-def hold_lock(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Iterator[int | None]:
+def hold_lock(
+    path: Path, *, give_up: Callable[[], bool] = lambda: False, wait: bool = True
+) -> Iterator[int | None]:
     """Hold a file lock; the kernel frees it when the process dies, so that nothing has to be cleaned up.
 
     Parameters
@@ -27,11 +29,13 @@ def hold_lock(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Ite
     path
         File of the lock; it is created if missing, and stays.
     give_up
-        Called while waiting; waiting ends when it returns True.
+        Called before each attempt; waiting ends when it returns True.
+    wait
+        Whether there is more than one attempt.
 
     Yields
     ------
-    File descriptor of the lock, or None after giving up. A child process that inherits the descriptor holds the lock too, until
+    File descriptor of the lock, or None without it. A child process that inherits the descriptor holds the lock too, until
     it ends. On a file system without locks, the lock counts as held.
     """
     with path.open("w") as stream:
@@ -39,6 +43,8 @@ def hold_lock(path: Path, *, give_up: Callable[[], bool] = lambda: False) -> Ite
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if not wait:
+                    break
                 time.sleep(RETRY_INTERVAL)
             except OSError:  # some Lustre mounts have no flock; two drivers would compute a frame twice there
                 yield stream.fileno()

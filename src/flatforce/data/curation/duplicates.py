@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,10 +20,6 @@ NEIGHBOURS: Final = 6
 
 CUTOFFS: Final = (4.0, 8.0, 16.0)
 """Å. Cutoffs of the neighbour search, tried in turn until every atom has `NEIGHBOURS` neighbours."""
-
-BLOCKS: Final = 6
-"""Number of blocks of a fingerprint whose means are compared first. Means differ by no more than the largest difference of
-their elements, so that no duplicate is missed."""
 
 
 def fingerprint(frame: Atoms) -> FloatArray:
@@ -68,7 +65,32 @@ def _with_images(frame: Atoms, cutoff: float) -> tuple[FloatArray, FloatArray]:
     return fractional @ cell, images
 
 
-def find_near_duplicates(frames: Sequence[Atoms], *, tolerance: float) -> dict[int, int]:
+def mean_distances(frame: Atoms, distances: FloatArray | None = None) -> FloatArray:
+    """Average the fingerprint over the atoms of each species.
+
+    The averages are those of any supercell of the frame too. They differ by no more than the largest difference of the distances, so
+    that they find every near-duplicate.
+
+    Parameters
+    ----------
+    frame
+        A structure.
+    distances
+        Its fingerprint; computed if None.
+
+    Returns
+    -------
+    (6 S,) Å, for each of S species the mean distance of its atoms to their nearest, second nearest … neighbour.
+    """
+    rows = (fingerprint(frame) if distances is None else distances).reshape(-1, NEIGHBOURS)
+    ends = np.cumsum(np.unique(frame.numbers, return_counts=True)[1])
+    means: FloatArray = np.concatenate([block.mean(axis=0) for block in np.split(rows, ends[:-1])])
+    return means
+
+
+def find_near_duplicates(
+    frames: Sequence[Atoms], *, tolerance: float, with_supercells: bool = False
+) -> dict[int, int]:
     """Find frames of the same formula whose fingerprints agree within a tolerance.
 
     Parameters
@@ -77,6 +99,8 @@ def find_near_duplicates(frames: Sequence[Atoms], *, tolerance: float) -> dict[i
         Structures.
     tolerance
         Largest difference of a distance, in Å.
+    with_supercells
+        Whether a supercell of a frame is a duplicate of it.
 
     Returns
     -------
@@ -84,24 +108,42 @@ def find_near_duplicates(frames: Sequence[Atoms], *, tolerance: float) -> dict[i
     """
     groups: dict[str, list[int]] = {}
     for index, frame in enumerate(frames):
-        groups.setdefault(frame.get_chemical_formula(), []).append(index)
+        formula = frame.symbols.formula.reduce()[0] if with_supercells else frame.symbols.formula
+        groups.setdefault(f"{formula:hill}", []).append(index)
     originals: dict[int, int] = {}
     for members in groups.values():
-        fingerprints = np.array([fingerprint(frames[index]) for index in members])
-        for duplicate, original in _close_pairs(fingerprints, tolerance):
+        fingerprints = [fingerprint(frames[index]) for index in members]
+        means = [
+            mean_distances(frames[index], distances)
+            for index, distances in zip(members, fingerprints, strict=True)
+        ]
+        for duplicate, original in _close_pairs(fingerprints, np.array(means), tolerance):
             if members[original] not in originals:
                 originals.setdefault(members[duplicate], members[original])
     return originals
 
 
-def _close_pairs(fingerprints: FloatArray, tolerance: float) -> list[tuple[int, int]]:
+def _close_pairs(
+    fingerprints: Sequence[FloatArray], means: FloatArray, tolerance: float
+) -> list[tuple[int, int]]:
     """Find pairs (later, earlier) whose largest difference is below the tolerance, in the order of the later index."""
-    means = np.array([block.mean(axis=1) for block in np.array_split(fingerprints, BLOCKS, axis=1)]).T
     tree = cKDTree(means)
     pairs: list[tuple[int, int]] = []
     for index, candidates in enumerate(tree.query_ball_point(means, tolerance, p=np.inf)):
-        earlier_indices = np.array(sorted(k for k in candidates if k < index), dtype=int)
-        if earlier_indices.size:
-            differences = np.abs(fingerprints[earlier_indices] - fingerprints[index]).max(axis=1)
-            pairs += [(index, int(k)) for k in earlier_indices[differences < tolerance]]
+        pairs += [
+            (index, k)
+            for k in sorted(candidates)
+            if k < index and _largest_difference(fingerprints[index], fingerprints[k]) < tolerance
+        ]
     return pairs
+
+
+def _largest_difference(first: FloatArray, second: FloatArray) -> float:
+    """Compare two fingerprints, each repeated until both have as many atoms."""
+    if len(first) != len(second):
+        length = math.lcm(len(first), len(second))
+        first, second = (
+            np.repeat(values.reshape(-1, NEIGHBOURS), length // len(values), axis=0).ravel()
+            for values in (first, second)
+        )
+    return float(np.abs(first - second).max())

@@ -6,12 +6,17 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ModelError
+from flatforce.core.execution.locks import hold_lock
+from flatforce.core.files import write_text
 from flatforce.core.hashing import hash_file
 from flatforce.core.progress import Progress, silent
 from flatforce.models.isolated.environments import (
+    LOCK,
     MARKER,
     PACKAGES,
     Environment,
@@ -24,6 +29,7 @@ from flatforce.models.isolated.environments import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SELF_TESTS: Final = {
@@ -69,31 +75,41 @@ def create(name: str, *, progress: Progress = silent) -> Environment:
         raise ModelError(
             f"There is no environment {name!r}.", fix=f"flatforce env create {'|'.join(PACKAGES)}"
         )
-    environment = read_environment(environments_folder() / name)
+    folder = environments_folder() / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock_file = folder.with_suffix(LOCK)
+    with hold_lock(lock_file, wait=False) as lock:
+        if lock is not None:
+            return _complete(read_environment(folder), lock, progress)
+    progress(0, 0, "another process builds this environment; waiting until it has ended")
+    with hold_lock(lock_file) as lock:
+        assert lock is not None  # noqa: S101  # waiting ends with the lock
+        return _complete(read_environment(folder), lock, progress)
+
+
+def _complete(environment: Environment, lock: int, progress: Progress) -> Environment:
+    """Build an environment unless it is complete; the processes that install packages inherit the lock."""
     if environment.complete:
         return environment
-    environment.folder.parent.mkdir(parents=True, exist_ok=True)
-    log = environment.folder.with_suffix(".log")
+    name, log = environment.name, environment.folder.with_suffix(".log")
+    run = partial(_run, log=log, lock=lock)
+    (environment.folder / MARKER).unlink(missing_ok=True)  # what is changed from now on is not complete
     steps = _installation_steps(environment)
     for n_done, (step, command) in enumerate(steps.items()):
         progress(n_done, len(steps), step)
-        _run(command, log, step)
-    list_versions = [
-        str(environment.python),
-        "-m",
-        "flatforce.models.isolated.package_versions",
-        PACKAGES[name],
-    ]
+        run(command, step)
+    module = "flatforce.models.isolated.package_versions"
+    versions = run([str(environment.python), "-m", module, PACKAGES[name]], "list of versions")
     content: dict[str, Any] = {
         "pins": hash_file(pins_file(name)),
         "code": hash_code(),
-        "versions": json.loads(_run(list_versions, log, "list of versions").stdout),
+        "versions": json.loads(versions.output.strip().splitlines()[-1]),
         "failed": [],
     }
     if name in SELF_TESTS:
         progress(len(steps), len(steps), f"self-test of {SELF_TESTS[name]}")
-        content["failed"] = _self_test(environment, log)
-    (environment.folder / MARKER).write_text(json.dumps(content), encoding="utf-8")
+        content["failed"] = _self_test(environment, run)
+    write_text(environment.folder / MARKER, json.dumps(content), durable=True)
     return read_environment(environment.folder)
 
 
@@ -123,37 +139,51 @@ def _installation_steps(environment: Environment) -> dict[str, list[str]]:
     return steps
 
 
-def _self_test(environment: Environment, log: Path) -> list[str]:
+def _self_test(environment: Environment, run: Callable[..., _Step]) -> list[str]:
     """Run `flatforce doctor` in the environment and return the failed checks."""
     spec = SELF_TESTS[environment.name]
-    test = _run(
-        [str(environment.python), "-m", "flatforce", "doctor", spec],
-        log,
-        "self-test",
-        allowed=(0, EXIT_FAILED_CHECK),
-    )
-    failed = [line for line in test.stderr.splitlines() if line.startswith("warning: ")]
-    if test.returncode and not failed:  # an unexpected exception ends with the same status
-        raise _build_error("self-test", test, log)
+    command = [str(environment.python), "-m", "flatforce", "doctor", spec]
+    test = run(command, "self-test", allowed=(0, EXIT_FAILED_CHECK))
+    failed = [line for line in test.output.splitlines() if line.startswith("warning: ")]
+    if test.status and not failed:  # an unexpected exception ends with the same status
+        raise _build_error("self-test", test)
     has_random_weights = spec.endswith(":random")
     return [line for line in failed if not (has_random_weights and PLAUSIBLE in line)]
 
 
-def _run(
-    command: list[str], log: Path, step: str, *, allowed: tuple[int, ...] = (0,)
-) -> subprocess.CompletedProcess[str]:
-    process = subprocess.run(command, capture_output=True, text=True, env=clean_environ(), check=False)
+@dataclass(frozen=True)
+class _Step:
+    """A step that has ended."""
+
+    status: int
+    output: str
+    """What the step wrote to both streams."""
+    log: Path
+    """File that holds the output of all steps."""
+
+
+def _run(command: list[str], step: str, *, log: Path, lock: int, allowed: tuple[int, ...] = (0,)) -> _Step:
+    """Run a step whose output goes to the log while it runs, so that it is there even if the step is killed."""
     with log.open("a", encoding="utf-8") as stream:
-        stream.write(f"$ {' '.join(command)}\n{process.stdout}{process.stderr}\n")
-    if process.returncode not in allowed:
-        raise _build_error(step, process, log)
-    return process
+        stream.write(f"$ {' '.join(command)}\n")
+        stream.flush()
+        start = stream.tell()
+        status = subprocess.call(
+            command, stdout=stream, stderr=subprocess.STDOUT, env=clean_environ(), pass_fds=[lock]
+        )
+    with log.open("rb") as written:
+        written.seek(start)
+        output = written.read().decode(errors="replace")
+    ended = _Step(status, output, log)
+    if status not in allowed:
+        raise _build_error(step, ended)
+    return ended
 
 
-def _build_error(step: str, process: subprocess.CompletedProcess[str], log: Path) -> ModelError:
-    lines = (process.stdout + process.stderr).strip().splitlines()
+def _build_error(step: str, ended: _Step) -> ModelError:
+    lines = ended.output.strip().splitlines()
     return ModelError(
-        f"The environment could not be built: {step} failed.",
+        f"The environment could not be built: {step} failed with status {ended.status}.",
         why=" | ".join(lines[-SHOWN_LOG_LINES:]),
-        fix=f"read the log {log}, then repeat the command",
+        fix=f"read the log {ended.log}, then repeat the command",
     )

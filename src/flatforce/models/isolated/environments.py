@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from importlib import metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from flatforce.core.errors import ModelError
+from flatforce.core.execution.locks import hold_lock
 from flatforce.core.hashing import hash_file, hash_value
 
 PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip", "mattersim": "mattersim", "roost": "aviary"}
@@ -20,6 +21,10 @@ PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip", "mattersim": "matte
 
 MARKER: Final = "flatforce.json"
 """File that is written last; an environment without it is incomplete."""
+
+
+LOCK: Final = ".lock"
+"""Suffix of the file that a process locks while it builds or removes an environment."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Environment:
     """Package → version."""
     failed: list[str]
     """Checks of `flatforce doctor` that its model does not pass."""
+    damaged: bool = False
+    """Whether the file that describes the environment cannot be read."""
 
     @property
     def python(self) -> Path:
@@ -87,9 +94,10 @@ def environment_for(kind: str) -> Environment | None:
         return None
     environment = read_environment(environments_folder() / kind)
     if not environment.complete:
+        needed = "it cannot be installed beside MACE and needs an isolated environment, built for this version of flatforce"
         raise ModelError(
-            f"{kind} is not installed.",
-            why="it cannot be installed beside MACE and needs an isolated environment, built for this version of flatforce",
+            f"The environment of {kind} is damaged." if environment.damaged else f"{kind} is not installed.",
+            why=f"{environment.folder / MARKER} cannot be read" if environment.damaged else needed,
             fix=f"flatforce env create {kind}",
         )
     return environment
@@ -114,8 +122,17 @@ def remove(name: str) -> None:
             f"There is no environment {name!r} in {environments_folder()}.",
             fix="list the environments: flatforce env list",
         )
-    shutil.rmtree(folder)
-    folder.with_suffix(".log").unlink(missing_ok=True)
+    with hold_lock(folder.with_suffix(LOCK), wait=False) as lock:
+        if lock is None:
+            raise ModelError(
+                f"Another process builds the environment {name!r}.", fix="wait until it has ended, or end it"
+            )
+        (folder / MARKER).unlink(
+            missing_ok=True
+        )  # a removal that is cut short leaves no complete environment
+        shutil.rmtree(folder)
+        for suffix in (".log", LOCK):
+            folder.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def clean_environ() -> dict[str, str]:
@@ -141,7 +158,9 @@ def read_environment(folder: Path) -> Environment:
     The environment; complete only if it was built with the current pins and the current code of flatforce.
     """
     marker = folder / MARKER
-    content = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else {}
+    content = _read_marker(marker) if marker.is_file() else {}
+    if content is None:
+        return Environment(folder.name, folder, complete=False, versions={}, failed=[], damaged=True)
     versions = content.get("versions", {})
     environment = Environment(
         folder.name, folder, complete=False, versions=versions, failed=content.get("failed", [])
@@ -153,6 +172,17 @@ def read_environment(folder: Path) -> Environment:
         hash_code(),
     ]
     return replace(environment, complete=is_current and environment.python.exists())
+
+
+def _read_marker(path: Path) -> dict[str, Any] | None:
+    """Read the description of an environment; None if it is truncated or of other origin."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or not isinstance(content.get("versions"), dict):
+        return None
+    return content if isinstance(content.get("failed", []), list) else None
 
 
 def pins_file(name: str) -> Path:

@@ -25,4 +25,4 @@ def package_versions(package: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(package_versions(sys.argv[1])))
+    sys.stdout.write(json.dumps(package_versions(sys.argv[1])) + "\n")

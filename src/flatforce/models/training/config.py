@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
@@ -69,8 +69,11 @@ class TrainConfig(Config):
     """Whether the test set takes its fraction of each config type (`config_type`; at least one frame of every type that has
     three), or of the materials, each with all its frames (`material`). Validation frames are chosen in the same way."""
     split: str | None = None
-    """JSON file of `flatforce data split`, or `split.json` of another run, whose test set is held out instead of
-    `test_fraction`; null draws a new test set."""
+    """JSON file of `flatforce data split`, or `split.json` or the folder of another run, in place of `test_fraction`: its test set is
+    held out, and its validation set, where it has one, chooses the best epoch of all members. Frames in no subset of a file of
+    `flatforce data split` are left out. null draws a new test set."""
+    fold: NonNegativeInt | None = None
+    """Number of the fold, from 0, that is the test set, where `split` was made with `--folds`; the other folds are trained on."""
     split_seed: int = 0
     """Seed of the test set. It is separate from `seed` so that all members of a committee share one test set."""
     valid_fraction: float = Field(0.1, gt=0.0, lt=1.0)
@@ -161,6 +164,14 @@ class TrainConfig(Config):
         if self.start_from is None and (self.freeze or self.replay is not None):
             raise ValueError(
                 "freeze and replay need start_from, since random weights hold nothing to preserve"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_fold(self) -> TrainConfig:
+        if self.fold is not None and self.split is None:
+            raise ValueError(
+                "fold needs split, a file of `flatforce data split FRAMES --folds 5 -o split.json`"
             )
         return self
 

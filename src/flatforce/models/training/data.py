@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import DataError
 from flatforce.core.hashing import hash_file
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_labelled
 from flatforce.data.frames import ISOLATED, config_type, get_labels
+from flatforce.data.split_files import split_path
 from flatforce.models.spec import model_files
-from flatforce.models.training.splits import choose_test_frames
+from flatforce.models.training.splits import choose_subsets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,17 @@ class TrainingData:
     """Isolated atoms, whose energies may serve as reference energies."""
     hashes: dict[str, str]
     """Name of each input file → hash of its content."""
+    valid: list[Atoms] = field(default_factory=list)
+    """Validation set that the split names, which all members share; empty if each separates its own from `train_valid`."""
+    n_excluded: int = 0
+    """Number of frames that were left out, since they are in no subset of the split."""
+    split: dict[str, Any] = field(default_factory=dict)
+    """File, hash and fold of the split; empty if it was drawn."""
+
+    @property
+    def all_frames(self) -> list[Atoms]:
+        """Frames of all subsets, without isolated atoms."""
+        return [*self.train_valid, *self.valid, *self.test]
 
 
 def load_data(config: TrainConfig) -> TrainingData:
@@ -57,13 +69,21 @@ def load_data(config: TrainConfig) -> TrainingData:
     all_frames = [frame for name in config.data for frame in read_training_frames(dataset_path(name), config)]
     isolated = [frame for frame in all_frames if config_type(frame) == ISOLATED]
     frames = [frame for frame in all_frames if config_type(frame) != ISOLATED]
-    test_indices = choose_test_frames(frames, config)
-    held_out = set(test_indices)
-    train_valid = [frame for index, frame in enumerate(frames) if index not in held_out]
+    subsets = choose_subsets(frames, config)
+    others = {*subsets.test, *subsets.valid, *subsets.excluded}
+    train_valid = [frame for index, frame in enumerate(frames) if index not in others]
     _check_weighted_config_types(config, frames)
     if len(train_valid) < 2:
         raise DataError("Fewer than two frames are left to train on.", fix="add labelled frames to `data`")
-    return TrainingData(train_valid, [frames[index] for index in test_indices], isolated, hash_inputs(config))
+    return TrainingData(
+        train_valid,
+        [frames[index] for index in subsets.test],
+        isolated,
+        hash_inputs(config),
+        valid=[frames[index] for index in subsets.valid],
+        n_excluded=len(subsets.excluded),
+        split=subsets.origin,
+    )
 
 
 def check_named(config: TrainConfig) -> None:
@@ -131,7 +151,7 @@ def hash_inputs(config: TrainConfig) -> dict[str, str]:
     """
     hashes = {name: hash_file(dataset_path(name)) for name in config.data}
     if config.split is not None:
-        hashes["split"] = hash_file(Path(config.split))
+        hashes["split"] = hash_file(split_path(Path(config.split)))
     if config.valid_file is not None:
         hashes["valid_file"] = hash_file(dataset_path(config.valid_file))
     for name in config.replay.data if config.replay is not None else []:

@@ -1,18 +1,14 @@
-"""What makes two training runs the same, so that an interrupted run is continued only with its own settings."""
+"""What makes two training runs the same, so that an interrupted run is continued only with its own settings, and its files."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
-from flatforce.core.errors import ModelError
-from flatforce.core.files import write_text
 from flatforce.core.identity import Identity
 from flatforce.models.spec import split_spec
+from flatforce.models.training.epochs import BEST_EPOCH, CHECKPOINT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from flatforce.models.training.config import TrainConfig
 
 EXCLUDED_SETTINGS: Final[Any] = {
@@ -26,6 +22,13 @@ EXCLUDED_SETTINGS: Final[Any] = {
     "checkpoint_seconds": True,
 }
 """Settings that may change when a run is continued; files are identified by their contents, not by their names."""
+
+SPLIT_REVISION: Final = 2
+"""Revision of a training with a given split: since the second, its training and validation set are used too."""
+
+
+MODEL_SUFFIXES: Final = (".model", ".pth.tar", ".matgl", ".nequip.pt")
+"""Endings of the model files of all learners."""
 
 
 def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
@@ -54,38 +57,26 @@ def run_identity(config: TrainConfig, hashes: dict[str, str]) -> Identity:
         contents,
         non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
         partial=True,
+        revision=1 if config.split is None else SPLIT_REVISION,
     )
 
 
-def check_same_run(folder: Path, identity: Identity, *, started: bool = True) -> None:
-    """Refuse to continue a run that was started with other settings.
+def training_files(config: TrainConfig) -> list[str]:
+    """Name the files that a training writes.
 
     Parameters
     ----------
-    folder
-        Result folder.
-    identity
-        What identifies the run.
-    started
-        Whether the folder holds a checkpoint or a model. A run that ended before its first, by a mistake in its settings,
-        may be repeated with others.
+    config
+        Settings of the training.
 
-    Raises
-    ------
-    ModelError
-        If the folder holds an unfinished run with other settings.
+    Returns
+    -------
+    Names in the result folder: split, history, and the models and cards of all members, in any format.
     """
-    marker = folder / "run.json"
-    current = {"key": identity.key, "config": identity.settings, "inputs": identity.inputs}
-    if started and marker.is_file() and _stored_key(marker) != identity.key:
-        raise ModelError(
-            f"{folder} holds an unfinished run with other settings or data.",
-            why="continuing from its checkpoint would mix two runs",
-            fix="choose another folder with -o, or delete that one",
-        )
-    write_text(marker, json.dumps(current, indent=1) + "\n")
-
-
-def _stored_key(marker: Path) -> str | None:
-    key: str | None = json.loads(marker.read_text(encoding="utf-8")).get("key")
-    return key
+    names, folders = [config.name], [""]
+    if config.n_models > 1:
+        names = [f"{config.name}-{member}" for member in range(config.n_models)]
+        folders = [f"{name}/" for name in names]
+    models = [f"{name}{suffix}" for name in names for suffix in (".card.json", *MODEL_SUFFIXES)]
+    parts = ["metrics.csv", CHECKPOINT, *(f"{BEST_EPOCH}{suffix}" for suffix in MODEL_SUFFIXES)]
+    return ["split.json", *models, *(f"{folder}{part}" for folder in folders for part in parts)]

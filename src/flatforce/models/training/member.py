@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatforce.core.errors import ModelError
-from flatforce.core.files import write_text
+from flatforce.core.files import flush_to_disk, write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
+from flatforce.data.label_origin import label_methods
 from flatforce.models.errors import ERROR_UNITS, aligned_errors, compare, element_force_errors, error_metrics
 from flatforce.models.loading import load
 from flatforce.models.potential import Potential
@@ -107,7 +108,7 @@ def train_member(
         "file": model_file.name,
         "kind": learner.loads_as,
         "elements": sorted(learner.elements),
-        "untrained_elements": sorted(species_of([*data.train_valid, *data.test]) - species_of(result.train)),
+        "untrained_elements": sorted(species_of(data.all_frames) - species_of(result.train)),
         "history": str((member_folder / "metrics.csv").relative_to(folder)),
         "e0s": result.e0s,
         "cutoff": learner.cutoff,
@@ -115,6 +116,8 @@ def train_member(
         "settings": config.model_dump(mode="json"),
         "seed": seed,
         "data": data.hashes,
+        "labels": label_methods([*data.train_valid, *data.test]),
+        "split": data.split or None,
         "n_train": len(result.train),
         "n_replayed": result.n_replayed,
         "n_valid": len(result.valid),
@@ -126,7 +129,9 @@ def train_member(
         "versions": versions(),
         "wall_time": sum(row["seconds"] for row in result.history.rows),
     }
-    write_text(card_file, json.dumps(card, indent=1) + "\n")
+    if model_file.is_file():
+        flush_to_disk(model_file)
+    write_text(card_file, json.dumps(card, indent=1) + "\n", durable=True)
     (member_folder / CHECKPOINT).unlink(missing_ok=True)
     return card
 
@@ -135,7 +140,7 @@ def _fit_member(
     config: TrainConfig, data: TrainingData, seed: int, folder: Path, progress: Progress
 ) -> TrainedMember:
     train, valid = split_member(config, data, seed)
-    species = species_of([*data.train_valid, *data.test])
+    species = species_of(data.all_frames)
     e0s: dict[str, float] = {}
     if config.start_from is None:
         labelled = [*data.isolated, *train, *valid]

@@ -14,6 +14,7 @@ from flatforce.data.bundled import dataset_path
 from flatforce.data.config import CurationConfig
 from flatforce.data.curation.run import curate
 from flatforce.data.frames import describe
+from flatforce.data.leakage import structure_key
 from flatforce.models.training.data import read_training_frames, species_of
 from flatforce.models.training.splits import split_validation
 
@@ -69,8 +70,8 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     """Write the split of a run: `train`, `valid` and `test` frames by the hashes of their structures.
 
     `train` holds all frames that a member may be trained on, including those that `n_frames` or `min_energy_step` leave out.
-    The validation frames are those of the first member; the other members of a committee draw their own from `train` and
-    `valid` together.
+    `structures` describes them, so that their copies are known. `shared_valid` tells whether no member is trained on the validation frames. Else they are those of the first member, and
+    the other members of a committee draw their own from `train` and `valid` together.
 
     Parameters
     ----------
@@ -85,9 +86,12 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     content = {
         "seed": config.split_seed,
         "fraction": config.test_fraction,
+        **({"split": data.split} if data.split else {}),
+        "shared_valid": config.valid_file is not None or bool(data.valid) or config.n_models == 1,
         "train": [hash_structure(frame) for frame in train],
         "valid": [hash_structure(frame) for frame in valid],
         "test": {hash_structure(frame): describe(frame) for frame in data.test},
+        "structures": {hash_structure(frame): structure_key(frame) for frame in [*train, *valid]},
     }
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
@@ -95,12 +99,14 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
 def _split_train_valid(config: TrainConfig, data: TrainingData, seed: int) -> tuple[list[Atoms], list[Atoms]]:
     if config.valid_file is not None:
         return data.train_valid, _read_valid_file(config.valid_file, config, data)
+    if data.valid:
+        return data.train_valid, data.valid
     return split_validation(data.train_valid, fraction=config.valid_fraction, seed=seed, by=config.hold_out)
 
 
 def _read_valid_file(name: str, config: TrainConfig, data: TrainingData) -> list[Atoms]:
     valid = read_training_frames(dataset_path(name), config)
-    other_frames = [*data.train_valid, *data.test]
+    other_frames = data.all_frames
     other_hashes = {hash_structure(frame) for frame in other_frames}
     n_duplicates = sum(hash_structure(frame) in other_hashes for frame in valid)
     unknown_species = species_of(valid) - species_of(other_frames)

@@ -30,6 +30,10 @@ NO_TEST: Final = (
 )
 
 
+EXCLUDED: Final = (
+    "{count} frames are in no subset of {split} and were left out: split the same frames that are trained on"
+)
+
 GROWTH: Final = 1.5
 """Ratio of the energy errors after and before fine-tuning beyond which a warning is given; test sets of a few frames scatter less."""
 
@@ -148,10 +152,12 @@ def data_warnings(data: TrainingData, config: TrainConfig) -> list[str]:
     -------
     Whole sentences for `warnings` of `result.json`; empty if nothing is wrong.
     """
+    known = [*data.train_valid, *data.valid]
     return [
         *([] if data.test else [NO_TEST]),
-        *split_trajectory_warnings(data.train_valid, data.test),
-        *copy_warnings(data.train_valid, data.test),
-        *energy_warnings([*data.train_valid, *data.test]),
-        *reference_energy_warnings([*data.isolated, *data.train_valid], config),
+        *([EXCLUDED.format(count=data.n_excluded, split=config.split)] if data.n_excluded else []),
+        *split_trajectory_warnings(known, data.test),
+        *copy_warnings(known, data.test),
+        *energy_warnings(data.all_frames),
+        *reference_energy_warnings([*data.isolated, *known], config),
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Any, Final
 
+from flatforce.core.claims import claim, is_finished
 from flatforce.core.execution.pools import parsl_pool
-from flatforce.core.identity import claim
 from flatforce.core.progress import Progress, silent
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
@@ -14,7 +14,7 @@ from flatforce.models.isolated.environments import PACKAGES, Environment, enviro
 from flatforce.models.spec import split_spec
 from flatforce.models.training.data import TrainingData, load_data
 from flatforce.models.training.epochs import CHECKPOINT
-from flatforce.models.training.identity import check_same_run, run_identity
+from flatforce.models.training.identity import run_identity, training_files
 from flatforce.models.training.isolated import train_isolated
 from flatforce.models.training.member import train_member, train_member_remotely
 from flatforce.models.training.member_data import write_split
@@ -51,23 +51,25 @@ def train(config: TrainConfig, folder: Path, *, progress: Progress = silent) -> 
         return _locate(train_isolated(environment, config, folder, progress=progress), folder)
     data = load_data(config)
     identity = run_identity(config, data.hashes)
-    if not (folder / "result.json").is_file():
-        check_startable(config, data)
-    if not claim(folder, identity):
+    if is_finished(folder, identity):
         return _locate(read_record(folder), folder)
+    check_startable(config, data)
+    # a run that ended before its first checkpoint, by a mistake in its settings, may be repeated with others
     started = any(path for name in (CHECKPOINT, "*.card.json") for path in folder.rglob(name))
-    check_same_run(folder, identity, started=started)
-    write_split(folder, config, data)
-    return record_outcome(
-        folder,
-        identity,
-        lambda: TrainOutcome(
-            folder, _train_members(config, data, folder, progress), data_warnings(data, config)
-        ),
-        config=config.model_dump(mode="json"),
-        inputs=data.hashes,
-        seed=config.seed,
-    )
+    with claim(folder, identity, writes=training_files(config), may_restart=not started) as claimed:
+        if claimed.finished:
+            return _locate(read_record(folder), folder)
+        write_split(folder, config, data)
+        return record_outcome(
+            folder,
+            identity,
+            lambda: TrainOutcome(
+                folder, _train_members(config, data, folder, progress), data_warnings(data, config)
+            ),
+            config=config.model_dump(mode="json"),
+            inputs=data.hashes,
+            seed=config.seed,
+        )
 
 
 def _locate(result: dict[str, Any], folder: Path) -> dict[str, Any]:

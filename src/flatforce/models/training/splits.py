@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.core.errors import DataError
+from flatforce.core.errors import ConfigError, DataError
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frames import config_type
 from flatforce.data.material_splits import hold_out_materials
-from flatforce.data.splits import draw_trajectories, hold_out, read_test_hashes
+from flatforce.data.split_files import read_split
+from flatforce.data.splits import draw_trajectories, hold_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +23,22 @@ if TYPE_CHECKING:
     from flatforce.models.training.config import TrainConfig
 
 
-def choose_test_frames(frames: Sequence[Atoms], config: TrainConfig) -> list[int]:
-    """Choose the test set of a run: the one of a given split, or a fraction drawn with `split_seed`.
+@dataclass(frozen=True)
+class Subsets:
+    """Subsets of the frames of a run, as sorted indices."""
+
+    test: list[int]
+    """Test set."""
+    valid: list[int]
+    """Validation set that the split names; empty if each member of a committee draws its own."""
+    excluded: list[int]
+    """Frames in no subset of the split, which are left out."""
+    origin: dict[str, Any]
+    """What a model card records of the split; empty if it was drawn."""
+
+
+def choose_subsets(frames: Sequence[Atoms], config: TrainConfig) -> Subsets:
+    """Choose the subsets of a run: those of a given split, or a fraction for the test set drawn with `split_seed`.
 
     Parameters
     ----------
@@ -33,7 +49,7 @@ def choose_test_frames(frames: Sequence[Atoms], config: TrainConfig) -> list[int
 
     Returns
     -------
-    Sorted indices of the test frames.
+    The subsets; all other frames are for training, and for validation if `valid` is empty.
 
     Raises
     ------
@@ -41,17 +57,27 @@ def choose_test_frames(frames: Sequence[Atoms], config: TrainConfig) -> list[int
         If the given split holds out none of the frames.
     """
     if config.split is None:
-        split = hold_out_materials if config.hold_out == "material" else hold_out
-        return split(frames, fraction=config.test_fraction, seed=config.split_seed)
-    test_hashes = read_test_hashes(Path(config.split))
-    test_indices = [index for index, frame in enumerate(frames) if hash_structure(frame) in test_hashes]
-    if not test_indices:
+        draw = hold_out_materials if config.hold_out == "material" else hold_out
+        return Subsets(draw(frames, fraction=config.test_fraction, seed=config.split_seed), [], [], {})
+    split = read_split(Path(config.split), fold=config.fold)
+    hashes = [hash_structure(frame) for frame in frames]
+    test, valid = (
+        [k for k, key in enumerate(hashes) if key in subset] for subset in (split.test, split.valid)
+    )
+    if not test and (split.test or not valid):
         raise DataError(
             f"None of the frames is in the test set of {config.split}.",
             why="the split may have been made for other frames",
             fix="give the split.json of a run with the same data, or set test_fraction instead of split",
         )
-    return test_indices
+    if valid and config.valid_file is not None:
+        raise ConfigError(
+            f"{config.split} has a validation set, and valid_file names another one.",
+            fix="leave out valid_file, or give a split without validation set",
+        )
+    known = split.train | split.valid | split.test
+    excluded = [k for k, key in enumerate(hashes) if split.is_complete and key not in known]
+    return Subsets(test, valid, excluded, {"file": config.split, **split.origin})
 
 
 def split_validation(

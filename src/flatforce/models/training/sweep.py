@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from flatforce.core.claims import claim, is_finished
 from flatforce.core.errors import ConfigError, FlatforceError, ModelError
 from flatforce.core.hashing import hash_value
-from flatforce.core.identity import Identity, claim
+from flatforce.core.identity import Identity
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
+from flatforce.models.errors import ERROR_UNITS
 from flatforce.models.training.config import TrainConfig
 from flatforce.models.training.data import load_data
-from flatforce.models.training.identity import check_same_run
-from flatforce.models.training.optuna_study import finish_trial, finished_trials, open_study, suggest
+from flatforce.models.training.optuna_study import (
+    DATABASE,
+    finish_trial,
+    finished_trials,
+    open_study,
+    suggest,
+)
 from flatforce.models.training.run import train
 from flatforce.models.training.sweep_config import Range, SweepConfig
 
@@ -32,6 +39,9 @@ UNITS: Final = {
     "valid_stress_mae": "N/m",
 }
 """Unit of each error on the validation set that a sweep can minimise."""
+
+FOLD_ERRORS: Final = ("energy_mae", "force_mae", "stress_mae")
+"""Test errors that a sweep over folds averages (cross-validation)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,14 +58,21 @@ class SweepOutcome(Outcome):
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # depends on the objective
         """Unit of each metric."""
-        return {"best": UNITS[self.objective], "n_trials": "", "n_failed": ""}
+        known = {"best": UNITS[self.objective], "n_trials": "", "n_failed": ""}
+        known |= {f"test_{error}": ERROR_UNITS[error] for error in FOLD_ERRORS}
+        return {name: known[name] for name in self.metrics}
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Lowest error, number of runs, and number of failed runs."""
+        """Lowest error, number of runs, and number of failed runs; where folds are varied, the mean of their test errors."""
         n_failed = sum(row.get(self.objective) is None for row in self.rows)
         best = float(self.rows[0][self.objective])
-        return {"best": best, "n_trials": float(len(self.rows)), "n_failed": float(n_failed)}
+        metrics = {"best": best, "n_trials": float(len(self.rows)), "n_failed": float(n_failed)}
+        for name in (f"test_{error}" for error in FOLD_ERRORS):
+            errors = [float(row[name]) for row in self.rows if row.get(name) is not None]
+            if errors:
+                metrics[name] = sum(errors) / len(errors)
+        return metrics
 
     @property
     def details(self) -> dict[str, Any]:
@@ -80,10 +97,15 @@ def sweep(config: SweepConfig, folder: Path, *, progress: Progress = silent) -> 
     Content of `result.json`; `details` holds the table of runs.
     """
     identity = Identity.of(SweepOutcome.kind, config, _check(config))
-    if not claim(folder, identity):
+    if is_finished(folder, identity):
         return read_record(folder)
-    check_same_run(folder, identity)
-    return record_outcome(folder, identity, lambda: _run_trials(config, folder, progress), seed=config.seed)
+    started = (folder / DATABASE).is_file()
+    with claim(folder, identity, writes=[DATABASE], may_restart=not started) as claimed:
+        if claimed.finished:
+            return read_record(folder)
+        return record_outcome(
+            folder, identity, lambda: _run_trials(config, folder, progress), seed=config.seed
+        )
 
 
 def _run_trials(config: SweepConfig, folder: Path, progress: Progress) -> SweepOutcome:
@@ -151,6 +173,10 @@ def _train_trial(config: SweepConfig, values: dict[str, Any], folder: Path) -> d
     except FlatforceError as error:
         return {"folder": folder.name, "failed": error.what}
     row = {name: value for name, value in card["valid"].items() if math.isfinite(value)}
+    if "fold" in config.vary:  # cross-validation; of other settings the test set must not choose
+        row |= {
+            f"test_{name}": card["test"]["all"][name] for name in FOLD_ERRORS if name in card["test"]["all"]
+        }
     if card["diverged"]:
         row["failed"] = "diverged; the errors are those of the best epoch before"
     return row | {"folder": folder.name, "wall_time": card["wall_time"]}

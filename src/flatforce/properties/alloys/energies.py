@@ -9,12 +9,13 @@ import numpy as np
 
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
+from flatforce.models.resumable import evaluate_resumably
 from flatforce.properties.alloys.formation import is_end_member
 from flatforce.properties.alloys.initial_relaxation import relax_initially
 from flatforce.properties.alloys.table import OrderingEnergy
 from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
-from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.properties.relaxation import FailedRelaxation, Relaxation
 from flatforce.reference.config import GpawSettings, LabelRelaxation
 from flatforce.reference.relaxation import RelaxationStart, relax_by_labels
 from flatforce.structures.alloys import HEIGHT
@@ -39,6 +40,7 @@ def energies_by_model(
     potential: Potential,
     config: AlloyEnergyConfig,
     *,
+    scratch: Path | None = None,
     progress: Progress = silent,
 ) -> list[OrderingEnergy]:
     """Relax orderings with a force field, many at a time.
@@ -53,6 +55,8 @@ def energies_by_model(
         The force field.
     config
         Settings.
+    scratch
+        Folder of the state of an interrupted run, which continues from it; None to keep nothing.
     progress
         Called after each ordering.
 
@@ -63,33 +67,31 @@ def energies_by_model(
     results: dict[int, OrderingEnergy] = {}
     for relaxation, indices in _group_by_relaxation(lattice, orderings, config).items():
         sheets = [orderings[index] for index in indices]
+        checkpoint = None if scratch is None else scratch / f"{relaxation}.checkpoint"
         if relaxation == "none":
-            energies = [prediction.energy for prediction in potential.evaluate(sheets)]
+            predictions = evaluate_resumably(potential, sheets, checkpoint=checkpoint, progress=progress)
+            energies = [prediction.energy for prediction in predictions]
             group = [
                 OrderingEnergy(sheet, sheet, energy, relaxation)
                 for sheet, energy in zip(sheets, energies, strict=True)
             ]
         else:
-            group = _relax_group(sheets, potential, config, relaxation, progress)
+            settings = RelaxConfig(
+                max_force=config.max_force,
+                max_stress=config.max_stress,
+                max_steps=config.max_steps,
+                relax_cell=relaxation == "cell",
+            )
+            outcomes = relax_many(potential, sheets, settings, checkpoint=checkpoint, progress=progress)
+            group = _energies_of(sheets, outcomes, relaxation)
         results |= dict(zip(indices, group, strict=True))
     return [results[index] for index in range(len(orderings))]
 
 
-def _relax_group(
-    sheets: Sequence[Atoms],
-    potential: Potential,
-    config: AlloyEnergyConfig,
-    relaxation: RelaxationMode,
-    progress: Progress,
+def _energies_of(
+    sheets: Sequence[Atoms], outcomes: Sequence[Relaxation | FailedRelaxation], relaxation: RelaxationMode
 ) -> list[OrderingEnergy]:
-    settings = RelaxConfig(
-        max_force=config.max_force,
-        max_stress=config.max_stress,
-        max_steps=config.max_steps,
-        relax_cell=relaxation == "cell",
-    )
     results = []
-    outcomes = relax_many(potential, sheets, settings, progress=progress)
     for sheet, outcome in zip(sheets, outcomes, strict=True):
         if isinstance(outcome, FailedRelaxation):
             results.append(OrderingEnergy(sheet, sheet, np.nan, relaxation, outcome.error.what))

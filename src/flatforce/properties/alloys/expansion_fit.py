@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
+from flatforce.core.files import write_atomically
 from flatforce.core.outcome import Outcome
 from flatforce.core.trust import trust
 from flatforce.properties.alloys.cluster_expansion import Expansion, interactions, select_and_fit, to_icet
@@ -83,7 +84,8 @@ class ClusterExpansionFit(Outcome):
 
     @override
     def files(self, folder: Path) -> None:
-        to_icet(self.expansion).write(str(folder / "expansion.ce"))
+        expansion = to_icet(self.expansion)
+        write_atomically(folder / "expansion.ce", lambda part: expansion.write(str(part)))
         trust(folder / "expansion.ce")
         write_csv(folder / "interactions.csv", list(self.interactions[0]), self.interactions)
 

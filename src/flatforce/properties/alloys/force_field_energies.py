@@ -40,7 +40,12 @@ class ForceFieldEnergies:
 
 
 def force_field_energies(
-    lattice: AlloyLattice, table: AlloyTable, potential: Potential, config: AlloyEnergyConfig
+    lattice: AlloyLattice,
+    table: AlloyTable,
+    potential: Potential,
+    config: AlloyEnergyConfig,
+    *,
+    scratch: Path | None = None,
 ) -> ForceFieldEnergies:
     """Compute the formation energies of a table by a force field.
 
@@ -54,12 +59,14 @@ def force_field_energies(
         The force field.
     config
         Settings of its relaxations.
+    scratch
+        Folder of the state of an interrupted run, which continues from it; None to keep nothing.
 
     Returns
     -------
     Energies for each kind of input, and the sheets that it relaxed.
     """
-    results = energies_by_model(lattice, table.orderings, potential, config)
+    results = energies_by_model(lattice, table.orderings, potential, config, scratch=scratch)
     total_energies = {
         "ideal": _evaluate_energies(potential, table.orderings),
         "self": energies_on_lattice(lattice, results, max_distance=config.max_distance),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from flatforce.core.arrays import FloatArray
 
 
@@ -117,6 +119,20 @@ class BenchmarkComparison(Outcome):
                 name: {"model": benchmark.model, **benchmark.metrics, **self.common_errors[name]}
                 for name, benchmark in self.benchmarks.items()
             }
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what the figures draw.
+
+        Returns
+        -------
+        `dft` (N, 2) and `predicted` (M, N, 2), energy in eV/atom and area in Å²/atom of each material; NaN where the force
+        field failed.
+        """
+        benchmarks = list(self.benchmarks.values())
+        return {
+            "dft": benchmarks[0].dft,
+            "predicted": np.stack([benchmark.predicted for benchmark in benchmarks]),
         }
 
 

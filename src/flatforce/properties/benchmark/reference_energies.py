@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from flatforce.core.errors import DataError
 from flatforce.data.frames import get_labels, material_of
 from flatforce.models.atomic_energies import fit_energies
+from flatforce.models.resumable import evaluate_resumably
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def energy_shifts_from_other_materials(
-    potential: Potential, relaxed: Sequence[Atoms], align: Sequence[Atoms]
+    potential: Potential,
+    relaxed: Sequence[Atoms],
+    align: Sequence[Atoms],
+    *,
+    checkpoint: Path | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Fit energy shifts of the elements to frames of materials that are not benchmarked.
 
@@ -29,6 +35,8 @@ def energy_shifts_from_other_materials(
         Relaxed frames of the benchmarked materials.
     align
         Labelled frames to fit to; those of benchmarked materials are left out. Empty for no fit.
+    checkpoint
+        File of the predictions of an interrupted run, which are not computed again; None to keep nothing.
 
     Returns
     -------
@@ -49,7 +57,7 @@ def energy_shifts_from_other_materials(
             f"{len(align) - len(usable)} of {len(align)} frames for the fit of reference energies belong to benchmarked "
             "materials and were left out"
         )
-    shifts = fit_energy_shifts(potential, usable)
+    shifts = fit_energy_shifts(potential, usable, checkpoint=checkpoint)
     if not shifts:
         raise DataError(
             "No frame is left to fit reference energies to.",
@@ -65,7 +73,9 @@ def energy_shifts_from_other_materials(
     return shifts, notes
 
 
-def fit_energy_shifts(potential: Potential, frames: Sequence[Atoms]) -> dict[str, float]:
+def fit_energy_shifts(
+    potential: Potential, frames: Sequence[Atoms], *, checkpoint: Path | None = None
+) -> dict[str, float]:
     """Fit the energy shift of each element that aligns a force field with the labels of some frames.
 
     Parameters
@@ -74,6 +84,8 @@ def fit_energy_shifts(potential: Potential, frames: Sequence[Atoms]) -> dict[str
         The force field.
     frames
         Labelled frames; those with elements that the force field does not know are left out.
+    checkpoint
+        As in `energy_shifts_from_other_materials`.
 
     Returns
     -------
@@ -82,7 +94,7 @@ def fit_energy_shifts(potential: Potential, frames: Sequence[Atoms]) -> dict[str
     supported = [frame for frame in frames if potential.elements >= set(frame.get_chemical_symbols())]
     if not supported:
         return {}
-    predictions = potential.evaluate(supported, stress=False)
+    predictions = evaluate_resumably(potential, supported, checkpoint=checkpoint, stress=False)
     differences = [
         get_labels(frame, need_forces=False).energy - prediction.energy
         for frame, prediction in zip(supported, predictions, strict=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
+from flatforce.data.audit.sheets import sheet_notes
 from flatforce.data.frames import get_labels
 from flatforce.properties.benchmark.reference_energies import energy_shifts_from_other_materials
 from flatforce.properties.benchmark.score import MaterialResult, RelaxationScore
@@ -19,6 +20,7 @@ from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
@@ -33,6 +35,7 @@ def score_relaxations(
     config: RelaxationBenchmarkConfig,
     *,
     align: Sequence[Atoms] = (),
+    scratch: Path | None = None,
     progress: Progress = silent,
 ) -> RelaxationScore:
     """Relax each material and compare its energy and area with those of DFT.
@@ -47,6 +50,8 @@ def score_relaxations(
         Settings.
     align
         Labelled frames to which the reference energies of the elements are fitted; empty for no fit.
+    scratch
+        Folder of the state of an interrupted run, which continues from it; None to keep nothing.
     progress
         Called after each material.
 
@@ -54,11 +59,15 @@ def score_relaxations(
     -------
     Errors of energies and areas, with the materials in their order.
     """
+    aligned, checkpoint = (
+        None if scratch is None else scratch / f"{name}.checkpoint" for name in ("align", "relaxations")
+    )
     shifts, notes = energy_shifts_from_other_materials(
-        potential, [material.relaxed for material in materials], align
+        potential, [material.relaxed for material in materials], align, checkpoint=aligned
     )
     starts = [material.relaxed if config.start == "relaxed" else material.start for material in materials]
-    relaxations = relax_many(potential, starts, config.relax, progress=progress)
+    relaxations = relax_many(potential, starts, config.relax, checkpoint=checkpoint, progress=progress)
+    notes += sheet_notes(starts)
     rows = [
         _compare_with_dft(material, relaxation, shifts)
         for material, relaxation in zip(materials, relaxations, strict=True)

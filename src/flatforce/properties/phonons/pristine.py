@@ -18,8 +18,11 @@ from flatforce.properties.phonons.force_constants.finite_displacements import (
     to_ase,
 )
 from flatforce.properties.phonons.force_constants.polar import born_charges, polar_constants, polar_term
-from flatforce.properties.phonons.result import STRESS_TOLERANCE, PristinePhonons
+from flatforce.properties.phonons.result import STRESS_TOLERANCE, GammaMode, PristinePhonons
 from flatforce.properties.phonons.spectra.band_path import standard_path
+from flatforce.properties.phonons.spectra.defect_modes import degenerate_groups
+from flatforce.properties.phonons.spectra.irreps import assign_irreps
+from flatforce.properties.phonons.spectra.modes import fold_at_zero, spectrum_grid
 from flatforce.structures.symmetry import find_symmetry
 
 if TYPE_CHECKING:
@@ -125,15 +128,16 @@ def _compute_spectra(
     distance = np.concatenate(band.distances)
     ticks = np.array([0.0, *(segment[-1] for segment in band.distances)])
     mesh = phonon.run_mesh(
-        [*_mesh_points(cell, config.mesh), 1],
+        [*mesh_points(cell, config.mesh), 1],
         with_eigenvectors=True,
         is_mesh_symmetry=False,
         is_gamma_center=True,
     )
     lowest, highest = float(mesh.frequencies.min()), float(mesh.frequencies.max())
+    points = spectrum_grid(lowest, highest, config.broadening)
     grid: dict[str, Any] = {
-        "freq_min": min(0.0, lowest) - 5 * config.broadening,
-        "freq_max": highest + 5 * config.broadening,
+        "freq_min": points[0],
+        "freq_max": points[-1],
         "freq_pitch": config.broadening / 5,
         "sigma": config.broadening,
         "use_tetrahedron_method": False,
@@ -142,18 +146,23 @@ def _compute_spectra(
     projected = phonon.run_projected_dos(**grid, xyz_projection=True)
     thermal = phonon.run_thermal_properties(t_max=config.t_max, t_step=10, cutoff_frequency=THERMAL_CUTOFF)
     n = len(phonon.primitive)
-    gamma = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0]
+    pdos = np.asarray(projected.projected_dos).reshape(n, 3, -1)
+    frequency, dos, pdos = fold_at_zero(
+        np.asarray(total.frequency_points), np.asarray(total.dos), pdos, lowest=lowest
+    )
+    gamma, irreps = _gamma_modes(phonon)
     return PristinePhonons(
         phonon=phonon,
         labels=list(path.labels),
         ticks=ticks,
         distance=distance,
         bands=bands,
-        frequency=np.asarray(total.frequency_points),
-        dos=np.asarray(total.dos),
-        pdos=np.asarray(projected.projected_dos).reshape(n, 3, -1),
+        frequency=frequency,
+        dos=dos,
+        pdos=pdos,
         symbols=list(phonon.primitive.symbols),
         gamma=gamma,
+        gamma_modes=irreps,
         za_exponent=flexural_exponent(phonon, path.points[1]),
         min_frequency=min(lowest, float(bands.min())),
         thermal=np.column_stack(thermal.thermal_properties or ()),
@@ -164,8 +173,36 @@ def _compute_spectra(
     )
 
 
-def _mesh_points(cell: FloatArray, count: int) -> list[int]:
-    """Choose the number of q points along both reciprocal vectors; fewer where the zone of a long cell is folded."""
+def _gamma_modes(phonon: Phonopy) -> tuple[FloatArray, list[GammaMode]]:
+    """Frequencies at Γ, and their irreducible representations in the point group of the sheet."""
+    solution = phonon.run_qpoints([[0, 0, 0]], with_dynamical_matrices=True)
+    matrix = np.asarray(solution.dynamical_matrices)[0].real  # real at Γ, so that its eigenvectors are too
+    squares, vectors = np.linalg.eigh(matrix)
+    frequencies: FloatArray = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
+    cell = to_ase(phonon.primitive)
+    groups = degenerate_groups(frequencies)
+    names = assign_irreps(vectors, groups, find_symmetry(cell), cell.cell.array)
+    modes = [
+        GammaMode(float(frequencies[group].mean()), len(group), name)
+        for group, name in zip(groups, names, strict=True)
+    ]
+    return frequencies, modes
+
+
+def mesh_points(cell: FloatArray, count: int) -> list[int]:
+    """Choose the number of q points along both reciprocal vectors; fewer where the zone of a long cell is folded.
+
+    Parameters
+    ----------
+    cell
+        (3, 3) Å, rows are lattice vectors.
+    count
+        Number of q points along a reciprocal vector of a simple sheet.
+
+    Returns
+    -------
+    Number of q points along each of the two reciprocal vectors.
+    """
     lengths = np.linalg.norm(cell[:2], axis=1)
     return [int(np.ceil(count * min(1.0, MAX_PRIMITIVE_LENGTH / length))) for length in lengths]
 

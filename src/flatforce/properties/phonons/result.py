@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from flatforce.core.files import write_atomically
 from flatforce.core.outcome import Outcome
 from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.properties.phonons.phonopy_files import write_phonopy_files
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,13 +29,26 @@ MAX_RESIDUAL_FORCE: Final = 0.01
 """eV/Å. A larger residual force means that the sheet was not relaxed."""
 
 MAX_LISTED_MODES: Final = 36
-"""Largest number of modes at Γ that become metrics."""
+"""Largest number of modes at Γ that are listed and become metrics."""
 
 RESIDUAL_UNITS: Final = {"translation": "eV/Å²", "permutation": "eV/Å²", "rotation": "eV/Å", "huang": "eV"}
 """Unit of the residual of each sum rule."""
 
 ENFORCED_RULES: Final = ("translation", "rotation")
 """Sum rules that are enforced on cells with a defect, whose residuals are their metrics."""
+
+
+@dataclass(frozen=True)
+class GammaMode:
+    """A degenerate set of modes of a pristine sheet at Γ."""
+
+    frequency: float
+    """THz; imaginary as a negative number."""
+    degeneracy: int
+    """Number of modes of the set."""
+    irrep: str
+    """Mulliken symbol of the irreducible representation in the point group of the sheet, several joined by `+` where the
+    degeneracy is accidental, as of the acoustic modes; empty where it is unknown."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +77,8 @@ class PristinePhonons(Outcome):
     """(n) species of the primitive cell."""
     gamma: FloatArray
     """(3n) THz, frequencies at Γ."""
+    gamma_modes: list[GammaMode]
+    """Degenerate sets of modes at Γ with their irreducible representations."""
     za_exponent: float
     """Exponent of the dispersion of the flexural branch near Γ; NaN where that branch is imaginary."""
     min_frequency: float
@@ -131,8 +144,10 @@ class PristinePhonons(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """How the force constants were computed, and the largest difference of the row that was checked."""
+        """Modes at Γ, how the force constants were computed, and the largest difference of the row that was checked."""
+        gamma_modes = self.gamma_modes if len(self.gamma) <= MAX_LISTED_MODES else []
         return {
+            "gamma_modes": [asdict(mode) for mode in gamma_modes],
             "engine": self.engine_report.engine,
             "row_check_difference": self.engine_report.row_check_difference,
         }
@@ -164,7 +179,7 @@ class PristinePhonons(Outcome):
         folder
             Result folder.
         """
-        write_phonopy_files(self, folder)
+        write_phonopy_files(self.phonon, folder)
 
 
 def residual_metrics(residuals: SumRuleResiduals, stage: str, rules: tuple[str, ...]) -> dict[str, float]:
@@ -201,49 +216,3 @@ def residual_units(rules: tuple[str, ...]) -> dict[str, str]:
     return {
         f"{rule}_residual_{stage}": RESIDUAL_UNITS[rule] for rule in rules for stage in ("before", "after")
     }
-
-
-def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:
-    """Write the files that phonopy's own command line reads.
-
-    Parameters
-    ----------
-    phonons
-        Phonons of a pristine sheet.
-    folder
-        Folder of `phonopy.yaml`, `force_constants.hdf5`, `band.yaml` and the DOS files.
-    """
-    from phonopy.file_IO import write_force_constants_to_hdf5
-
-    phonon = phonons.phonon
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "phonopy.yaml", lambda path: _save_settings(phonon, path))
-    constants = np.asarray(phonon.force_constants)
-    write_atomically(
-        folder / "force_constants.hdf5",
-        lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),
-    )
-    writers: dict[str, Callable[..., None]] = {
-        "band.yaml": phonon.write_yaml_band_structure,
-        "total_dos.dat": phonon.write_total_dos,
-        "projected_dos.dat": phonon.write_projected_dos,
-        "thermal_properties.yaml": phonon.write_yaml_thermal_properties,
-    }
-    for name, write in writers.items():
-        write_atomically(folder / name, partial(_write, write))
-
-
-def _write(write: Callable[..., None], path: Path) -> None:
-    write(filename=path)
-
-
-def _save_settings(phonon: Phonopy, path: Path) -> None:
-    by_displacements = phonon.dataset is not None
-    phonon.save(
-        path,
-        settings={
-            "force_sets": by_displacements,
-            "displacements": by_displacements,
-            "force_constants": not by_displacements,
-        },
-    )

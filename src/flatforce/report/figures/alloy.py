@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
+from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series, parity_panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,7 @@ def formation(arrays: dict[str, FloatArray], species: Sequence[str]) -> list[Fig
     points = Series(
         x,
         y,
+        name="orderings",
         style="points",
         width=4,
         value=arrays["site_distances"],
@@ -95,20 +96,26 @@ def expansion(arrays: dict[str, FloatArray], metrics: Mapping[str, float | None]
             )
         )
     labels, predictions = arrays["formation_energies"], arrays["predictions"]
-    limits = np.array([min(labels.min(), predictions.min()), max(labels.max(), predictions.max())])
-    parity = (
-        Series(limits, limits, colour=GREY, width=0.8),
-        Series(labels, predictions, style="points", width=4),
-    )
     cv_rmse = metrics["cv_rmse"]
     title = "" if cv_rmse is None else f"cross-validated RMSE {cv_rmse:.3g} meV/site"
     return [
         Figure(
             "interactions",
-            "Left: effective cluster interactions times multiplicity. Right: fitted energies of the training set.",
+            "(a) Effective cluster interactions times multiplicity. (b) Fitted energies of the training set against "
+            "those of the labels; on the grey diagonal both are equal.",
             (
                 Panel(tuple(series), "radius (Å)", "interaction (meV/site)"),
-                Panel(parity, ENERGY_LABEL, "cluster expansion (meV/site)", title=title),
+                parity_panel(
+                    np.append(labels, predictions),
+                    [
+                        Series(
+                            labels, predictions, name="orderings", style="points", width=4, colour=COLOURS[6]
+                        )
+                    ],
+                    x_label=ENERGY_LABEL,
+                    y_label="cluster expansion (meV/site)",
+                    title=title,
+                ),
             ),
         )
     ]
@@ -132,6 +139,7 @@ def hull(arrays: dict[str, FloatArray]) -> list[Figure]:
     points = Series(
         x,
         y,
+        name="orderings",
         style="points",
         width=4,
         value=arrays["probabilities"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from flatforce.report.figures.alloy import ENERGY_LABEL
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
+from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series, parity_panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,8 +46,10 @@ def _error_figure(
     for row, name in zip(rows, names, strict=True):
         low, high = models[name]["mae_interval"]
         if low is not None:
-            bars.append(Series(np.array([low, high]), np.array([row, row]), colour=GREY))
-    bars.append(Series(errors, rows, style="points", width=5))
+            bars.append(
+                Series(np.array([low, high]), np.array([row, row]), name="95 % interval", colour=GREY)
+            )
+    bars.append(Series(errors, rows, name="MAE", style="points", width=5))
     panel = Panel(
         tuple(bars),
         "MAE (meV/site)",
@@ -68,9 +70,8 @@ def _held_out_figure(
 ) -> Figure:
     order = list(models)
     labels = arrays["formation_energies"]
-    limits = np.array([labels.min(), labels.max()])
-    parity = [Series(limits, limits, colour=GREY)]
-    parity += [
+    predictions = [arrays["predictions"][order.index(name)] for name in best]
+    parity = [
         Series(
             labels,
             arrays["predictions"][order.index(name)],
@@ -91,9 +92,16 @@ def _held_out_figure(
         for name, colour in zip(best, COLOURS, strict=False)
         if models[name]["learning_curve"]
     ]
-    panels = [Panel(tuple(parity), ENERGY_LABEL, "held-out prediction (meV/site)")]
+    panels = [
+        parity_panel(
+            np.concatenate([labels, *predictions]),
+            parity,
+            x_label=ENERGY_LABEL,
+            y_label="held-out prediction (meV/site)",
+        )
+    ]
     caption = "Held-out predictions of the models with the smallest errors."
     if curves:
         panels.append(Panel(tuple(curves), "training orderings", "MAE (meV/site)", log_y=True))
-        caption = "Models with the smallest errors. Left: held-out predictions. Right: learning curves."
+        caption = "Models with the smallest errors. (a) Held-out predictions. (b) Learning curves."
     return Figure("held-out", caption, tuple(panels))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from flatforce.report.figures.data import periodic_table
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
+from flatforce.report.figures.figure import COLOURS, Figure, Panel, Series, parity_panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,24 +45,24 @@ def relaxations(
     for k, (name, unit, scale, error_unit) in enumerate(QUANTITIES):
         relaxed = np.isfinite(arrays["predicted"][:, k])
         x, y = arrays["dft"][relaxed, k], arrays["predicted"][relaxed, k]
-        limits = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if len(x) else np.zeros(2)
         r2 = metrics.get(f"{name}_r2")
         mae = metrics[f"{name}_mae"]
         title = "no material was relaxed" if mae is None else f"MAE {mae:.3g} {error_unit}"
         title += f", R² {r2:.4f}" if r2 is not None else ""
         parity.append(
-            Panel(
-                (Series(limits, limits, colour=GREY, width=0.8), Series(x, y, style="points", width=4)),
-                f"DFT {name} ({unit})",
-                f"force field {name} ({unit})",
+            parity_panel(
+                np.append(x, y),
+                [Series(x, y, name="material", style="points", width=4)],
+                x_label=f"DFT {name} ({unit})",
+                y_label=f"force field {name} ({unit})",
                 title=title,
             )
         )
         error = np.sort(scale * np.abs(y - x))
         counts, edges = np.histogram(error, bins=min(30, max(5, error.size // 3)))
         fraction = np.arange(1, error.size + 1) / max(1, len(relaxed))
-        bars = Series((edges[1:] + edges[:-1]) / 2, counts.astype(float), style="steps")
-        cumulative = Series(error, fraction, colour=COLOURS[1], second_axis=True)
+        bars = Series((edges[1:] + edges[:-1]) / 2, counts.astype(float), name="materials", style="steps")
+        cumulative = Series(error, fraction, name="cumulative fraction", colour=COLOURS[1], second_axis=True)
         errors.append(
             Panel(
                 (bars, cumulative),
@@ -83,7 +83,7 @@ def relaxations(
     return [
         Figure(
             "relaxed",
-            "Energies and areas relaxed by the force field against those relaxed by DFT.",
+            "Energies and areas relaxed by the force field against those relaxed by DFT; on the grey diagonal both are equal.",
             tuple(parity),
             height=3.2,
         ),

@@ -1,4 +1,4 @@
-"""Figures of a defect in one supercell: bands, densities of states, shells, thermal properties."""
+"""Figures of a defect in one supercell: densities of states, shells, thermal properties."""
 
 from __future__ import annotations
 
@@ -7,79 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
-from flatforce.report.figures.phonons import MAX_COLOURED_POINTS, THZ, as_line, ticks_of
+from flatforce.report.figures.figure import (
+    COLOURS,
+    GREY,
+    Figure,
+    Panel,
+    Series,
+    colour_key,
+    element_colours,
+)
+from flatforce.report.figures.phonons import (
+    AXES_BELOW,
+    spectrum_panel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from flatforce.core.arrays import FloatArray
-
-
-def coloured_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
-    """Draw the bands of the defect cell, coloured by their projection onto the defect shell, and densities of states.
-
-    Parameters
-    ----------
-    arrays
-        Arrays of a `defect phonons` folder.
-
-    Returns
-    -------
-    Three panels with one frequency axis.
-    """
-    bands, projection = arrays["bands"], arrays["shell_projection"]
-    x, y = as_line(arrays["distance"], bands)
-    uniform_projection = arrays["shell_sites"][1, 0] / len(arrays["numbers"])
-    distances = np.broadcast_to(arrays["distance"][:, None], bands.shape)
-    strongest = np.argsort(projection.ravel())[-MAX_COLOURED_POINTS:]
-    coloured_points = Series(
-        distances.ravel()[strongest],
-        bands.ravel()[strongest],
-        style="points",
-        width=2.4,
-        value=projection.ravel()[strongest],
-        value_name=f"projection onto the defect shell (uniform: {uniform_projection:.2f})",
-    )
-    limits = (float(arrays["distance"][0]), float(arrays["distance"][-1]))
-    frequency_range = (min(0.0, 1.03 * float(bands.min())), 1.03 * float(bands.max()))
-    frequency, dos = arrays["frequency"], arrays["dos"]
-    ldos = arrays["shell_ldos"][:, 0] / arrays["shell_sites"][:, :1]
-    return Figure(
-        "defect-bands",
-        "Left: bands of the defect cell (grey), coloured by the projection of each mode onto the innermost shell around "
-        "the defect. Middle: density of states of the cell. Right: site-averaged local density of states (LDOS) of the "
-        "innermost shell.",
-        (
-            Panel(
-                (Series(x, y, colour=GREY, width=0.4), coloured_points),
-                "",
-                THZ,
-                x_range=limits,
-                y_range=frequency_range,
-                x_ticks=ticks_of(arrays),
-                width=2.4,
-            ),
-            _sideways(frequency, dos, "DOS (states/THz)"),
-            _sideways(frequency, ldos, "LDOS (1/THz)"),
-        ),
-        share_y=True,
-        height=3.6,
-    )
-
-
-def _sideways(frequency: FloatArray, pair: FloatArray, label: str) -> Panel:
-    return Panel(
-        (
-            Series(pair[0], frequency, name="pristine", colour=GREY),
-            Series(pair[1], frequency, name="defect", colour=COLOURS[1]),
-        ),
-        label,
-        THZ,
-        x_range=(0.0, 1.05 * float(pair.max())),
-    )
 
 
 def difference(arrays: dict[str, NDArray[Any]]) -> Figure:
@@ -96,28 +41,29 @@ def difference(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     frequency, dos = arrays["frequency"], arrays["dos"]
     pairs = {name.removeprefix("dos_"): arrays[name] for name in sorted(arrays) if name.startswith("dos_")}
+    colours = element_colours(pairs)
     lines = [
-        Series(frequency, pair[1] - pair[0], name=f"Δ {symbol}", colour=COLOURS[2 + k])
-        for k, (symbol, pair) in enumerate(pairs.items())
+        Series(frequency, pair[1] - pair[0], name=f"Δ {symbol}", colour=colours[symbol])
+        for symbol, pair in pairs.items()
     ]
     common_sites = Series(
-        frequency, arrays["site_difference"], name="Δ common sites", colour=COLOURS[6], dashed=True
+        frequency, arrays["site_difference"], name="Δ common sites", colour=COLOURS[0], dashed=True
     )
-    zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6)
+    zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6, guide=True)
     return Figure(
         "defect-difference",
-        "Left: density of states of the defect cell and of the pristine cell of the same size. Right: their difference by "
-        "element; the dashed line is the sum over the sites that both cells have in common.",
+        "(a) Density of states (DOS) of the defect cell (orange) and of the pristine cell of the same size (grey). (b) "
+        f"Their difference by element ({colour_key(colours)}); the dashed blue line is the sum over the sites that both cells "
+        f"have in common. {AXES_BELOW}",
         (
-            Panel(
+            spectrum_panel(
                 (
                     Series(frequency, dos[0], name="pristine", colour=GREY),
                     Series(frequency, dos[1], name="defect", colour=COLOURS[1]),
                 ),
-                THZ,
                 "DOS (states/THz)",
             ),
-            Panel((zero, *lines, common_sites), THZ, "ΔPDOS (states/THz)"),
+            spectrum_panel((zero, *lines, common_sites), "ΔPDOS (states/THz)"),
         ),
         height=2.8,
     )
@@ -152,12 +98,12 @@ def radial(arrays: dict[str, NDArray[Any]], radii: list[float]) -> Figure:
             )
             for k, name, colour in ((0, "pristine", GREY), (1, "defect", COLOURS[1]))
         ]
-        return Panel(tuple(lines), THZ, "LDOS (1/THz)", title=f"{titles[shell]}, {sites[1]} atoms")
+        return spectrum_panel(lines, "LDOS (1/THz)", title=f"{titles[shell]}, {sites[1]} atoms")
 
     return Figure(
         "radial-dos",
-        "Site-averaged local density of states (LDOS), by the distance of the lattice site from the defect; each curve "
-        "integrates to 3.",
+        "Site-averaged local density of states (LDOS), by the distance of the lattice site from the defect, with the "
+        f"defect (orange) and without it (grey); each curve integrates to 3. {AXES_BELOW}",
         tuple(panel(shell) for shell in range(len(titles))),
         share_y=True,
         height=2.6,
@@ -191,9 +137,10 @@ def thermal(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
 
     return Figure(
         "defect-thermal",
-        "Left: vibrational free energy of the defect cell minus that of the pristine cell, with zero-point energy. "
-        "Middle and right: mean-square displacement of an atom in the innermost shell, in plane (per axis) and out of "
-        "plane, without modes below 0.1 THz; with them it would diverge in an infinite sheet.",
+        "(a) Vibrational free energy of the defect cell minus that of the pristine cell, with zero-point energy. "
+        "(b, c) Mean-square displacement of an atom in the innermost shell, in plane (per axis) and out of "
+        "plane, with the defect (orange) and without it (grey). Modes below 0.1 THz are left out; with them it would diverge in "
+        "an infinite sheet.",
         (
             Panel((Series(temperature, change),), label, "ΔF (eV)"),
             panel(0, "in plane"),

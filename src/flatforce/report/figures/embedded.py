@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
-from flatforce.report.figures.phonons import MAX_COLOURED_POINTS, THZ, as_line, ticks_of
+from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series, colour_key, element_colours
+from flatforce.report.figures.phonons import (
+    AXES,
+    AXES_BELOW,
+    MAX_COLOURED_POINTS,
+    THZ,
+    as_line,
+    frequency_range,
+    spectrum_panel,
+    ticks_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,27 +52,36 @@ def embedding(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure
         arrays["row_distance"], np.maximum(arrays["row_change"], MIN_CHANGE), style="points", width=3.0
     )
     edges = (0.0, *radii)
+    colours = element_colours(name.removeprefix("dos_") for name in arrays if name.startswith("dos_"))
     lines = tuple(
         Series(
             arrays["frequency"], ldos, name=f"{edges[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)]
         )
         for k, ldos in enumerate(arrays["shell_ldos"])
     )
+    pristine = Series(
+        arrays["frequency"],
+        arrays["pristine_shell_ldos"][0],
+        name=f"{radii[0]:g} Å, pristine",
+        colour=GREY,
+        dashed=True,
+    )
     elements = tuple(
-        Series(arrays["frequency"], arrays[name][0], name=name.removeprefix("dos_"), colour=COLOURS[2 + k])
-        for k, name in enumerate(sorted(name for name in arrays if name.startswith("dos_")))
+        Series(arrays["frequency"], arrays[f"dos_{symbol}"][0], name=symbol, colour=colour)
+        for symbol, colour in colours.items()
     )
     panels = [
         Panel((change,), "distance (Å)", "‖ΔΦ‖ (eV/Å²)", log_y=True),
-        Panel(lines, THZ, "LDOS (1/THz)", width=1.4),
+        spectrum_panel((*lines, pristine), "LDOS (1/THz)", width=1.4),
     ]
     if elements:
-        panels.append(Panel(elements, THZ, "DOS per atom (1/THz)"))
+        panels.append(spectrum_panel(elements, "DOS per atom (1/THz)"))
     return Figure(
         "embedding",
-        "Left: norm of the change of an atom's force constants against the pristine sheet, by distance from the defect; the "
-        "last points lie beyond the radius within which rows are computed. Middle: site-averaged local density of states "
-        "(LDOS) of each shell. Right: density of states per atom of each element in the whole cell, a stochastic estimate.",
+        "(a) Norm of the change of an atom's force constants against the pristine sheet, by distance from the defect; the "
+        "last points lie beyond the radius within which rows are computed. (b) Site-averaged local density of states "
+        "(LDOS) of each shell, and of the innermost shell in the pristine sheet (dashed grey). (c) Density of states (DOS) per atom "
+        f"of each element in the whole cell ({colour_key(colours)}), a stochastic estimate. {AXES_BELOW}",
         tuple(panels),
         height=2.8,
     )
@@ -89,16 +107,16 @@ def dilute(arrays: dict[str, NDArray[Any]], radii: Sequence[float]) -> Figure:
         Series(frequency, ldos, name=f"{edges[k]:g}–{radii[k]:g} Å", colour=COLOURS[k % len(COLOURS)])
         for k, ldos in enumerate(defect)
     ]
-    lines.append(Series(frequency, pristine[0], name="innermost shell, pristine", colour=GREY, dashed=True))
-    zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6)
-    change = Series(frequency, arrays["difference"], colour=COLOURS[1])
+    lines.append(Series(frequency, pristine[0], name=f"{radii[0]:g} Å, pristine", colour=GREY, dashed=True))
+    zero = Series(frequency[[0, -1]], np.zeros(2), colour=GREY, width=0.6, guide=True)
+    change = Series(frequency, arrays["difference"], name="change of the DOS", colour=COLOURS[6])
     return Figure(
         "dilute-limit",
-        "Left: site-averaged local density of states (LDOS) of each shell around one defect in an infinite sheet. Right: "
-        "change of the density of states of the whole sheet by the defect.",
+        "(a) Site-averaged local density of states (LDOS) of each shell around one defect in an infinite sheet. (b) "
+        f"Change of the density of states (DOS) of the whole sheet by the defect. {AXES_BELOW}",
         (
-            Panel(tuple(lines), THZ, "LDOS (1/THz)", width=1.3),
-            Panel((zero, change), THZ, "ΔDOS (states/THz)"),
+            spectrum_panel(tuple(lines), "LDOS (1/THz)", width=1.3),
+            spectrum_panel((zero, change), "ΔDOS (states/THz)"),
         ),
         height=2.8,
     )
@@ -129,20 +147,22 @@ def unfolded_bands(arrays: dict[str, NDArray[Any]]) -> Figure:
         frequencies.ravel()[strongest],
         style="points",
         width=2.4,
-        value=np.log10(weight.ravel()[strongest]),
+        value=np.maximum(np.log10(weight.ravel()[strongest]), 0.0),
         value_name="log₁₀ A (states/THz)",
     )
     return Figure(
         "unfolded-bands",
-        "Spectral function A of the sheet with the defect at the wave vectors of the primitive cell; grey lines: the pristine "
-        "bands.",
+        "Spectral function A of the sheet with the defect at the wave vectors of the primitive cell, from light yellow (small) "
+        f"to dark red (large); grey lines: the pristine bands. {AXES}",
         (
             Panel(
-                (Series(x, y, colour=GREY, width=0.6), coloured_points),
+                (Series(x, y, name="pristine bands", colour=GREY, width=0.6), coloured_points),
                 "",
                 THZ,
                 x_range=(float(distance[0]), float(distance[-1])),
+                y_range=frequency_range(arrays["bands"]),
                 x_ticks=ticks_of(arrays),
+                wavenumbers="y",
             ),
         ),
         height=3.4,
@@ -163,7 +183,7 @@ def line_shape(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     return Figure(
         "line-shape",
-        "Left: spectral function of the Huang–Rhys factors. Right: emission line shape, relative to the zero-phonon line.",
+        "(a) Spectral function of the Huang–Rhys factors. (b) Emission line shape, relative to the zero-phonon line.",
         (
             Panel((Series(arrays["quanta"], arrays["spectral_function"]),), "ħω (meV)", "S(ħω) (1/meV)"),
             Panel(

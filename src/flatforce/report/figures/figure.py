@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from flatforce.core.arrays import FloatArray
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222", "#8C6D31")
 """Okabe and Ito's palette, which colour-blind readers can distinguish."""
 
-GREY: Final = "#9a9a9a"
+COLOUR_NAMES: Final = ("blue", "orange", "green", "pink", "yellow", "light blue", "black", "brown")
+"""Names of `COLOURS` in captions."""
+
+GREY: Final = "#8a8a8a"
+
+LIGHT_GREY: Final = "#c0c0c0"
+"""Lines behind coloured points."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,10 @@ class Series:
     y: FloatArray
     """(N) vertical coordinates; NaN breaks a line."""
     name: str = ""
-    """Entry in the legend; none if empty."""
+    """Entry in the legend, the same for all series that look alike; none if empty, for the only series of a panel and for what
+    `guide` marks."""
+    guide: bool = False
+    """Whether it only guides the eye, such as the line of zero, and needs no entry in the legend."""
     style: Literal["line", "points", "area", "steps", "tiles"] = "line"
     """An area is filled to zero; tiles are unit squares that hold a text."""
     colour: str = COLOURS[0]
@@ -74,6 +87,10 @@ class Panel:
     """Whether the axes are left out, as around a table."""
     second_label: str = ""
     """Quantity of the axis on the right; no such axis if empty."""
+    wavenumbers: Literal["", "x", "y"] = ""
+    """Axis of frequencies in THz that gets a second scale in cm⁻¹ on the opposite side."""
+    square: bool = False
+    """Whether both axes have the same length; with equal limits, the diagonal is then at 45°."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +107,85 @@ class Figure:
     """Whether the panels share one vertical axis, which is labelled once."""
     height: float = 3.0
     """Height in print (inches); the width is 7 inches, two columns of a journal."""
+
+
+def panel_title(figure: Figure, number: int) -> str:
+    """Write the title of a panel; of several panels, each has a letter, to which the caption refers.
+
+    Parameters
+    ----------
+    figure
+        Figure to draw.
+    number
+        Number of the panel, from 1.
+
+    Returns
+    -------
+    Text such as `(b) in plane`; empty where a single panel has no title.
+    """
+    title = figure.panels[number - 1].title
+    if len(figure.panels) == 1:
+        return title
+    return f"({'abcdefghijklmnopqrstuvwxyz'[number - 1]}) {title}".strip()
+
+
+def element_colours(symbols: Iterable[str]) -> dict[str, str]:
+    """Choose a colour for each element, the same in every figure of a result.
+
+    Parameters
+    ----------
+    symbols
+        Chemical symbols.
+
+    Returns
+    -------
+    Symbol → hexadecimal RGB, in alphabetical order; the first two colours are left to other curves.
+    """
+    return {symbol: COLOURS[2 + k % (len(COLOURS) - 2)] for k, symbol in enumerate(sorted(set(symbols)))}
+
+
+def colour_key(colours: Mapping[str, str]) -> str:
+    """Write down which colour stands for what, for a caption.
+
+    Parameters
+    ----------
+    colours
+        Name → one of `COLOURS`.
+
+    Returns
+    -------
+    Text such as `Se green, W pink`.
+    """
+    return ", ".join(f"{name} {COLOUR_NAMES[COLOURS.index(colour)]}" for name, colour in colours.items())
+
+
+def parity_panel(
+    labels: FloatArray, points: Sequence[Series], *, x_label: str, y_label: str, title: str = ""
+) -> Panel:
+    """Draw predictions against labels with equal scales, and the diagonal on which both agree.
+
+    Parameters
+    ----------
+    labels
+        Every label and every prediction, which set the limits of both axes.
+    points
+        The points.
+    x_label
+        Quantity and unit of the labels.
+    y_label
+        Quantity and unit of the predictions.
+    title
+        Text above the panel.
+
+    Returns
+    -------
+    A square panel with the same limits on both axes.
+    """
+    finite = labels[np.isfinite(labels)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 0.5
+    limits = (low - margin, high + margin)
+    diagonal = Series(np.array(limits), np.array(limits), name="equal", colour=GREY, width=0.8)
+    return Panel(
+        (diagonal, *points), x_label, y_label, title=title, x_range=limits, y_range=limits, square=True
+    )

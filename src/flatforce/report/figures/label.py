@@ -56,13 +56,22 @@ def _panel(
     x, y = values[:-1], np.maximum(errors[:-1], MIN_CHANGE)
     limits = np.array([values[0], values[-1]])
     series = [
-        Series(limits, np.full(2, tolerance), colour=GREY, dashed=True),
-        Series(x, y),
-        Series(x, y, style="points", width=5.0),
+        Series(limits, np.full(2, tolerance), name="tolerance", colour=GREY, dashed=True),
+        Series(x, y, guide=True),
+        Series(x, y, name="force change", style="points", width=5.0),
     ]
     if recommended is not None:
         selected = values[:-1] == recommended
-        series.append(Series(x[selected], y[selected], style="points", colour=COLOURS[1], width=9.0))
+        series.append(
+            Series(
+                x[selected],
+                y[selected],
+                name="recommended value",
+                style="points",
+                colour=COLOURS[1],
+                width=9.0,
+            )
+        )
     axis = name.replace("_", " ") + (f" ({unit})" if unit else "")
     label = "force change (meV/Å)" if labelled else ""
     return Panel(tuple(series), axis, label, log_y=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
+from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series, parity_panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,10 +96,9 @@ def sweep(rows: Sequence[dict[str, Any]], settings: Sequence[str], objective: st
         best = np.array([values[x == position].min() for position in positions])
         log = numeric and positions.min() > 0 and positions.max() > MIN_LOG_RATIO * positions.min()
         ticks = None if numeric else tuple((coordinate[level], str(level)) for level in levels)
-        points = Series(x, values, style="points", width=4)
-        panels.append(
-            Panel((Series(positions, best, colour=GREY), points), name, objective, log_x=log, x_ticks=ticks)
-        )
+        points = Series(x, values, name="training run", style="points", width=4)
+        line = Series(positions, best, name="best run", colour=GREY)
+        panels.append(Panel((line, points), name, objective, log_x=log, x_ticks=ticks))
     return Figure(
         "sweep", "Each point is a training run; the line joins the best run of each value.", tuple(panels)
     )
@@ -127,17 +126,22 @@ def parity(arrays: dict[str, NDArray[Any]], metrics: dict[str, float], units: di
         pair, group_of = _labelled(arrays[key], arrays[group_key])
         if pair[0].size == 0:
             continue
-        low, high = float(pair.min()), float(pair.max())
-        line = Series(np.array([low, high]), np.array([low, high]), colour=GREY, width=0.8)
         points = [_group_points(pair, group_of == group, group, k) for k, group in enumerate(groups)]
         r2 = metrics.get(f"{name}_r2") or float("nan")
         title = f"MAE {metrics[f'{name}_mae']:.3g} {units[f'{name}_mae']}, R² {r2:.4f}"
         panels.append(
-            Panel((line, *points), f"DFT {name} ({unit})", f"force field {name} ({unit})", title=title)
+            parity_panel(
+                pair,
+                [series for series in points if series.x.size],
+                x_label=f"DFT {name} ({unit})",
+                y_label=f"force field {name} ({unit})",
+                title=title,
+            )
         )
     return Figure(
         "parity",
-        "Predictions of the force field against DFT labels, by config type.",
+        "Predictions of the force field against DFT labels, coloured by config type. A point on the grey diagonal is predicted "
+        "exactly.",
         tuple(panels),
         height=2.8,
     )
@@ -179,8 +183,14 @@ def error_histograms(arrays: dict[str, NDArray[Any]]) -> Figure:
         centres = (edges[1:] + edges[:-1]) / 2
         fraction = np.arange(1, errors.size + 1) / errors.size
         inside = errors <= limit
-        bars = Series(centres, counts.astype(float), style="steps", colour=COLOURS[0])
-        cumulative = Series(errors[inside], fraction[inside], colour=COLOURS[1], second_axis=True)
+        bars = Series(centres, counts.astype(float), name="count", style="steps", colour=COLOURS[0])
+        cumulative = Series(
+            errors[inside],
+            fraction[inside],
+            name="cumulative fraction",
+            colour=COLOURS[1],
+            second_axis=True,
+        )
         panels.append(
             Panel(
                 (bars, cumulative),
@@ -191,6 +201,7 @@ def error_histograms(arrays: dict[str, NDArray[Any]]) -> Figure:
             )
         )
     caption = (
-        f"Absolute errors up to the {MAX_PERCENTILE:.0f}th percentile, and the fraction of smaller errors."
+        f"Absolute errors up to the {MAX_PERCENTILE:.0f}th percentile: their number in each bin (blue, left axis), and the "
+        "fraction of smaller errors (orange, right axis)."
     )
     return Figure("error-histograms", caption, tuple(panels), height=2.4)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, Figure, Panel, Series
+from flatforce.properties.phonons.spectra.modes import IMAGINARY
+from flatforce.report.figures.figure import Figure, Panel, Series, colour_key, element_colours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from flatforce.core.arrays import FloatArray
 
 THZ = "frequency (THz)"
+
+ROUND_OFF: Final = 1e-3
+"""A spectrum below zero by less than this, relative to its maximum, is not negative: the error of the dilute limit."""
+
+AXES: Final = "The left axis gives frequencies in THz, the right one the same in cm⁻¹."
+"""Sentence of the captions of figures with frequencies upwards."""
+
+AXES_BELOW: Final = "The lower axis gives frequencies in THz, the upper one the same in cm⁻¹."
+"""Sentence of the captions of figures with frequencies along the horizontal axis."""
 
 MAX_COLOURED_POINTS: Final = 6000
 """Number of coloured points on the bands, those with the largest projection; a browser draws so many without delay."""
@@ -102,17 +112,28 @@ def bands_and_dos(arrays: dict[str, NDArray[Any]]) -> Figure:
     dos = arrays["dos"]
     return Figure(
         "pristine-bands",
-        "Phonon bands and density of states of the pristine sheet.",
+        "Phonon bands of the pristine sheet along the path between the special points of its Brillouin zone, and its density "
+        f"of states (DOS) per primitive cell. {AXES}",
         (
-            Panel((Series(x, y),), "", THZ, x_range=limits, x_ticks=ticks_of(arrays), width=2.4),
+            Panel(
+                (Series(x, y),),
+                "",
+                THZ,
+                x_range=limits,
+                y_range=frequency_range(arrays["bands"]),
+                x_ticks=ticks_of(arrays),
+                width=2.4,
+            ),
             Panel(
                 (
-                    Series(dos, arrays["frequency"], style="area", sideways=True),
+                    Series(dos, arrays["frequency"], style="area", sideways=True, guide=True),
                     Series(dos, arrays["frequency"]),
                 ),
                 "DOS (states/THz)",
                 THZ,
                 x_range=(0.0, 1.05 * float(dos.max())),
+                y_range=frequency_range(arrays["bands"]),
+                wavenumbers="y",
             ),
         ),
         share_y=True,
@@ -134,6 +155,7 @@ def pdos(arrays: dict[str, NDArray[Any]]) -> Figure:
     """
     symbols = arrays["symbols"]
     projected_dos, frequency = arrays["pdos"], arrays["frequency"]
+    colours = element_colours(symbols.tolist())
     directions = (("all directions", (0, 1, 2)), ("in plane", (0, 1)), ("out of plane", (2,)))
 
     def panel(title: str, axes: tuple[int, ...]) -> Panel:
@@ -141,19 +163,69 @@ def pdos(arrays: dict[str, NDArray[Any]]) -> Figure:
             Series(
                 frequency,
                 projected_dos[symbols == symbol][:, axes].sum(axis=(0, 1)),
-                name=str(symbol),
-                colour=COLOURS[k],
+                name=symbol,
+                colour=colour,
             )
-            for k, symbol in enumerate(sorted(set(symbols.tolist())))
+            for symbol, colour in colours.items()
         ]
-        return Panel(tuple(lines), THZ, "PDOS (states/THz)", title=title)
+        return spectrum_panel(lines, "PDOS (states/THz)", title=title)
 
     return Figure(
         "pristine-pdos",
-        "Projected density of states of the pristine sheet by element and direction, per primitive cell.",
+        "Density of states of the pristine sheet per primitive cell, projected onto elements "
+        f"({colour_key(colours)}) and directions of motion. {AXES_BELOW}",
         tuple(panel(title, axes) for title, axes in directions),
         share_y=True,
         height=2.6,
+    )
+
+
+def frequency_range(bands: FloatArray) -> tuple[float, float]:
+    """Choose the limits of an axis of frequencies.
+
+    Parameters
+    ----------
+    bands
+        (...) THz, imaginary frequencies as negative numbers.
+
+    Returns
+    -------
+    Limits in THz; the lower one is zero unless there are imaginary frequencies.
+    """
+    lowest, highest = float(bands.min()), float(bands.max())
+    return (0.0 if lowest > IMAGINARY else 1.05 * lowest, 1.04 * highest)
+
+
+def spectrum_panel(series: Sequence[Series], label: str, *, title: str = "", width: float = 1.0) -> Panel:
+    """Draw spectra against frequency, with a second scale in cm⁻¹.
+
+    Parameters
+    ----------
+    series
+        Spectra, the last of them on the whole grid of frequencies.
+    label
+        Quantity and unit of the vertical axis.
+    title
+        Text above the panel.
+    width
+        Width relative to the other panels.
+
+    Returns
+    -------
+    A panel from the first to the last frequency; densities of states, which are not negative, start at zero.
+    """
+    frequency = series[-1].x
+    lowest = min(float(line.y.min()) for line in series)
+    highest = max(float(line.y.max()) for line in series)
+    return Panel(
+        tuple(series),
+        THZ,
+        label,
+        title=title,
+        x_range=(float(frequency[0]), float(frequency[-1])),
+        y_range=(0.0, 1.05 * highest) if lowest > -ROUND_OFF * highest else None,
+        width=width,
+        wavenumbers="x",
     )
 
 

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
-from flatforce.report.figures.phonons import THZ
+from flatforce.report.figures.phonons import AXES_BELOW, THZ, spectrum_panel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
 
 MAX_BINS: Final = 60
 """Number of groups of bands, of equal size, over which the standard deviation is averaged."""
+
+CLASS_COLOURS: Final = {"local": COLOURS[7], "resonance": COLOURS[6], "extended": GREY}
+"""Class of a mode → colour of its curve."""
 
 
 def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
@@ -35,23 +40,23 @@ def sizes(arrays: dict[str, NDArray[Any]]) -> Figure:
     relative_l1 = np.abs(difference).sum(axis=1) * (frequency[1] - frequency[0]) / 3
     names = [_readable_name(str(name)) for name in arrays["names"]]
 
-    def lines(values: FloatArray, texts: list[str]) -> tuple[Series, ...]:
-        return tuple(
-            Series(frequency, curve, name=text, colour=COLOURS[k % len(COLOURS)])
-            for k, (curve, text) in enumerate(zip(values, texts, strict=True))
-        )
-
     legend = [
-        f"{name}: {100 * value:.2g} %" for name, value in zip(names[:-1], relative_l1[:-1], strict=True)
+        *(f"{name} ({100 * value:.2g} %)" for name, value in zip(names[:-1], relative_l1[:-1], strict=True)),
+        names[-1],
     ]
+
+    def panel(values: FloatArray, label: str) -> Panel:
+        lines = tuple(
+            Series(frequency, curve, name=text, colour=COLOURS[k % len(COLOURS)])
+            for k, (curve, text) in enumerate(zip(values, legend, strict=False))
+        )
+        return spectrum_panel(lines, label)
+
     return Figure(
         "finite-size",
-        "Left: site-averaged local density of states (LDOS) of the innermost shell in each supercell. Right: the same minus "
-        f"that of {names[-1]}; the legend gives the relative L1 difference ∫|Δ| / 3.",
-        (
-            Panel(lines(ldos, [""] * (len(ldos) - 1) + names[-1:]), THZ, "LDOS (1/THz)"),
-            Panel(lines(difference[:-1], legend), THZ, "ΔLDOS (1/THz)"),
-        ),
+        "(a) Site-averaged local density of states (LDOS) of the innermost shell in each supercell. (b) The same minus "
+        f"that of {names[-1]}; the legend gives the relative L1 difference ∫|Δ| / 3. {AXES_BELOW}",
+        (panel(ldos, "LDOS (1/THz)"), panel(difference[:-1], "ΔLDOS (1/THz)")),
         height=2.8,
     )
 
@@ -61,13 +66,15 @@ def _readable_name(name: str) -> str:
     return "the dilute limit" if name == "dilute" else name.replace("_", " ").replace("x", " × ")
 
 
-def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
+def strain(arrays: dict[str, NDArray[Any]], listed_modes: Sequence[Mapping[str, Any]]) -> Figure:
     """Draw the LDOS at the defect and the frequencies of its modes at several strains.
 
     Parameters
     ----------
     arrays
         Arrays of a `strain series` folder.
+    listed_modes
+        Its modes, with the class of each.
 
     Returns
     -------
@@ -79,16 +86,22 @@ def strain(arrays: dict[str, NDArray[Any]]) -> Figure:
         for k, (percent, ldos) in enumerate(zip(strains, arrays["ldos"], strict=True))
     )
     modes = tuple(
-        Series(strains, frequencies, colour=COLOURS[k % len(COLOURS)])
-        for k, frequencies in enumerate(arrays["mode_frequencies"].T)
+        Series(
+            strains,
+            frequencies,
+            name=f"{mode['classification']} modes",
+            colour=CLASS_COLOURS[mode["classification"]],
+        )
+        for mode, frequencies in zip(listed_modes, arrays["mode_frequencies"].T, strict=True)
     )
     return Figure(
         "strain-series",
-        "Left: site-averaged local density of states (LDOS) of the innermost shell. Right: frequencies of the defect modes, "
-        "matched from strain to strain by the overlap of their eigenvectors.",
+        "(a) Site-averaged local density of states (LDOS) of the innermost shell. (b) Frequencies of the defect modes, "
+        "matched from strain to strain by the overlap of their eigenvectors; local modes are brown, resonances black, extended "
+        f"modes grey. {AXES_BELOW}",
         (
-            Panel(curves, THZ, "LDOS (1/THz)", width=1.4),
-            Panel(modes, "strain (%)", THZ),
+            spectrum_panel(curves, "LDOS (1/THz)", width=1.4),
+            Panel(modes, "strain (%)", THZ, wavenumbers="y"),
         ),
         height=2.8,
     )
@@ -107,13 +120,23 @@ def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
     A figure with two panels, both against frequency in THz.
     """
     frequency = arrays["frequency"]
-    lines = [Series(frequency, ldos, colour=GREY, width=0.6) for ldos in arrays["member_ldos"]]
+    lines = [
+        Series(frequency, ldos, name="defect, each member", colour=GREY, width=0.6)
+        for ldos in arrays["member_ldos"]
+    ]
     for (mean, standard_deviation), name, colour in zip(
         arrays["ldos"], ("pristine", "defect"), (COLOURS[0], COLOURS[1]), strict=True
     ):
         lines.append(Series(frequency, mean, name=name, colour=colour))
         lines += [
-            Series(frequency, mean + sign * standard_deviation, colour=colour, width=0.7, dashed=True)
+            Series(
+                frequency,
+                np.maximum(mean + sign * standard_deviation, 0.0),
+                name=f"{name} ± σ",
+                colour=colour,
+                width=0.7,
+                dashed=True,
+            )
             for sign in (1, -1)
         ]
     mean, standard_deviation = arrays["bands"].reshape(2, -1)
@@ -123,11 +146,12 @@ def committee(arrays: dict[str, NDArray[Any]]) -> Figure:
     bin_deviation = np.array([np.sqrt((standard_deviation[members] ** 2).mean()) for members in bins])
     return Figure(
         "committee",
-        "Left: site-averaged local density of states (LDOS) of the innermost shell: mean over the committee and one standard "
-        "deviation (dashed); grey: each member, with the defect. Right: standard deviation of the band frequencies.",
+        "(a) Site-averaged local density of states (LDOS) of the innermost shell: mean over the committee and one standard "
+        "deviation σ (dashed), pristine (blue) and with the defect (orange); grey: each member, with the defect. (b) Standard "
+        f"deviation of the band frequencies. {AXES_BELOW}",
         (
-            Panel(tuple(lines), THZ, "LDOS (1/THz)", width=1.4),
-            Panel((Series(bin_frequency, bin_deviation),), THZ, "standard deviation (THz)"),
+            spectrum_panel(lines, "LDOS (1/THz)", width=1.4),
+            Panel((Series(bin_frequency, bin_deviation),), THZ, "standard deviation (THz)", wavenumbers="x"),
         ),
         height=2.8,
     )

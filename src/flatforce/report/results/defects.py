@@ -1,8 +1,8 @@
-"""Phonons of a defect as objects: in one supercell, embedded, isolated, compared."""
+"""Phonons of a defect as objects: in one supercell, embedded, isolated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,36 @@ if TYPE_CHECKING:
     from phonopy import Phonopy
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.spectra.localisation import Mode
+    from flatforce.properties.phonons.spectra.defect_modes import Mode
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
+
+T = TypeVar("T")
 
 
-class DefectPhononResult(BandStructure):
+class WithPeaks(Result):
+    """What the results with a local density of states at one defect have in common."""
+
+    @property
+    def ldos_peaks(self) -> list[LdosPeak]:
+        """Peaks that the defect adds to `ldos`: local modes and resonances, from the lowest frequency."""
+        from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
+
+        return _rebuild(self, LdosPeak, "ldos_peaks")
+
+
+def _rebuild(result: Result, record_class: type[T], name: str) -> list[T]:
+    """Build the objects that `result.json` holds as plain values."""
+    try:
+        return [record_class(**values) for values in result.details[name]]
+    except (KeyError, TypeError) as error:
+        raise ResultError(
+            f"The {name.replace('_', ' ')} of {result.folder} cannot be read.",
+            why="another version of flatforce wrote them",
+            fix="compute them again in a new folder: flatforce defect phonons",
+        ) from error
+
+
+class DefectPhononResult(WithPeaks, BandStructure):
     """Phonons of a defect cell beside those of the pristine supercell of the same size."""
 
     KIND = "defect phonons"
@@ -32,18 +58,19 @@ class DefectPhononResult(BandStructure):
         return read_structure(self._file("relaxed.extxyz"))
 
     @property
-    def modes(self) -> list[Mode]:
-        """Modes at Γ that the defect changes most, one entry for each degenerate set, the smallest participation number first."""
-        from flatforce.properties.phonons.spectra.localisation import Mode
+    def pristine_bands(self) -> FloatArray:
+        """(Q, 3 N') THz, bands of the pristine sheet, folded into the Brillouin zone of the supercell."""
+        return self._array("pristine_bands")
 
-        try:
-            return [Mode(**mode) for mode in self.details["modes"]]
-        except TypeError as error:
-            raise ResultError(
-                f"The modes of {self.folder} cannot be read.",
-                why="another version of flatforce wrote them",
-                fix="compute them again in a new folder: flatforce defect phonons",
-            ) from error
+    @property
+    def modes(self) -> list[Mode]:
+        """Modes at Γ that the defect changes most, one entry for each degenerate set, the smallest participation number first.
+
+        `classification` is `local`, `resonance` or `extended`.
+        """
+        from flatforce.properties.phonons.spectra.defect_modes import Mode
+
+        return _rebuild(self, Mode, "modes")
 
     @property
     def mode_vectors(self) -> FloatArray:
@@ -75,7 +102,8 @@ class DefectPhononResult(BandStructure):
 
         Returns
         -------
-        Phonopy's object of the defect cell, a 1 × 1 supercell of itself, with its force constants (eV/Å²).
+        Phonopy's object of the defect cell, a 1 × 1 supercell of itself, with its force constants (eV/Å²). `phonopy.yaml` and
+        `force_constants.hdf5` in the result folder are the same for `phonopy.load`.
 
         Examples
         --------
@@ -88,9 +116,9 @@ class DefectPhononResult(BandStructure):
         (47, 47, 3, 3)
         """
         from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
-        from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+        from flatforce.properties.phonons.force_constants.sparse import FILE_NAME, SparseForceConstants
 
-        constants = SparseForceConstants.load(self._file("force_constants.hdf5"))
+        constants = SparseForceConstants.load(self.folder / FILE_NAME)
         phonon = make_phonopy(constants.atoms, (1, 1))
         phonon.force_constants = constants.dense()
         return phonon
@@ -105,7 +133,7 @@ class SpectrumResult(Result):
         return self._array("frequency")
 
 
-class EmbeddedResult(SpectrumResult):
+class EmbeddedResult(WithPeaks, SpectrumResult):
     """Spectra of a defect embedded in a large supercell."""
 
     KIND = "embedded defect"
@@ -117,12 +145,17 @@ class EmbeddedResult(SpectrumResult):
         return self._array("shell_ldos", 0)
 
     @property
+    def pristine_ldos(self) -> FloatArray:
+        """(G) 1/THz, the same average over the same sites of the pristine supercell."""
+        return self._array("pristine_shell_ldos", 0)
+
+    @property
     def shell_ldos(self) -> FloatArray:
         """(S, G) 1/THz, site-averaged local density of states of each shell."""
         return self._array("shell_ldos")
 
 
-class DiluteResult(SpectrumResult):
+class DiluteResult(WithPeaks, SpectrumResult):
     """Spectra of one defect in an infinite sheet."""
 
     KIND = "dilute limit"
@@ -142,96 +175,3 @@ class DiluteResult(SpectrumResult):
     def dos_change(self) -> FloatArray:
         """(G) states/THz, what the defect adds to the density of states of the whole sheet."""
         return self._array("difference")
-
-
-class FiniteSizeResult(SpectrumResult):
-    """Local density of states at a defect in supercells of several sizes."""
-
-    KIND = "finite size"
-    MADE_BY = "defect phonons --sizes"
-
-    @property
-    def names(self) -> list[str]:
-        """(S) name of each supercell, from the smallest, such as `6x6`."""
-        return [str(name) for name in self._array("names")]
-
-    @property
-    def n_atoms(self) -> FloatArray:
-        """(S) number of atoms of each supercell; infinite for the dilute limit."""
-        return self._array("n_atoms")
-
-    @property
-    def ldos(self) -> FloatArray:
-        """(S, G) 1/THz, site-averaged local density of states of the innermost shell in each supercell."""
-        return self._array("ldos")
-
-    @property
-    def modes(self) -> list[dict[str, Any]]:
-        """Modes of the largest cell, matched with those of the smaller ones: participation numbers and classification."""
-        return list(self.details["modes"])
-
-
-class CommitteePhononResult(SpectrumResult):
-    """Phonons of a defect by every member of a committee: mean and standard deviation."""
-
-    KIND = "committee"
-    MADE_BY = "defect phonons --committee"
-
-    @property
-    def ldos(self) -> FloatArray:
-        """(G) 1/THz, local density of states of the innermost shell around the defect, mean over the committee."""
-        return self._array("ldos", 1, 0)
-
-    @property
-    def ldos_std(self) -> FloatArray:
-        """(G) 1/THz, its calibrated standard deviation over the committee."""
-        return self._array("ldos", 1, 1)
-
-    @property
-    def modes(self) -> list[dict[str, Any]]:
-        """Modes of the first member with their standard deviations over the committee."""
-        return list(self.details["modes"])
-
-
-class StrainSeriesResult(SpectrumResult):
-    """Phonons of a defect at several strains."""
-
-    KIND = "strain series"
-    MADE_BY = "defect strain"
-
-    @property
-    def strain(self) -> FloatArray:
-        """(S) strains; 0.01 is one per cent."""
-        return self._array("strain")
-
-    @property
-    def ldos(self) -> FloatArray:
-        """(S, G) 1/THz, site-averaged local density of states of the innermost shell at each strain."""
-        return self._array("ldos")
-
-    @property
-    def mode_frequencies(self) -> FloatArray:
-        """(S, M) THz, frequencies of the modes near the defect at each strain; NaN where a mode is not found."""
-        return self._array("mode_frequencies")
-
-
-class UnfoldedResult(SpectrumResult):
-    """Spectral function of an embedded defect along the band path of the primitive cell."""
-
-    KIND = "unfolded bands"
-    MADE_BY = "defect unfold"
-
-    @property
-    def distance(self) -> FloatArray:
-        """(Q) 1/Å, position along the band path."""
-        return self._array("distance")
-
-    @property
-    def bands(self) -> FloatArray:
-        """(Q, 3 n) THz, bands of the pristine sheet."""
-        return self._array("bands")
-
-    @property
-    def spectral_function(self) -> FloatArray:
-        """(Q, G) states/THz, spectral function of the sheet with the defect."""
-        return np.asarray(self._array("weight"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flatforce.core.errors import ResultError
 from flatforce.report.results.result import Result
 
 if TYPE_CHECKING:
@@ -105,6 +106,54 @@ class EvaluationResult(Result):
         """(2, A, 3) eV/Å, labels and predictions of each atom of every frame."""
         return self._array("forces")
 
+    @property
+    def coverage(self) -> dict[str, dict[str, Any]]:
+        """Name of each config type → numbers of atoms `n_atoms` and `n_outside`, `coverage` of the others at each level, `margin`."""
+        self._check_calibrated()
+        return dict(self.details["coverage_by_config_type"])
+
+    @property
+    def outside(self) -> NDArray[Any]:
+        """(A,) whether the environment of each test atom is unlike any in the calibration set: it has no interval."""
+        self._check_calibrated()
+        return self._array("outside")
+
+    def interval(self, level: int = 68) -> FloatArray:
+        """Return the calibrated intervals of the forces, for an evaluation of a committee with `calibrate`.
+
+        Parameters
+        ----------
+        level
+            68 or 95, in per cent.
+
+        Returns
+        -------
+        (A,) eV/Å, half width for each test atom; NaN for an atom outside the calibration set.
+
+        Raises
+        ------
+        ResultError
+            If the evaluation has no intervals.
+
+        Examples
+        --------
+        >>> import flatforce as ff
+        >>> ff.evaluate("mace:wse2-pbe", ff.read("wse2-pbe")[:2]).interval(95)
+        Traceback (most recent call last):
+        ...
+        flatforce.core.errors.ResultError: ...
+        """
+        self._check_calibrated()
+        return self._array(f"force_interval_{level}")
+
+    def _check_calibrated(self) -> None:
+        if "coverage_by_config_type" not in self.details:
+            raise ResultError(
+                f"{self.folder} has no intervals of forces.",
+                why="the model is no committee, or was evaluated without frames that calibrate it",
+                fix="ff.evaluate(committee, frames, calibrate=calibration_frames), or `flatforce evaluate … --calibrate FRAMES`",
+            )
+
 
 class StatisticsResult(Result):
     """What a dataset holds."""
@@ -138,6 +187,16 @@ class LearningRoundResult(Result):
     def force_mae(self) -> float:
         """Mean absolute error of the forces on the test set (meV/Å)."""
         return self._number("force_mae")
+
+    @property
+    def coverage(self) -> dict[str, dict[str, Any]]:
+        """Name of each config type → numbers of atoms `n_atoms` and `n_outside`, `coverage` of the others at each level, `margin`."""
+        return dict(self.details["coverage_by_config_type"])
+
+    @property
+    def outside(self) -> NDArray[Any]:
+        """(A,) whether the environment of each test atom is unlike any in the calibration set: it has no interval."""
+        return self._array("outside")
 
     @property
     def stop_reason(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -122,6 +122,11 @@ class PhononResult(BandStructure):
         return np.array([self._number(name) / THZ_IN_INVERSE_CM for name in names])
 
     @property
+    def gamma_modes(self) -> list[dict[str, Any]]:
+        """Degenerate sets at Γ: `frequency` (THz), `degeneracy`, and `irrep` in the point group of the sheet."""
+        return list(self.details["gamma_modes"])
+
+    @property
     def dos(self) -> FloatArray:
         """(G) states/THz, density of states of a primitive cell; its integral is 3 n."""
         return self._array("dos")
@@ -174,10 +179,13 @@ class PhononResult(BandStructure):
         """
         import phonopy
 
+        from flatforce.properties.phonons.force_constants.finite_displacements import SYMPREC
+
         return phonopy.load(
             self._file("phonopy.yaml"),
             force_constants_filename=self._file("force_constants.hdf5"),
             is_nac=False,
+            symprec=SYMPREC,
             symmetrize_fc=False,  # sum rules were enforced before the file was written
             log_level=0,
         )

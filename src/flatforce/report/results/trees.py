@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ResultError
-from flatforce.report.results.defects import (
-    CommitteePhononResult,
-    DefectPhononResult,
-    DiluteResult,
-    EmbeddedResult,
-)
+from flatforce.report.results.defect_comparisons import CommitteePhononResult
+from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
 from flatforce.report.results.models import LearningRoundResult
 from flatforce.report.results.result import Result
 from flatforce.report.results.view import View, flatten, html_table
@@ -23,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flatforce.core.arrays import FloatArray
-    from flatforce.properties.phonons.spectra.localisation import Mode
+    from flatforce.properties.phonons.spectra.defect_modes import Mode
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
     from flatforce.report.figures.figure import Figure
 
 MAX_LISTED = 8
@@ -174,8 +171,21 @@ class DefectSeriesResult(ResultTree):
         return self._best.ldos
 
     @property
+    def ldos_peaks(self) -> list[LdosPeak]:
+        """Peaks that the defect adds to `ldos`: local modes and resonances, from the lowest frequency."""
+        if isinstance(self._best, CommitteePhononResult):
+            raise ResultError(
+                f"{self.folder} holds the phonons of a committee alone.",
+                fix='look at those of a member, such as result["committee"].modes',
+            )
+        return self._best.ldos_peaks
+
+    @property
     def modes(self) -> list[Mode]:
-        """Modes at Γ that the defect changes most, in the largest supercell."""
+        """Modes at Γ that the defect changes most, in the largest supercell.
+
+        `classification` is `local`, `resonance` or `extended`.
+        """
         if not self.supercells:
             raise ResultError(
                 f"{self.folder} holds no supercell of its own.",

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from flatforce.core.errors import ResultError
+from flatforce.core.files import part_prefix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
     from flatforce.report.figures.figure import Figure
+    from flatforce.report.references.bibliography import Reference
 
 
 class View:
@@ -94,6 +96,17 @@ class View:
             figures[name], None if axes is None else list(np.atleast_1d(np.asarray(axes, dtype=object)))
         )
 
+    @property
+    def references(self) -> list[Reference]:
+        """Papers behind the methods, the force field and the labels of these numbers, flatforce first.
+
+        Each has `.bibtex`, `.url` and its `.fields`; `str` of one is a line of a list of references. `flatforce.cite` writes
+        all of them as BibTeX.
+        """
+        from flatforce.report.references.citations import references_in
+
+        return references_in(self.folder)
+
     def save(self, folder: str | Path) -> Self:
         """Copy the whole folder.
 
@@ -126,7 +139,7 @@ class View:
             raise ResultError(f"{target} lies inside {self.folder}.", fix="choose a folder elsewhere")
         target.parent.mkdir(parents=True, exist_ok=True)
         # a copy that is cut short must not look like a finished result
-        partial_copy = Path(tempfile.mkdtemp(dir=target.parent, prefix=".part-"))
+        partial_copy = Path(tempfile.mkdtemp(dir=target.parent, prefix=part_prefix()))
         try:
             shutil.copytree(self.folder, partial_copy, dirs_exist_ok=True)
             partial_copy.chmod(0o755)

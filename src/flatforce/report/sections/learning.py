@@ -10,12 +10,19 @@ from typing import Any, Final
 import numpy as np
 
 from flatforce.core.results import read_arrays
+from flatforce.report.figures.coverage import coverage, reliability_panel
 from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
+from flatforce.report.sections.coverage import calibration_table, coverage_tables
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
 
 def _error_text(error: float | None) -> str:
     return "no label" if error is None else f"{error:.3f}"
+
+
+def _uncertainty_text(frame: dict[str, Any]) -> str:
+    n_outside = frame.get("n_outside", 0)
+    return f"{n_outside} atoms outside" if n_outside else f"{frame['force_uncertainty']:.3f}"
 
 
 def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -26,7 +33,7 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
             [
                 frame["name"],
                 frame["source"],
-                f"{frame['force_uncertainty']:.3f}",
+                _uncertainty_text(frame),
                 _error_text(frame.get("force_error")),
                 frame["reason"],
             ]
@@ -37,7 +44,8 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
     rows = [[kind, f"{error:.1f}"] for kind, error in details.get("force_mae_by_config_type", {}).items()]
     tables.append(Table(["config type", "force MAE (meV/Å)"], rows, title="Errors on the test set"))
     if "coverage_tolerance" in details:
-        tables.append(_calibration_table(details))
+        tables.append(calibration_table(details))
+        tables += coverage_tables(details)
     if details["failures"]:
         tables.append(
             Table(
@@ -56,28 +64,10 @@ def _round(folder: Path, result: dict[str, Any], name: str) -> Section:
     if details["stop_reason"]:
         tables.append(Table(["reason to stop"], [[details["stop_reason"]]]))
     number = int(folder.name.rpartition("-")[2])
-    return make_section(
-        f"Round {number} of active learning", result, name, tables=tables, figures=[_learning_figure(details)]
-    )
-
-
-def _calibration_table(details: dict[str, Any]) -> Table:
-    keys = ("levels", "scale_factors", "coverage", "coverage_tolerance")
-    rows = [
-        [f"{100 * level:g} %", f"{factor:.2f}", f"{100 * coverage:.0f} %", _tolerance_text(tolerance)]
-        for level, factor, coverage, tolerance in zip(*(details[key] for key in keys), strict=True)
-    ]
-    columns = [
-        "nominal coverage",
-        "conformal scale factor",
-        "empirical coverage",
-        "coverage tolerance (points)",
-    ]
-    return Table(columns, rows, title=f"Calibration of the uncertainty on {details['n_calibration']} frames")
-
-
-def _tolerance_text(tolerance: float | None) -> str:
-    return "unknown" if tolerance is None else f"± {100 * tolerance:.0f}"
+    figures = [_learning_figure(details)]
+    if "coverage_by_config_type" in details:
+        figures.append(coverage(details))
+    return make_section(f"Round {number} of active learning", result, name, tables=tables, figures=figures)
 
 
 def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -88,6 +78,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
         100 * arrays["grid"][:, 1],
         style="points",
         width=5,
+        name="mean of the model",
         value=arrays["mean"],
         value_name="formation energy (eV)",
     )
@@ -102,7 +93,7 @@ def _optimum(folder: Path, result: dict[str, Any], name: str) -> Section:
     )
     figure = Figure(
         "optimum",
-        "Formation energy relative to the unstrained sheet. Left: mean of the Gaussian process; right: course of the search.",
+        "Formation energy relative to the unstrained sheet. (a) Mean of the Gaussian process; (b) course of the search.",
         (
             Panel((predicted_energies, evaluated_strains), "strain along x (%)", "strain along y (%)"),
             Panel(history, "evaluation", "formation energy (eV)"),
@@ -126,23 +117,17 @@ def _learning_figure(details: dict[str, Any]) -> Figure:
         for key, text, colour, dashed in (
             ("force_mae", "mean", COLOURS[0], False),
             ("force_mae_low", "95 % interval", GREY, True),
-            ("force_mae_high", "", GREY, True),
+            ("force_mae_high", "95 % interval", GREY, True),
         )
     ]
-    series.append(replace(series[0], name="", style="points", width=4))  # a first round has no line yet
-    levels, coverages = np.array(details["levels"]), np.array(details["coverage"])
-    limits = np.array([levels.min(), 1.0])
-    reliability = (
-        Series(limits, limits, colour=GREY, width=0.8),
-        Series(levels, coverages, style="points", width=5),
-    )
+    series.append(replace(series[0], style="points", width=4))  # a first round has no line yet
     return Figure(
         "learning",
-        "Left: learning curve on the test set. Right: reliability diagram of the calibrated uncertainty of the test forces; on the "
-        "grey line, the coverage is as stated.",
+        "(a) Learning curve on the test set. (b) Reliability diagram of the calibrated uncertainty of the test forces, of atoms "
+        "inside the calibration set; on the grey line, the coverage is as stated.",
         (
             Panel(tuple(series), "number of labels", "force MAE (meV/Å)"),
-            Panel(reliability, "nominal coverage", "empirical coverage"),
+            reliability_panel(details),
         ),
     )
 

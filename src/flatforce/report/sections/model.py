@@ -14,7 +14,8 @@ from flatforce.report.figures import benchmark as benchmark_figures
 from flatforce.report.figures import data as data_figures
 from flatforce.report.figures import model as model_figures
 from flatforce.report.figures import phonons as phonons_figures
-from flatforce.report.rows import benchmark_rows
+from flatforce.report.figures.coverage import coverage
+from flatforce.report.sections.coverage import calibration_table, coverage_tables
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
 
@@ -26,6 +27,7 @@ def _train(folder: Path, result: dict[str, Any], name: str) -> Section:
         ["cutoff × number of layers", *(f"{card['cutoff']:g} Å × {card['layers']}" for card in cards)],
         ["architecture", *(_architecture(card) for card in cards)],
         ["frames in training, validation and test set", *(_counts(card) for card in cards)],
+        ["split", *(_split(card) for card in cards)],
         ["training data", *(_join_values(card["data"], "") for card in cards)],
         ["best epoch", *(f"{card['best_epoch'] + 1} of {card['epochs']}" for card in cards)],
         ["wall time (min)", *(f"{card['wall_time'] / 60:.1f}" for card in cards)],
@@ -60,6 +62,14 @@ def _cell(value: Any) -> str:
 
 def _counts(card: dict[str, Any]) -> str:
     return f"{card['n_train']}, {card['n_valid']}, {card['n_test']}"
+
+
+def _split(card: dict[str, Any]) -> str:
+    split = card.get("split")
+    if not split:
+        return "drawn"
+    fold = "" if split.get("fold") is None else f", fold {split['fold']}"
+    return f"{split['file']}{fold}"
 
 
 def _architecture(card: dict[str, Any]) -> str:
@@ -123,6 +133,9 @@ def _evaluate(folder: Path, result: dict[str, Any], name: str) -> Section:
         model_figures.parity(arrays, result["metrics"], result["units"]),
         model_figures.error_histograms(arrays),
     ]
+    if "coverage_by_config_type" in details:
+        tables += [calibration_table(details), *coverage_tables(details)]
+        figures.append(coverage(details))
     return make_section("Errors against DFT", result, name, tables=tables, figures=figures)
 
 
@@ -172,14 +185,6 @@ def _relaxation_benchmark(folder: Path, result: dict[str, Any], name: str) -> Se
     )
 
 
-def _comparison(folder: Path, result: dict[str, Any], name: str) -> Section:
-    del folder
-    header, *rows = benchmark_rows(result)
-    figures = [benchmark_figures.force_field_comparison(result["details"]["models"])]
-    table = Table(header, rows)
-    return make_section("Comparison of force fields", result, name, tables=[table], figures=figures)
-
-
 MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "statistics": _statistics,
     "train": _train,
@@ -187,6 +192,5 @@ MODEL_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] =
     "evaluate": _evaluate,
     "relax": _relax,
     "relaxation benchmark": _relaxation_benchmark,
-    "benchmark comparison": _comparison,
 }
 """Kind of result → function that makes its section."""

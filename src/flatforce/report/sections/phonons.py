@@ -8,12 +8,16 @@ from typing import Any, Final
 
 from flatforce.core.results import read_arrays
 from flatforce.report.figures import defect as defect_figures
+from flatforce.report.figures import defect_bands as band_figures
 from flatforce.report.figures import embedded as embedded_figures
 from flatforce.report.figures import phonons as phonons_figures
 from flatforce.report.figures import series as series_figures
-from flatforce.report.rows import MODE_COLUMNS, describe_mode, mode_row
+from flatforce.report.rows import GAMMA_COLUMNS, MODE_COLUMNS, PEAK_COLUMNS, gamma_row, mode_row, peak_row
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 from flatforce.report.viewer import scene
+
+PEAKS_TITLE: Final = "Local modes and resonances: peaks that the defect adds to the local density of states"
+"""Title of a table."""
 
 
 def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -23,7 +27,11 @@ def _phonons(folder: Path, result: dict[str, Any], name: str) -> Section:
         phonons_figures.pdos(arrays),
         phonons_figures.thermal(arrays),
     ]
-    return make_section("Pristine phonons", result, name, tables=[metrics_table(result)], figures=figures)
+    rows = [gamma_row(mode) for mode in result["details"]["gamma_modes"]]
+    tables = [metrics_table(result)]
+    if rows:
+        tables.append(Table(list(GAMMA_COLUMNS), rows, "Modes at Γ"))
+    return make_section("Pristine phonons", result, name, tables=tables, figures=figures)
 
 
 def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -31,8 +39,10 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
     mode_table = Table(
         list(MODE_COLUMNS), [mode_row(mode) for mode in modes], "Defect modes at Γ", modes=True
     )
-    tables = [metrics_table(result), mode_table]
-    figures = [defect_figures.coloured_bands(arrays)] if len(arrays["distance"]) > 1 else []
+    tables = [metrics_table(result), _peaks_table(result), mode_table]
+    figures = []
+    if len(arrays["distance"]) > 1:
+        figures = [band_figures.coloured_bands(arrays), band_figures.compared_bands(arrays)]
     figures += [
         defect_figures.difference(arrays),
         defect_figures.radial(arrays, result["config"]["shells"]),
@@ -42,6 +52,11 @@ def _defect(folder: Path, result: dict[str, Any], name: str) -> Section:
     title = f"{result['config']['defect']} in a {supercell} supercell"
     view = scene(arrays, modes) if modes else None
     return make_section(title, result, name, tables=tables, figures=figures, scene=view)
+
+
+def _peaks_table(result: dict[str, Any]) -> Table:
+    rows = [peak_row(peak) for peak in result["details"]["ldos_peaks"]]
+    return Table(list(PEAK_COLUMNS), rows, PEAKS_TITLE)
 
 
 def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -57,20 +72,27 @@ def _sizes(folder: Path, result: dict[str, Any], name: str) -> Section:
         ]
         for mode in result["details"].get("modes", [])
     ]
+    peaks = [
+        [name.replace("_", " "), *peak_row(peak)]
+        for name, of_size in result["details"]["ldos_peaks"].items()
+        for peak in of_size
+    ]
     columns = ["THz", "irrep", "participation number, by size", "growth with N", "classification"]
     tables = [
         metrics_table(result),
+        Table(["supercell", *PEAK_COLUMNS], peaks, PEAKS_TITLE),
         Table(columns, rows, "Defect modes of the largest supercell, matched with those of the smaller ones"),
     ]
     return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
-    figures = [series_figures.strain(read_arrays(folder))]
+    figures = [series_figures.strain(read_arrays(folder), result["details"]["modes"])]
     rows = [
         [
             f"{mode['frequency']:.3f}",
             mode["irrep"],
+            mode["classification"],
             "–" if mode["slope"] is None else f"{mode['slope']:.4f}",
             f"{mode['min_overlap']:.2f}",
         ]
@@ -78,7 +100,11 @@ def _strain(folder: Path, result: dict[str, Any], name: str) -> Section:
     ]
     tables = [
         metrics_table(result),
-        Table(["THz", "irrep", "slope (THz per %)", "smallest overlap"], rows, "Defect modes at Γ"),
+        Table(
+            ["THz", "irrep", "classification", "slope (THz per %)", "smallest overlap"],
+            rows,
+            "Defect modes at Γ",
+        ),
     ]
     title = f"{result['config']['defect']} under {result['config']['kind']} strain"
     return make_section(title, result, name, tables=tables, figures=figures)
@@ -88,7 +114,8 @@ def _embedded(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [embedded_figures.embedding(read_arrays(folder), result["config"]["shells"])]
     supercell = " × ".join(str(n) for n in result["config"]["supercell"])
     title = f"{result['config']['defect']} embedded in a {supercell} supercell"
-    return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    tables = [metrics_table(result), _peaks_table(result)]
+    return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -100,7 +127,7 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
             str(mode["degeneracy"]),
             f"{mode['participation_number']:.1f}",
             str(mode["n_members"]),
-            describe_mode(mode),
+            mode["classification"],
         ]
         for mode in result["details"]["modes"]
     ]
@@ -114,7 +141,8 @@ def _committee(folder: Path, result: dict[str, Any], name: str) -> Section:
 def _dilute(folder: Path, result: dict[str, Any], name: str) -> Section:
     figures = [embedded_figures.dilute(read_arrays(folder), result["config"]["shells"])]
     title = f"{result['config']['defect']} in the dilute limit"
-    return make_section(title, result, name, tables=[metrics_table(result)], figures=figures)
+    tables = [metrics_table(result), _peaks_table(result)]
+    return make_section(title, result, name, tables=tables, figures=figures)
 
 
 def _unfolded_bands(folder: Path, result: dict[str, Any], name: str) -> Section:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flatforce.report.sections.alloy import ALLOY_MAKERS
+from flatforce.report.sections.comparison import COMPARISON_MAKERS
 from flatforce.report.sections.learning import LEARNING_MAKERS
 from flatforce.report.sections.model import MODEL_MAKERS
 from flatforce.report.sections.phonons import PHONON_MAKERS
@@ -39,6 +40,7 @@ def _metrics_section(folder: Path, result: dict[str, Any], name: str) -> Section
 
 
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
+    **COMPARISON_MAKERS,
     **MODEL_MAKERS,
     **PHONON_MAKERS,
     **ALLOY_MAKERS,

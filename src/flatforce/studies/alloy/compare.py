@@ -23,6 +23,7 @@ class ModelComparisonStage(ClusterExpansionStage):
     """Compares models of formation energies on one table; the folder holds `splits.json`, `scores.csv`, `predictions.csv`."""
 
     kind: ClassVar[str] = "alloy comparison"
+    files: ClassVar[tuple[str, ...]] = ("splits.json", "scores.csv", "predictions.csv")
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "energies", "expansion", "splits", "compare")
 
     frames: str | None = None
@@ -74,7 +75,9 @@ class ModelComparisonStage(ClusterExpansionStage):
         energies = read_force_field_energies(cache)
         if energies is None:
             potential = context.session.member(spec).potential
-            computed = force_field_energies(self.lattice, table, potential, self.config.energies)
+            computed = force_field_energies(
+                self.lattice, table, potential, self.config.energies, scratch=context.scratch / key
+            )
             write_force_field_energies(cache, computed)
             energies = read_force_field_energies(cache)
         if energies is None:

@@ -35,6 +35,7 @@ class AlloyEnergiesStage(AlloyStage):
     """
 
     kind: ClassVar[str] = "alloy energies"
+    files: ClassVar[tuple[str, ...]] = ("table.csv", "orderings.extxyz", "relaxed.extxyz", "frames.extxyz")
 
     orderings: Path | None = None
     """File of orderings; all distinct ones up to `max_cells` if None. End members are added."""
@@ -75,6 +76,8 @@ class AlloyEnergiesStage(AlloyStage):
             )
             return
         yield from super().problems(session)
+        if self.orderings is None and self.frames is None:
+            yield from self.enumeration_problems(self.config.max_cells)
         if self.with_model and not list(super().problems(session)):
             yield from collected(lambda: session.potential.check(_end_members(self.lattice)))
 
@@ -95,7 +98,9 @@ class AlloyEnergiesStage(AlloyStage):
             labels = DftLabels(self.labels, context.folder / "labels", potential)
             results, frames = energies_by_labels(lattice, sheets, labels, config, progress=progress)
             return replace(make_table(lattice, results, config), labelled_frames=tuple(frames))
-        results = energies_by_model(lattice, sheets, context.potential, config, progress=progress)
+        results = energies_by_model(
+            lattice, sheets, context.potential, config, scratch=context.scratch, progress=progress
+        )
         return replace(make_table(lattice, results, config), model=context.potential.spec)
 
 
@@ -104,6 +109,7 @@ class ClusterExpansionStage(AlloyStage):
     """Fits a cluster expansion to a whole table; the folder holds `expansion.ce` (icet, eV per site), `interactions.csv`."""
 
     kind: ClassVar[str] = "cluster expansion"
+    files: ClassVar[tuple[str, ...]] = ("expansion.ce", "interactions.csv")
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "expansion")
 
     table: Path
@@ -165,6 +171,7 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
     from flatforce.data.frame_files import read_frames
     from flatforce.properties.alloys.formation import is_end_member
     from flatforce.structures.alloys import ORDERING
+    from flatforce.structures.isolated_sheet import check_isolated_sheet
     from flatforce.structures.orderings import enumerate_orderings
 
     if path is None:
@@ -173,6 +180,7 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
         raise DataError(f"There is no file {path}.", fix="give --orderings an existing file")
     orderings = read_frames(path)
     for number, ordering in enumerate(orderings):
+        check_isolated_sheet(ordering)
         ordering.info.setdefault(ORDERING, f"{lattice.name}-given-{number:03d}")
         ordering.info.setdefault("name", ordering.info[ORDERING])
     end_members = [ordering for ordering in _end_members(lattice) if is_end_member(lattice, ordering)]

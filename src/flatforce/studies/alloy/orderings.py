@@ -23,6 +23,7 @@ class OrderingsStage(AlloyStage):
     """Writes orderings: all symmetry-distinct ones up to a size, or random ones of one size."""
 
     kind: ClassVar[str] = "alloy orderings"
+    files: ClassVar[tuple[str, ...]] = ("orderings.extxyz",)
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "max_cells")
 
     random: tuple[int, int, int] | None = None
@@ -41,6 +42,8 @@ class OrderingsStage(AlloyStage):
         """Check that random orderings are defined."""
         yield from super().problems(session)
         yield from collected(self._check_random)
+        if self.random is None:
+            yield from self.enumeration_problems(self.config.max_cells)
 
     def _check_random(self) -> None:
         if self.random is None:
@@ -80,6 +83,7 @@ class SqsStage(AlloyStage):
     """Makes a special quasirandom structure, `sqs.extxyz`, which `flatforce relax` and `flatforce phonons` read."""
 
     kind: ClassVar[str] = "alloy sqs"
+    files: ClassVar[tuple[str, ...]] = ("sqs.extxyz",)
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "sqs")
 
     def problems(self, session: Session) -> Iterator[FlatforceError]:

@@ -43,7 +43,13 @@ class ConvexHullStage(FitStage):
     """Searches all orderings up to a size for ground states; the folder holds `hull.csv`, `ground_states.extxyz`."""
 
     kind: ClassVar[str] = "alloy hull"
+    files: ClassVar[tuple[str, ...]] = ("hull.csv", "ground_states.extxyz")
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "expansion", "hull")
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check that the orderings fit into memory."""
+        yield from super().problems(session)
+        yield from self.enumeration_problems(self.config.hull.max_cells)
 
     def compute(self, context: Context) -> Outcome:
         """Predict all orderings, with resampled fits for the standard deviations."""
@@ -66,6 +72,7 @@ class MonteCarloStage(FitStage):
     """
 
     kind: ClassVar[str] = "alloy monte carlo"
+    files: ClassVar[tuple[str, ...]] = ("points.csv",)
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "monte_carlo")
     excluded: ClassVar[tuple[str, ...]] = ("monte_carlo.workers",)
 

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from flatforce.core.errors import ConfigError, DataError, FlatforceError, MissingDependencyError
 from flatforce.data.bundled import dataset_path
@@ -20,9 +20,6 @@ from flatforce.studies.training_checks import model_problems
 if TYPE_CHECKING:
     from flatforce.active.config import LearnConfig
     from flatforce.reference.config import LabelConfig
-
-SOAP_STRATEGIES: Final = {"combined", "diversity", "property"}
-"""Strategies that compare atomic environments by their SOAP vectors."""
 
 
 def learn_problems(config: LearnConfig) -> list[FlatforceError]:
@@ -47,10 +44,12 @@ def learn_problems(config: LearnConfig) -> list[FlatforceError]:
         errors += collected(partial(check_structure, name))
     for training in config.trainings:
         errors += model_problems(training)
-    needs_soap = config.strategy in SOAP_STRATEGIES or config.uncertainty == "descriptor_distance"
-    if needs_soap and find_spec("dscribe") is None:
+    if find_spec("dscribe") is None:
         errors.append(
-            MissingDependencyError("SOAP descriptors need dscribe.", fix="pip install 'flatforce[data]'")
+            MissingDependencyError(
+                "SOAP vectors of atoms, outside or inside the calibration set, need dscribe.",
+                fix="pip install 'flatforce[data]'",
+            )
         )
     if config.label is not None and not config.pool:
         errors += label_problems(config.label)

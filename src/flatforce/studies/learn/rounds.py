@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from flatforce.active.assess import assess, reason_to_stop, warn_small_calibration_set, warn_small_test_set
+from flatforce.active.assess import (
+    MORE_FOLDS,
+    MORE_FRAMES,
+    assess,
+    reason_to_stop,
+    warn_small_calibration_set,
+    warn_small_test_set,
+)
 from flatforce.active.learning_round import (
     ALL_LABELS_FAILED,
     Acquisition,
@@ -13,20 +20,20 @@ from flatforce.active.learning_round import (
     describe_exhaustion,
 )
 from flatforce.active.round_state import RoundState
-from flatforce.core.errors import ResultError
-from flatforce.core.files import write_text
+from flatforce.active.samplers import TRAJECTORIES
+from flatforce.core.claims import claim
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.core.identity import Identity, claim
+from flatforce.core.identity import Identity
 from flatforce.core.recording import record_outcome
 from flatforce.core.results import read_record
 from flatforce.data.splits import split_trajectory_warnings
 from flatforce.studies.checks import parent_problems, raise_together
-from flatforce.studies.learn.candidates import find_candidates, read_trajectory_summaries
+from flatforce.studies.learn.candidates import CANDIDATES, find_candidates, read_trajectory_summaries
 from flatforce.studies.learn.checks import learn_problems
 from flatforce.studies.learn.frames import read_run_frames
-from flatforce.studies.learn.labels import errors_on_new_labels, label_selected, read_new_labels
-from flatforce.studies.learn.selection import select_frames
-from flatforce.studies.learn.training import train_round
+from flatforce.studies.learn.labels import LABELLED, errors_on_new_labels, label_selected, read_new_labels
+from flatforce.studies.learn.selection import SELECTED, SELECTION, select_frames
+from flatforce.studies.learn.training import CALIBRATION, TRAIN, train_round
 from flatforce.studies.session import Reporter, unreported
 
 if TYPE_CHECKING:
@@ -36,6 +43,9 @@ if TYPE_CHECKING:
 
     from flatforce.active.config import LearnConfig
     from flatforce.active.run_frames import RunFrames
+
+REVISION: Final = 2
+"""Raised when the method changes its numbers: since the second, coverage is that of the atoms inside the calibration set."""
 
 MACHINE_SETTINGS: Final = {"device", "monitor", "checkpoint_seconds"}
 """Settings of a training that do not change its result."""
@@ -47,6 +57,10 @@ EXCLUDED_SETTINGS: Final[Any] = {
     "extra_members": {"__all__": MACHINE_SETTINGS},
 }
 """Settings that may change from one call to the next: when a run ends, and how the machine is used."""
+
+
+ROUND_FILES: Final = (CANDIDATES, TRAJECTORIES, SELECTED, SELECTION, LABELLED, TRAIN, CALIBRATION)
+"""Files that a round writes beside its record and its committees."""
 
 
 def learn(config: LearnConfig, folder: Path, *, report: Reporter = unreported) -> list[dict[str, Any]]:
@@ -126,25 +140,26 @@ class _Round:
             config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS),
             {**self.run.frames.hashes, "train": train},
             non_default=config.model_dump(mode="json", exclude=EXCLUDED_SETTINGS, exclude_defaults=True),
+            revision=REVISION,
         )
 
     def run_or_read(self) -> dict[str, Any]:
         """Run the round, or read its record if it is finished and need not continue."""
         identity, retry_failed = self.identity(), False
-        if not claim(self.folder, identity):
-            stored = read_record(self.folder)
-            details = stored["details"]
-            retry_failed = details["stop_reason"] == ALL_LABELS_FAILED
-            may_continue = retry_failed or details["met_criterion"]
-            if not may_continue or self._meets_criterion(stored["metrics"]):
-                return stored
-        _mark_begun(self.folder, identity.key)
-        return record_outcome(
-            self.folder,
-            identity,
-            lambda: self.compute(retry_failed=retry_failed),
-            seed=self.run.config.seed,
-        )
+        with claim(self.folder, identity, writes=ROUND_FILES, may_restart=False) as claimed:
+            if claimed.finished:
+                stored = read_record(self.folder)
+                details = stored["details"]
+                retry_failed = details["stop_reason"] == ALL_LABELS_FAILED
+                may_continue = retry_failed or details["met_criterion"]
+                if not may_continue or self._meets_criterion(stored["metrics"]):
+                    return stored
+            return record_outcome(
+                self.folder,
+                identity,
+                lambda: self.compute(retry_failed=retry_failed),
+                seed=self.run.config.seed,
+            )
 
     def _meets_criterion(self, metrics: dict[str, float]) -> bool:
         stop = self.run.config.stop
@@ -177,14 +192,18 @@ class _Round:
             warnings=[
                 *training.warnings,
                 *warn_small_test_set(assessment.n_test, config.stop),
-                *warn_small_calibration_set(assessment, folds=config.calibration_folds),
+                *warn_small_calibration_set(
+                    assessment.uncertainty,
+                    n_frames=assessment.n_calibration,
+                    fix=MORE_FOLDS if config.calibration_folds == 1 else MORE_FRAMES,
+                ),
                 *split_trajectory_warnings(training_set, frames.labelled.test),
             ],
         )
         if outcome.met_criterion:
             return outcome
         state = RoundState(
-            config, frames, training_set, self.number, self.n_labels, training.model, assessment.calibration
+            config, frames, training_set, self.number, self.n_labels, training.model, assessment.uncertainty
         )
         acquisition = self._acquire(state, title, retry_failed=retry_failed)
         exhaustion = ""
@@ -214,14 +233,3 @@ class _Round:
             max_force_uncertainty=selection.max_force_uncertainty,
             trajectories=trajectories,
         )
-
-
-def _mark_begun(folder: Path, key: str) -> None:
-    """Refuse a round that was begun with other settings: its files belong to another run."""
-    path = folder / "key"
-    if path.is_file() and path.read_text(encoding="utf-8") != key:
-        raise ResultError(
-            f"{folder} was begun with other settings or frames.",
-            fix="choose another folder with -o, or delete that one",
-        )
-    write_text(path, key)

@@ -60,7 +60,7 @@ def select_frames(state: RoundState, candidates: Sequence[Atoms], folder: Path) 
     stored = _read_selection(folder, candidates, count)
     if stored is not None:
         return stored
-    selection, uncertainty = state.select(candidates)
+    selection, pool = state.select(candidates)
     frames: list[Atoms] = []
     records: list[SelectedFrame] = []
     for k, reason in zip(selection.indices, selection.reasons, strict=True):
@@ -69,8 +69,10 @@ def select_frames(state: RoundState, candidates: Sequence[Atoms], folder: Path) 
         frame.info["name"] = name
         source = str(frame.info.get("sampler", frame.info.get("config_type", "")))
         frames.append(frame)
-        records.append(SelectedFrame(name, source, float(uncertainty[k]), reason))
-    stored = StoredSelection(frames, records, float(uncertainty.max()))
+        records.append(
+            SelectedFrame(name, source, float(pool.uncertainty[k]), reason, n_outside=pool.count_outside(k))
+        )
+    stored = StoredSelection(frames, records, float(pool.uncertainty.max()))
     _write_selection(folder, stored)
     return stored
 

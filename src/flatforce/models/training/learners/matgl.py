@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from flatforce.core.files import part_prefix
 from flatforce.models.backends.matgl import MatglBackend, count_blocks, evaluate, make_graph, precision
 from flatforce.models.backends.matgl_files import import_matgl, load_module
 from flatforce.models.training.learners.base import Learner, PredictionBatch
@@ -132,7 +133,7 @@ class MatglLearner(Learner):
 
     @override
     def save(self, path: Path) -> None:
-        part = path.with_name(f".{path.name}.part")
+        part = path.with_name(f"{part_prefix()}{path.name}")
         shutil.rmtree(part, ignore_errors=True)
         self.module.cpu().save(part)
         shutil.rmtree(path, ignore_errors=True)

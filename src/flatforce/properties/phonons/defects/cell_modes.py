@@ -11,9 +11,11 @@ from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.force_constants.finite_displacements import to_ase
 from flatforce.properties.phonons.spectra.modes import (
     assign_shells,
+    fold_at_zero,
     gaussian_dos,
     modes_on_mesh,
     site_weights,
+    spectrum_grid,
 )
 from flatforce.properties.phonons.spectra.thermal import TEMPERATURES, free_energy, mean_square_displacements
 
@@ -110,6 +112,12 @@ class SpectraComparison:
     mean_square_displacement: FloatArray
     """(2, 2, S, T) Å², for each cell in plane (per axis) and out of plane, averaged over the matched sites of each shell."""
 
+    @property
+    def ldos(self) -> FloatArray:
+        """(2, G) states/THz, local DOS of an average site of the innermost shell."""
+        ldos: FloatArray = self.shell_ldos[:, 0] / self.shell_sites[:, :1]
+        return ldos
+
 
 def compare_cells(
     pristine: CellModes, defect: CellModes, *, n_shells: int, broadening: float
@@ -132,30 +140,33 @@ def compare_cells(
     Densities of states in states/THz, vibrational free energies in eV and mean-square displacements in Å² of both cells.
     """
     cells = (pristine, defect)
-    highest = max(float(cell.modes.frequencies.max()) for cell in cells) + 5 * broadening
-    lowest = min(0.0, *(float(cell.modes.frequencies.min()) for cell in cells)) - 5 * broadening
-    grid = np.arange(lowest, highest, broadening / 5)
+    highest = max(float(cell.modes.frequencies.max()) for cell in cells)
+    lowest = min(float(cell.modes.frequencies.min()) for cell in cells)
+    grid = spectrum_grid(lowest, highest, broadening)
     elements = np.unique(np.concatenate([cell.symbols for cell in cells]))
-    return SpectraComparison(
-        frequency=grid,
-        dos=np.array([cell.dos(np.ones(len(cell.atoms), dtype=bool), grid, broadening) for cell in cells]),
-        shell_ldos=np.array(
-            [
-                [cell.dos(cell.shells == shell, grid, broadening) for shell in range(n_shells)]
-                for cell in cells
-            ]
-        ),
-        shell_sites=np.array(
-            [[int((cell.shells == shell).sum()) for shell in range(n_shells)] for cell in cells]
-        ),
-        element_dos={
-            str(symbol): np.array(
-                [cell.dos(np.array(cell.symbols) == symbol, grid, broadening) for cell in cells]
-            )
+    shells = range(n_shells)
+    dos = np.array([cell.dos(np.ones(len(cell.atoms), dtype=bool), grid, broadening) for cell in cells])
+    shell_ldos = np.array(
+        [[cell.dos(cell.shells == shell, grid, broadening) for shell in shells] for cell in cells]
+    )
+    element_dos = np.array(
+        [
+            [cell.dos(np.array(cell.symbols) == symbol, grid, broadening) for cell in cells]
             for symbol in elements
-        },
-        site_difference=defect.dos(defect.matched, grid, broadening)
-        - pristine.dos(pristine.matched, grid, broadening),
+        ]
+    )
+    difference = defect.dos(defect.matched, grid, broadening)
+    difference -= pristine.dos(pristine.matched, grid, broadening)
+    frequency, dos, shell_ldos, element_dos, difference = fold_at_zero(
+        grid, dos, shell_ldos, element_dos, difference, lowest=lowest
+    )
+    return SpectraComparison(
+        frequency=frequency,
+        dos=dos,
+        shell_ldos=shell_ldos,
+        shell_sites=np.array([[int((cell.shells == shell).sum()) for shell in shells] for cell in cells]),
+        element_dos={str(symbol): pair for symbol, pair in zip(elements, element_dos, strict=True)},
+        site_difference=difference,
         free_energy=np.array([free_energy(cell.modes, TEMPERATURES) for cell in cells]),
         mean_square_displacement=np.array([cell.mean_square_displacements(n_shells) for cell in cells]),
     )

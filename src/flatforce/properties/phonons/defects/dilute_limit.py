@@ -26,6 +26,7 @@ from flatforce.properties.phonons.defects.perturbation import lattice_coordinate
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells
 from flatforce.properties.phonons.spectra.green_function import LatticeGreenFunction, broaden, log_det
 from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lowest_frequency
+from flatforce.properties.phonons.spectra.mode_classes import find_ldos_peaks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,12 +135,17 @@ def dilute_limit(
         -broaden(trace, line.frequencies, line.height, grid, broadening).imag / np.pi for trace in traces
     ]
     slope = broaden(log_dets[:, None], line.frequencies, line.height, grid, broadening, slope=True).imag[:, 0]
+    shell_ldos = np.array(_average_over_shells(spectra, region))
+    peaks = find_ldos_peaks(
+        grid, shell_ldos[1, 0], shell_ldos[0, 0], n_sites=len(region.shells[0]), bands=lattice.frequencies
+    )
     return DiluteLimit(
         frequency=grid,
-        shell_ldos=np.array(_average_over_shells(spectra, region)),
+        shell_ldos=shell_ldos,
         difference=-slope / np.pi,
         n_sites=len(region.on_lattice),
         lowest_frequency=lowest_frequency(matrix, np.flatnonzero(shells < len(radii))),
+        ldos_peaks=peaks,
     )
 
 

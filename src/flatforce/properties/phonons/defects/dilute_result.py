@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from flatforce.core.outcome import Outcome
+from flatforce.properties.phonons.spectra.mode_classes import CLASS_UNITS, count_classes
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from flatforce.core.arrays import FloatArray
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
 
 STATE_TOLERANCE: Final = 0.02
 """Largest error of the three states of an atom; 2e-5 is usual."""
@@ -35,16 +37,19 @@ class DiluteLimit(Outcome):
     """Number of sites whose force constants the defect changes."""
     lowest_frequency: float
     """THz, lowest mode near the defect; imaginary as a negative number."""
+    ldos_peaks: list[LdosPeak]
+    """Peaks that the defect adds to the local DOS of the innermost shell."""
 
-    units = {"n_sites": "", "lowest_frequency": "THz", "removed_states": "states"}
+    units = {"n_sites": "", "lowest_frequency": "THz", "removed_states": "states", **CLASS_UNITS}
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Size of the perturbed region, lowest frequency, and integral of the change of the DOS."""
+        """Size of the perturbed region, lowest frequency, integral of the change of the DOS, local modes and resonances."""
         return {
             "n_sites": float(self.n_sites),
             "lowest_frequency": self.lowest_frequency,
             "removed_states": float(np.trapezoid(self.difference, self.frequency)),
+            **count_classes(self.ldos_peaks),
         }
 
     @property
@@ -60,6 +65,11 @@ class DiluteLimit(Outcome):
                 f"the defect has imaginary modes, {self.lowest_frequency:.3f} THz: its harmonic spectrum is meaningless"
             )
         return problems
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Peaks of the local DOS."""
+        return {"ldos_peaks": [peak.plain() for peak in self.ldos_peaks]}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that the figures need.

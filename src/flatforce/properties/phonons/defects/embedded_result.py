@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.data.frame_files import write_frames
+from flatforce.properties.phonons.force_constants.sparse import FILE_NAME
 from flatforce.properties.phonons.result import ENFORCED_RULES, residual_metrics, residual_units
+from flatforce.properties.phonons.spectra.mode_classes import CLASS_UNITS, count_classes
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.properties.phonons.force_constants.embedding import Embedding
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
 
 CONVERGENCE_TOLERANCE: Final = 0.01
 """Largest change of a spectrum over the last quarter of the Lanczos chains that counts as converged."""
@@ -37,6 +40,8 @@ class EmbeddedSpectra(Outcome):
     """(G) THz, grid of the densities of states."""
     shell_ldos: FloatArray
     """(S, G) states/THz, local DOS of an average site of each shell; its integral is 3."""
+    pristine_shell_ldos: FloatArray
+    """(S, G) states/THz, the same averages over the sites of the pristine sheet."""
     shell_ldos_out_of_plane: FloatArray
     """(S, G) states/THz, the part of out-of-plane motion; its integral is 1."""
     shell_sites: IntArray
@@ -50,6 +55,8 @@ class EmbeddedSpectra(Outcome):
     """THz, lowest mode with weight in the shells; imaginary as a negative number."""
     convergence_error: float
     """Largest L1 change of a spectrum over the last quarter of the steps, relative to its integral."""
+    ldos_peaks: list[LdosPeak]
+    """Peaks that the defect adds to the local DOS of the innermost shell."""
     embedding: Embedding
     """Force constants of the large cell."""
 
@@ -61,12 +68,13 @@ class EmbeddedSpectra(Outcome):
         "lanczos_steps": "",
         "lowest_frequency": "THz",
         "convergence_error": "",
+        **CLASS_UNITS,
         **residual_units(ENFORCED_RULES),
     }
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Size, errors of the embedding, residuals of the sum rules, and convergence of the Lanczos chains."""
+        """Size, errors of the embedding, residuals, convergence of the Lanczos chains, local modes and resonances."""
         return {
             "n_atoms": float(len(self.embedding.cell.atoms)),
             "n_exact_rows": float(len(self.embedding.row_distances)),
@@ -77,6 +85,7 @@ class EmbeddedSpectra(Outcome):
             "lanczos_steps": float(self.steps),
             "lowest_frequency": self.lowest_frequency,
             "convergence_error": self.convergence_error,
+            **count_classes(self.ldos_peaks),
         }
 
     @property
@@ -95,6 +104,11 @@ class EmbeddedSpectra(Outcome):
             problems.append(f"the sum rules do not hold: their largest residual is {largest:.1e}")
         return problems
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """Peaks of the local DOS."""
+        return {"ldos_peaks": [peak.plain() for peak in self.ldos_peaks]}
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that figures, dilute limit, unfolding and line shape need.
 
@@ -105,6 +119,7 @@ class EmbeddedSpectra(Outcome):
         return {
             "frequency": self.frequency,
             "shell_ldos": self.shell_ldos,
+            "pristine_shell_ldos": self.pristine_shell_ldos,
             "shell_ldos_out_of_plane": self.shell_ldos_out_of_plane,
             "shell_sites": self.shell_sites,
             **{f"dos_{symbol}": pair for symbol, pair in self.element_dos.items()},
@@ -115,12 +130,12 @@ class EmbeddedSpectra(Outcome):
         }
 
     def files(self, folder: Path) -> None:
-        """Write `force_constants.hdf5` of the large cell, and `primitive.extxyz`.
+        """Write `sparse_force_constants.hdf5` of the large cell, and `primitive.extxyz`.
 
         Parameters
         ----------
         folder
             Result folder.
         """
-        self.embedding.force_constants.save(folder / "force_constants.hdf5")
+        self.embedding.force_constants.save(folder / FILE_NAME)
         write_frames(folder / "primitive.extxyz", [self.embedding.host.primitive])

@@ -10,9 +10,12 @@ import numpy as np
 from flatforce.core.progress import Progress, silent
 from flatforce.models.sparse_products import torch_product
 from flatforce.properties.phonons.defects.embedded_result import EmbeddedSpectra
+from flatforce.properties.phonons.defects.pristine_reference import host_bands, pristine_shell_ldos
 from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, set_masses
 from flatforce.properties.phonons.force_constants.embedding import embed
 from flatforce.properties.phonons.spectra.lanczos import highest_frequency, lanczos, required_steps
+from flatforce.properties.phonons.spectra.mode_classes import find_ldos_peaks
+from flatforce.properties.phonons.spectra.modes import fold_at_zero, spectrum_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,20 +107,38 @@ def embedded_spectra(
     product = torch_product(matrix)
     vectors = np.concatenate([unit_vectors, *random_vectors], axis=1)
     chains = lanczos(matrix, vectors, steps, threads=os.cpu_count() or 1, product=product, progress=progress)
-    grid = np.arange(-5 * broadening, highest + 5 * broadening, broadening / 5)
+    lowest = min(float(chains.nodes(k)[0].min()) for k in range(n_unit))
+    grid = spectrum_grid(lowest, highest, broadening)
     by_chain = chains.dos(grid, broadening)
     by_axis = by_chain[:n_unit].reshape(len(irreducible), 3, -1)[orbit_index]
     by_atom = by_axis.sum(axis=1)
     members = [shells[inner] == shell for shell in range(len(radii))]
+    frequency, shell_ldos, out_of_plane, pristine_ldos, random_dos = fold_at_zero(
+        grid,
+        np.array([by_atom[atoms].mean(axis=0) for atoms in members]),
+        np.array([by_axis[atoms, 2].mean(axis=0) for atoms in members]),
+        pristine_shell_ldos(embedding, [inner[atoms] for atoms in members], grid, broadening),
+        by_chain[n_unit:],
+        lowest=lowest,
+    )
+    n_sites = np.array([int(atoms.sum()) for atoms in members])
     return EmbeddedSpectra(
-        frequency=grid,
-        shell_ldos=np.array([by_atom[atoms].mean(axis=0) for atoms in members]),
-        shell_ldos_out_of_plane=np.array([by_axis[atoms, 2].mean(axis=0) for atoms in members]),
-        shell_sites=np.array([int((shells == shell).sum()) for shell in range(len(radii))]),
-        element_dos=_element_dos(elements, by_chain[n_unit:]),
+        frequency=frequency,
+        shell_ldos=shell_ldos,
+        pristine_shell_ldos=pristine_ldos,
+        shell_ldos_out_of_plane=out_of_plane,
+        shell_sites=n_sites,
+        element_dos=_element_dos(elements, random_dos),
         steps=steps,
-        lowest_frequency=min(float(chains.nodes(k)[0].min()) for k in range(n_unit)),
+        lowest_frequency=lowest,
         convergence_error=chains.convergence_error(grid, broadening),
+        ldos_peaks=find_ldos_peaks(
+            frequency,
+            shell_ldos[0],
+            pristine_ldos[0],
+            n_sites=int(n_sites[0]),
+            bands=host_bands(embedding.host),
+        ),
         embedding=embedding,
     )
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from flatforce.core.errors import DataError
 from flatforce.core.outcome import Outcome
-from flatforce.properties.phonons.defects.mode_classes import ModeTrend, classify_modes
-from flatforce.properties.phonons.spectra.localisation import Mode
+from flatforce.properties.phonons.defects.mode_trends import ModeTrend, follow_through_sizes
+from flatforce.properties.phonons.spectra.defect_modes import Mode
+from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +37,8 @@ class SizeSpectrum:
     """(G) THz, evenly spaced grid of the local DOS."""
     ldos: FloatArray
     """(G) states/THz, local DOS of an average site of the innermost shell; its integral is 3."""
-    gap_modes: FloatArray
-    """(M) THz, frequencies of localised modes outside the pristine bands."""
+    peaks: Sequence[LdosPeak] = ()
+    """Peaks that the defect adds to the local DOS."""
     modes: Sequence[Mode] = ()
     """Listed modes; none where the cell is too large to be diagonalised."""
 
@@ -59,13 +60,15 @@ class FiniteSize(Outcome):
     ldos_difference: FloatArray
     """(sizes - 1) ∫|g − g'| / 3 between each size and the next: 0 for equal spectra, 2 for disjoint ones."""
     mode_shift: FloatArray
-    """(sizes - 1) THz, largest distance of a gap mode from the nearest one of the next size; NaN where there is none."""
+    """(sizes - 1) THz, largest distance of a local mode from the nearest one of the next size; NaN where there is none."""
     modes: list[ModeTrend] = field(default_factory=list)
     """Modes of the largest diagonalised cell, and how their participation numbers grow; empty with one such cell only."""
+    peaks: dict[str, list[LdosPeak]] = field(default_factory=dict)
+    """Name of each supercell → peaks that the defect adds to the local DOS."""
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Difference of the local DOS, and shift of gap modes, between each size and the next."""
+        """Difference of the local DOS, and shift of local modes, between each size and the next."""
         pairs = [f"{smaller}_{larger}" for smaller, larger in itertools.pairwise(self.names)]
         differences = {
             f"ldos_difference_{pair}": float(difference)
@@ -85,8 +88,9 @@ class FiniteSize(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """Modes of the largest diagonalised cell with their classification."""
-        return {"modes": [asdict(mode) for mode in self.modes]}
+        """Modes of the largest diagonalised cell, and local modes and resonances of each size."""
+        peaks = {name: [peak.plain() for peak in of_size] for name, of_size in self.peaks.items()}
+        return {"modes": [asdict(mode) for mode in self.modes], "ldos_peaks": peaks}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays that the figures need.
@@ -129,16 +133,16 @@ def size_spectrum(
         If the result is of another kind.
     """
     frequency = arrays["frequency"]
+    peaks = [LdosPeak(**peak) for peak in details.get("ldos_peaks", [])]
     if kind == "defect phonons":
         modes = [Mode(**mode) for mode in details["modes"]]
-        gap_modes = np.array([mode.frequency for mode in modes if mode.gap_mode])
         ldos = arrays["shell_ldos"][1, 0] / arrays["shell_sites"][1, 0]
-        return SizeSpectrum(name, len(arrays["numbers"]), frequency, ldos, gap_modes, modes)
+        return SizeSpectrum(name, len(arrays["numbers"]), frequency, ldos, peaks, modes)
     if kind == "embedded defect":
         n_atoms = len(arrays["small_atom"])
-        return SizeSpectrum(name, n_atoms, frequency, arrays["shell_ldos"][0], np.empty(0))
+        return SizeSpectrum(name, n_atoms, frequency, arrays["shell_ldos"][0], peaks)
     if kind == "dilute limit":
-        return SizeSpectrum(name, np.inf, frequency, arrays["shell_ldos"][1, 0], np.empty(0))
+        return SizeSpectrum(name, np.inf, frequency, arrays["shell_ldos"][1, 0], peaks)
     raise DataError(
         f"A result of kind {kind} has no local DOS near a defect.",
         fix="take folders of `flatforce defect phonons`",
@@ -192,15 +196,20 @@ def compare_sizes(spectra: Sequence[SizeSpectrum]) -> FiniteSize:
         ldos=ldos,
         ldos_difference=np.abs(np.diff(ldos, axis=0)).sum(axis=1) * step / 3,
         mode_shift=np.array([_mode_shift(*pair) for pair in itertools.pairwise(ordered)]),
-        modes=classify_modes(diagonalised) if len(diagonalised) > 1 else [],
+        modes=follow_through_sizes(diagonalised) if len(diagonalised) > 1 else [],
+        peaks={spectrum.name: list(spectrum.peaks) for spectrum in ordered},
     )
 
 
 def _mode_shift(smaller: SizeSpectrum, larger: SizeSpectrum) -> float:
-    """THz, largest distance of a gap mode of the smaller cell from the nearest one of the larger cell."""
-    if not (smaller.gap_modes.size and larger.gap_modes.size):
+    """THz, largest distance of a local mode of the smaller cell from the nearest one of the larger cell."""
+    here, there = (
+        np.array([peak.frequency for peak in spectrum.peaks if peak.classification == "local"])
+        for spectrum in (smaller, larger)
+    )
+    if not (here.size and there.size):
         return float("nan")
-    return float(np.abs(smaller.gap_modes[:, None] - larger.gap_modes).min(axis=1).max())
+    return float(np.abs(here[:, None] - there).min(axis=1).max())
 
 
 def _fold_leakage(spectrum: SizeSpectrum, grid: FloatArray) -> FloatArray:

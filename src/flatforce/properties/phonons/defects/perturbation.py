@@ -62,7 +62,7 @@ def _changed_blocks(defect: EmbeddedDefect, tolerance: float) -> tuple[IntArray,
     constants, cell, host = defect.force_constants, defect.cell, defect.host
     count, total = len(cell.pristine), _number_of_sites(cell)
     site_of = site_indices(cell)
-    pristine = host.constants(_repeats(cell, host))
+    pristine = host.constants(count_repeats(cell, host))
     pristine_masses = np.ones(total)
     pristine_masses[:count] = cell.pristine.get_masses()
     defect_masses = pristine_masses.copy()
@@ -106,7 +106,7 @@ def lattice_coordinates(sites: IntArray, cell: DefectCell, host: Host) -> IntArr
     GeometryError
         If the sites extend over the border of the supercell.
     """
-    basis, repeats = len(host.primitive), _repeats(cell, host)
+    basis, repeats = len(host.primitive), count_repeats(cell, host)
     cells = sites // basis
     centre = cell.centre @ np.linalg.inv(host.primitive.cell.array)
     offsets = np.column_stack([cells // repeats, cells % repeats]) - np.floor(centre[:2]).astype(int)
@@ -141,7 +141,19 @@ def _number_of_sites(cell: DefectCell) -> int:
     return max(len(cell.pristine), int(site_indices(cell).max()) + 1)
 
 
-def _repeats(cell: DefectCell, host: Host) -> int:
-    """Return n of the n × n supercell."""
+def count_repeats(cell: DefectCell, host: Host) -> int:
+    """Count the primitive cells along each side of a supercell.
+
+    Parameters
+    ----------
+    cell
+        The supercell.
+    host
+        The pristine sheet.
+
+    Returns
+    -------
+    n of the n × n supercell.
+    """
     repeats: int = round(np.sqrt(len(cell.pristine) / len(host.primitive)))
     return repeats

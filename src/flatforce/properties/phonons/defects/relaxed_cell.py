@@ -103,7 +103,8 @@ def relax_or_resume(
     """
     if not stored.is_file():
         initial_energy = potential.evaluate([atoms], stress=False)[0].energy
-        relaxation = relax(potential, atoms, config, progress=progress)
+        checkpoint = stored.with_suffix(".checkpoint")
+        relaxation = relax(potential, atoms, config, checkpoint=checkpoint, progress=progress)
         content = {
             "positions": relaxation.atoms.positions,
             "cell": relaxation.atoms.cell.array,

@@ -9,7 +9,11 @@ import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.data.frame_files import write_frames
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
+from flatforce.properties.phonons.force_constants.sparse import FILE_NAME
+from flatforce.properties.phonons.phonopy_files import write_phonopy
 from flatforce.properties.phonons.result import ENFORCED_RULES, residual_metrics, residual_units
+from flatforce.properties.phonons.spectra.mode_classes import CLASS_UNITS, count_classes
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 from flatforce.properties.phonons.spectra.thermal import TEMPERATURES
 
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
     from flatforce.properties.phonons.force_constants.engines import EngineReport
     from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
     from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
-    from flatforce.properties.phonons.spectra.localisation import Mode
+    from flatforce.properties.phonons.spectra.defect_modes import Mode
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
     from flatforce.properties.phonons.spectra.modes import ModeSet
     from flatforce.structures.defects import DefectCell
 
@@ -47,12 +52,16 @@ class DefectPhonons(Outcome):
     """(Q) 1/Å, position of each q point along the path."""
     bands: FloatArray
     """(Q, 3N) THz, frequencies of the defect cell; imaginary ones as negative numbers."""
+    pristine_bands: FloatArray
+    """(Q, 3N') THz, frequencies of the pristine sheet at the same q points, folded into the zone of the supercell."""
     shell_projection: FloatArray
     """(Q, 3N) 0…1, projection of each mode onto the innermost shell."""
     spectra: SpectraComparison
     """Spectra of the pristine and of the defect cell."""
     modes: list[Mode]
-    """Modes at Γ that are localised, or have the largest weight near the defect."""
+    """Local modes and resonances at Γ, and the extended modes with the largest weight near the defect."""
+    ldos_peaks: list[LdosPeak]
+    """Peaks that the defect adds to the local DOS of the innermost shell."""
     gamma: ModeSet
     """All modes of the defect cell at Γ."""
     residuals_before: SumRuleResiduals
@@ -79,7 +88,7 @@ class DefectPhonons(Outcome):
         "matched_site_difference": "states",
         "symmetry_shift": "Å",
         "residual_force": "eV/Å",
-        "n_localised_modes": "",
+        **CLASS_UNITS,
         **residual_units(ENFORCED_RULES),
     }
 
@@ -101,8 +110,7 @@ class DefectPhonons(Outcome):
     @property
     def ldos(self) -> FloatArray:
         """(2, G) states/THz, local DOS of an average site of the innermost shell, pristine and defect."""
-        ldos: FloatArray = self.spectra.shell_ldos[:, 0] / self.spectra.shell_sites[:, :1]
-        return ldos
+        return self.spectra.ldos
 
     @property
     def removed_states(self) -> float:
@@ -111,7 +119,7 @@ class DefectPhonons(Outcome):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Size, cost, relaxation energy, extreme frequencies, state counts, residual force, residuals of the sum rules."""
+        """Size, cost, relaxation energy, extreme frequencies, counts of states, local modes and resonances, residuals."""
         difference = np.trapezoid(self.spectra.site_difference, self.spectra.frequency)
         return {
             "n_atoms": float(len(self.relaxed)),
@@ -124,7 +132,7 @@ class DefectPhonons(Outcome):
             "matched_site_difference": float(difference),
             "symmetry_shift": self.relaxed_defect.symmetry_shift,
             "residual_force": self.engine_report.residual_force,
-            "n_localised_modes": float(sum(mode.degeneracy for mode in self.modes if mode.localised)),
+            **count_classes(self.ldos_peaks),
             **residual_metrics(self.residuals_before, "before", ENFORCED_RULES),
             **residual_metrics(self.residuals_after, "after", ENFORCED_RULES),
         }
@@ -144,9 +152,10 @@ class DefectPhonons(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """Listed modes, point group, centre of the defect, and how the force constants were computed."""
+        """Listed modes, peaks of the local DOS, point group, centre of the defect, and how the force constants were computed."""
         return {
             "modes": [mode.plain() for mode in self.modes],
+            "ldos_peaks": [peak.plain() for peak in self.ldos_peaks],
             "point_group": self.point_group,
             "centre": self.cell.centre.tolist(),
             "engine": self.engine_report.engine,
@@ -166,6 +175,7 @@ class DefectPhonons(Outcome):
             "labels": np.array(self.labels),
             "distance": self.distance,
             "bands": self.bands,
+            "pristine_bands": self.pristine_bands,
             "shell_projection": self.shell_projection,
             "frequency": spectra.frequency,
             "dos": spectra.dos,
@@ -196,7 +206,7 @@ class DefectPhonons(Outcome):
         }
 
     def files(self, folder: Path) -> None:
-        """Write `relaxed.extxyz`, `force_constants.hdf5` and, where a mode was followed, `followed.extxyz`.
+        """Write the structures, the force constants as a sparse matrix, and the files from which phonopy loads them.
 
         Parameters
         ----------
@@ -204,6 +214,9 @@ class DefectPhonons(Outcome):
             Result folder.
         """
         write_frames(folder / "relaxed.extxyz", [self.relaxed])
-        self.constants.save(folder / "force_constants.hdf5")
+        self.constants.save(folder / FILE_NAME)
+        phonon = make_phonopy(self.constants.atoms, (1, 1))
+        phonon.force_constants = self.constants.dense()
+        write_phonopy(phonon, folder, with_constants=False)
         if self.followed is not None:
             write_frames(folder / "followed.extxyz", [self.followed.relaxed])

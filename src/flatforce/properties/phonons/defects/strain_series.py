@@ -68,9 +68,9 @@ class StrainSeries(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """Representation, frequency and slope of each listed mode."""
+        """Representation, frequency, class and slope of each listed mode."""
         reference_modes = [
-            {"irrep": mode["irrep"], "frequency": mode["frequency"]} for mode in self.listed_modes
+            {key: mode[key] for key in ("irrep", "frequency", "classification")} for mode in self.listed_modes
         ] or [{}] * len(self.overlap)
         return {"modes": [mode | values for mode, values in zip(reference_modes, self.plain(), strict=True)]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from flatforce.properties.phonons.force_constants.finite_displacements import (
     to_ase,
 )
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.spectra.defect_modes import list_defect_modes
 from flatforce.properties.phonons.spectra.irreps import assign_irreps
-from flatforce.properties.phonons.spectra.localisation import localised_modes
+from flatforce.properties.phonons.spectra.mode_classes import BAND_MESH, find_ldos_peaks
 from flatforce.properties.phonons.spectra.modes import (
     ModeSet,
     PathModes,
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
     from flatforce.properties.phonons.force_constants.engines import EngineReport
     from flatforce.properties.phonons.force_constants.sum_rules import SumRuleResiduals
 
-BAND_MESH: Final = 60
-"""Number of q points along a reciprocal vector of the primitive cell, so many that only gaps leave holes of 0.05 THz."""
-
 
 @dataclass(frozen=True)
 class _PristineCell:
@@ -61,6 +59,17 @@ class _PristineCell:
     """The phonopy object of the supercell, taken as a primitive cell of its own."""
     bands: FloatArray
     """(Q, 3n) THz, frequencies of the primitive cell on a dense mesh; they separate bands from gaps."""
+    primitive: Phonopy
+    """The phonopy object of the primitive cell, with its force constants."""
+
+    def folded_bands(self, q: FloatArray, supercell: tuple[int, int]) -> FloatArray:
+        """(Q, 3N) THz, frequencies at wave vectors of the supercell's Brillouin zone."""
+        repeats = np.array([*supercell, 1])
+        images = np.array([(i, j, 0) for i in range(supercell[0]) for j in range(supercell[1])])
+        unfolded = ((q[:, None] + images) / repeats).reshape(-1, 3)
+        frequencies = np.asarray(self.primitive.run_qpoints(unfolded).frequencies)
+        folded: FloatArray = np.sort(frequencies.reshape(len(q), -1), axis=1)
+        return folded
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,7 @@ def _compute_pristine(
     supercell = make_phonopy(to_ase(phonon.supercell), (1, 1))
     supercell.force_constants = np.asarray(phonon.force_constants)
     bands = phonon.run_mesh((BAND_MESH, BAND_MESH, 1), is_gamma_center=True)
-    return _PristineCell(supercell, np.asarray(bands.frequencies))
+    return _PristineCell(supercell, np.asarray(bands.frequencies), phonon)
 
 
 def _compute_defect(
@@ -191,11 +200,19 @@ def _compare(
     path = _modes_on_path(constants.phonon, gamma, config, n_atoms=len(relaxed.atoms))
     innermost = defect_modes.shells == 0
     lattice = relaxed.atoms.cell.array
-    modes = localised_modes(
+    peaks = find_ldos_peaks(
+        spectra.frequency,
+        spectra.ldos[1],
+        spectra.ldos[0],
+        n_sites=int(spectra.shell_sites[1, 0]),
+        bands=pristine.bands,
+    )
+    modes = list_defect_modes(
         gamma,
         defect_modes.shells,
-        pristine=pristine.bands,
         n_shells=n_shells,
+        bands=pristine.bands,
+        peaks=peaks,
         assign_irreps=lambda groups: assign_irreps(gamma.vectors[0].real, groups, symmetry, lattice),
     )
     return DefectPhonons(
@@ -204,9 +221,11 @@ def _compare(
         ticks=path.ticks,
         distance=path.distance,
         bands=path.modes.frequencies,
+        pristine_bands=pristine.folded_bands(path.q, config.supercell),
         shell_projection=site_weights(path.modes)[:, :, innermost].sum(axis=2),
         spectra=spectra,
         modes=modes,
+        ldos_peaks=peaks,
         gamma=gamma,
         residuals_before=constants.residuals[0],
         residuals_after=constants.residuals[1],
@@ -222,4 +241,4 @@ def _modes_on_path(phonon: Phonopy, gamma: ModeSet, config: DefectPhononConfig, 
     """Modes along the band path; of a large cell, those at Γ alone."""
     if n_atoms <= config.max_band_atoms:
         return modes_on_path(phonon, config.points_per_segment)
-    return PathModes(("Γ",), np.zeros(1), np.zeros(1), gamma)
+    return PathModes(("Γ",), np.zeros(1), np.zeros(1), np.zeros((1, 3)), gamma)

@@ -42,7 +42,8 @@ class LatticeGreenFunction:
                 why="harmonic spectra are defined only at a minimum of the energy",
                 fix="relax the sheet first: flatforce relax MODEL STRUCTURE -o DIR, or use a force field for which it is stable",
             )
-        self.top = float(np.sqrt(self.squares.max())) * FREQUENCY_FACTOR
+        self.frequencies: FloatArray = np.sqrt(np.clip(self.squares, 0.0, None)) * FREQUENCY_FACTOR
+        self.top = float(self.frequencies.max())
 
     def between_sites(self, z: complex, cells: IntArray) -> ComplexArray:
         """Compute the block of (z − D)⁻¹ that connects some sites.

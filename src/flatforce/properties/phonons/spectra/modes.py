@@ -43,6 +43,8 @@ class PathModes:
     """(P) 1/Å, distance of each high-symmetry point along the path."""
     distance: FloatArray
     """(Q) 1/Å, distance of each q point along the path."""
+    q: FloatArray
+    """(Q, 3) the q points in reciprocal-lattice coordinates."""
     modes: ModeSet
     """Modes at the q points."""
 
@@ -106,7 +108,7 @@ def modes_on_path(phonon: Phonopy, points_each: int) -> PathModes:
         np.asarray(solution.frequencies), np.asarray(solution.eigenvectors), np.full(len(q), 1 / len(q))
     )
     ticks = np.append(distance[::points_each], distance[-1])
-    return PathModes(path.labels, ticks, distance, modes)
+    return PathModes(path.labels, ticks, distance, q, modes)
 
 
 def site_weights(modes: ModeSet) -> FloatArray:
@@ -153,6 +155,61 @@ def gaussian_dos(
     for row, weight in zip(frequencies, weights, strict=True):
         total += np.exp(-0.5 * ((grid[:, None] - row) / broadening) ** 2) @ weight * norm
     return total
+
+
+def spectrum_grid(lowest: float, highest: float, broadening: float) -> FloatArray:
+    """Choose the frequencies at which densities of states are computed.
+
+    Parameters
+    ----------
+    lowest
+        THz, lowest frequency; imaginary as a negative number.
+    highest
+        THz, highest frequency.
+    broadening
+        THz, standard deviation of the Gaussian on each mode.
+
+    Returns
+    -------
+    (G) THz, five points for each standard deviation, zero among them; five standard deviations beyond both ends.
+    """
+    step = broadening / 5
+    below = int(np.ceil(25 - min(0.0, lowest) / step))
+    above = int(np.ceil(25 + highest / step))
+    return np.arange(-below, above + 1).astype(float) * step
+
+
+def fold_at_zero(frequency: FloatArray, *spectra: FloatArray, lowest: float) -> tuple[FloatArray, ...]:
+    """Remove negative frequencies from the spectra of a sheet without imaginary modes.
+
+    The broadening moves part of the acoustic modes below zero, where a stable sheet has no states. That part is added at the
+    opposite frequency, as if each mode at f had an image at −f: the number of states is conserved, and the flexural branch of
+    a sheet has its constant density of states down to zero.
+
+    Parameters
+    ----------
+    frequency
+        (G) THz, ascending, evenly spaced, with zero among them.
+    *spectra
+        (..., G) densities of states on that grid.
+    lowest
+        THz, lowest frequency of the sheet; below `IMAGINARY`, nothing is changed.
+
+    Returns
+    -------
+    (G') THz, the frequencies from zero, and the (..., G') spectra at them.
+    """
+    if lowest < IMAGINARY or frequency[0] >= 0:
+        return (frequency, *spectra)
+    zero = int(np.abs(frequency).argmin())
+    folded = []
+    for spectrum in spectra:
+        positive = spectrum[..., zero:].copy()
+        n_images = min(zero + 1, positive.shape[-1])
+        positive[..., :n_images] += spectrum[..., zero - n_images + 1 : zero + 1][..., ::-1]
+        folded.append(positive)
+    positive_frequency: FloatArray = np.abs(frequency[zero:])
+    return (positive_frequency, *folded)
 
 
 def assign_shells(

@@ -1,35 +1,27 @@
-"""Localised modes of a defect cell, by measures that do not depend on the choice of eigenvectors in a degenerate set."""
+"""Γ modes of a defect cell, by measures that do not depend on the choice of eigenvectors in a degenerate set."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from flatforce.properties.phonons.spectra.mode_classes import Classification, band_distance, classify_mode
 from flatforce.properties.phonons.spectra.modes import site_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.properties.phonons.spectra.mode_classes import LdosPeak
     from flatforce.properties.phonons.spectra.modes import ModeSet
 
-DEGENERACY_TOLERANCE = 1e-3
+DEGENERACY_TOLERANCE: Final = 1e-3
 """THz. Modes closer in frequency than this form one degenerate set; modes that are degenerate by symmetry agree to 1e-6."""
 
-MIN_LOCAL_WEIGHT = 0.5
-"""A mode counts as localised if its projection onto the innermost shell exceeds this, or if it is a gap mode."""
-
-MIN_LOCAL_ENHANCEMENT = 2.0
-"""The projection must also exceed this many times the fraction of the atoms that the shell holds: a shell that fills the cell
-localises nothing."""
-
-N_EXTENDED_LISTED = 12
-"""Number of sets of modes listed besides the localised ones: those with the largest projection onto the innermost shell."""
-
-MIN_BAND_DISTANCE = 0.05
-"""THz. A mode further than this from every mode of the pristine sheet is a gap mode."""
+N_EXTENDED_LISTED: Final = 12
+"""Number of sets of extended modes that are listed: those with the largest projection onto the innermost shell."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +40,13 @@ class Mode:
     """1 / Σ p², the number of atoms that move; p is the weight of each atom, averaged over the degenerate set."""
     shells: list[float]
     """Projection onto each shell; the sum is 1."""
-    gap_mode: bool
-    """Whether the frequency lies in a gap of the pristine bands or above them."""
-    localised: bool
-    """Whether it is a gap mode or concentrated on the innermost shell."""
+    enhancement: float
+    """Largest projection onto a shell around the defect, relative to that of a mode spread evenly over the cell; the outermost
+    shell, which holds the rest of the cell, does not count."""
+    band_distance: float
+    """THz, distance from the nearest frequency of the pristine bands; 0 within a band, up to the spacing of its sampling."""
+    classification: Classification
+    """`local`, `resonance` or `extended`, see `spectra.mode_classes`."""
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as plain values.
@@ -63,12 +58,13 @@ class Mode:
         return asdict(self)
 
 
-def localised_modes(
+def list_defect_modes(
     gamma: ModeSet,
     shells: IntArray,
     *,
-    pristine: FloatArray,
     n_shells: int,
+    bands: FloatArray,
+    peaks: Sequence[LdosPeak],
     assign_irreps: Callable[[list[IntArray]], list[str]] | None = None,
 ) -> list[Mode]:
     """List the modes that the defect changes most.
@@ -78,50 +74,52 @@ def localised_modes(
     gamma
         Modes of the defect cell at Γ.
     shells
-        (N) index of the shell of each atom.
-    pristine
-        (Q, 3n) THz, frequencies of the pristine sheet on a dense mesh.
+        (N) index of the shell of each atom; the last shell holds the atoms beyond all radii.
     n_shells
         Number of shells.
+    bands
+        (Q, 3n) THz, frequencies of the pristine sheet on a dense mesh.
+    peaks
+        Peaks of the LDOS at the defect.
     assign_irreps
         Returns the irreducible representation of each degenerate set; None leaves them empty.
 
     Returns
     -------
-    The localised sets, and `N_EXTENDED_LISTED` others with the largest projection onto the innermost shell, sorted by
-    increasing participation number.
+    All local modes and resonances, and the `N_EXTENDED_LISTED` extended sets with the largest projection onto the innermost
+    shell, sorted by increasing participation number.
     """
     frequencies = gamma.frequencies[0]
     weights = site_weights(gamma)[0]
-    bands = np.sort(pristine.ravel())
-    shell_fraction = float((shells == 0).mean())
-    modes = []
+    fractions = np.bincount(shells, minlength=n_shells) / len(shells)
+    near = np.flatnonzero(fractions[:-1])
     groups = degenerate_groups(frequencies)
     names = [""] * len(groups) if assign_irreps is None else assign_irreps(groups)
-    for group, name in zip(groups, names, strict=True):
+    distances = band_distance(np.array([frequencies[group].mean() for group in groups]), bands)
+    modes = []
+    for group, name, distance in zip(groups, names, distances, strict=True):
         p = weights[group].mean(axis=0)
-        in_shells = [float(p[shells == s].sum()) for s in range(n_shells)]
+        projections = np.bincount(shells, weights=p, minlength=n_shells)
         frequency = float(frequencies[group].mean())
-        position = np.searchsorted(bands, frequency)
-        distance = float(np.abs(bands[max(0, position - 1) : position + 1] - frequency).min())
-        participation_number = float(1 / (p**2).sum())
-        gap_mode = distance > MIN_BAND_DISTANCE
-        near_defect = in_shells[0] > max(MIN_LOCAL_WEIGHT, MIN_LOCAL_ENHANCEMENT * shell_fraction)
+        enhancement = float((projections[near] / fractions[near]).max())
         modes.append(
             Mode(
                 index=int(group[0]),
                 frequency=frequency,
                 degeneracy=len(group),
                 irrep=name,
-                participation_number=participation_number,
-                shells=in_shells,
-                gap_mode=gap_mode,
-                localised=gap_mode or near_defect,
+                participation_number=float(1 / (p**2).sum()),
+                shells=projections.tolist(),
+                enhancement=enhancement,
+                band_distance=float(distance),
+                classification=classify_mode(
+                    frequency, distance=float(distance), enhancement=enhancement, peaks=peaks
+                ),
             )
         )
-    modes.sort(key=lambda mode: (not mode.localised, -mode.shells[0]))
-    n_localised = sum(mode.localised for mode in modes)
-    return sorted(modes[: n_localised + N_EXTENDED_LISTED], key=lambda mode: mode.participation_number)
+    modes.sort(key=lambda mode: (mode.classification == "extended", -mode.shells[0]))
+    n_changed = sum(mode.classification != "extended" for mode in modes)
+    return sorted(modes[: n_changed + N_EXTENDED_LISTED], key=lambda mode: mode.participation_number)
 
 
 def degenerate_groups(frequencies: FloatArray) -> list[IntArray]:

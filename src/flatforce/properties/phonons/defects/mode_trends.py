@@ -1,4 +1,4 @@
-"""Local modes, resonances and extended modes, told apart by the bands and by how they grow with the supercell."""
+"""How many atoms the modes of a defect move in supercells of growing size."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flatforce.properties.phonons.spectra.localisation import Mode
+    from flatforce.properties.phonons.spectra.defect_modes import Mode
+    from flatforce.properties.phonons.spectra.mode_classes import Classification
 
 FREQUENCY_TOLERANCE = 0.15
 """THz. Modes of two sizes with the same representation within this are the same mode: twice the broadening."""
-
-EXTENDED_GROWTH = 0.75
-"""Exponent of the growth above which a mode is extended: that of an extended mode is 1, that of a resonance is smaller."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,12 @@ class ModeTrend:
     growth: float | None
     """d ln(participation number) / d ln(number of atoms): 0 for a local mode, 1 for an extended one; None if the mode was
     found in one size only."""
-    classification: str
-    """`local` for a gap mode, else `resonance` or `extended`; empty if the mode was found in one size only."""
+    classification: Classification
+    """Class of the mode in the largest cell: `local`, `resonance` or `extended`, see `spectra.mode_classes`."""
 
 
-def classify_modes(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[ModeTrend]:
-    """Classify the modes of the largest cell as local, resonance or extended.
+def follow_through_sizes(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[ModeTrend]:
+    """Match the modes of the largest cell with those of the smaller ones.
 
     Parameters
     ----------
@@ -49,21 +47,18 @@ def classify_modes(sizes: Sequence[tuple[int, Sequence[Mode]]]) -> list[ModeTren
     One entry for each listed set of the largest cell.
     """
     ordered = sorted(sizes, key=lambda size: size[0])
-    return [_classify(mode, ordered) for mode in ordered[-1][1]]
+    return [_trend(mode, ordered) for mode in ordered[-1][1]]
 
 
-def _classify(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> ModeTrend:
+def _trend(mode: Mode, sizes: Sequence[tuple[int, Sequence[Mode]]]) -> ModeTrend:
     smaller = [_participation_number_in(modes, mode) for _, modes in sizes[:-1]]
     numbers = [*smaller, mode.participation_number]
     found_in = [(n_atoms, p) for (n_atoms, _), p in zip(sizes, numbers, strict=True) if p is not None]
-    growth, classification = None, ""
+    growth = None
     if len(found_in) > 1:
         log_sizes, log_numbers = np.log(np.array(found_in)).T
         growth = float(np.polyfit(log_sizes, log_numbers, 1)[0])
-        classification = "extended" if growth > EXTENDED_GROWTH else "resonance"
-    if mode.gap_mode:  # no mode of the pristine sheet has this frequency, so that the vibration cannot spread
-        classification = "local"
-    return ModeTrend(mode.frequency, mode.irrep, numbers, growth, classification)
+    return ModeTrend(mode.frequency, mode.irrep, numbers, growth, mode.classification)
 
 
 def _participation_number_in(modes: Sequence[Mode], mode: Mode) -> float | None:
