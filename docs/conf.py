@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -20,11 +19,10 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
-    "sphinx_gallery.gen_gallery",
     "reference",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "_ext", "tutorials/*.py", "tutorials/README.rst"]
+exclude_patterns = ["_build", "_ext"]
 default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
@@ -58,20 +56,3 @@ copybutton_prompt_is_regexp = True
 # Offline: the page of a formula loads MathJax from the folder of the site where it is there.
 if (Path(__file__).parent / "_static" / "mathjax" / "tex-svg.js").is_file():
     mathjax_path = "mathjax/tex-svg.js"
-
-sphinx_gallery_conf = {
-    "examples_dirs": "tutorials",
-    "gallery_dirs": "auto_tutorials",
-    # the quick ones with every build; all of them with FLATFORCE_GALLERY=all
-    "filename_pattern": r"/plot_" if os.environ.get("FLATFORCE_GALLERY") == "all" else r"/plot_quick_",
-    "ignore_pattern": r"__init__\.py",
-    "within_subsection_order": "FileNameSortKey",
-    "image_scrapers": ("matplotlib",),
-    "reset_modules": ("matplotlib",),
-    "download_all_examples": False,
-    "show_memory": False,
-    "show_signature": False,
-    "min_reported_time": 1,
-    "remove_config_comments": True,
-    "abort_on_example_error": True,
-}

@@ -125,10 +125,13 @@ def command_pages() -> dict[str, str]:
         group = name.split()[0] if " " in name else name
         groups.setdefault(group, []).append(_command_text(name, command))
     pages = {
-        f"commands/{group}": f"# `flatforce {group}`\n\n" + "\n".join(texts) for group, texts in groups.items()
+        f"commands/{group}": f"# `flatforce {group}`\n\n" + "\n".join(texts)
+        for group, texts in groups.items()
     }
-    rows = [f"| [`flatforce {name}`](commands/{name.split()[0]}.md#{_anchor(name)}) | {_first(command.help)} |"
-            for name, command in commands().items()]
+    rows = [
+        f"| [`flatforce {name}`](commands/{name.split()[0]}.md#{_anchor(name)}) | {_first(command.help)} |"
+        for name, command in commands().items()
+    ]
     toctree = _toctree(f"commands/{group}" for group in groups)
     pages["commands"] = "\n".join(["# Commands", "", "| command | does |", "|---|---|", *rows, "", toctree])
     return pages
@@ -138,7 +141,17 @@ def _command_text(name: str, command: Any) -> str:
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     usage = " ".join([f"flatforce {name}", *(_usage(argument) for argument in arguments), "[OPTIONS]"])
-    lines = [f"({_anchor(name)})=", f"## `flatforce {name}`", "", _markdown(command.help), "", "```text", usage, "```", ""]
+    lines = [
+        f"({_anchor(name)})=",
+        f"## `flatforce {name}`",
+        "",
+        _markdown(command.help),
+        "",
+        "```text",
+        usage,
+        "```",
+        "",
+    ]
     if arguments:
         lines += ["| argument | meaning |", "|---|---|"]
         lines += [f"| `{argument.name}` | {_cell(argument.help)} |" for argument in arguments] + [""]
@@ -192,7 +205,9 @@ def settings_pages() -> dict[str, str]:
         for command in SETTINGS
     ]
     toctree = _toctree(f"settings/{name}" for name in sorted(kinds))
-    pages["settings"] = "\n".join(["# Settings", "", "| command | settings |", "|---|---|", *rows, "", toctree])
+    pages["settings"] = "\n".join(
+        ["# Settings", "", "| command | settings |", "|---|---|", *rows, "", toctree]
+    )
     return pages
 
 
@@ -209,9 +224,13 @@ def _collect(kind: type[BaseModel], kinds: dict[str, type[BaseModel]]) -> None:
 def _settings_page(kind: type[BaseModel], used: list[str]) -> str:
     lines = [f"# {_title(kind)}", "", _cell(kind.__doc__), ""]
     if used:
-        names = ", ".join(f"[`flatforce {name}`](../commands/{name.split()[0]}.md#{_anchor(name)})" for name in used)
+        names = ", ".join(
+            f"[`flatforce {name}`](../commands/{name.split()[0]}.md#{_anchor(name)})" for name in used
+        )
         lines += [f"Read by {names}. `flatforce settings {used[0]}` prints a template with all keys.", ""]
-    return "\n".join([*lines, "| key | type | default | meaning |", "|---|---|---|---|", *_key_rows(kind), ""])
+    return "\n".join(
+        [*lines, "| key | type | default | meaning |", "|---|---|---|---|", *_key_rows(kind), ""]
+    )
 
 
 def _title(kind: type[BaseModel]) -> str:
@@ -239,7 +258,9 @@ def _plain(value: Any) -> str:
 
 
 def _type(annotation: Any) -> str:
-    text = annotation.__name__ if inspect.isclass(annotation) and not get_args(annotation) else str(annotation)
+    text = (
+        annotation.__name__ if inspect.isclass(annotation) and not get_args(annotation) else str(annotation)
+    )
     text = re.sub(r"(typing|collections\.abc|pathlib|flatforce(\.\w+)+)\.", "", text)
     text = re.sub(r"Annotated\[(\w+), [^\]]*\]", r"\1", text)
     return f"`{text}`".replace("|", "\\|")
@@ -259,11 +280,29 @@ def python_pages() -> dict[str, str]:
     }
     names = [name for name in results.__all__ if inspect.isclass(getattr(results, name))]
     for name in names:
-        text = _directive("autoclass", f"flatforce.report.result.{name}", "members", "inherited-members", "exclude-members: count, index")
+        text = _directive(
+            "autoclass",
+            f"flatforce.report.result.{name}",
+            "members",
+            "inherited-members",
+            "exclude-members: count, index",
+        )
         pages[f"results/{name}"] = f"# {name}\n\n{text}"
     rows = [f"| [{name}](results/{name}.md) | {_first(getattr(results, name).__doc__)} |" for name in names]
     toctree = _toctree(f"results/{name}" for name in names)
-    pages["results"] = "\n".join(["# Results in Python", "", "What the functions and `ff.open` return.", "", "| class | holds |", "|---|---|", *rows, "", toctree])
+    pages["results"] = "\n".join(
+        [
+            "# Results in Python",
+            "",
+            "What the functions and `ff.open` return.",
+            "",
+            "| class | holds |",
+            "|---|---|",
+            *rows,
+            "",
+            toctree,
+        ]
+    )
     pages["errors"] = "# Errors in Python\n\n" + "\n".join(
         _directive("autoexception", f"flatforce.core.errors.{name}", "show-inheritance")
         for name, one in vars(errors).items()
@@ -273,7 +312,10 @@ def python_pages() -> dict[str, str]:
 
 
 def _directive(kind: str, target: str, *options: str) -> str:
-    lines = [f".. {kind}:: {target}", *(f"   :{option}:" if ":" not in option else f"   :{option}" for option in options)]
+    lines = [
+        f".. {kind}:: {target}",
+        *(f"   :{option}:" if ":" not in option else f"   :{option}" for option in options),
+    ]
     return "\n".join(["```{eval-rst}", *lines, "```", ""])
 
 
