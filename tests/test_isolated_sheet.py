@@ -20,6 +20,8 @@ from flatforce.data.bundled import BUNDLED, dataset_path
 from flatforce.data.frame_files import read_frames
 from flatforce.structures.contacts import MIN_CONTACT, closest_contact
 from flatforce.structures.isolated_sheet import check_isolated_sheet, gap_along_normal
+from flatforce.structures.prototypes import monolayer
+from flatforce.structures.sheet import unwrapped_heights
 
 LJ = "ase:ase.calculators.lj:LennardJones?sigma=2.2&epsilon=0.5&rc=5.0&cutoff=5.0&elements=W,Se"
 
@@ -230,3 +232,18 @@ def test_label_refuses_before_any_calculation(unit: Atoms, tmp_path: Path) -> No
     result = CliRunner().invoke(app, ["label", str(tmp_path / "given.xyz"), "-o", str(output)])
     assert isinstance(result.exception, GeometryError)
     assert not output.with_suffix(".labels").exists()
+
+
+def test_a_third_vector_that_points_down_changes_nothing() -> None:
+    up = monolayer(("W", "Se"), prototype="2H", a=3.3166, thickness=3.3597)
+    up.positions[:, 2] += 7.0  # the boundary cuts the sheet
+    up.wrap()
+    down = up.copy()
+    down.set_cell(up.cell.array * [[1], [1], [-1]], scale_atoms=False)
+    assert down.cell[2, 2] < 0 < up.cell[2, 2]
+    np.testing.assert_allclose(unwrapped_heights(down), unwrapped_heights(up), atol=1e-9)
+    assert gap_along_normal(down) == pytest.approx(gap_along_normal(up))
+    bulk = up.copy()
+    bulk.set_cell([*up.cell.array[:2], [0, 0, -6.5]], scale_atoms=False)
+    with pytest.raises(GeometryError):
+        check_isolated_sheet(bulk)

@@ -161,3 +161,8 @@ def test_a_peak_holds_the_states_that_were_put_into_it() -> None:
     assert peak.width == pytest.approx(width, rel=0.02)
     too_small = bump(0.9 * MIN_PEAK_STATES)
     assert find_ldos_peaks(GRID, too_small, np.zeros_like(GRID), n_sites=4, bands=BANDS) == []
+
+
+def test_an_instability_is_no_local_mode() -> None:
+    for frequency, expected in ((-2.0, "extended"), (20.0, "local")):
+        assert classify_mode(frequency, distance=2.0, enhancement=5.0, peaks=[]) == expected

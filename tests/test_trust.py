@@ -71,9 +71,16 @@ def make_tar(contents: dict[str, bytes]) -> bytes:
         ("nequip:foreign.ckpt", "foreign.ckpt"),
         ("nequip:foreign.nequip.zip", "foreign.nequip.zip"),
         ("mattersim:foreign.pth", "foreign.pth"),
+        ("chgnet:foreign@1.pth.tar", "foreign@1.pth.tar"),
+        ("nequip:foreign@1.ckpt", "foreign@1.ckpt"),
+        ("mattersim:foreign@1.pth", "foreign@1.pth"),
+        ("matgl:folder", "folder/model.pt"),
+        ("ase:mace.calculators:MACECalculator?model_paths=foreign.model&device=cpu", "foreign.model"),
+        ("ase:mace.calculators:MACECalculator?model_paths=['foreign.model']&device=cpu", "foreign.model"),
     ],
 )
 def test_a_foreign_model_runs_no_code(tmp_path: Path, marker: Path, spec: str, file: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
     write_payload(tmp_path / file, marker)
     write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
     for arguments in (["relax", spec, "sheet.extxyz", "-o", "out"], ["doctor", spec]):
@@ -270,3 +277,39 @@ def test_a_checkpoint_of_another_user_is_not_read(tmp_path: Path, marker: Path) 
     assert not marker.exists()
     pickle.loads(pickle.dumps(Payload(marker)))
     assert marker.is_dir()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ase:ase.calculators.mopac:MOPAC?command=mkdir%20{marker}%20%23PREFIX",
+        "ase:ase.calculators.espresso:Espresso?profile=x",
+        "ase:ase.calculators.lammpsrun:LAMMPS?command=mkdir%20{marker}",
+    ],
+)
+def test_the_name_of_a_force_field_starts_no_program(tmp_path: Path, marker: Path, name: str) -> None:
+    write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
+    result = run(tmp_path, "relax", name.format(marker=marker), "sheet.extxyz", "-o", "out")
+    assert result.returncode == 2
+    assert "can run code" in result.stderr
+    assert not marker.exists()
+
+
+def test_a_program_is_started_once_its_name_is_trusted(tmp_path: Path, marker: Path) -> None:
+    name = f"ase:ase.calculators.mopac:MOPAC?command=mkdir%20{marker}%20%23PREFIX"
+    write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))
+    run(tmp_path, "relax", name, "sheet.extxyz", "-o", "out", "--trust")
+    assert marker.is_dir()
+    assert "mopac" in (tmp_path / "trusted.txt").read_text()
+
+
+def test_a_file_of_phonopy_that_names_python_objects(tmp_path: Path, marker: Path) -> None:
+    from flatforce.properties.phonons.phonopy_files import check_plain_yaml
+
+    file = tmp_path / "phonopy.yaml"
+    file.write_text(f"physical_unit: {{atomic_mass: AMU}}\nx: !!python/object/apply:os.mkdir [{marker}]\n")
+    with pytest.raises(DataError, match="names Python objects"):
+        check_plain_yaml(file)
+    assert not marker.exists()
+    file.write_text("physical_unit: {atomic_mass: AMU}\n")
+    check_plain_yaml(file)

@@ -110,11 +110,15 @@ def label(
 def _check_output(output: Path, structures: list[Path]) -> None:
     """Refuse to write over a file that this command did not write, or that was changed since."""
     from flatforce.core.errors import ResultError
+    from flatforce.core.results import read_record
     from flatforce.core.written import WrittenFiles
 
     if output.resolve() in {path.resolve() for path in structures}:
         raise ResultError(f"{output} is also the file of the structures.", fix="give another file as -o")
-    WrittenFiles(output.with_suffix(".labels")).check([output])
+    folder = output.with_suffix(".labels")
+    WrittenFiles(folder).check([output])
+    if (folder / "result.json").is_file():
+        read_record(folder, kind="label")  # of another origin, it is not replaced
 
 
 def _write_labels(

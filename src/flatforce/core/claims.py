@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CLAIM: Final = "run.json"
 """First file that a stage writes into its folder: kind, settings and inputs of the run to which the folder belongs."""
 
-SCRATCH: Final = "scratch"
+SCRATCH: Final = ".flatforce-scratch"
 """Subfolder for the parts of an unfinished run; it is removed when the run is finished."""
 
 RECORD_FILES: Final = ("result.json", "arrays.npz", CLAIM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -108,6 +109,16 @@ def _available() -> float:
         return float("inf")
 
 
+def _reclaimable(folder: Path) -> float:
+    """Bytes of cached files, which count as used but are given back when memory is needed."""
+    with suppress(OSError, ValueError):
+        for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(" ")
+            if name in {"inactive_file", "total_inactive_file"}:
+                return float(value)
+    return 0.0
+
+
 def _left_in_cgroups() -> float:
     """Memory that the control groups of this process leave, those of a container or a batch job."""
     groups = Path("/proc/self/cgroup")
@@ -125,5 +136,5 @@ def _left_in_cgroups() -> float:
             limit, usage = (float((folder / name).read_text(encoding="ascii")) for name in names)
         except (OSError, ValueError):  # no such file, or no limit ("max")
             continue
-        left.append(limit - usage)
+        left.append(limit - usage + _reclaimable(folder))
     return min(left)

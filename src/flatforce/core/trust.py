@@ -66,15 +66,45 @@ def trust(path: Path) -> None:
     path
         Path of the file. Where the file of hashes cannot be written, the hash is remembered as long as the process runs.
     """
-    found = _hash(path)
+    _remember(_hash(path), str(path.resolve()))
+
+
+def _remember(found: str, what: str) -> None:
     if found in _trusted_hashes():
         return
     if os.environ.get(TRUST) != "1":
         os.environ[TRUST] = ",".join(filter(None, [os.environ.get(TRUST, ""), found]))
     with suppress(OSError):
         trust_file().parent.mkdir(parents=True, exist_ok=True)
+        line = f"{found}  {datetime.now(UTC):%Y-%m-%d}  {what.encode('unicode_escape').decode()}\n"
         with trust_file().open("a", encoding="utf-8") as stream:  # one short line: appends do not mix
-            stream.write(f"{found}  {datetime.now(UTC):%Y-%m-%d}  {_one_line(path)}\n")
+            stream.write(line)
+
+
+def require_trusted_text(text: str, *, contents: str) -> None:
+    """Refuse a text that makes a program run, such as the name of a force field in a file of settings, unless it is trusted.
+
+    Parameters
+    ----------
+    text
+        The text.
+    contents
+        What it is, for the message.
+
+    Raises
+    ------
+    TrustError
+        If `--trust` was not given for it.
+    """
+    found = hashlib.sha256(text.encode()).hexdigest()
+    if os.environ.get(TRUST) == "1":
+        _remember(found, text)
+    elif found not in _trusted_hashes():
+        raise TrustError(
+            f"{text} can run code, and you have not trusted it.",
+            why=f"it is {contents}",
+            fix="if you wrote it, or trust where it comes from, repeat the command with --trust; you are asked once",
+        )
 
 
 def require_trust(path: Path, *, contents: str) -> None:
@@ -137,10 +167,6 @@ def _trusted_hashes() -> set[str]:
         lines = trust_file().read_text(encoding="utf-8", errors="replace").splitlines()
         hashes |= {line.split()[0] for line in lines if line.strip()}
     return hashes
-
-
-def _one_line(path: Path) -> str:
-    return str(path.resolve()).encode("unicode_escape").decode()
 
 
 def _hash(path: Path) -> str:

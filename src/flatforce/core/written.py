@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-WRITTEN: Final = "written.json"
+WRITTEN: Final = ".flatforce-written.json"
 """File with the hashes of what flatforce wrote."""
 
 
@@ -36,7 +36,8 @@ class WrittenFiles:
                 content = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 content = None  # damaged: every file counts as one of other origin
-            self.hashes = content if isinstance(content, dict) else {}
+            entries = content.items() if isinstance(content, dict) else ()
+            self.hashes = {name: hashes for name, hashes in entries if isinstance(hashes, list)}
 
     def is_own(self, path: Path) -> bool:
         """Tell whether a file is what flatforce wrote last.

@@ -17,6 +17,7 @@ from flatforce.data.curation.diversity import descriptors
 from flatforce.data.curation.steps import select_steps
 from flatforce.data.frames import ISOLATED_NOTE, get_labels, material_of, without_isolated
 from flatforce.data.splits import find_trajectories
+from flatforce.structures.sheet import cell_height
 from flatforce.structures.symmetry import symmetry_dataset
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def statistics(frames: Sequence[Atoms], *, with_map: bool = True, progress: Prog
         energy.append(labels.energy / len(frame))
         force.append(np.linalg.norm(labels.forces, axis=1))
         if labels.stress is not None:
-            stress.append(np.abs(labels.stress[:2, :2]).max() * frame.cell[2, 2] * EV_PER_A2_IN_N_PER_M)
+            stress.append(np.abs(labels.stress[:2, :2]).max() * cell_height(frame) * EV_PER_A2_IN_N_PER_M)
         if (k + 1) % 1000 == 0 or k + 1 == len(frames):
             progress(k + 1, len(frames), "frames")
     mapped_indices = np.unique(np.linspace(0, len(frames) - 1, min(MAX_MAPPED, len(frames))).astype(int))

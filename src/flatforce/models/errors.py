@@ -11,6 +11,7 @@ from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.frames import config_type, get_labels
 from flatforce.data.label_origin import hash_labelled
 from flatforce.models.atomic_energies import fit_energies
+from flatforce.structures.sheet import cell_height
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +89,9 @@ def compare(frames: Sequence[Atoms], predictions: Sequence[Prediction]) -> Compa
     ]
     stress, groups, indices = [], [], []
     for index, (frame, label, prediction) in enumerate(zip(frames, labels, predictions, strict=True)):
-        if label.stress is None or prediction.membrane_stress is None or frame.cell[2, 2] <= 0:
+        if label.stress is None or prediction.membrane_stress is None or cell_height(frame) == 0:
             continue
-        membrane_stress = label.stress[:2, :2] * frame.cell[2, 2] * EV_PER_A2_IN_N_PER_M
+        membrane_stress = label.stress[:2, :2] * cell_height(frame) * EV_PER_A2_IN_N_PER_M
         stress.append([_in_plane(membrane_stress), _in_plane(prediction.membrane_stress)])
         groups.append(config_type(frame))
         indices.append(index)

@@ -15,7 +15,7 @@ from flatforce.models.batches import split_batches
 from flatforce.models.prediction import Prediction
 from flatforce.models.protocols import TwiceDifferentiable
 from flatforce.models.slab import pad_vacuum
-from flatforce.structures.sheet import check_sheet
+from flatforce.structures.sheet import cell_height, check_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,7 +243,7 @@ class Potential:
             return Prediction(raw.energy, raw.forces, None, None, raw.energy_std, raw.forces_std)
         force_per_length = raw.stress[:2, :2] * slab.cell[2, 2]
         stress = np.zeros((3, 3))
-        height = float(frame.cell[2, 2])
+        height = cell_height(frame)
         stress[:2, :2] = force_per_length / (height if height > 0 else slab.cell[2, 2])
         membrane_stress = force_per_length * EV_PER_A2_IN_N_PER_M
         return Prediction(raw.energy, raw.forces, stress, membrane_stress, raw.energy_std, raw.forces_std)

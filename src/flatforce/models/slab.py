@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flatforce.structures.sheet import as_slab, thickness
+from flatforce.structures.sheet import as_slab, cell_height, thickness
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -35,6 +35,6 @@ def pad_vacuum(frame: Atoms, cutoff: float) -> Atoms:
     9.32
     """
     min_gap = cutoff + VACUUM_MARGIN
-    height, extent = float(frame.cell[2, 2]), thickness(frame)
+    height, extent = cell_height(frame), thickness(frame)
     gap = height - extent if height > 0 else 0.0
     return as_slab(frame, gap=max(gap, min_gap))

@@ -151,7 +151,7 @@ def model_files(spec: str) -> list[Path]:
         return [path for member in committee_members(spec) for path in model_files(member)]
     if kind in {"mace", "symmetrix"}:
         return [] if kind == "mace" and name in PUBLISHED else [model_path(name)]
-    path = Path(name.partition("@")[0])
+    path = Path(name.partition("@")[0] if kind == "sevennet" else name)
     if kind == "matgl" and path.is_dir():
         return sorted(path.glob("*.pt"))
     return [path] if kind != "ase" and path.is_file() else []
@@ -173,6 +173,12 @@ def files_with_code(spec: str) -> list[tuple[Path, str]]:
     if kind == "committee":
         return [found for member in committee_members(spec) for found in files_with_code(member)]
     suffix = Path(name).suffix
+    if kind == "matgl" and Path(name).is_dir():
+        found = sorted([*Path(name).glob("*.pt"), *Path(name).glob("*.json")])
+        return [
+            (path, "part of a model of MatGL, which names the Python classes that are made of it")
+            for path in found
+        ]
     if kind not in PICKLES or name in BUNDLED or (kind == "nequip" and suffix not in {".zip", ".ckpt"}):
         return []
     return [(path, PICKLES[kind]) for path in model_files(spec)]

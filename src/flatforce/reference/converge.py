@@ -13,7 +13,7 @@ from flatforce.core.progress import Progress, silent
 from flatforce.reference.keys import label_key
 from flatforce.reference.label import label
 from flatforce.reference.tasks import read_task_result
-from flatforce.structures.sheet import as_slab, check_sheet, thickness
+from flatforce.structures.sheet import as_slab, cell_height, check_sheet, thickness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,7 +172,7 @@ def _scan_values(frame: Atoms, base: Any, scans: ConvergeConfig, name: str) -> l
     if configured:
         return configured
     if name == "vacuum":
-        gap = float(frame.cell[2, 2]) - thickness(frame)
+        gap = cell_height(frame) - thickness(frame)
         return [round(factor * gap, 2) for factor in VACUUM_FACTORS]
     factors = CUTOFF_FACTORS if name == "cutoff" else K_LENGTH_FACTORS
     return [round(factor * getattr(base, name), 2) for factor in factors]

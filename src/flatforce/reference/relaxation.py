@@ -16,7 +16,7 @@ from flatforce.reference.cached_calculator import CachedLabels, LabelMissing
 from flatforce.reference.keys import label_key
 from flatforce.reference.label import label
 from flatforce.reference.tasks import read_task_result
-from flatforce.structures.sheet import IN_PLANE
+from flatforce.structures.sheet import IN_PLANE, cell_height
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def _is_converged(atoms: Atoms, target: LabelRelaxation) -> bool:
         return False
     if not target.relax_cell:
         return True
-    membrane = atoms.get_stress(voigt=False)[:2, :2] * atoms.cell[2, 2] * EV_PER_A2_IN_N_PER_M
+    membrane = atoms.get_stress(voigt=False)[:2, :2] * cell_height(atoms) * EV_PER_A2_IN_N_PER_M
     return bool(np.abs(membrane).max() < target.max_stress)
 
 

@@ -12,7 +12,7 @@ from flatforce.core.hashing import hash_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-SOURCES: Final = "sources.json"
+SOURCES: Final = ".flatforce-sources.json"
 """File beside the page that names the results it was made from."""
 
 

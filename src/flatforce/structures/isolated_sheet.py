@@ -10,7 +10,7 @@ from ase.data import covalent_radii
 from flatforce.core.errors import GeometryError
 from flatforce.structures.contacts import MAX_CONTACT, MIN_CONTACT, closest_contact, has_bond, shortest_period
 from flatforce.structures.orientation import MIN_GAP, vacuum_gaps
-from flatforce.structures.sheet import as_slab, check_sheet, thickness
+from flatforce.structures.sheet import as_slab, cell_height, check_sheet, thickness
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -80,7 +80,7 @@ def gap_along_normal(atoms: Atoms) -> float:
     -------
     Å, widest gap between nuclei along the third lattice vector; infinite where the cell is not periodic along it.
     """
-    height = float(atoms.cell[2, 2])
+    height = cell_height(atoms)
     return height - thickness(atoms) if atoms.pbc[2] and height > 0 else float("inf")
 
 

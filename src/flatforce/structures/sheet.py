@@ -85,6 +85,21 @@ def thickness(atoms: Atoms) -> float:
     return float(np.ptp(unwrapped_heights(atoms)))
 
 
+def cell_height(atoms: Atoms) -> float:
+    """Return the height of the cell of a sheet.
+
+    Parameters
+    ----------
+    atoms
+        A sheet normal to its third lattice vector, which may point up or down.
+
+    Returns
+    -------
+    Å, length of the cell along z, never negative; 0 for a cell without a third vector.
+    """
+    return abs(float(atoms.cell[2, 2]))
+
+
 def unwrapped_heights(atoms: Atoms) -> FloatArray:
     """Compute z coordinates for which the cell boundary does not cut the sheet.
 
@@ -98,7 +113,7 @@ def unwrapped_heights(atoms: Atoms) -> FloatArray:
     (N,) Å, z coordinates with the same mean as those of `atoms`.
     """
     z = np.asarray(atoms.positions[:, 2], dtype=float)
-    height = float(atoms.cell[2, 2])
+    height = cell_height(atoms)
     if not atoms.pbc[2] or height <= 0:
         return z.copy()
     folded = np.mod(z, height)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import numpy as np
+from ase.calculators.calculator import FileIOCalculator
 from ase.data import chemical_symbols
 
 from flatforce.core.calculators import import_calculator
-from flatforce.core.errors import ModelError
+from flatforce.core.errors import ModelError, TrustError
+from flatforce.core.trust import pickles_allowed, require_trust, require_trusted_text
 from flatforce.data.stress_labels import calculated_stress
 from flatforce.models.protocols import RawPrediction
 
@@ -54,7 +57,12 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
     cutoff = float(arguments.pop("cutoff", DEFAULT_CUTOFF))
     elements = arguments.pop("elements", None)
     try:
-        calculator = import_calculator(class_path)(**arguments)
+        with pickles_allowed(False):  # the import of MACE allows them for the whole process
+            calculator_class = import_calculator(class_path)
+        _check_trust(name, calculator_class, arguments)
+        calculator = calculator_class(**arguments)
+    except TrustError:
+        raise
     except Exception as error:
         raise ModelError(
             f"The calculator {class_path} could not be created.",
@@ -63,6 +71,18 @@ def load(name: str, *, device: str, dtype: str) -> AseBackend:
         ) from error
     symbols = frozenset(str(elements).split(",")) if elements else frozenset(chemical_symbols[1:])
     return AseBackend(calculator, cutoff=cutoff, elements=symbols, local=local)
+
+
+def _check_trust(name: str, calculator_class: type[BaseCalculator], arguments: dict[str, Any]) -> None:
+    """Ask before a file is handed to a calculator, which may unpickle it, and before a calculator starts a program."""
+    for value in arguments.values():
+        for text in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(text, str) and Path(text).is_file():
+                require_trust(
+                    Path(text), contents=f"an argument of {calculator_class.__name__}, which may hold pickles"
+                )
+    if issubclass(calculator_class, FileIOCalculator) or {"command", "profile"} & set(arguments):
+        require_trusted_text(f"ase:{name}", contents="a calculator that starts a program")
 
 
 def _literal(text: str) -> object:

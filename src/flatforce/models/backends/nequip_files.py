@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,7 @@ def load_module(name: str, *, dtype: str) -> tuple[Any, dict[str, Any]]:
 
                 return ModelFromCheckpoint(name)["sole_model"], {}
             content = torch.load(path, map_location="cpu", weights_only=True)
+            _check_plain(content["shape"])
             module = build_module(content["shape"], dtype=dtype)
             module.load_state_dict(content["weights"])
     except Exception as error:
@@ -98,6 +100,12 @@ def build_module(shape: dict[str, Any], *, dtype: str) -> Any:
     with quiet():
         set_global_state(allow_tf32=False)
         return NequIPGNNModel(**shape, model_dtype=dtype)
+
+
+def _check_plain(shape: dict[str, Any]) -> None:
+    """Refuse arguments that hydra would turn into calls of any function."""
+    if "_target_" in json.dumps(shape, default=str):
+        raise ModelError("The file names code that builds its parts.", fix="give a file of `flatforce train`")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.data.frames import config_type, get_labels
 from flatforce.models.slab import pad_vacuum
+from flatforce.structures.sheet import cell_height
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +102,7 @@ def make_example(frame: Atoms, learner: Learner, *, need_forces: bool = True, we
     """
     labels = get_labels(frame, need_forces=need_forces)
     slab = pad_vacuum(frame, learner.cutoff)
-    height = float(frame.cell[2, 2])
+    height = cell_height(frame)
     membrane = None
     if labels.stress is not None and height > 0:
         membrane = labels.stress[(0, 1, 0), (0, 1, 1)] * height

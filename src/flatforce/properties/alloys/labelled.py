@@ -10,7 +10,7 @@ from flatforce.core.errors import DataError
 from flatforce.data.frames import get_labels
 from flatforce.properties.alloys.table import OrderingEnergy
 from flatforce.structures.alloys import ORDERING, SYSTEM
-from flatforce.structures.sheet import membrane_stress
+from flatforce.structures.sheet import cell_height, membrane_stress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _find_residual(frame: Atoms, relaxation: RelaxationMode, config: AlloyEnergy
     if labels.stress is None:
         documented = "relaxed" in frame.info or "relaxation" in frame.info
         return "" if documented else "has neither a stress nor info that shows whether its cell is relaxed"
-    stress = float(np.abs(membrane_stress(labels.stress, height=float(frame.cell[2, 2]))).max())
+    stress = float(np.abs(membrane_stress(labels.stress, height=cell_height(frame))).max())
     max_stress = config.dft_stress or config.max_stress
     return (
         f"has a residual membrane stress of {stress:.3g} N/m" if stress > max_stress * FILE_ROUNDING else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flatforce.core.errors import DataError
 from flatforce.core.files import write_atomically
 
 if TYPE_CHECKING:
@@ -47,6 +48,33 @@ def write_phonopy(phonon: Phonopy, folder: Path, *, with_constants: bool) -> Non
         folder / "force_constants.hdf5",
         lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),
     )
+
+
+def check_plain_yaml(path: Path) -> None:
+    """Check that a YAML file holds plain values, and names no Python object.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If it does, or is no YAML.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        with path.open(encoding="utf-8") as stream:
+            yaml.load(stream, Loader=loader)  # noqa: S506  # one of the two safe loaders
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is damaged, or names Python objects.",
+            why=str(error).splitlines()[0],
+            fix="delete it and run again; phonopy writes plain values only",
+        ) from error
 
 
 def write_phonopy_files(phonon: Phonopy, folder: Path) -> None:

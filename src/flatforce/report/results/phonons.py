@@ -180,9 +180,12 @@ class PhononResult(BandStructure):
         import phonopy
 
         from flatforce.properties.phonons.force_constants.finite_displacements import SYMPREC
+        from flatforce.properties.phonons.phonopy_files import check_plain_yaml
 
+        settings = self._file("phonopy.yaml")
+        check_plain_yaml(settings)  # phonopy's own reader runs code that a file of somebody else may name
         return phonopy.load(
-            self._file("phonopy.yaml"),
+            settings,
             force_constants_filename=self._file("force_constants.hdf5"),
             is_nac=False,
             symprec=SYMPREC,

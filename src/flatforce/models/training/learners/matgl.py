@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from flatforce.core.files import part_prefix
+from flatforce.core.trust import trust
 from flatforce.models.backends.matgl import MatglBackend, count_blocks, evaluate, make_graph, precision
 from flatforce.models.backends.matgl_files import import_matgl, load_module
 from flatforce.models.training.learners.base import Learner, PredictionBatch
@@ -138,6 +139,8 @@ class MatglLearner(Learner):
         self.module.cpu().save(part)
         shutil.rmtree(path, ignore_errors=True)
         part.rename(path)
+        for file in path.iterdir():
+            trust(file)
 
     @override
     def backend(self) -> MatglBackend:

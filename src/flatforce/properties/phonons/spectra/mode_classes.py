@@ -133,7 +133,7 @@ def find_ldos_peaks(
             classification="local" if distance > MIN_BAND_DISTANCE else "resonance",
         )
         for index, width, count, distance in zip(indices, widths, states, distances, strict=True)
-        if count >= MIN_PEAK_STATES
+        if count >= MIN_PEAK_STATES and frequency[index] >= -MIN_BAND_DISTANCE  # below are instabilities
     ]
 
 
@@ -158,7 +158,9 @@ def classify_mode(
     `extended` if the mode is spread over the cell; else `local` outside the bands, and `resonance` within half the width of
     a peak of the LDOS.
     """
-    if enhancement < MIN_ENHANCEMENT:
+    if (
+        enhancement < MIN_ENHANCEMENT or frequency < -MIN_BAND_DISTANCE
+    ):  # an instability is no mode of the defect
         return "extended"
     if distance > MIN_BAND_DISTANCE:
         return "local"
