@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.geometry import get_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -342,6 +343,86 @@ def test_inequivalent_sites_and_sides_are_offered(janus: Atoms) -> None:
 def test_two_adatoms_do_not_share_a_place(wse2: Atoms) -> None:
     cell = build_defect(wse2, (4, 4), "ad_Se@W:top+ad_Se@W:top~1")
     assert cell.atoms.get_distance(-1, -2, mic=True) == pytest.approx(3.32)
+
+
+@pytest.fixture
+def bilayer() -> Atoms:
+    layer = monolayer(("C", "C"), prototype="honeycomb", a=2.46)
+    above = layer.copy()
+    above.positions[:, 2] += 3.36
+    return layer + above
+
+
+@pytest.mark.parametrize("notation", ["v_C+v_C", "v_C:top+v_C", "ad_H@C+ad_H@C", "ad_O@C:top+v_C"])
+def test_arrangements_are_ordered_by_the_distance_in_space(bilayer: Atoms, notation: str) -> None:
+    with pytest.raises(GeometryError, match="not determined") as error:
+        build_defect(bilayer, (4, 4), notation)
+    distances, lateral = [], []
+    for name in choices(error.value):
+        cell = build_defect(bilayer, (4, 4), name)
+        adatoms = iter(cell.atoms.positions[cell.site_of < 0])
+        parts = [
+            next(adatoms) if part.kind == "adatom" else cell.pristine.positions[site]
+            for part, site in zip(parse_defect(name), cell.sites, strict=True)
+        ]
+        _, distance = get_distances(parts[:1], parts[1:], cell=cell.pristine.cell, pbc=(True, True, False))
+        distances.append(float(distance[0, 0]))
+        lateral.append(cell.pristine.get_distance(*cell.sites, mic=True, vector=True)[:2])
+        assert f"{distances[-1]:.2f} Å from the first" in cell.description
+        assert f"{name} " in error.value.fix
+        assert f" {distances[-1]:.2f} Å: " in error.value.fix
+    assert distances == sorted(distances)
+    assert distances[0] == pytest.approx(1.42, abs=0.01)
+    in_plane = [float(np.linalg.norm(vector).round(6)) for vector in lateral]
+    assert notation.startswith("ad_") or in_plane != sorted(in_plane)  # projection would order them otherwise
+
+
+def test_an_adatom_on_the_other_side_of_the_sheet_is_farther_than_a_neighbour(wse2: Atoms) -> None:
+    first, second = (build_defect(wse2, (4, 4), f"ad_Se@W:top+ad_Se@W~{n}") for n in (1, 2))
+    assert first.atoms.get_distance(-1, -2, mic=True) == pytest.approx(3.32)  # above the next W
+    assert second.atoms.get_distance(-1, -2, mic=True) > 3.32 + 1
+
+
+def test_an_adatom_at_the_border_of_the_cell_is_built_like_any_other(wse2: Atoms) -> None:
+    heights = [
+        build_defect(wse2, (3, 3), f"ad_O@W:top#{index}").atoms.positions[-1, 2] for index in range(0, 27, 3)
+    ]
+    np.testing.assert_allclose(heights, heights[0])
+    assert heights[0] > wse2.positions[:, 2].max() + 2
+
+
+@pytest.mark.parametrize(
+    ("notation", "supercell", "distance"),
+    [
+        ("ad_Cs@C:top+ad_Cs@C:top~1", (4, 4), "1.420"),  # two adatoms
+        ("ad_Cs@C:top", (1, 1), "2.460"),  # its own image
+        ("ad_Cs@C:top#2+ad_Cs@C:top#49", (4, 4), "1.420"),  # across the border of the cell
+    ],
+)
+def test_atoms_on_top_of_one_another_are_refused_with_their_distance(
+    bilayer: Atoms, notation: str, supercell: tuple[int, int], distance: str
+) -> None:
+    with pytest.raises(GeometryError, match=f"are {distance} Å apart"):
+        build_defect(bilayer, supercell, notation)
+
+
+def test_crowded_arrangements_keep_their_number_and_are_not_offered(bilayer: Atoms) -> None:
+    with pytest.raises(GeometryError, match="not determined") as error:
+        build_defect(bilayer, (4, 4), "ad_Cs@C:top+ad_Cs@C:top")
+    names = choices(error.value)
+    assert names[0] == "ad_Cs@C:top+ad_Cs@C:top~4"
+    for name in names:
+        assert len(build_defect(bilayer, (4, 4), name).atoms) == 66
+
+
+def test_a_sheet_that_the_cell_cuts_holds_two_adatoms() -> None:
+    cut = Atoms("MoSSe", cell=[[3.25, 0, 0], [-1.625, 2.8146, 0], [0, 0, 20]], pbc=True)
+    cut.positions = [[0, 1.8764, 19.0], [1.625, 0.9382, 0.53], [1.625, 0.9382, 17.3]]
+    assert np.ptp(cut.positions[:, 2]) > 15
+    cell = build_defect(cut, (4, 4), "ad_O@S:top+ad_O@S:top~1")
+    assert cell.atoms.get_distance(-1, -2, mic=True) == pytest.approx(3.25)
+    with pytest.raises(GeometryError, match="No free site"):
+        build_defect(cut, (1, 1), "ad_O@S:top+ad_O@S:top")
 
 
 def test_numbered_sites_say_which_the_plain_notation_takes(wse2: Atoms) -> None:

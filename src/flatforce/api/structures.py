@@ -69,12 +69,11 @@ def build_defect(sheet: Structure, defect: str, supercell: tuple[int, int]) -> D
     >>> ff.build_defect(ff.monolayer("WSe2"), "v_Se:top", (3, 3)).atoms.get_chemical_formula()
     'Se17W9'
     """
-    from flatforce.data.frame_files import read_structure
     from flatforce.structures.defect_notation import canonical_name
     from flatforce.structures.defects import build_defect as build
+    from flatforce.studies.session import Session
 
-    source = source_of(sheet)
-    primitive = read_structure(source) if isinstance(source, Path) else source
+    primitive = Session().structure(source_of(sheet))
     return build(primitive, supercell, canonical_name(defect, species=set(primitive.symbols)))
 
 

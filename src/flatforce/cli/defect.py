@@ -43,7 +43,7 @@ def sites(
     Sites of one class are equal by symmetry. The last column names the vacancies without a number that take the
     site. Without -s the sites of the primitive cell are listed.
     """
-    from flatforce.data.frame_files import read_structure
+    from flatforce.data.frame_files import read_sheet
     from flatforce.structures.defect_sites import numbered_sites
 
     repeats = supercell or (1, 1)
@@ -58,7 +58,7 @@ def sites(
             str(site.site_class),
             ", ".join(site.default_for),
         ]
-        for site in numbered_sites(read_structure(structure), repeats)
+        for site in numbered_sites(read_sheet(structure), repeats)
     ]
     header = ["site", "species", "side", "fractional", "x y (Å)", "to centre (Å)", "class", "taken by"]
     show_table(header, rows, title=f"sites of the {repeats[0]} × {repeats[1]} supercell", names=2)
@@ -89,12 +89,12 @@ def build(
     positions beside the first, ~2 at the next. Without ~ or #, the distinct arrangements are listed and nothing is
     built. More: docs/defects.md.
     """
-    from flatforce.data.frame_files import read_structure, write_frames
+    from flatforce.data.frame_files import read_sheet, write_frames
     from flatforce.structures.defect_notation import canonical_name
     from flatforce.structures.defects import build_defect
 
     refuse_existing(output)
-    primitive = read_structure(structure)
+    primitive = read_sheet(structure)
     cell = build_defect(primitive, supercell, canonical_name(defect, species=set(primitive.symbols)))
     cell.atoms.info["defect_centre"] = cell.centre
     write_frames(output, [cell.atoms])

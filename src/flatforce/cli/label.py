@@ -73,6 +73,7 @@ def label(
 ) -> None:
     """Label structures with DFT; a run that was killed resumes, a finished one computes nothing again."""
     from flatforce.core.progress import show_progress
+    from flatforce.data.audit.sheets import check_before_labels
     from flatforce.data.frame_files import read_frames
     from flatforce.reference.config import LabelConfig
     from flatforce.reference.label import label as run
@@ -82,6 +83,7 @@ def label(
     if not converge:
         _check_output(output, structures)
     frames = [frame for path in structures for frame in read_frames(path)]
+    check_before_labels(frames)
     if converge:
         _converge(frames, settings, output, structures)
         return

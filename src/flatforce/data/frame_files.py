@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flatforce.core.errors import DataError
+from flatforce.core.errors import DataError, GeometryError
 from flatforce.core.files import write_atomically
 from flatforce.data.frames import get_labels, without_isolated
+from flatforce.structures.isolated_sheet import check_isolated_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +119,31 @@ def read_structure(path: Path) -> Atoms:
             fix="write the structure that you mean to a file of its own",
         )
     return frames[0]
+
+
+def read_sheet(path: Path) -> Atoms:
+    """Read exactly one structure, and check that it is an isolated sheet.
+
+    Parameters
+    ----------
+    path
+        Any format that ASE reads.
+
+    Returns
+    -------
+    The only structure that the file holds.
+
+    Raises
+    ------
+    GeometryError
+        If it is not an isolated sheet of bound atoms; the message names the file.
+    """
+    atoms = read_structure(path)
+    try:
+        check_isolated_sheet(atoms)
+    except GeometryError as error:
+        raise GeometryError(f"{path}: {error.what}", why=error.why, fix=error.fix) from error
+    return atoms
 
 
 def write_frames(path: Path, frames: Sequence[Atoms]) -> None:

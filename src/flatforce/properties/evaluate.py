@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.core.progress import Progress, silent
+from flatforce.data.audit.sheets import sheet_notes
 from flatforce.data.frames import ISOLATED_NOTE
 from flatforce.models.errors import (
     ALIGNED_UNITS,
@@ -56,6 +57,8 @@ class Evaluation(Outcome):
     """(F,) whether the force field was trained on, or validated with, the frame."""
     n_isolated: int
     """Number of isolated atoms that were left out."""
+    sheet_notes: list[str]
+    """Notes on frames that are not isolated sheets."""
     config_type_errors: dict[str, dict[str, float]]
     """Config type → metric → error, with the names and units of `ERROR_UNITS`."""
     element_force_mae: dict[str, float]
@@ -77,6 +80,7 @@ class Evaluation(Outcome):
     def notes(self) -> list[str]:
         """Frames of the training set, and energies from other references."""
         notes = [ISOLATED_NOTE.format(count=self.n_isolated)] if self.n_isolated else []
+        notes += self.sheet_notes
         count, total = int(self.is_training.sum()), len(self.is_training)
         if count == total:
             notes.append(
@@ -167,6 +171,7 @@ def evaluate(
         train_errors=train_errors,
         is_training=is_known,
         n_isolated=n_isolated,
+        sheet_notes=sheet_notes(frames),
         config_type_errors={name: error_metrics(comparison, group=name) for name in config_types},
         element_force_mae=element_force_errors(comparison),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.core.progress import Progress, silent
 from flatforce.models.slab import pad_vacuum
+from flatforce.properties.convergence_criteria import criteria_discriminate
 from flatforce.properties.relaxation import FailedRelaxation, Relaxation
 from flatforce.structures.sheet import IN_PLANE, area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
@@ -64,6 +66,8 @@ def relax(
     (result,) = _relax(potential, [atoms], config, keep_trajectory=True, after_step=report)
     if isinstance(result, FailedRelaxation):
         raise result.error
+    if result.converged and result.n_steps == 0:
+        return replace(result, discriminates=criteria_discriminate(potential, result.atoms, config))
     return result
 
 

@@ -42,6 +42,8 @@ class Relaxation(Outcome):
     """Number of optimiser steps."""
     converged: bool
     """Whether forces and, where the cell may change, membrane stress are below their criteria."""
+    discriminates: bool = True
+    """Whether the criteria tell this structure from a distorted copy of it; it was tested only if no step was taken."""
 
     units = {
         "energy": "eV",
@@ -70,6 +72,24 @@ class Relaxation(Outcome):
     def problems(self) -> list[str]:
         """A warning where the relaxation has not converged."""
         return [] if self.converged else [f"The relaxation has not converged after {self.n_steps} steps."]
+
+    @property
+    def notes(self) -> list[str]:
+        """A relaxation without a step: the structure was relaxed before, or the force field does not move it."""
+        if self.n_steps > 0 or not self.converged:
+            return []
+        stress = float(np.abs(self.membrane_stress).max())
+        limits = f"forces are below {self.max_force:.2g} eV/Å" + (
+            f", the membrane stress is {stress:.2g} N/m" if np.isfinite(stress) else ""
+        )
+        if self.discriminates:
+            return [
+                f"no step was taken: the initial structure meets the convergence criteria already ({limits})"
+            ]
+        cause = "they are too large (lower max_force and max_stress), or the force field does not depend on the structure"
+        return [
+            f"no step was taken ({limits}), and a distorted copy of the structure meets the convergence criteria as well: {cause}"
+        ]
 
     def files(self, folder: Path) -> None:
         """Write `relaxed.extxyz` and, where it was recorded, `trajectory.extxyz`.

@@ -12,6 +12,7 @@ from flatforce.core.errors import DataError
 from flatforce.core.execution.pools import parsl_pool, thread_pool
 from flatforce.core.outcome import Outcome
 from flatforce.data.audit.correction import PULAY_STRESS
+from flatforce.data.audit.sheets import crystal_notes
 from flatforce.data.audit.symmetry import asymmetry_warnings
 from flatforce.data.frames import Labels, attach_labels, describe
 from flatforce.reference.keys import label_key
@@ -65,8 +66,8 @@ class LabelResult(Outcome):
 
     @property
     def notes(self) -> list[str]:
-        """Forces that break the symmetry of their frame."""
-        return asymmetry_warnings(self.frames) if self.frames else []
+        """Crystals, and forces that break the symmetry of their frame."""
+        return crystal_notes(self.frames) + asymmetry_warnings(self.frames) if self.frames else []
 
 
 @dataclass(frozen=True)

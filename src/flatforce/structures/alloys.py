@@ -11,8 +11,9 @@ import numpy as np
 from ase.io import read
 
 from flatforce.core.errors import DataError, GeometryError
+from flatforce.structures.isolated_sheet import check_isolated_sheet
 from flatforce.structures.prototypes import monolayer
-from flatforce.structures.sheet import as_slab, check_sheet, thickness
+from flatforce.structures.sheet import as_slab, thickness
 from flatforce.structures.symmetry import find_symmetry
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _build_parent(alloy: AlloyConfig) -> Atoms:
         if not path.is_file():
             raise DataError(f"There is no file {path}.", fix="set file of the alloy to an existing file")
         atoms = read(path, do_not_split_by_at_sign=True)
-        check_sheet(atoms)
+        check_isolated_sheet(atoms)
         sheet = as_slab(atoms, gap=max(HEIGHT - thickness(atoms), 8.0))
         sheet.info, sheet.calc = {}, None
     else:

@@ -110,7 +110,7 @@ def undetermined_arrangement(
     first
         Placement of the first part.
     arrangements
-        Shell number, distances to the parts before in Å, and placement of each choice.
+        Shell number, distances in space to the parts before in Å, and placement of each choice.
 
     Returns
     -------
@@ -149,6 +149,27 @@ def too_small(repeats: tuple[int, int], part: PointDefect) -> GeometryError:
         f"The supercell of {repeats[0]} × {repeats[1]} is too small for {part}.",
         why="a periodic image of a part before would be nearer than that part",
         fix="take a larger supercell, or a smaller number after ~",
+    )
+
+
+def too_crowded(repeats: tuple[int, int], part: PointDefect) -> GeometryError:
+    """Make the error of an adatom whose nearest free places are all on top of another added atom.
+
+    Parameters
+    ----------
+    repeats
+        n, m of the supercell.
+    part
+        The part.
+
+    Returns
+    -------
+    Error that names the part and the size of the supercell, and says what helps.
+    """
+    return GeometryError(
+        f"The supercell of {repeats[0]} × {repeats[1]} has no room for {part}.",
+        why="at each of the nearest arrangements, two added atoms would be on top of one another",
+        fix="take a larger supercell, or a larger number after ~",
     )
 
 

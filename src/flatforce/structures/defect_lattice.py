@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from flatforce.structures.adatoms import adatom_height
 from flatforce.structures.defect_geometry import (
     DOWN,
     IN_PLANE,
@@ -52,6 +53,7 @@ class Lattice:
         self.heights = unwrapped_heights(primitive)
         self.fractional: FloatArray = primitive.get_scaled_positions(wrap=False)[:, :2]
         self.vectors: FloatArray = primitive.cell.array[:2, :2]
+        self._adatom_heights: dict[tuple[int, str, int], float] = {}
 
     @cached_property
     def operations(self) -> list[Operation]:
@@ -132,7 +134,7 @@ class Lattice:
     def offset(
         self, start: Placement, end: Placement, repeats: tuple[int, int] | None = None
     ) -> tuple[FloatArray, float]:
-        """Return the vector from one site to another.
+        """Return the vector from one part to another.
 
         Parameters
         ----------
@@ -154,10 +156,31 @@ class Lattice:
             steps = steps - np.round(steps / size) * size
             images = steps + size * np.array(list(product((-1, 0, 1), repeat=2)))
             lateral = min(images @ self.vectors, key=np.linalg.norm)
-        return lateral, float(self.heights[end.basis] - self.heights[start.basis])
+        return lateral, self.height(end) - self.height(start)
+
+    def height(self, placed: Placement) -> float:
+        """Return the height of a part.
+
+        Parameters
+        ----------
+        placed
+            A part at its site.
+
+        Returns
+        -------
+        Å, height of the site for a vacancy or a substitution, of the added atom for an adatom.
+        """
+        if placed.facing == IN_PLANE or placed.part.symbol is None:
+            return float(self.heights[placed.basis])
+        key = (placed.basis, placed.part.symbol, placed.facing)
+        if key not in self._adatom_heights:
+            self._adatom_heights[key] = adatom_height(
+                self.primitive, placed.basis, placed.part.symbol, facing=placed.facing
+            )
+        return self._adatom_heights[key]
 
     def distance(self, start: Placement, end: Placement, repeats: tuple[int, int] | None = None) -> float:
-        """Return the distance between two sites.
+        """Return the distance between two parts.
 
         Parameters
         ----------
@@ -170,7 +193,7 @@ class Lattice:
 
         Returns
         -------
-        Å. An adatom counts at the atom that it sits above.
+        Å, in space. An adatom counts where the added atom is built, not at the atom that it sits above.
         """
         lateral, height = self.offset(start, end, repeats)
         return float(np.hypot(np.linalg.norm(lateral), height))

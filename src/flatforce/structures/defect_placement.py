@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flatforce.core.errors import GeometryError
+from flatforce.structures.adatoms import is_crowded
 from flatforce.structures.defect_choices import (
     MAX_CHOICES,
     inequivalent_sites,
     no_site,
+    too_crowded,
     too_small,
     undetermined_arrangement,
 )
@@ -193,7 +195,13 @@ def _choose_next(
     shells = _fitting_shells(lattice, repeats, part, others, wanted=set(range(1, MAX_CHOICES + 1)))
     if not shells:
         raise too_small(repeats, part)
-    choices = [(shell, *choice) for shell, choice in shells.items()]
+    choices = [
+        (shell, *choice)
+        for shell, choice in shells.items()
+        if not is_crowded(lattice, choice[1], others, repeats)
+    ]
+    if not choices:
+        raise too_crowded(repeats, part)
     raise undetermined_arrangement(lattice, parts, number, others[0], choices)
 
 
@@ -211,7 +219,9 @@ def _fitting_shells(
     makes equal.
     """
     edges = np.linalg.norm(lattice.vectors, axis=1) @ np.array(repeats)
-    farthest = float(edges / 2 + np.ptp(lattice.heights))  # of any site from the nearest image of another
+    own = [Placement(part, basis, (0, 0), facing) for basis, facing in lattice.candidates(part)]
+    heights = [lattice.height(placed) for placed in (*others, *own)]
+    farthest = float(edges / 2 + np.ptp(heights))  # of any part from the nearest image of another
     shells: dict[int, tuple[tuple[float, ...], Placement]] = {}
     for count in (max(wanted), sys.maxsize):
         arrangements = lattice.arrangements(part, others, count=count, farthest=farthest)

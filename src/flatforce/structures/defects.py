@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atom
-from ase.data import atomic_masses, atomic_numbers, covalent_radii
+from ase.data import atomic_masses, atomic_numbers
+from ase.geometry import get_distances
 
 from flatforce.core.errors import GeometryError
-from flatforce.structures.defect_geometry import DOWN, IN_PLANE
+from flatforce.structures.contacts import MIN_BOND, closest_contact
+from flatforce.structures.defect_geometry import IN_PLANE, VACUUM
 from flatforce.structures.defect_lattice import Lattice
 from flatforce.structures.defect_notation import parse_defect
 from flatforce.structures.defect_placement import choose_sites, site_index
 from flatforce.structures.defect_sites import pristine_supercell
-from flatforce.structures.sheet import unwrapped_heights
+from flatforce.structures.sheet import as_slab, unwrapped_heights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
+    from flatforce.structures.defect_geometry import Placement
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,15 +57,28 @@ class DefectCell:
 
     @property
     def description(self) -> str:
-        """Each part in words with its site, and its distance to the first part in Å."""
+        """Each part in words with its site, and its distance in space to the first part in Å."""
         texts: list[str] = []
-        for part, site in zip(parse_defect(self.name), self.sites, strict=True):
+        positions = self._positions()
+        cell, pbc = self.pristine.cell, (True, True, False)
+        for k, (part, site) in enumerate(zip(parse_defect(self.name), self.sites, strict=True)):
             text = f"{part.description} at site #{site}"
-            if texts:
-                distance = self.pristine.get_distance(self.sites[0], site, mic=True)
-                text += f", {distance:.2f} Å from the first"
+            if k > 0:
+                _, distance = get_distances(positions[:1], positions[k : k + 1], cell=cell, pbc=pbc)
+                text += f", {distance[0, 0]:.2f} Å from the first"
             texts.append(text)
         return "; ".join(texts)
+
+    def _positions(self) -> FloatArray:
+        """(n_parts, 3) Å, positions of the parts as built, on a sheet that the cell boundary does not cut."""
+        positions: FloatArray = self.pristine.positions[list(self.sites)]
+        adatoms = iter(self.atoms.positions[self.site_of < 0])
+        for k, part in enumerate(parse_defect(self.name)):
+            if part.kind == "adatom":
+                positions[k] = next(adatoms)
+        shifts = unwrapped_heights(self.pristine) - self.pristine.positions[:, 2]
+        positions[:, 2] += shifts[list(self.sites)]
+        return positions
 
 
 def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> DefectCell:
@@ -85,7 +101,7 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
     ------
     GeometryError
         If no site fits, a site is taken twice, or the notation leaves the choice among sites or arrangements that
-        symmetry does not make equal; the message lists them.
+        symmetry does not make equal (the message lists them), or an adatom is on top of another atom.
     """
     pristine = pristine_supercell(primitive, repeats)
     parts = parse_defect(defect, species=set(primitive.symbols))
@@ -102,7 +118,7 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
             atoms.symbols[site] = symbol
             changed = site
         else:
-            atoms.append(_adatom(pristine, symbol, site, below=placed.facing == DOWN))
+            atoms.append(Atom(symbol, _adatom_position(lattice, pristine, placed, site)))
             site_of = np.append(site_of, -1)
             changed = len(atoms) - 1
         if atoms.has("masses"):
@@ -113,6 +129,7 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
         raise GeometryError("The defect removes every atom.", fix="take a larger supercell")
     atoms = atoms[occupied]
     name = "+".join(map(str, parts))
+    _check_adatoms(atoms, name, len(atoms) + len(vacant) - len(pristine))
     atoms.info = {"name": f"{name} {repeats[0]}x{repeats[1]}", "config_type": name}
     return DefectCell(atoms, pristine, site_of[occupied], _centre(pristine, sites), name, tuple(sites))
 
@@ -174,16 +191,24 @@ def place_defect(
     )
 
 
-def _adatom(pristine: Atoms, symbol: str, site: int, *, below: bool) -> Atom:
-    heights = unwrapped_heights(pristine)
-    bond = covalent_radii[atomic_numbers[symbol]] + covalent_radii[pristine.numbers[site]]
-    lateral = pristine.positions - pristine.positions[site]
-    near = np.linalg.norm(lateral[:, :2], axis=1) < bond
-    edge = heights[near].min() if below else heights[near].max()
-    centre = pristine.positions[site].copy()
-    shift = pristine.positions[site, 2] - heights[site]
-    centre[2] = edge + shift - bond if below else edge + shift + bond
-    return Atom(symbol, centre)
+def _adatom_position(lattice: Lattice, pristine: Atoms, placed: Placement, site: int) -> FloatArray:
+    position: FloatArray = pristine.positions[site].copy()
+    position[2] += lattice.height(placed) - lattice.heights[placed.basis]
+    return position
+
+
+def _check_adatoms(atoms: Atoms, name: str, n_adatoms: int) -> None:
+    """Refuse adatoms on top of one another, of an atom of the sheet, or of their own periodic images."""
+    if n_adatoms == 0:
+        return
+    added = range(len(atoms) - n_adatoms, len(atoms))
+    contact = closest_contact(as_slab(atoms, gap=VACUUM), limit=MIN_BOND, of=added)
+    if contact is not None:
+        raise GeometryError(
+            f"{name}: {contact.describe(atoms)}.",
+            why=f"that is {contact.relative:.2f} of the sum of their covalent radii; no bond is shorter than {MIN_BOND:g} of it",
+            fix="take a larger supercell, a larger number after ~, or another site",
+        )
 
 
 def _centre(pristine: Atoms, sites: Sequence[int]) -> FloatArray:

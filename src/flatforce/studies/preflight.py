@@ -173,9 +173,9 @@ def _primitive(config: StudyConfig, errors: list[FlatforceError]) -> Atoms | Non
     structures: list[Atoms] = []
     source = config.structure
     if isinstance(source, str):
-        from flatforce.data.frame_files import read_structure
+        from flatforce.data.frame_files import read_sheet
 
-        errors += collected(lambda: structures.append(read_structure(Path(source))))
+        errors += collected(lambda: structures.append(read_sheet(Path(source))))
     else:
         errors += collected(lambda: structures.append(build_prototype(source)))
     return structures[0] if structures else None

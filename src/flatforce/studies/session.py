@@ -110,13 +110,21 @@ class Session:
         Returns
         -------
         A copy of the structure in the file; a structure that was given is returned itself.
+
+        Raises
+        ------
+        GeometryError
+            If it is not an isolated sheet of bound atoms.
         """
         if not isinstance(source, Path):
+            from flatforce.structures.isolated_sheet import check_isolated_sheet
+
+            check_isolated_sheet(source)
             return source
         if source not in self._structures:
-            from flatforce.data.frame_files import read_structure
+            from flatforce.data.frame_files import read_sheet
 
-            self._structures[source] = read_structure(source)
+            self._structures[source] = read_sheet(source)
         return self._structures[source].copy()
 
     def defect_name(self, source: Path | Atoms, notation: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
+from flatforce.data.audit.sheets import sheet_notes
 from flatforce.data.frames import get_labels
 from flatforce.properties.benchmark.reference_energies import energy_shifts_from_other_materials
 from flatforce.properties.benchmark.score import MaterialResult, RelaxationScore
@@ -59,6 +60,7 @@ def score_relaxations(
     )
     starts = [material.relaxed if config.start == "relaxed" else material.start for material in materials]
     relaxations = relax_many(potential, starts, config.relax, progress=progress)
+    notes += sheet_notes(starts)
     rows = [
         _compare_with_dft(material, relaxation, shifts)
         for material, relaxation in zip(materials, relaxations, strict=True)

@@ -82,7 +82,7 @@ class RelaxationScore(Outcome):
     reference_energies: dict[str, float]
     """Element → energy in eV per atom that was added to the energies of the force field."""
     reference_notes: list[str] = field(default_factory=list)
-    """Warnings from the fit of the reference energies."""
+    """Warnings from the fit of the reference energies, and about materials that are no sheets."""
 
     units = UNITS
 
@@ -124,11 +124,16 @@ class RelaxationScore(Outcome):
 
     @property
     def notes(self) -> list[str]:
-        """Warnings from the fit of reference energies; materials that failed or did not converge."""
+        """Warnings from the fit of reference energies; materials that failed, did not converge, or did not move."""
         failed = [f"{row.material} ({row.reason})" for row in self.rows if row.predicted is None]
         unconverged = [row.material for row in self.rows if row.predicted and not row.converged]
+        unmoved = [row.material for row in self.rows if row.predicted and row.n_steps == 0]
         warnings = list(self.reference_notes)
-        for text, names in (("failed", failed), ("did not converge", unconverged)):
+        for text, names in (
+            ("failed", failed),
+            ("did not converge", unconverged),
+            ("took no step, since the start meets the convergence criteria", unmoved),
+        ):
             if names:
                 more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
                 warnings.append(f"{len(names)} relaxations {text}: {', '.join(names[:MAX_NAMES])}{more}")

@@ -165,6 +165,7 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
     from flatforce.data.frame_files import read_frames
     from flatforce.properties.alloys.formation import is_end_member
     from flatforce.structures.alloys import ORDERING
+    from flatforce.structures.isolated_sheet import check_isolated_sheet
     from flatforce.structures.orderings import enumerate_orderings
 
     if path is None:
@@ -173,6 +174,7 @@ def read_orderings(lattice: AlloyLattice, study: AlloyStudy, path: Path | None) 
         raise DataError(f"There is no file {path}.", fix="give --orderings an existing file")
     orderings = read_frames(path)
     for number, ordering in enumerate(orderings):
+        check_isolated_sheet(ordering)
         ordering.info.setdefault(ORDERING, f"{lattice.name}-given-{number:03d}")
         ordering.info.setdefault("name", ordering.info[ORDERING])
     end_members = [ordering for ordering in _end_members(lattice) if is_end_member(lattice, ordering)]

@@ -9,6 +9,7 @@ from flatforce.active.run_frames import RunFrames, check_species, divide_frames
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_frames, read_labelled
+from flatforce.structures.isolated_sheet import check_isolated_sheet
 from flatforce.studies.learn.checks import check_structure, labelled_files, structure_files
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def _read_distinct(names: Sequence[str]) -> dict[str, Atoms]:
 
 def _read_structures(name: str) -> list[Atoms]:
     check_structure(name)
-    return read_frames(Path(name))
+    sheets = read_frames(Path(name))
+    for sheet in sheets:
+        check_isolated_sheet(sheet)
+    return sheets
 
 
 def _hash_files(config: LearnConfig) -> dict[str, str]:
