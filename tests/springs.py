@@ -56,7 +56,7 @@ def saved_embedding(embedded: Embedding, size: int, folder: Path) -> Path:
         "masses": {},
     }
     make_folder(folder)
-    embedded.force_constants.save(folder / "force_constants.hdf5")
+    embedded.force_constants.save(folder / "sparse_force_constants.hdf5")
     write_frames(folder / "primitive.extxyz", [embedded.host.primitive])
     spectra = embedded_spectra(embedded, radii=[4.0, 6.0], broadening=0.3)
     record = Record("embedded defect", settings, spectra.metrics, dict(spectra.units), {})

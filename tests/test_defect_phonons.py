@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import phonopy
 import pytest
 from ase import Atoms
 from phonopy import Phonopy
 
-from flatforce.core.errors import ConfigError, GeometryError
+from flatforce.core.errors import ConfigError, DataError, GeometryError
 from flatforce.core.units import FREQUENCY_FACTOR
 from flatforce.models import Potential, load
 from flatforce.models.prediction import Prediction
@@ -23,7 +24,9 @@ from flatforce.properties.phonons.defects.relaxed_cell import defect_shells, res
 from flatforce.properties.phonons.defects.result import DefectPhonons
 from flatforce.properties.phonons.defects.supercell_phonons import defect_phonons
 from flatforce.properties.phonons.force_constants import finite_displacements
+from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 from flatforce.properties.phonons.pristine import pristine_phonons
+from flatforce.properties.phonons.spectra.band_path import standard_path
 from flatforce.properties.phonons.spectra.irreps import assign_irreps
 from flatforce.properties.phonons.spectra.localisation import (
     DEGENERACY_TOLERANCE,
@@ -93,6 +96,39 @@ def test_a_vacancy_removes_three_states(vacancy: DefectPhonons) -> None:
     assert vacancy.metrics["matched_site_difference"] == pytest.approx(0, abs=1e-3)
     assert np.abs(vacancy.spectra.site_difference).max() > 0.1
     assert vacancy.point_group == "3m"
+
+
+def test_phonopy_loads_the_folder_and_gives_our_frequencies(
+    vacancy: DefectPhonons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vacancy.files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    phonon = phonopy.load("phonopy.yaml", symprec=1e-4, log_level=0)  # the call of docs/phonons.md
+    path = standard_path(vacancy.relaxed.cell.array)
+    q = np.concatenate(path.segments(3))
+    frequencies = np.asarray(phonon.run_qpoints(q).frequencies)
+    assert np.ptp(vacancy.bands) > 1.0
+    assert np.linalg.norm(q[1]) > 0.1  # not only special points
+    optical = np.abs(vacancy.bands) > 0.05  # round-off of 1e-12 in ω² is 1e-6 THz at ω = 0
+    np.testing.assert_allclose(frequencies[optical], vacancy.bands[optical], atol=1e-6)
+    assert not optical.all()
+    np.testing.assert_allclose(frequencies, vacancy.bands, atol=1e-4)
+
+
+def test_a_folder_of_a_development_version_says_how_to_rename_its_file(
+    vacancy: DefectPhonons, tmp_path: Path
+) -> None:
+    vacancy.files(tmp_path)
+    new, old = tmp_path / "sparse_force_constants.hdf5", tmp_path / "force_constants.hdf5"
+    with pytest.raises(DataError, match="no sparse force constants"):
+        SparseForceConstants.load(old)  # phonopy's
+    new.replace(old)
+    with pytest.raises(DataError) as error:
+        SparseForceConstants.load(new)
+    assert error.value.fix == f"rename it: mv {old} {new}"
+    old.replace(new)
+    loaded = SparseForceConstants.load(new)
+    assert abs(loaded.matrix - vacancy.constants.matrix).max() == 0
 
 
 def test_shells_and_elements_add_up_to_the_dos(vacancy: DefectPhonons) -> None:

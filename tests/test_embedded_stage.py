@@ -40,7 +40,7 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     record, arrays = read_record(folder), read_arrays(folder)
     assert record["metrics"]["n_atoms"] == 74
     assert record["metrics"]["convergence_error"] < 0.01
-    constants = SparseForceConstants.load(folder / "force_constants.hdf5")
+    constants = SparseForceConstants.load(folder / "sparse_force_constants.hdf5")
     squares, vectors = np.linalg.eigh(constants.dynamical_matrix().toarray())
     frequencies = np.sign(squares) * np.sqrt(np.abs(squares)) * FREQUENCY_FACTOR
     grid = arrays["frequency"]
@@ -64,7 +64,7 @@ def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: At
     normal = (vectors.reshape(74, 3, -1)[near, 2] ** 2).mean(axis=0)
     expected = gaussian_dos(frequencies[None], normal[None], grid, 0.08)
     assert np.abs(expected - arrays["shell_ldos_out_of_plane"][0]).sum() / expected.sum() < 1e-3
-    small = SparseForceConstants.load(tmp_path / "out" / "3x3" / "force_constants.hdf5")
+    small = SparseForceConstants.load(tmp_path / "out" / "3x3" / "sparse_force_constants.hdf5")
     phonon = make_phonopy(small.atoms, (1, 1))
     phonon.force_constants = small.dense()
     gamma = np.asarray(phonon.run_qpoints([[0, 0, 0]]).frequencies)[0]

@@ -158,7 +158,7 @@ COMMANDS = [
     ["defect", "phonons", LJ, "{file}", "v_Se:top", "-s", "4", "4", "-o", "out"],
     ["defect", "strain", LJ, "{file}", "v_Se:top", "--strain", "0", "0.01", "-s", "4", "4", "-o", "out"],
     ["defect", "optimum", LJ, "{file}", "v_Se:top", "-s", "4", "4", "-o", "out"],
-    ["alloy", "enumerate", "alloy.yaml", "-o", "out"],
+    ["alloy", "enumerate", "-c", "alloy.yaml", "-o", "out"],
 ]
 
 

@@ -34,6 +34,7 @@ class DefectPhononStage(Stage):
     """Computes the phonons of a defect in one supercell, and those of the pristine supercell beside it."""
 
     kind: ClassVar[str] = "defect phonons"
+    revision: ClassVar[int] = 2
 
     structure: Source
     defect: str

@@ -184,11 +184,11 @@ class LineShapeStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Project the forces onto the modes of the embedded defect."""
-        from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+        from flatforce.properties.phonons.force_constants.sparse import FILE_NAME, SparseForceConstants
         from flatforce.properties.phonons.spectra.line_shape import line_shape
 
         return line_shape(
-            SparseForceConstants.load(self.embedded / "force_constants.hdf5"),
+            SparseForceConstants.load(self.embedded / FILE_NAME),
             read_arrays(self.embedded)["small_atom"],
             context.structure(self.forces),
             self.config,

@@ -11,6 +11,7 @@ import numpy as np
 from flatforce.core.files import write_atomically
 from flatforce.core.outcome import Outcome
 from flatforce.core.units import THZ_IN_INVERSE_CM
+from flatforce.properties.phonons.phonopy_files import write_phonopy
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
 if TYPE_CHECKING:
@@ -213,16 +214,9 @@ def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:
     folder
         Folder of `phonopy.yaml`, `force_constants.hdf5`, `band.yaml` and the DOS files.
     """
-    from phonopy.file_IO import write_force_constants_to_hdf5
-
     phonon = phonons.phonon
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "phonopy.yaml", lambda path: _save_settings(phonon, path))
-    constants = np.asarray(phonon.force_constants)
-    write_atomically(
-        folder / "force_constants.hdf5",
-        lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),
-    )
+    write_phonopy(phonon, folder, with_constants=True)
     writers: dict[str, Callable[..., None]] = {
         "band.yaml": phonon.write_yaml_band_structure,
         "total_dos.dat": phonon.write_total_dos,
@@ -235,15 +229,3 @@ def write_phonopy_files(phonons: PristinePhonons, folder: Path) -> None:
 
 def _write(write: Callable[..., None], path: Path) -> None:
     write(filename=path)
-
-
-def _save_settings(phonon: Phonopy, path: Path) -> None:
-    by_displacements = phonon.dataset is not None
-    phonon.save(
-        path,
-        settings={
-            "force_sets": by_displacements,
-            "displacements": by_displacements,
-            "force_constants": not by_displacements,
-        },
-    )

@@ -75,7 +75,8 @@ class DefectPhononResult(BandStructure):
 
         Returns
         -------
-        Phonopy's object of the defect cell, a 1 × 1 supercell of itself, with its force constants (eV/Å²).
+        Phonopy's object of the defect cell, a 1 × 1 supercell of itself, with its force constants (eV/Å²). `phonopy.yaml` and
+        `force_constants.hdf5` in the result folder are the same for `phonopy.load`.
 
         Examples
         --------
@@ -88,9 +89,9 @@ class DefectPhononResult(BandStructure):
         (47, 47, 3, 3)
         """
         from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
-        from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+        from flatforce.properties.phonons.force_constants.sparse import FILE_NAME, SparseForceConstants
 
-        constants = SparseForceConstants.load(self._file("force_constants.hdf5"))
+        constants = SparseForceConstants.load(self.folder / FILE_NAME)
         phonon = make_phonopy(constants.atoms, (1, 1))
         phonon.force_constants = constants.dense()
         return phonon

@@ -174,10 +174,13 @@ class PhononResult(BandStructure):
         """
         import phonopy
 
+        from flatforce.properties.phonons.force_constants.finite_displacements import SYMPREC
+
         return phonopy.load(
             self._file("phonopy.yaml"),
             force_constants_filename=self._file("force_constants.hdf5"),
             is_nac=False,
+            symprec=SYMPREC,
             symmetrize_fc=False,  # sum rules were enforced before the file was written
             log_level=0,
         )

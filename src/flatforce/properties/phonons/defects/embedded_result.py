@@ -9,6 +9,7 @@ import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.data.frame_files import write_frames
+from flatforce.properties.phonons.force_constants.sparse import FILE_NAME
 from flatforce.properties.phonons.result import ENFORCED_RULES, residual_metrics, residual_units
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 
@@ -115,12 +116,12 @@ class EmbeddedSpectra(Outcome):
         }
 
     def files(self, folder: Path) -> None:
-        """Write `force_constants.hdf5` of the large cell, and `primitive.extxyz`.
+        """Write `sparse_force_constants.hdf5` of the large cell, and `primitive.extxyz`.
 
         Parameters
         ----------
         folder
             Result folder.
         """
-        self.embedding.force_constants.save(folder / "force_constants.hdf5")
+        self.embedding.force_constants.save(folder / FILE_NAME)
         write_frames(folder / "primitive.extxyz", [self.embedding.host.primitive])

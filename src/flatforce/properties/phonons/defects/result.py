@@ -9,6 +9,9 @@ import numpy as np
 
 from flatforce.core.outcome import Outcome
 from flatforce.data.frame_files import write_frames
+from flatforce.properties.phonons.force_constants.finite_displacements import make_phonopy
+from flatforce.properties.phonons.force_constants.sparse import FILE_NAME
+from flatforce.properties.phonons.phonopy_files import write_phonopy
 from flatforce.properties.phonons.result import ENFORCED_RULES, residual_metrics, residual_units
 from flatforce.properties.phonons.spectra.modes import IMAGINARY
 from flatforce.properties.phonons.spectra.thermal import TEMPERATURES
@@ -196,7 +199,7 @@ class DefectPhonons(Outcome):
         }
 
     def files(self, folder: Path) -> None:
-        """Write `relaxed.extxyz`, `force_constants.hdf5` and, where a mode was followed, `followed.extxyz`.
+        """Write the structures, the force constants as a sparse matrix, and the files from which phonopy loads them.
 
         Parameters
         ----------
@@ -204,6 +207,9 @@ class DefectPhonons(Outcome):
             Result folder.
         """
         write_frames(folder / "relaxed.extxyz", [self.relaxed])
-        self.constants.save(folder / "force_constants.hdf5")
+        self.constants.save(folder / FILE_NAME)
+        phonon = make_phonopy(self.constants.atoms, (1, 1))
+        phonon.force_constants = self.constants.dense()
+        write_phonopy(phonon, folder, with_constants=False)
         if self.followed is not None:
             write_frames(folder / "followed.extxyz", [self.followed.relaxed])

@@ -9,7 +9,7 @@ from flatforce.data.frame_files import read_structure
 from flatforce.properties.phonons.defects.relaxed_cell import set_masses
 from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
 from flatforce.properties.phonons.force_constants.pristine_host import Host
-from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
+from flatforce.properties.phonons.force_constants.sparse import FILE_NAME, SparseForceConstants
 from flatforce.structures.defects import DefectCell, build_defect
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def load_embedding(folder: Path) -> EmbeddedDefect:
     """
     config = read_record(folder, kind="embedded defect", made_by="defect phonons --embed")["config"]
     primitive = set_masses(read_structure(folder / "primitive.extxyz"), config["masses"])
-    constants = SparseForceConstants.load(folder / "force_constants.hdf5")
+    constants = SparseForceConstants.load(folder / FILE_NAME)
     n, m = config["supercell"]
     unrelaxed = build_defect(primitive, (n, m), config["defect"])
     cell = DefectCell(

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 FORMAT = "flatforce sparse force constants 1"
 """Attribute of the HDF5 file."""
 
+FILE_NAME = "sparse_force_constants.hdf5"
+"""Name of the file in a result folder; `force_constants.hdf5` is phonopy's."""
+
+OLD_NAME = "force_constants.hdf5"
+"""Name of the same file in folders of development versions."""
+
 
 @dataclass(frozen=True)
 class SparseForceConstants:
@@ -162,7 +168,7 @@ class SparseForceConstants:
 
     @classmethod
     def load(cls, path: Path) -> SparseForceConstants:
-        """Read a file that `save` has written.
+        """Read a file that `save` has written; its layout is described in docs/phonons.md.
 
         Parameters
         ----------
@@ -178,13 +184,14 @@ class SparseForceConstants:
         DataError
             If the file cannot be read or has another format.
         """
+        _check_name(path)
         try:
             with h5py.File(path) as file:
                 if file.attrs.get("format") != FORMAT:
                     raise DataError(
                         f"{path} holds no sparse force constants.",
                         why="its format attribute is missing or unknown, as in a file of phonopy",
-                        fix="take force_constants.hdf5 from a folder of `flatforce defect phonons`",
+                        fix=f"take {FILE_NAME} from a folder of `flatforce defect phonons`",
                     )
                 content = {name: file[name][()] for name in file}
         except OSError as error:
@@ -200,4 +207,19 @@ class SparseForceConstants:
         return cls(
             atoms,
             sp.bsr_matrix((content["blocks"], content["indices"], content["indptr"]), shape=(size, size)),
+        )
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a folder in which the file still has the name of phonopy's."""
+    old = path.with_name(OLD_NAME)
+    if path.is_file() or not old.is_file():
+        return
+    with h5py.File(old) as file:
+        is_ours = file.attrs.get("format") == FORMAT
+    if is_ours:
+        raise DataError(
+            f"{path.parent} was written by a development version of flatforce.",
+            why=f"its {OLD_NAME} has the name of a file of phonopy, but another layout",
+            fix=f"rename it: mv {old} {path}",
         )
