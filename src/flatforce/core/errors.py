@@ -58,3 +58,7 @@ class MissingDependencyError(FlatforceError):
 
 class ResultError(FlatforceError):
     """A result folder does not exist, is incomplete, or would be overwritten."""
+
+
+class ResourceError(FlatforceError):
+    """A computation needs more memory than is free."""

@@ -47,6 +47,31 @@ def silent(completed: int, total: int, text: str, /) -> None:
     del completed, total, text
 
 
+def remaining(seconds: float, completed: int, total: int) -> str:
+    """Estimate how long the rest of equal steps takes.
+
+    Parameters
+    ----------
+    seconds
+        Time in s that the steps computed so far took.
+    completed
+        Number of these steps.
+    total
+        Number of all steps that have to be computed.
+
+    Returns
+    -------
+    A clause for the text of a progress, such as `, about 3 min left`; empty before the first step, and where nothing is left.
+    """
+    if completed <= 0 or completed >= total:
+        return ""
+    left = seconds * (total - completed) / completed
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if left >= length:
+            return f", about {left / length:.2g} {unit} left"
+    return f", about {left:.0f} s left"
+
+
 @contextmanager
 def show_progress(title: str) -> Iterator[Progress]:
     """Show progress on standard error within a `with` block.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from flatforce.core.errors import GeometryError
+from flatforce.core.memory import check_memory
 from flatforce.structures.defect_geometry import VACUUM, central_distances, central_order, sides
 from flatforce.structures.defect_lattice import Lattice
 from flatforce.structures.defect_notation import PointDefect, Side
@@ -16,6 +17,10 @@ from flatforce.structures.symmetry import RELAXED_SYMPREC, equivalent_sites
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+SUPERCELL_BYTES: Final = 600.0
+"""Bytes for each atom of a supercell that is built and written (190), or whose sites are listed (580): measured with 120,000 atoms
+(validation/memory_estimates.py)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ def pristine_supercell(primitive: Atoms, repeats: tuple[int, int]) -> Atoms:
     ------
     GeometryError
         If the structure is no sheet along axis 2, or a repeat is not positive.
+    ResourceError
+        If the supercell would not fit into memory.
     """
     check_sheet(primitive)
     if len(np.shape(repeats)) != 1 or len(repeats) != 2 or not all(_is_positive(n) for n in repeats):
@@ -79,6 +86,12 @@ def pristine_supercell(primitive: Atoms, repeats: tuple[int, int]) -> Atoms:
             f"A supercell of {repeats!r} primitive cells is impossible.",
             fix="give two positive numbers: supercell=(6, 6), or -s 6 6 on the command line",
         )
+    n_atoms = len(primitive) * int(repeats[0]) * int(repeats[1])
+    check_memory(
+        SUPERCELL_BYTES * n_atoms,
+        task=f"A supercell of {n_atoms:,} atoms ({repeats[0]} × {repeats[1]})",
+        instead="choose a smaller supercell",
+    )
     pristine = primitive.repeat((*repeats, 1))
     pristine.calc = None
     pristine.set_constraint()

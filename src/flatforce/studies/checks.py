@@ -115,6 +115,29 @@ def structure_problems(session: Session, source: Path | Atoms) -> list[Flatforce
     return errors or collected(lambda: session.potential.check([session.structure(source)]))
 
 
+def memory_problems(
+    session: Session, source: Path | Atoms, check: Callable[[Atoms], object]
+) -> list[FlatforceError]:
+    """Check that a calculation on a structure fits into memory.
+
+    Parameters
+    ----------
+    session
+        Holds the structure.
+    source
+        File of the structure, or the structure.
+    check
+        Function of the structure that raises the error.
+
+    Returns
+    -------
+    What is wrong; empty where the structure itself cannot be used, which `structure_problems` reports.
+    """
+    if collected(lambda: session.structure(source)):
+        return []
+    return collected(lambda: check(session.structure(source)))
+
+
 def supercell_problems(
     session: Session,
     source: Path | Atoms,

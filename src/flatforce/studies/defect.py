@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flatforce.core.errors import ResultError
 from flatforce.studies.checks import (
     collected,
+    memory_problems,
     parent_problems,
     raise_together,
     structure_problems,
@@ -21,6 +22,8 @@ from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from ase import Atoms
 
     from flatforce.core.errors import FlatforceError
     from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
@@ -47,7 +50,14 @@ class DefectPhononStage(Stage):
     def problems(self, session: Session) -> Iterator[FlatforceError]:
         """Check species, notation of the defect, and the size of the supercell against the cutoff."""
         yield from structure_problems(session, self.structure)
-        yield from supercell_problems(session, self.structure, self.config.supercell, defect=self.defect)
+        yield from memory_problems(session, self.structure, self._check_memory) or supercell_problems(
+            session, self.structure, self.config.supercell, defect=self.defect
+        )
+
+    def _check_memory(self, primitive: Atoms) -> None:
+        from flatforce.properties.phonons.memory import check_defect_cell
+
+        check_defect_cell(primitive, self.config)
 
     def title(self, folder: Path) -> str:
         """Return defect and supercell."""
@@ -175,9 +185,14 @@ class DefectSeries:
         if structure_problems(session, self.structure):
             return  # reported with the supercells
         from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+        from flatforce.properties.phonons.memory import check_embedding_memory, check_green_function
 
         n, m = self.largest.supercell
-        check_embeddable(session.potential, session.structure(self.structure), config, cells=n * m)
+        primitive = session.structure(self.structure)
+        check_embeddable(session.potential, primitive, config, cells=n * m)
+        check_embedding_memory(primitive, config, interaction_range=session.potential.interaction_range)
+        if self.dilution is not None:
+            check_green_function(len(primitive), self.dilution)
 
     def run(self, session: Session, folder: Path) -> dict[str, dict[str, Any]]:
         """Compute the series; finished folders are read back.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from flatforce.studies.checks import structure_problems, supercell_problems
+from flatforce.studies.checks import memory_problems, structure_problems, supercell_problems
 from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ase import Atoms
 
     from flatforce.core.errors import FlatforceError
     from flatforce.properties.phonons.config import PhononConfig
@@ -33,7 +35,13 @@ class PhononStage(Stage):
     def problems(self, session: Session) -> Iterator[FlatforceError]:
         """Check the species of the structure, and the size of the supercell against the cutoff."""
         yield from structure_problems(session, self.structure)
-        yield from supercell_problems(session, self.structure, self.config.supercell)
+        errors = memory_problems(session, self.structure, self._check_memory)
+        yield from errors or supercell_problems(session, self.structure, self.config.supercell)
+
+    def _check_memory(self, primitive: Atoms) -> None:
+        from flatforce.properties.phonons.memory import check_pristine
+
+        check_pristine(primitive, self.config)
 
     def compute(self, context: Context) -> PristinePhonons:
         """Compute force constants, bands, densities of states and thermal properties."""

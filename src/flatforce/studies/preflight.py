@@ -105,12 +105,18 @@ def _frame_problems(name: str, config: StudyConfig, elements: frozenset[str] | N
 
 def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float) -> list[FlatforceError]:
     """Check every supercell of the study against the cutoff, and that each defect can be built and embedded in it."""
+    from flatforce.properties.phonons.memory import check_defect_cell, check_pristine
+
     errors: list[FlatforceError] = []
     if config.phonons is not None:
-        errors += check_supercell(primitive, config.phonons.supercell, cutoff=cutoff)
+        errors += collected(partial(check_pristine, primitive, config.phonons)) or check_supercell(
+            primitive, config.phonons.supercell, cutoff=cutoff
+        )
     for defect in config.defects:
         for settings in defect.supercells():
-            errors += check_supercell(primitive, settings.supercell, cutoff=cutoff, defect=defect.defect)
+            errors += collected(partial(check_defect_cell, primitive, settings)) or check_supercell(
+                primitive, settings.supercell, cutoff=cutoff, defect=defect.defect
+            )
         if defect.embed is not None and defect.embed.supercell[0] <= max(defect.sizes):
             n = defect.embed.supercell[0]
             errors.append(
@@ -124,13 +130,26 @@ def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float)
 
 
 def _embedding_problems(config: StudyConfig, primitive: Atoms, potential: Potential) -> list[FlatforceError]:
-    """Check that the force field can embed, where a defect is embedded."""
+    """Check that the force field can embed, where a defect is embedded, and that the embeddings fit into memory."""
     from flatforce.properties.phonons.force_constants.embedding import check_embeddable
+    from flatforce.properties.phonons.memory import check_embedding_memory, check_green_function
 
     embeddings = [defect.embed for defect in config.defects if defect.embed is not None]
     if not embeddings or potential.elements.isdisjoint(primitive.get_chemical_symbols()):
         return []
-    return collected(lambda: check_embeddable(potential, primitive, embeddings[0], cells=0))
+    errors = collected(lambda: check_embeddable(potential, primitive, embeddings[0], cells=0))
+    if errors:
+        return errors
+    reach = potential.interaction_range
+    checks = [
+        partial(check_embedding_memory, primitive, embed, interaction_range=reach) for embed in embeddings
+    ]
+    checks += [
+        partial(check_green_function, len(primitive), defect.dilute)
+        for defect in config.defects
+        if defect.dilute is not None
+    ]
+    return collected(*checks)
 
 
 def build_prototype(prototype: Prototype) -> Atoms:

@@ -34,8 +34,12 @@ def write_phonopy(phonon: Phonopy, folder: Path, *, with_constants: bool) -> Non
         "displacements": with_constants and by_displacements,
         "force_constants": with_constants and not by_displacements,
     }
-    write_atomically(folder / "phonopy.yaml", lambda path: phonon.save(path, settings=settings))
     constants = np.asarray(phonon.force_constants)
+
+    def save(path: Path) -> None:
+        phonon.save(path, settings=settings)
+
+    write_atomically(folder / "phonopy.yaml", save)
     write_atomically(
         folder / "force_constants.hdf5",
         lambda path: write_force_constants_to_hdf5(constants, filename=str(path)),

@@ -125,7 +125,7 @@ def _compute_spectra(
     distance = np.concatenate(band.distances)
     ticks = np.array([0.0, *(segment[-1] for segment in band.distances)])
     mesh = phonon.run_mesh(
-        [*_mesh_points(cell, config.mesh), 1],
+        [*mesh_points(cell, config.mesh), 1],
         with_eigenvectors=True,
         is_mesh_symmetry=False,
         is_gamma_center=True,
@@ -164,8 +164,20 @@ def _compute_spectra(
     )
 
 
-def _mesh_points(cell: FloatArray, count: int) -> list[int]:
-    """Choose the number of q points along both reciprocal vectors; fewer where the zone of a long cell is folded."""
+def mesh_points(cell: FloatArray, count: int) -> list[int]:
+    """Choose the number of q points along both reciprocal vectors; fewer where the zone of a long cell is folded.
+
+    Parameters
+    ----------
+    cell
+        (3, 3) Å, rows are lattice vectors.
+    count
+        Number of q points along a reciprocal vector of a simple sheet.
+
+    Returns
+    -------
+    Number of q points along each of the two reciprocal vectors.
+    """
     lengths = np.linalg.norm(cell[:2], axis=1)
     return [int(np.ceil(count * min(1.0, MAX_PRIMITIVE_LENGTH / length))) for length in lengths]
 

@@ -75,6 +75,8 @@ class AlloyEnergiesStage(AlloyStage):
             )
             return
         yield from super().problems(session)
+        if self.orderings is None and self.frames is None:
+            yield from self.enumeration_problems(self.config.max_cells)
         if self.with_model and not list(super().problems(session)):
             yield from collected(lambda: session.potential.check(_end_members(self.lattice)))
 

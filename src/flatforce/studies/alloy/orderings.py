@@ -41,6 +41,8 @@ class OrderingsStage(AlloyStage):
         """Check that random orderings are defined."""
         yield from super().problems(session)
         yield from collected(self._check_random)
+        if self.random is None:
+            yield from self.enumeration_problems(self.config.max_cells)
 
     def _check_random(self) -> None:
         if self.random is None:

@@ -45,6 +45,11 @@ class ConvexHullStage(FitStage):
     kind: ClassVar[str] = "alloy hull"
     sections: ClassVar[tuple[str, ...] | None] = ("alloy", "expansion", "hull")
 
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check that the orderings fit into memory."""
+        yield from super().problems(session)
+        yield from self.enumeration_problems(self.config.hull.max_cells)
+
     def compute(self, context: Context) -> Outcome:
         """Predict all orderings, with resampled fits for the standard deviations."""
         from flatforce.properties.alloys.convex_hull import find_ground_states

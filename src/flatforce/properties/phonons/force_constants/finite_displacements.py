@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from phonopy.structure.atoms import PhonopyAtoms
 from flatforce.core.errors import GeometryError
 from flatforce.core.files import write_atomically
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.core.progress import Progress, silent
+from flatforce.core.progress import Progress, remaining, silent
 from flatforce.structures.sheet import area
 
 if TYPE_CHECKING:
@@ -135,9 +136,12 @@ def displaced_forces(
     """
     chunk_size = max(1, CHUNK_ATOMS // len(cells[0]))
     key = hash_value([potential.spec, *(hash_structure(cell) for cell in cells)])
-    forces = []
+    forces, start, n_computed = [], time.perf_counter(), 0
+    n_stored = chunk_size * sum(
+        (scratch / _chunk_name(key, first)).is_file() for first in range(0, len(cells), chunk_size)
+    )
     for first in range(0, len(cells), chunk_size):
-        path = scratch / f"forces-{key[:10]}-{first:05d}.npy"
+        path = scratch / _chunk_name(key, first)
         chunk = cells[first : first + chunk_size]
         if path.is_file():
             forces.append(np.load(path))
@@ -145,8 +149,14 @@ def displaced_forces(
             predictions = potential.evaluate(chunk, stress=False)
             forces.append(np.array([prediction.forces for prediction in predictions]))
             write_atomically(path, partial(_save_array, forces[-1]))
-        progress(first + len(chunk), len(cells), "displacements")
+            n_computed += len(chunk)
+        left = remaining(time.perf_counter() - start, n_computed, len(cells) - n_stored)
+        progress(first + len(chunk), len(cells), f"displacements{left}")
     return np.concatenate(forces)
+
+
+def _chunk_name(key: str, first: int) -> str:
+    return f"forces-{key[:10]}-{first:05d}.npy"
 
 
 def _save_array(array: FloatArray, path: Path) -> None:

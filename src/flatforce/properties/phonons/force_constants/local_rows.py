@@ -8,6 +8,7 @@ cell are displaced.
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ import numpy as np
 from flatforce.core.errors import ModelError
 from flatforce.core.files import write_arrays
 from flatforce.core.hashing import hash_structure, hash_value
-from flatforce.core.progress import Progress, silent
+from flatforce.core.progress import Progress, remaining, silent
 from flatforce.properties.phonons.force_constants.sparse import SparseForceConstants
 
 if TYPE_CHECKING:
@@ -94,12 +95,13 @@ def local_rows(
     key = hash_value([potential.spec, potential.dtype, hash_structure(cell)])[:10]
     paths = {centre: scratch / f"row-{key}-{centre:06d}.npz" for centre in centres}
     missing = [centre for centre, path in paths.items() if not path.is_file()]
-    n_computed = len(paths) - len(missing)
+    n_stored = len(paths) - len(missing)
+    start = time.perf_counter()
     with closing(hessian.rows_of(missing)) as computed:
-        for centre, (members, row) in zip(missing, computed, strict=True):
+        for count, (centre, (members, row)) in enumerate(zip(missing, computed, strict=True), start=1):
             write_arrays(paths[centre], {"atoms": members, "blocks": row})
-            n_computed += 1
-            progress(n_computed, len(paths), "rows of force constants")
+            left = remaining(time.perf_counter() - start, count, len(missing))
+            progress(n_stored + count, len(paths), f"rows of force constants{left}")
     atoms, blocks = [], []
     for centre in centres:
         with np.load(paths[centre]) as stored:
