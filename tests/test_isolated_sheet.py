@@ -192,7 +192,7 @@ def test_python_refuses_as_the_command_line_does(unit: Atoms, change: Change) ->
 
 
 def test_labelled_frames_that_are_no_sheets_are_named(frames: list[Atoms]) -> None:
-    labelled = [frame for frame in frames if len(frame) == 3][:4]
+    labelled = [frame.copy() for frame in frames if len(frame) == 3][:4]
     assert sheet_notes(labelled) == []
     labelled[1] = with_height(labelled[1], 7.5)
     labelled[3].positions[1] = labelled[3].positions[2]

@@ -64,7 +64,8 @@ class Contact:
         """
         first, second = (f"{i} ({atoms.symbols[i]})" for i in (self.first, self.second))
         if self.first == self.second:
-            return f"atom {first} and its own periodic image are {self.distance:.3g} Å apart"
+            distance = f"{self.distance:.3f}" if self.distance > 0.01 else f"{self.distance:.3g}"
+            return f"atom {first} and its own periodic image are {distance} Å apart"
         return f"atoms {first} and {second} are {self.distance:.3f} Å apart"
 
 

@@ -98,7 +98,7 @@ def _check_vacuum(atoms: Atoms) -> None:
         )
     raise GeometryError(
         "The structure is a crystal, or a sheet without vacuum.",
-        why=f"the widest gap between atoms along the third lattice vector is {gap:.2f} Å; less than {MIN_GAP:g} Å cannot be told from "
+        why=f"the widest gap between atoms along the third lattice vector is {gap:.2f} Å; less than {MIN_GAP:g} Å cannot be distinguished from "
         "the gap of a layered crystal",
         fix="give one layer, or a few, in a cell with vacuum (atoms.center(vacuum=8, axis=2) in ASE); if the cell of a sheet is only too "
         'low, declare it not periodic along vector 3: pbc="T T F" in an extended XYZ file',
