@@ -41,7 +41,7 @@ WIDE: Final = Screen(1000, stacked=False, font_size=13, pixels_per_inch=110, sid
 NARROW: Final = Screen(350, stacked=True, font_size=12, pixels_per_inch=90, side_margins=(58, 52), gap=62)
 """A phone."""
 
-LEGEND_ROW: Final = 21
+LEGEND_ROW: Final = 29
 """Pixels, height of a row of a legend."""
 
 LEGEND_KEY: Final = 45
