@@ -392,3 +392,13 @@ def test_a_caption_names_the_colours_of_the_elements() -> None:
         if isinstance(curve, Series)
     }
     assert {symbol: drawn[symbol] for symbol in colours} == colours
+
+
+def test_labels_that_are_all_zero_are_drawn_without_a_logarithm() -> None:
+    arrays = {"energy": np.array([-1.0, -2.0]), "force": np.zeros(5), "stress": np.zeros(0)}
+    figure = data.distributions(arrays)
+    assert [panel.log_x for panel in figure.panels] == [False, False, False]
+    assert [panel.log_y for panel in figure.panels] == [True, False, False]
+    draw(figure)
+    arrays["force"] = np.array([0.0, 0.1, 1.0])
+    assert data.distributions(arrays).panels[1].log_x

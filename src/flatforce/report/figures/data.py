@@ -123,8 +123,15 @@ def distributions(arrays: dict[str, NDArray[Any]]) -> Figure:
         ("stress", "membrane stress (N/m)", True),
     ):
         x, y = histogram(arrays[key], log=log)
-        positive = np.where(y > 0, y, np.nan)
-        panels.append(Panel((Series(x, positive, style="steps"),), label, "count", log_y=True, log_x=log))
+        has_counts = bool(
+            (y > 0).any()
+        )  # none where every force, or every stress, is zero: no logarithm then
+        shown = np.where(y > 0, y, np.nan) if has_counts else y
+        panels.append(
+            Panel(
+                (Series(x, shown, style="steps"),), label, "count", log_y=has_counts, log_x=log and has_counts
+            )
+        )
     return Figure("distributions", "Histograms of the labels.", tuple(panels), height=2.4)
 
 
