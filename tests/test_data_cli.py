@@ -10,6 +10,7 @@ from pathlib import Path
 from ase import Atoms
 
 import vasp_files
+from flatforce.data.frame_files import write_frames
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,3 +57,13 @@ def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
     command = run(tmp_path, "stats", "all.extxyz", "-o", "stats", "--no-map")
     assert command.returncode == 0, command.stderr
     assert (tmp_path / "stats" / "report" / "figures" / "periodic-table.png").is_file()
+
+
+def test_two_files_of_one_stem_have_two_records(tmp_path: Path, frames: list[Atoms]) -> None:
+    for name, count in (("set.extxyz", 8), ("set.xyz", 12)):
+        write_frames(tmp_path / f"in-{name}", frames[:count])
+        assert run(tmp_path, "curate", f"in-{name}", "-o", name).returncode == 0
+    again = run(tmp_path, "curate", "in-set.extxyz", "-o", "set.extxyz")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "set.curation").is_dir()
+    assert (tmp_path / "set.xyz.curation").is_dir()

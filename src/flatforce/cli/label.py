@@ -73,6 +73,7 @@ def label(
 ) -> None:
     """Label structures with DFT; a run that was killed resumes, a finished one computes nothing again."""
     from flatforce.core.progress import show_progress
+    from flatforce.core.written import record_folder
     from flatforce.data.audit.sheets import check_before_labels
     from flatforce.data.frame_files import read_frames
     from flatforce.reference.config import LabelConfig
@@ -86,12 +87,12 @@ def label(
         _check_output(output, structures)
     frames = [frame for path in structures for frame in read_frames(path)]
     check_before_labels(frames)
-    if not output.with_suffix(".labels").exists():  # an earlier run may have finished labels
+    if not record_folder(output, "labels").exists():  # an earlier run may have finished labels
         raise_together(label_problems(settings), subject="The labelling")
     if converge:
         _converge(frames, settings, output, structures)
         return
-    folder = output.with_suffix(".labels")
+    folder = record_folder(output, "labels")
     if submit_only:
         submission = submit_labels(frames, settings, cache=folder, retry_failed=retry_failed)
         if submission.job is not None:
@@ -111,11 +112,11 @@ def _check_output(output: Path, structures: list[Path]) -> None:
     """Refuse to write over a file that this command did not write, or that was changed since."""
     from flatforce.core.errors import ResultError
     from flatforce.core.results import read_record
-    from flatforce.core.written import WrittenFiles
+    from flatforce.core.written import WrittenFiles, record_folder
 
     if output.resolve() in {path.resolve() for path in structures}:
         raise ResultError(f"{output} is also the file of the structures.", fix="give another file as -o")
-    folder = output.with_suffix(".labels")
+    folder = record_folder(output, "labels")
     WrittenFiles(folder).check([output])
     if (folder / "result.json").is_file():
         read_record(folder, kind="label")  # of another origin, it is not replaced
@@ -126,10 +127,10 @@ def _write_labels(
 ) -> None:
     from functools import partial
 
-    from flatforce.core.written import WrittenFiles
+    from flatforce.core.written import WrittenFiles, record_folder
     from flatforce.data.frame_files import save_frames
 
-    folder = output.with_suffix(".labels")
+    folder = record_folder(output, "labels")
     if frames:
         WrittenFiles(folder).write(output, partial(save_frames, frames=frames), durable=True)
     warnings = _write_record(folder, outcome, settings, structures)

@@ -18,6 +18,24 @@ WRITTEN: Final = ".flatforce-written.json"
 """File with the hashes of what flatforce wrote."""
 
 
+def record_folder(output: Path, kind: str) -> Path:
+    """Name the folder of the record that belongs to a file of frames.
+
+    Parameters
+    ----------
+    output
+        The file.
+    kind
+        Kind of the record, such as `curation`.
+
+    Returns
+    -------
+    `set.curation` for `set.extxyz`; with its suffix for a file of another suffix, so that two files have two records.
+    """
+    short = output.suffix in {"", ".extxyz"}
+    return output.with_suffix(f".{kind}") if short else output.with_name(f"{output.name}.{kind}")
+
+
 class WrittenFiles:
     """Record of the files that a command wrote, by their hashes.
 

@@ -11,7 +11,7 @@ from flatforce.core.hashing import hash_file
 from flatforce.core.identity import Identity
 from flatforce.core.recording import record_of
 from flatforce.core.results import read_record, write_record
-from flatforce.core.written import WrittenFiles
+from flatforce.core.written import WrittenFiles, record_folder
 from flatforce.data.bundled import dataset_path
 from flatforce.data.curation.run import Curation
 from flatforce.data.import_result import Import
@@ -49,7 +49,7 @@ def import_to(
     from flatforce.data.importing import import_frames
     from flatforce.data.readers.registry import find_files
 
-    folder, own = _record_folder(output, Import.kind), output.resolve()
+    folder, own = record_folder(output, Import.kind), output.resolve()
     read_files = [
         file
         for file in find_files(list(paths))[0]
@@ -88,17 +88,13 @@ def curate_to(
     return _make(output, identity, lambda: curate(read_labelled(path), config, progress=progress))
 
 
-def _record_folder(output: Path, kind: str) -> Path:
-    return output.with_suffix(f".{kind}")
-
-
 def _make(
     output: Path, identity: Identity, make: Callable[[], FrameSet]
 ) -> tuple[dict[str, Any], FrameSet | None]:
     """Make a set of frames, unless the same one is there; a file of other frames is not replaced."""
     from flatforce.data.frame_files import save_frames
 
-    folder = _record_folder(output, identity.kind)
+    folder = record_folder(output, identity.kind)
     written = WrittenFiles(folder)
     if output.exists():
         written.check([output])
