@@ -52,7 +52,7 @@ def load(model: str | Path, *, device: str = "auto", dtype: Precision = "float64
     return load_potential(str(model), device=device, dtype=dtype)
 
 
-def trust(file: str | Path) -> None:
+def trust(file: str | Path) -> Path:
     """Remember that you trust a file, so that it is loaded even though it can run code.
 
     Models of MACE, CHGNet, SevenNet, NequIP and icet are pickles of Python, which can run any code when they are loaded.
@@ -64,6 +64,10 @@ def trust(file: str | Path) -> None:
     file
         Path of the file. Its hash is added to `trusted.txt` in `~/.local/share/flatforce`, or to the file that the variable
         `FLATFORCE_TRUST_FILE` names.
+
+    Returns
+    -------
+    The file of hashes, one line for each file that is trusted.
 
     Raises
     ------
@@ -80,10 +84,12 @@ def trust(file: str | Path) -> None:
       fix: give the path of the model file
     """
     from flatforce.core.trust import trust as remember
+    from flatforce.core.trust import trust_file
 
     if not Path(file).is_file():
         raise ModelError(f"There is no file {file}.", fix="give the path of the model file")
     remember(Path(file))
+    return trust_file()
 
 
 @takes_settings(TrainConfig, without=("data",))
