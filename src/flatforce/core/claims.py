@@ -147,7 +147,10 @@ def claim(
 @contextmanager
 def _made_if_missing(folder: Path) -> Iterator[None]:
     """Make a folder, and remove it again if the block fails before anything is in it."""
-    is_new = not folder.exists()
+    try:
+        is_new = not folder.exists()
+    except OSError:  # a name that cannot be
+        is_new = False
     make_folder(folder)
     try:
         yield

@@ -174,7 +174,7 @@ def files_with_code(spec: str) -> list[tuple[Path, str]]:
         return [found for member in committee_members(spec) for found in files_with_code(member)]
     suffix = Path(name).suffix
     if kind == "matgl" and Path(name).is_dir():
-        found = sorted([*Path(name).glob("*.pt"), *Path(name).glob("*.json")])
+        found = sorted(path for path in Path(name).iterdir() if path.name in {"model.json", "model.pt"})
         return [
             (path, "part of a model of MatGL, which names the Python classes that are made of it")
             for path in found
