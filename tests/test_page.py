@@ -136,13 +136,17 @@ def test_nothing_is_wider_than_the_screen(page: Path, browser: webdriver.Chrome,
     assert page_width <= width
     assert browser.execute_script("return window.innerWidth") == width
     script = """
-        const plot = [...document.querySelectorAll(".plotly-graph-div")].find(plot => plot.layout.xaxis2);
-        return [plot._fullLayout.xaxis.domain, plot._fullLayout.xaxis2.domain,
-                plot._fullLayout.yaxis.domain, plot._fullLayout.yaxis2.domain];
+        const layouts = [...document.querySelectorAll(".plotly-graph-div")].map(plot => plot._fullLayout);
+        const panels = layouts.map(layout => Object.keys(layout).filter(key => /^yaxis\\d*$/.test(key))
+            .map(key => layout[key]).filter(axis => !axis.overlaying).map(axis => axis.domain));
+        return panels.filter(domains => domains.length > 1);
     """
-    left, right, upper, lower = browser.execute_script(script)
-    stacked = left[0] == right[0] == 0 and lower[1] < upper[0]
-    assert stacked == (width < 600)
+    several = browser.execute_script(script)
+    assert several
+    for domains in several:
+        tops, bottoms = [top for _, top in domains], [bottom for bottom, _ in domains]
+        stacked = all(top <= bottom for top, bottom in zip(tops[1:], bottoms, strict=False))
+        assert stacked == (width < 600), domains
     set_screen(browser, 1200)
     assert errors_of(browser) == []
 
