@@ -113,7 +113,7 @@ def test_one_page_shows_all(evaluations: dict[str, Path], tmp_path: Path) -> Non
     text = (tmp_path / "c" / "report" / "index.html").read_text(encoding="utf-8")
     assert "<h3>Side by side</h3>" in text
     for name in ("network", "pair", "overlap"):  # two have the same force field, so that folders name them
-        assert f'"name":"{name}"' in text
+        assert f'"name": "{name}"' in text
         assert f"<td>{name}</td>" in text
     figures = {path.stem for path in (tmp_path / "c" / "report" / "figures").glob("*.pdf")}
     assert {"comparison-errors", "comparison-parity", "comparison-cumulative-errors"} <= figures
