@@ -76,7 +76,7 @@ def test_study(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(study))
     run_to_the_end(tmp_path, ["run", "s.yaml", "-o", "whole"])
     cut = tmp_path / "cut"
-    signs = [cut / "train" / "metrics.csv", cut / "phonons" / "scratch"]
+    signs = [cut / "train" / "metrics.csv", cut / "phonons" / "run.json"]
     for sign in signs:
         kill_when(tmp_path, ["run", "s.yaml", "-o", "cut"], sign.exists)
     run_to_the_end(tmp_path, ["run", "s.yaml", "-o", "cut"])

@@ -105,8 +105,8 @@ def evaluate_calibrated(
     """
     calibration_hashes = {hash_structure(frame) for frame in calibration_set}
     is_test = [
-        not known and hash_structure(frame) not in calibration_hashes
-        for frame, known in zip(frames, is_training, strict=True)
+        not is_trained_on and hash_structure(frame) not in calibration_hashes
+        for frame, is_trained_on in zip(frames, is_training, strict=True)
     ]
     if not any(is_test):
         raise DataError(
@@ -119,8 +119,8 @@ def evaluate_calibrated(
     )
     test = [frame for frame, selected in zip(frames, is_test, strict=True) if selected]
     test_predictions = [one for one, selected in zip(predictions, is_test, strict=True) if selected]
-    known = [frame for frame, selected in zip(frames, is_training, strict=True) if selected]
-    fold = Fold(potential, committee_uncertainty, calibration_set, [*known, *test])
+    training = [frame for frame, selected in zip(frames, is_training, strict=True) if selected]
+    fold = Fold(potential, committee_uncertainty, calibration_set, [*training, *test])
     uncertainties = [
         np.maximum(one, MIN_UNCERTAINTY) for one in committee_uncertainty(test, test_predictions)
     ]
@@ -130,7 +130,7 @@ def evaluate_calibrated(
         atom_errors(test, test_predictions),
         np.concatenate(uncertainties),
         environments=uncertainty.environments,
-        training_set=[*known, *calibration_set],
+        training_set=[*training, *calibration_set],
     )
     return CalibratedEvaluation(
         **{field.name: getattr(evaluation, field.name) for field in fields(evaluation)},

@@ -25,6 +25,7 @@ EXTRAS: Final = {
     "search": "Bayesian optimisation of strains (`defect optimum`)",
     "scale": "labels and trainings on clusters by Parsl",
     "live": "training curves in TensorBoard or Weights & Biases",
+    "docs": "build the manual",
 }
 """Optional dependencies of the package → what they are for."""
 

@@ -69,14 +69,14 @@ def trust(path: Path) -> None:
     _remember(_hash(path), str(path.resolve()))
 
 
-def _remember(found: str, what: str) -> None:
-    if found in _trusted_hashes():
+def _remember(digest: str, what: str) -> None:
+    if digest in _trusted_hashes():
         return
     if os.environ.get(TRUST) != "1":
-        os.environ[TRUST] = ",".join(filter(None, [os.environ.get(TRUST, ""), found]))
+        os.environ[TRUST] = ",".join(filter(None, [os.environ.get(TRUST, ""), digest]))
     with suppress(OSError):
         trust_file().parent.mkdir(parents=True, exist_ok=True)
-        line = f"{found}  {datetime.now(UTC):%Y-%m-%d}  {what.encode('unicode_escape').decode()}\n"
+        line = f"{digest}  {datetime.now(UTC):%Y-%m-%d}  {what.encode('unicode_escape').decode()}\n"
         with trust_file().open("a", encoding="utf-8") as stream:  # one short line: appends do not mix
             stream.write(line)
 
@@ -96,10 +96,10 @@ def require_trusted_text(text: str, *, contents: str) -> None:
     TrustError
         If `--trust` was not given for it.
     """
-    found = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(text.encode()).hexdigest()
     if os.environ.get(TRUST) == "1":
-        _remember(found, text)
-    elif found not in _trusted_hashes():
+        _remember(digest, text)
+    elif digest not in _trusted_hashes():
         raise TrustError(
             f"{text} can run code, and you have not trusted it.",
             why=f"it is {contents}",
@@ -125,12 +125,12 @@ def require_trust(path: Path, *, contents: str) -> None:
     if os.environ.get(TRUST) == "1":
         trust(path)
         return
-    found = _hash(path)
-    if found in _trusted_hashes():
+    digest = _hash(path)
+    if digest in _trusted_hashes():
         return
     raise TrustError(
         f"{path} can run code when it is loaded, and you have neither made nor trusted it.",
-        why=f"it is {contents}; its SHA-256 {found[:12]}… is not in {trust_file()}, "
+        why=f"it is {contents}; its SHA-256 {digest[:12]}… is not in {trust_file()}, "
         "as it is not for a file that was changed or damaged",
         fix=f"if you trust where it comes from, repeat the command with --trust, or call ff.trust({str(path)!r}) in Python: "
         "its hash is remembered, and you are asked once for each file",

@@ -79,7 +79,7 @@ def write_report(
     for k, (folder, record) in enumerate(results):
         name = str(folder.relative_to(root))
         with _or_left_out(content, name):
-            section, drawn = _make_section(folder, record, name, taken=set(content.figures))
+            section, drawn = _make_section(folder, record, name, used_names=set(content.figures))
             written.check(path for one in section.figures for path in static_paths(one, target / "figures"))
             for figure in section.figures:
                 write_static(figure, target / "figures", written)
@@ -116,16 +116,16 @@ def _or_left_out(content: Content, name: str) -> Iterator[None]:
 
 
 def _make_section(
-    folder: Path, record: dict[str, Any], name: str, *, taken: set[str]
+    folder: Path, record: dict[str, Any], name: str, *, used_names: set[str]
 ) -> tuple[Section, dict[str, str]]:
     """Make a section and the HTML of its figures; everything that the page needs of it is tried."""
-    section = _name_figures(section_of(folder, record, name), taken)
+    section = _name_figures(section_of(folder, record, name), used_names)
     references_of([record])
     script_json(section.scene)
     return section, {figure.name: to_html(figure) for figure in section.figures}
 
 
-def _name_figures(section: Section, taken: set[str]) -> Section:
+def _name_figures(section: Section, used_names: set[str]) -> Section:
     """Make the names of figures unique in the page and safe for files: the folder comes first, unless it is the root."""
     prefix = safe_name(section.folder, length=MAX_NAME // 2).strip(".")
     figures = []
@@ -133,10 +133,10 @@ def _name_figures(section: Section, taken: set[str]) -> Section:
         own = safe_name(figure.name)
         stem = f"{prefix}-{own}" if prefix else own
         name, number = stem, 1
-        while name in taken:
+        while name in used_names:
             number += 1
             name = f"{stem}-{number}"
-        taken.add(name)
+        used_names.add(name)
         figures.append(replace(figure, name=name))
     return replace(section, figures=figures)
 

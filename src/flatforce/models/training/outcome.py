@@ -54,8 +54,8 @@ class TrainOutcome(Outcome):
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # those of the metrics that there are
         """Unit of each metric."""
-        known = ERROR_UNITS | ALIGNED_UNITS
-        return {name: known[name.removeprefix("initial_")] for name in self.metrics}
+        units = ERROR_UNITS | ALIGNED_UNITS
+        return {name: units[name.removeprefix("initial_")] for name in self.metrics}
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -152,12 +152,12 @@ def data_warnings(data: TrainingData, config: TrainConfig) -> list[str]:
     -------
     Whole sentences for `warnings` of `result.json`; empty if nothing is wrong.
     """
-    known = [*data.train_valid, *data.valid]
+    training = [*data.train_valid, *data.valid]
     return [
         *([] if data.test else [NO_TEST]),
         *([EXCLUDED.format(count=data.n_excluded, split=config.split)] if data.n_excluded else []),
-        *split_trajectory_warnings(known, data.test),
-        *copy_warnings(known, data.test),
+        *split_trajectory_warnings(training, data.test),
+        *copy_warnings(training, data.test),
         *energy_warnings(data.all_frames),
-        *reference_energy_warnings([*data.isolated, *known], config),
+        *reference_energy_warnings([*data.isolated, *training], config),
     ]
