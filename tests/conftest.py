@@ -13,6 +13,7 @@ import pytest
 from ase.io import write
 
 from flatforce.core import claims
+from flatforce.core.trust import trust
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_labelled
 from flatforce.models import load
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from flatforce.models import Potential
 
 os.environ["FLATFORCE_TRUST_FILE"] = str(Path(tempfile.mkdtemp(prefix="flatforce-")) / "trusted.txt")
+trust(Path(__file__).with_name("counted_emt.py"))  # a calculator that is not installed
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 
 from flatforce.core.arrays import FloatArray
-from flatforce.core.claims import make_folder
+from flatforce.core.folders import make_folder
 from flatforce.core.results import Record, write_record
 from flatforce.data.frame_files import write_frames
 from flatforce.properties.phonons.defects.embedded_spectra import embedded_spectra

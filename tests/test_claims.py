@@ -413,3 +413,12 @@ def test_a_run_leaves_the_tasks_of_another(tmp_path: Path) -> None:
             pass
         assert (tmp_path / "tasks" / "waiting.json").is_file()
     assert not (tmp_path / "tasks" / "waiting.json").exists()
+
+
+def test_a_finished_folder_without_one_of_its_files_is_not_taken_for_finished(tmp_path: Path) -> None:
+    stage, session = ListStage(Settings()), Session()
+    stage.run(session, tmp_path)
+    assert stage.run(session, tmp_path)["metrics"] == {"total": 0.0}
+    (tmp_path / "list.txt").unlink()
+    with pytest.raises(ResultError, match=r"incomplete: list\.txt is missing"):
+        stage.run(session, tmp_path)

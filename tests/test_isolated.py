@@ -25,6 +25,7 @@ from flatforce.core.execution.locks import hold_lock
 from flatforce.core.hashing import hash_file, hash_files
 from flatforce.models import load
 from flatforce.models.isolated import build, environments
+from flatforce.core.trust import trust
 from flatforce.models.isolated.client import IsolatedBackend
 from flatforce.structures.strain import rattle_positions
 from flatforce.studies.session import hash_model
@@ -71,6 +72,7 @@ def sheet(rng: np.random.Generator) -> Atoms:
 def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type:
     """Makes backends of the classes above; their module is found through the working directory."""
     (tmp_path / "moods.py").write_text(MODULE)
+    trust(tmp_path / "moods.py")
     monkeypatch.chdir(tmp_path)
 
     class Made(IsolatedBackend):

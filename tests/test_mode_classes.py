@@ -161,6 +161,9 @@ def test_a_peak_holds_the_states_that_were_put_into_it() -> None:
     assert peak.width == pytest.approx(width, rel=0.02)
     too_small = bump(0.9 * MIN_PEAK_STATES)
     assert find_ldos_peaks(GRID, too_small, np.zeros_like(GRID), n_sites=4, bands=BANDS) == []
+    (alone,) = find_ldos_peaks(GRID, bump(1.5), np.zeros_like(GRID), n_sites=4, bands=np.empty(0))
+    assert alone.classification == "local"
+    assert find_ldos_peaks(GRID[:1], np.ones(1), np.zeros(1), n_sites=4, bands=BANDS) == []
 
 
 def test_an_instability_is_no_local_mode() -> None:

@@ -295,6 +295,23 @@ def test_the_name_of_a_force_field_starts_no_program(tmp_path: Path, marker: Pat
     assert not marker.exists()
 
 
+def test_a_module_beside_the_settings_is_not_imported(
+    tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import os\nos.mkdir({str(marker)!r})\nfrom ase.calculators.emt import EMT as Sheet\n"
+    (tmp_path / "beside_1.py").write_text(code)
+    (tmp_path / "beside_2").mkdir()
+    (tmp_path / "beside_2" / "inner.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("beside_1", "beside_2.inner"):
+        with pytest.raises(TrustError, match="not installed"):
+            ff.load(f"ase:{name}:Sheet")
+        assert not marker.exists()
+    trust(tmp_path / "beside_1.py")
+    ff.load("ase:beside_1:Sheet")
+    assert marker.is_dir()
+
+
 def test_a_program_is_started_once_its_name_is_trusted(tmp_path: Path, marker: Path) -> None:
     name = f"ase:ase.calculators.mopac:MOPAC?command=mkdir%20{marker}%20%23PREFIX"
     write(tmp_path / "sheet.extxyz", ff.monolayer("WSe2"))

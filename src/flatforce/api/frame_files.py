@@ -43,7 +43,8 @@ def files_of(
     if frames_in_memory is None:
         yield [str(frames)] if isinstance(frames, str | Path) else [str(file) for file in frames]
         return
-    from flatforce.core.claims import CLAIM, check_folder, make_folder
+    from flatforce.core.claims import CLAIM, check_folder
+    from flatforce.core.folders import make_folder
     from flatforce.data.frame_files import write_new_frames
 
     check_folder(folder, kind)

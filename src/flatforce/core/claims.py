@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import ResultError, shorten_list
 from flatforce.core.execution.locks import exclusive
 from flatforce.core.files import remove_abandoned_parts, write_text
+from flatforce.core.folders import made_if_missing
 from flatforce.core.results import read_record
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def is_finished(
     Raises
     ------
     ResultError
-        If another result is there, or this one by an older method.
+        If another result is there, this one by an older method, or one of its files is missing.
     """
     if not (folder / "result.json").is_file():
         return False
     record = read_record(folder)
     differences = identity.differences(record)
     if not differences and record.get("revision", 1) == identity.revision:
+        _check_complete(folder)
         return True
     if not differences:
         raise ResultError(
@@ -118,7 +120,7 @@ def claim(
     ResultError
         If another result, another unfinished run or files of other origin are there, or another process computes there.
     """
-    with _made_if_missing(folder), exclusive(folder):
+    with made_if_missing(folder), exclusive(folder):
         finished = is_finished(folder, identity, extends=extends)
         restarted = ""
         if not (folder / "result.json").is_file():
@@ -142,23 +144,8 @@ def claim(
         if not finished and (folder / "result.json").is_file():
             shutil.rmtree(folder / SCRATCH, ignore_errors=True)
             remove_abandoned_parts(folder)
-
-
-@contextmanager
-def _made_if_missing(folder: Path) -> Iterator[None]:
-    """Make a folder, and remove it again if the block fails before anything is in it."""
-    try:
-        is_new = not folder.exists()
-    except OSError:  # a name that cannot be
-        is_new = False
-    make_folder(folder)
-    try:
-        yield
-    except BaseException:
-        if is_new:
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
-        raise
+            own = [name for name in (*writes, *RECORD_FILES) if (folder / name).exists()]
+            _write_claim(folder, identity, files=own)
 
 
 def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
@@ -200,6 +187,17 @@ def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
         )
 
 
+def _check_complete(folder: Path) -> None:
+    """Refuse a finished folder from which a file was deleted."""
+    missing = [name for name in _read_claim(folder).get("files", []) if not (folder / name).exists()]
+    if missing:
+        raise ResultError(
+            f"{folder} is incomplete: {shorten_list(missing)} is missing.",
+            why="it was written with the result and is not there any more",
+            fix="put it back, or delete the folder to compute it again",
+        )
+
+
 def _compare_claims(folder: Path, identity: Identity) -> str:
     """Describe how an unfinished run in the folder differs from this one; empty if there is none or it is the same."""
     stored = _read_claim(folder)
@@ -221,39 +219,13 @@ def _read_claim(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) and {"kind", "key"} <= set(content) else {}
 
 
-def _write_claim(folder: Path, identity: Identity) -> None:
+def _write_claim(folder: Path, identity: Identity, files: Sequence[str] = ()) -> None:
     content = {
         "kind": identity.kind,
         "key": identity.key,
         "revision": identity.revision,
         "config": identity.settings,
         "inputs": identity.inputs,
+        "files": list(dict.fromkeys(files)),
     }
     write_text(folder / CLAIM, json.dumps(content, indent=1) + "\n", durable=True)
-
-
-def make_folder(folder: Path) -> None:
-    """Create a result folder.
-
-    Parameters
-    ----------
-    folder
-        The folder; it may exist.
-
-    Raises
-    ------
-    ResultError
-        If a file has this name, or the folder cannot be created.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ResultError(
-            f"{folder} is a file, or lies below one.",
-            why="results of this command are a folder",
-            fix="choose another name with -o",
-        ) from error
-    except OSError as error:
-        raise ResultError(
-            f"The folder {folder} cannot be created.", why=str(error), fix="choose another folder with -o"
-        ) from error

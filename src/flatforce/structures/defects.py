@@ -11,7 +11,7 @@ from ase.data import atomic_masses, atomic_numbers
 from ase.geometry import get_distances
 
 from flatforce.core.errors import GeometryError
-from flatforce.structures.contacts import MIN_BOND, closest_contact
+from flatforce.structures.contacts import MIN_BOND, MIN_CONTACT, closest_contact
 from flatforce.structures.defect_geometry import IN_PLANE, VACUUM
 from flatforce.structures.defect_lattice import Lattice
 from flatforce.structures.defect_notation import parse_defect
@@ -130,6 +130,7 @@ def build_defect(primitive: Atoms, repeats: tuple[int, int], defect: str) -> Def
     atoms = atoms[occupied]
     name = "+".join(map(str, parts))
     _check_adatoms(atoms, name, len(atoms) + len(vacant) - len(pristine))
+    _check_substitutions(atoms, name)
     atoms.info = {"name": f"{name} {repeats[0]}x{repeats[1]}", "config_type": name}
     return DefectCell(atoms, pristine, site_of[occupied], _centre(pristine, sites), name, tuple(sites))
 
@@ -208,6 +209,17 @@ def _check_adatoms(atoms: Atoms, name: str, n_adatoms: int) -> None:
             f"{name}: {contact.describe(atoms)}.",
             why=f"that is {contact.relative:.2f} of the sum of their covalent radii; no bond is shorter than {MIN_BOND:g} of it",
             fix="take a larger supercell, a larger number after ~, or another site",
+        )
+
+
+def _check_substitutions(atoms: Atoms, name: str) -> None:
+    """Refuse a species that is too large for its site, as every calculation would."""
+    contact = closest_contact(as_slab(atoms, gap=VACUUM), limit=MIN_CONTACT)
+    if contact is not None:
+        raise GeometryError(
+            f"{name}: {contact.describe(atoms)}.",
+            why=f"that is {contact.relative:.2f} of the sum of their covalent radii, and {MIN_CONTACT:g} is the least that is accepted",
+            fix="take a species that fits the site, or put it above the sheet as an adatom (ad_X@Y)",
         )
 
 

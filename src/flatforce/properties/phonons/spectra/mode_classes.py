@@ -83,8 +83,10 @@ def band_distance(frequencies: FloatArray, bands: FloatArray) -> FloatArray:
 
     Returns
     -------
-    (M) THz, distance of each frequency from the nearest frequency of the bands.
+    (M) THz, distance of each frequency from the nearest frequency of the bands; infinite without bands.
     """
+    if bands.size == 0:
+        return np.full(len(frequencies), np.inf)
     ordered = np.sort(bands.ravel())
     above = np.clip(np.searchsorted(ordered, frequencies), 0, len(ordered) - 1)
     below = np.clip(above - 1, 0, None)
@@ -116,6 +118,8 @@ def find_ldos_peaks(
     -------
     Local modes and resonances, from the lowest frequency; empty where the defect changes nothing.
     """
+    if len(frequency) < 3:  # no point with two neighbours
+        return []
     rise = ldos - pristine_ldos
     step = float(frequency[1] - frequency[0])
     indices, _ = find_peaks(rise, height=MIN_HEIGHT, prominence=MIN_HEIGHT)
