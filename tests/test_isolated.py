@@ -23,9 +23,9 @@ from flatforce.cli import app
 from flatforce.core.errors import ModelError
 from flatforce.core.execution.locks import hold_lock
 from flatforce.core.hashing import hash_file, hash_files
+from flatforce.core.trust import trust
 from flatforce.models import load
 from flatforce.models.isolated import build, environments
-from flatforce.core.trust import trust
 from flatforce.models.isolated.client import IsolatedBackend
 from flatforce.structures.strain import rattle_positions
 from flatforce.studies.session import hash_model
