@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from flatforce.models import load
 from flatforce.structures.prototypes import monolayer
 from flatforce.studies import stage
 from flatforce.testing.zoo import make_test_sheet
+from metric_names import is_described, read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +30,20 @@ if TYPE_CHECKING:
 
     from flatforce.models import Potential
 
+TEST_KINDS = frozenset({"listing", "other", "sum"})
+"""Kinds of stages that tests define."""
+
 os.environ["FLATFORCE_TRUST_FILE"] = str(Path(tempfile.mkdtemp(prefix="flatforce-")) / "trusted.txt")
 trust(Path(__file__).with_name("counted_emt.py"))  # a calculator that is not installed
 
 
 @pytest.fixture(autouse=True)
-def no_stage_writes_a_file_that_it_does_not_announce(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every stage that any test runs is watched: a folder with a file that it writes could not be refused otherwise."""
-    original = claims.claim
+def no_stage_writes_what_it_does_not_announce(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every stage that any test runs is watched: a folder with a file that it writes could not be refused otherwise.
+
+    The manual must describe every metric that such a stage writes.
+    """
+    original, entries = claims.claim, read_entries()
 
     @contextmanager
     def watched(folder: Path, identity: Any, **options: Any) -> Iterator[claims.Claim]:
@@ -44,6 +52,10 @@ def no_stage_writes_a_file_that_it_does_not_announce(monkeypatch: pytest.MonkeyP
             yield claimed
         names = {path.name for path in folder.iterdir() if path.is_file()} - before
         assert names <= {*options["writes"], *claims.RECORD_FILES}, identity.kind
+        if identity.kind not in TEST_KINDS and (folder / "result.json").is_file():
+            record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            metrics = {name: record["units"].get(name, "") for name in record["metrics"]}
+            assert [one for one in metrics.items() if not is_described(*one, entries)] == [], identity.kind
 
     monkeypatch.setattr(stage, "claim", watched)
 

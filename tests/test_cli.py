@@ -292,3 +292,19 @@ def test_finished_folder_is_not_overwritten(folder: Path) -> None:
     assert command_result.returncode == 2
     assert "another result" in command_result.stderr
     assert (folder / "e" / "result.json").read_bytes() == before
+
+
+def test_every_command_has_an_example_that_it_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parsed = set()
+    for words, command in commands():
+        for example in EXAMPLES[" ".join(words)]:
+            arguments = example.split()
+            assert arguments[: len(words)] == list(words)
+            command.make_context(" ".join(words), arguments[len(words) :])
+            parsed.add(" ".join(words))
+    assert parsed == set(EXAMPLES)
+    shown = run(tmp_path, "defect", "build", "--help").stdout
+    assert "flatforce defect build relaxed/relaxed.extxyz v_Se:top" in " ".join(shown.split())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,10 +14,20 @@ import pytest
 import typer
 
 import flatforce as ff
+from flatforce.active import learning_round
 from flatforce.cli import app
 from flatforce.cli.settings import SETTINGS, config_class
 from flatforce.core import errors
+from flatforce.core.claims import RECORD_FILES
 from flatforce.core.config import nested_configs
+from flatforce.core.outcome import Outcome
+from flatforce.models.errors import ALIGNED_UNITS, ERROR_UNITS
+from flatforce.models.training.epochs import CHECKPOINT
+from flatforce.models.training.sweep import DATABASE
+from flatforce.properties.benchmark import phonons, score
+from flatforce.studies.learn.rounds import ROUND_FILES
+from flatforce.studies.stage import Stage
+from metric_names import is_described, read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +37,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[1] / "docs"
 
 MAX_WORDS = 2500
-"""Words of a page of the manual; pages of measured results are longer."""
-
-RESULTS = {"learning.md", "models.md"}
-"""Guides that still hold measured results."""
+"""Words of a page of the manual."""
 
 
 @pytest.fixture(scope="module")
@@ -105,4 +114,57 @@ def test_pages_are_short() -> None:
         for path in pages
         if (words := len(path.read_text(encoding="utf-8").split())) > MAX_WORDS
     }
-    assert set(long) <= RESULTS, long
+    assert long == {}
+
+
+def outcomes(base: type[Outcome] = Outcome) -> Iterator[type[Outcome]]:
+    for child in base.__subclasses__():
+        if child.__module__.startswith("flatforce."):
+            yield child
+        yield from outcomes(child)
+
+
+def import_everything() -> None:
+    for module in pkgutil.walk_packages(ff.__path__, "flatforce."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def test_every_metric_with_its_unit() -> None:
+    import_everything()
+    entries = read_entries()
+    kinds = [kind for kind in outcomes() if isinstance(kind.__dict__.get("units"), dict)]
+    assert len(kinds) > 15
+    for kind in kinds:
+        for name, unit in kind.units.items():
+            assert is_described(name, unit, entries), (kind, name, unit)
+    constants = [ERROR_UNITS, ALIGNED_UNITS, learning_round.UNITS, score.UNITS, phonons.UNITS]
+    for name, unit in (pair for units in constants for pair in units.items()):
+        assert is_described(name, unit, entries), (name, unit)
+
+
+def test_every_file_of_a_result_folder() -> None:
+    import_everything()
+    text = (DOCS / "reference" / "files.md").read_text(encoding="utf-8")
+    stages: list[type[Stage]] = [Stage]
+    for stage in stages:
+        stages += stage.__subclasses__()
+    names = {name for stage in stages if stage.__module__.startswith("flatforce.") for name in stage.files}
+    names |= {
+        *RECORD_FILES,
+        *ROUND_FILES,
+        "split.json",
+        "model.card.json",
+        "metrics.csv",
+        CHECKPOINT,
+        DATABASE,
+    }
+    assert len(names) > 30
+    assert {name for name in names if f"`{name}`" not in text} == set()
+
+
+def test_the_messages_that_are_explained_exist() -> None:
+    source = " ".join(path.read_text(encoding="utf-8") for path in Path(ff.__path__[0]).rglob("*.py"))
+    headings = re.findall(r"^## (.*)$", (DOCS / "reference" / "messages.md").read_text(), re.MULTILINE)
+    assert len(headings) > 10
+    assert [one for one in headings if one.partition(" … ")[0] not in source] == []

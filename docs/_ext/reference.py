@@ -11,6 +11,7 @@ import typer
 
 import flatforce
 from flatforce.cli import app as cli
+from flatforce.cli.examples import EXAMPLES
 from flatforce.cli.settings import SETTINGS, config_class
 from flatforce.core import errors
 from flatforce.report import result as results
@@ -89,7 +90,7 @@ def write_pages(app: Sphinx) -> None:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
     for path in folder.rglob("*.md"):
-        if str(path.relative_to(folder).with_suffix("")) not in pages:
+        if str(path.relative_to(folder).with_suffix("")) not in {*pages, "metrics"}:
             path.unlink()
 
 
@@ -149,6 +150,10 @@ def _command_text(name: str, command: Any) -> str:
         "",
         "```text",
         usage,
+        "```",
+        "",
+        "```sh",
+        *(f"flatforce {example}" for example in EXAMPLES[name]),
         "```",
         "",
     ]

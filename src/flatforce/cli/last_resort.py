@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from flatforce.cli.examples import add_examples
 from flatforce.core.errors import FlatforceError
 from flatforce.core.trust import trusting_all
 
@@ -64,9 +65,10 @@ class Commands(TyperGroup):
 
         Returns
         -------
-        The command or group of that name, with `--trust` where it loads a model; None if there is none.
+        The command or group of that name, with examples, and with `--trust` where it loads a model; None if there is none.
         """
         command = super().get_command(ctx, cmd_name)
+        add_examples(command, cmd_name)
         if cmd_name in WITHOUT_MODELS:
             return command
         for leaf in (command, *getattr(command, "commands", {}).values()):
