@@ -124,10 +124,10 @@ def test_a_stage_leaves_everything_the_outcome_holds(numbers: Path, tmp_path: Pa
 
 def test_a_new_setting_at_its_default_leaves_old_folders_valid(numbers: Path, tmp_path: Path) -> None:
     first = SumStage(numbers, Before()).run(Session(), tmp_path / "out")
-    (tmp_path / "out" / "sum.txt").unlink()
+    (tmp_path / "out" / "sum.txt").write_text("edited")
     again = SumStage(numbers, After()).run(Session(), tmp_path / "out")
     assert again == first
-    assert not (tmp_path / "out" / "sum.txt").exists()  # it was read, not computed
+    assert (tmp_path / "out" / "sum.txt").read_text() == "edited"  # it was read, not computed
     for changed in (After(workers=2), After(inner=InnerAfter(height=3.0)), After(steps=6)):
         with pytest.raises(ResultError, match="holds another result"):
             SumStage(numbers, changed).run(Session(), tmp_path / "out")
