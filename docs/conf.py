@@ -16,11 +16,11 @@ version = release = flatforce.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "reference",
     "metrics",
+    "mathml",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "_ext"]
@@ -33,6 +33,7 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "flatforce"
 html_static_path = ["_static"]
@@ -53,7 +54,3 @@ copyright = "The flatforce developers, MIT licence"  # noqa: A001  # the name th
 
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
-
-# Offline: the page of a formula loads MathJax from the folder of the site where it is there.
-if (Path(__file__).parent / "_static" / "mathjax" / "tex-svg.js").is_file():
-    mathjax_path = "mathjax/tex-svg.js"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import typer
+from markup import anchor, cell, first_paragraph, markdown, toctree
+from settings_reference import settings_pages, title
 
 import flatforce
 from flatforce.cli import app as cli
@@ -19,7 +21,6 @@ from flatforce.report import result as results
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic import BaseModel
     from sphinx.application import Sphinx
 
 FOLDER = "reference/generated"
@@ -130,11 +131,11 @@ def command_pages() -> dict[str, str]:
         for group, texts in groups.items()
     }
     rows = [
-        f"| [`flatforce {name}`](commands/{name.split()[0]}.md#{_anchor(name)}) | {_first(command.help)} |"
+        f"| [`flatforce {name}`](commands/{name.split()[0]}.md#{anchor(name)}) | {first_paragraph(command.help)} |"
         for name, command in commands().items()
     ]
-    toctree = _toctree(f"commands/{group}" for group in groups)
-    pages["commands"] = "\n".join(["# Commands", "", "| command | does |", "|---|---|", *rows, "", toctree])
+    contents = toctree(f"commands/{group}" for group in groups)
+    pages["commands"] = "\n".join(["# Commands", "", "| command | does |", "|---|---|", *rows, "", contents])
     return pages
 
 
@@ -143,10 +144,10 @@ def _command_text(name: str, command: Any) -> str:
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
     usage = " ".join([f"flatforce {name}", *(_usage(argument) for argument in arguments), "[OPTIONS]"])
     lines = [
-        f"({_anchor(name)})=",
+        f"({anchor(name)})=",
         f"## `flatforce {name}`",
         "",
-        _markdown(command.help),
+        markdown(command.help),
         "",
         "```text",
         usage,
@@ -159,16 +160,16 @@ def _command_text(name: str, command: Any) -> str:
     ]
     if arguments:
         lines += ["| argument | meaning |", "|---|---|"]
-        lines += [f"| `{argument.name}` | {_cell(argument.help)} |" for argument in arguments] + [""]
+        lines += [f"| `{argument.name}` | {cell(argument.help)} |" for argument in arguments] + [""]
     lines += ["| option | meaning | default |", "|---|---|---|"]
     lines += [
-        f"| {_opts(option)} | {_cell(option.help)} | {_default(option)} |"
+        f"| {_opts(option)} | {cell(option.help)} | {_default(option)} |"
         for option in options
         if option.name != "help"
     ]
     if name in SETTINGS:
         kind = config_class(name)
-        lines += ["", f"Keys of the YAML file: [{_title(kind)}](../settings/{kind.__name__}.md)."]
+        lines += ["", f"Keys of the YAML file: [{title(kind)}](../settings/{kind.__name__}.md)."]
     return "\n".join([*lines, ""])
 
 
@@ -189,86 +190,6 @@ def _default(option: Any) -> str:
     if value is None or callable(value) or value is False or value == ():
         return ""
     return f"`{value}`"
-
-
-def settings_pages() -> dict[str, str]:
-    """Write one page for each class of settings.
-
-    Returns
-    -------
-    Name of the page → text: a table of the keys, each group of keys linked to its own page.
-    """
-    kinds: dict[str, type[BaseModel]] = {}
-    for command in SETTINGS:
-        _collect(config_class(command), kinds)
-    used: dict[str, list[str]] = {}
-    for command in SETTINGS:
-        used.setdefault(config_class(command).__name__, []).append(command)
-    pages = {f"settings/{name}": _settings_page(kind, used.get(name, [])) for name, kind in kinds.items()}
-    rows = [
-        f"| [`flatforce {command}`](settings/{config_class(command).__name__}.md) | {_first(config_class(command).__doc__)} |"
-        for command in SETTINGS
-    ]
-    toctree = _toctree(f"settings/{name}" for name in sorted(kinds))
-    pages["settings"] = "\n".join(
-        ["# Settings", "", "| command | settings |", "|---|---|", *rows, "", toctree]
-    )
-    return pages
-
-
-def _collect(kind: type[BaseModel], kinds: dict[str, type[BaseModel]]) -> None:
-    from flatforce.core.config import nested_configs
-
-    if kind.__name__ not in kinds:
-        kinds[kind.__name__] = kind
-        for field in kind.model_fields.values():
-            for nested in nested_configs(field.annotation):
-                _collect(nested, kinds)
-
-
-def _settings_page(kind: type[BaseModel], used: list[str]) -> str:
-    lines = [f"# {_title(kind)}", "", _cell(kind.__doc__), ""]
-    if used:
-        names = ", ".join(
-            f"[`flatforce {name}`](../commands/{name.split()[0]}.md#{_anchor(name)})" for name in used
-        )
-        lines += [f"Read by {names}. `flatforce settings {used[0]}` prints a template with all keys.", ""]
-    return "\n".join(
-        [*lines, "| key | type | default | meaning |", "|---|---|---|---|", *_key_rows(kind), ""]
-    )
-
-
-def _title(kind: type[BaseModel]) -> str:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.__name__.removesuffix("Config"))
-    return words[0] + words[1:]
-
-
-def _key_rows(kind: type[BaseModel]) -> Iterator[str]:
-    from flatforce.core.config import nested_configs
-
-    for name, field in kind.model_fields.items():
-        models = nested_configs(field.annotation)
-        value = None if field.is_required() else field.get_default(call_default_factory=True)
-        default = "required" if field.is_required() else f"`{_plain(value)}`"
-        if models:
-            links = ", ".join(f"[{_title(model)}]({model.__name__}.md)" for model in models)
-            kept = default if field.is_required() or value is None or value in ([], {}) else ""
-            yield f"| `{name}` | {links} | {kept} | {_cell(field.description)} |"
-        else:
-            yield f"| `{name}` | {_type(field.annotation)} | {default} | {_cell(field.description)} |"
-
-
-def _plain(value: Any) -> str:
-    return str(value.model_dump(mode="json") if hasattr(value, "model_dump") else value).replace("|", "\\|")
-
-
-def _type(annotation: Any) -> str:
-    text = (
-        annotation.__name__ if inspect.isclass(annotation) and not get_args(annotation) else str(annotation)
-    )
-    text = re.sub(r"(typing|collections\.abc|pathlib|flatforce(\.\w+)+)\.", "", text)
-    text = re.sub(r"Annotated\[(\w+), [^\]]*\]", r"\1", text)
-    return f"`{text}`".replace("|", "\\|")
 
 
 def python_pages() -> dict[str, str]:
@@ -293,8 +214,11 @@ def python_pages() -> dict[str, str]:
             "exclude-members: count, index",
         )
         pages[f"results/{name}"] = f"# {name}\n\n{text}"
-    rows = [f"| [{name}](results/{name}.md) | {_first(getattr(results, name).__doc__)} |" for name in names]
-    toctree = _toctree(f"results/{name}" for name in names)
+    rows = [
+        f"| [{name}](results/{name}.md) | {first_paragraph(getattr(results, name).__doc__)} |"
+        for name in names
+    ]
+    contents = toctree(f"results/{name}" for name in names)
     pages["results"] = "\n".join(
         [
             "# Results in Python",
@@ -305,7 +229,7 @@ def python_pages() -> dict[str, str]:
             "|---|---|",
             *rows,
             "",
-            toctree,
+            contents,
         ]
     )
     pages["errors"] = "# Errors in Python\n\n" + "\n".join(
@@ -322,27 +246,3 @@ def _directive(kind: str, target: str, *options: str) -> str:
         *(f"   :{option}:" if ":" not in option else f"   :{option}" for option in options),
     ]
     return "\n".join(["```{eval-rst}", *lines, "```", ""])
-
-
-def _toctree(names: Iterator[str]) -> str:
-    return "\n".join(["```{toctree}", ":hidden:", "", *names, "```", ""])
-
-
-def _slug(name: str) -> str:
-    return name.replace(" ", "-")
-
-
-def _anchor(name: str) -> str:
-    return f"command-{_slug(name)}"
-
-
-def _first(text: str | None) -> str:
-    return _cell((text or "").strip().partition("\n\n")[0])
-
-
-def _cell(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def _markdown(text: str | None) -> str:
-    return inspect.cleandoc(text or "").replace("\b", "")
