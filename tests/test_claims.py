@@ -20,7 +20,7 @@ from ase.io import read, write
 import flatforce as ff
 from commands import run
 from flatforce.core import files
-from flatforce.core.claims import CLAIM, SCRATCH, claim
+from flatforce.core.claims import CLAIM, SCRATCH, announce_files, claim
 from flatforce.core.config import Config
 from flatforce.core.errors import ResultError
 from flatforce.core.files import part_prefix, remove_abandoned_parts, write_atomically, write_text
@@ -106,7 +106,10 @@ def test_files_of_other_origin_are_named_and_stay(tmp_path: Path, name: str) -> 
 def test_an_interrupted_run_of_the_same_stage_goes_on(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         KilledStage(Settings()).run(Session(), tmp_path)
-    (tmp_path / "list.txt").write_text("written before the end")
+    (tmp_path / "list.txt").write_text("mine")
+    with pytest.raises(ResultError, match=r"would be replaced: list\.txt"):
+        ListStage(Settings()).run(Session(), tmp_path)
+    announce_files(tmp_path)  # as if it had been killed while it wrote
     assert ListStage(Settings()).run(Session(), tmp_path)["metrics"] == {"total": 1.0}  # the part was found
     assert {path.name for path in tmp_path.iterdir()} == {CLAIM, "list.txt", "result.json"}
 

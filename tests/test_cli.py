@@ -21,6 +21,7 @@ from ase.io import read, write
 import flatforce
 from commands import run as in_process
 from flatforce.cli import app, doctor
+from flatforce.cli.command_lines import COMMAND_LINES
 from flatforce.cli.examples import EXAMPLES
 from flatforce.cli.settings import SETTINGS, config_class, template
 from flatforce.cli.tables import show_rows
@@ -300,11 +301,11 @@ def test_every_command_has_an_example_that_it_accepts(
     monkeypatch.chdir(tmp_path)
     parsed = set()
     for words, command in commands():
-        for example in EXAMPLES[" ".join(words)]:
+        for example in COMMAND_LINES[" ".join(words)]:
             arguments = example.split()
             assert arguments[: len(words)] == list(words)
             command.make_context(" ".join(words), arguments[len(words) :])
             parsed.add(" ".join(words))
-    assert parsed == set(EXAMPLES)
+    assert parsed == set(COMMAND_LINES)
     shown = run(tmp_path, "defect", "build", "--help").stdout
     assert "flatforce defect build relaxed/relaxed.extxyz v_Se:top" in " ".join(shown.split())

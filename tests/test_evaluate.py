@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from flatforce.data.splits import hold_out
 from flatforce.models import load
 from flatforce.models.atomic_energies import fit_energies
 from flatforce.models.training.config import TrainConfig
+from flatforce.models.training.outcome import TrainOutcome
 from flatforce.models.training.reference_energies import choose_reference_energies, reference_energy_warnings
 from flatforce.models.training_set import trained_on
 from flatforce.properties.evaluate import evaluate
@@ -130,6 +132,43 @@ def test_reference_energies_of_the_labels_do_not_count(mixed: list[Atoms]) -> No
     shifted = evaluate(potential, frames)
     assert shifted.errors["energy_mae"] > plain.errors["energy_mae"] + 1e4
     assert shifted.errors["energy_mae_aligned"] == pytest.approx(plain.errors["energy_mae_aligned"], rel=1e-6)
+    assert list(shifted.errors)[:2] == ["energy_mae", "energy_rmse"]
+    assert list(shifted.errors)[3] == "energy_mae_aligned"  # beside the unaligned ones
+    assert [note for note in evaluate(potential, mixed).notes if "other references" in note] == []
+    (note,) = [note for note in shifted.notes if "other references" in note]
+    assert "(energy_mae_aligned)" in note
+    too_few = evaluate(potential, frames[:2])
+    assert "energy_mae" in too_few.errors
+    assert "energy_mae_aligned" not in too_few.errors  # a fit would leave nothing
+
+
+def test_energies_that_fine_tuning_made_worse(tmp_path: Path) -> None:
+    def warnings(before: float, after: float, r2: float = 0.9) -> list[str]:
+        card = {
+            "file": "model.model",
+            "diverged": False,
+            "best_epoch": 3,
+            "untrained_elements": [],
+            "test": {"all": {"energy_mae": after, "energy_r2": r2}},
+            "initial_test": {"energy_mae": 900.0, "energy_mae_aligned": before},
+        }
+        return TrainOutcome(tmp_path, [card], []).notes
+
+    (worse,) = warnings(2.3, 23.0)
+    assert "2.3 meV/atom before" in worse
+    assert "23.0 after" in worse
+    assert warnings(2.3, 2.2) == warnings(2.3, 3.2) == warnings(0.2, 0.5) == []
+    (unusable,) = warnings(2.3, 2.2, r2=-0.5)
+    assert "not usable" in unusable
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "mine", '{"train": 3}', '{"settings": {}, "subsets": []}'])
+def test_a_file_beside_a_model_that_is_no_split_of_a_training(
+    tmp_path: Path, model_file: Path, frames: list[Atoms], text: str
+) -> None:
+    shutil.copy(model_file, tmp_path / "m.model")
+    (tmp_path / "split.json").write_text(text)
+    assert not trained_on(f"mace:{tmp_path / 'm.model'}", frames[:3]).any()
 
 
 def test_finetune_reports_the_model_that_it_started_from(frames: list[Atoms], tmp_path: Path) -> None:
@@ -146,6 +185,20 @@ def test_finetune_reports_the_model_that_it_started_from(frames: list[Atoms], tm
     for name in ("energy_mae", "force_mae"):
         assert result["metrics"][f"initial_{name}"] == pytest.approx(initial[name], rel=1e-4)
         assert result["units"][f"initial_{name}"] == result["units"][name]
+    known = trained_on(MODEL, data)
+    spec = f"mace:{tmp_path / 'tuned' / 'model.model'}"
+    assert trained_on(spec, data).tolist() == [
+        bool(is_known) or hash_structure(frame) not in hashes
+        for is_known, frame in zip(known, data, strict=True)
+    ]
+    n_seen = sum(
+        bool(is_known) for is_known, frame in zip(known, data, strict=True) if hash_structure(frame) in hashes
+    )
+    assert n_seen > 0
+    assert any(
+        f"{n_seen} of the {len(test)} test frames are in the training set of {MODEL}" in warning
+        for warning in result["warnings"]
+    )
 
 
 def test_compositions_that_determine_no_reference_energies(frames: list[Atoms]) -> None:

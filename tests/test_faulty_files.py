@@ -6,6 +6,7 @@ import bz2
 import json
 import lzma
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from ase.io import write
 
 import vasp_files
 from commands import run
+from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import DataError
+from flatforce.data.audit.energies import energy_warnings
 from flatforce.data.bundled import dataset_path
 from flatforce.data.config import CurationConfig, ImportConfig
 from flatforce.data.copies import find_copies
@@ -92,6 +95,42 @@ def test_a_stress_that_fits_nothing_is_refused_alone(tmp_path: Path) -> None:
     assert len(result.frames) == 7
     assert [refusal.step for refusal in result.refused] == [3]
     assert "contradicts its own forces" in result.refused[0].reason
+
+
+ATOMIC = 0.529177**3 / 27.2114
+"""Factor from eV/Å³ to Hartree per cubic bohr, which no convention of the import is."""
+
+WRONG: dict[str, Callable[[Atoms, FloatArray], FloatArray]] = {
+    "another unit": lambda _, stress: ATOMIC * stress,
+    "virial of each atom": lambda frame, stress: stress * frame.get_volume() / len(frame),
+    "virial": lambda frame, stress: -stress * frame.get_volume(),
+    "upper triangle": lambda _, stress: stress.reshape(9)[[0, 4, 8, 5, 2, 1]][[0, 5, 4, 1, 3, 2]],
+    "in-plane components in kbar": lambda _, stress: stress * np.array([[1602, 1602, 1]] * 2 + [[1, 1, 1]]),
+    "in-plane components alone": lambda _, stress: stress * np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_stress_that_most_frames_contradict_is_not_assumed_for_the_others(
+    tmp_path: Path, name: str
+) -> None:
+    frames = imported(CASES / "stress" / "order.extxyz").frames
+    for frame in frames:
+        stress = np.asarray(frame.info["REF_stress"]).reshape(3, 3)
+        frame.info["REF_stress"] = WRONG[name](frame, stress).ravel()
+    write(tmp_path / "a.extxyz", frames, format="extxyz")
+    with pytest.raises(DataError, match=r"unclear|contradicts|beyond what any sheet bears"):
+        imported(tmp_path / "a.extxyz")
+
+
+def test_one_frame_in_another_convention_is_refused(tmp_path: Path) -> None:
+    frames = bundled(8)
+    frames[3].arrays["REF_forces"] *= -1  # gradients: its right stress would be turned
+    write(tmp_path / "a.extxyz", frames, format="extxyz")
+    result = imported(tmp_path / "a.extxyz")
+    assert [refusal.step for refusal in result.refused] == [3]
+    assert "this frame alone" in result.refused[0].reason
+    assert residuals(result.frames).max() < NOISE
 
 
 def test_a_stress_of_zero_is_no_stress(tmp_path: Path) -> None:
@@ -393,6 +432,39 @@ def test_torn_sheets_and_ribbons_are_sheets(tmp_path: Path) -> None:
     assert np.ptp(result.frames[0].positions[:, 2]) < 4  # the normal is still the normal
 
 
+@pytest.mark.parametrize("height", [0.0, 6.0])
+def test_a_sheet_in_a_low_cell_that_is_not_periodic_along_it(tmp_path: Path, height: float) -> None:
+    """Its stress is that of a slab: the volume of the cell changes, the membrane stress does not."""
+    (frame,) = bundled(1)
+    stress = np.asarray(frame.info.pop("REF_stress"))
+    low = frame.copy()
+    low.center(about=(0, 0, 0), axis=2)
+    low.cell[2] = (0, 0, height)
+    low.pbc = (True, True, False)
+    if height:
+        low.info["REF_stress"] = stress * frame.cell[2, 2] / height
+    write(tmp_path / "a.extxyz", low, format="extxyz")
+    (read,) = imported(tmp_path / "a.extxyz").frames
+    assert read.cell[2, 2] > np.ptp(frame.positions[:, 2]) + 5
+    labels = get_labels(read)
+    np.testing.assert_allclose(labels.forces, frame.arrays["REF_forces"], atol=1e-8)
+    if height:
+        assert labels.stress is not None
+        expected = stress.reshape(3, 3) * frame.cell[2, 2] / read.cell[2, 2]
+        np.testing.assert_allclose(labels.stress, expected, atol=1e-7)
+
+
+def test_a_sheet_of_one_large_atom_is_no_isolated_atom(tmp_path: Path) -> None:
+    frames = [Atoms("Cs", cell=[a, a, 20.0], pbc=True) for a in (5.8, 12.0)]
+    for frame in frames:
+        frame.info["REF_energy"] = -1.0
+        frame.arrays["REF_forces"] = np.zeros((1, 3))
+    write(tmp_path / "a.extxyz", frames, format="extxyz")
+    result = imported(tmp_path / "a.extxyz")
+    assert [frame.cell[0, 0] for frame in result.frames if config_type(frame) == ISOLATED] == [12.0]
+    assert len(result.refused) == 1  # its vacuum is not told from that between its atoms
+
+
 def test_a_molecule_is_refused_with_its_reason(tmp_path: Path) -> None:
     frame = bundled(1)[0]
     molecule = frame[:2]
@@ -414,6 +486,19 @@ def test_a_lone_energy_of_zero_is_reported_and_removed(tmp_path: Path) -> None:
     result = imported(tmp_path / "a.extxyz")
     assert any("eV/atom from a fit by composition" in note for note in result.notes)
     assert len(curate(result.frames, CurationConfig()).frames) == 11
+
+
+@pytest.mark.parametrize("count", [4, 6, 40])
+def test_a_lone_energy_is_found_among_few_frames_and_in_a_composition_of_its_own(count: int) -> None:
+    frames = [frame.copy() for frame in read_frames(dataset_path("wse2-pbe"))]
+    pristine = [frame for frame in frames if len(frame) == 3][:count]
+    assert energy_warnings(pristine) == []
+    vacancy = next(frame for frame in frames if frame.get_chemical_formula() == "Se17W9")
+    assert energy_warnings([*pristine, vacancy]) == []
+    wrong = [*pristine[:-1], vacancy] if count > 10 else pristine
+    wrong[-1].info["REF_energy"] = 0.0
+    (warning,) = energy_warnings(wrong)
+    assert "the energies of 1 frame(s)" in warning
 
 
 def test_curation_says_when_it_removes_much() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk as bulk_crystal
 from ase.io import write
 from ase.units import Bohr
 from typer.testing import CliRunner
@@ -247,3 +248,34 @@ def test_a_third_vector_that_points_down_changes_nothing() -> None:
     bulk.set_cell([*up.cell.array[:2], [0, 0, -6.5]], scale_atoms=False)
     with pytest.raises(GeometryError):
         check_isolated_sheet(bulk)
+
+
+@pytest.mark.parametrize("material", ["Cu", "Si", "NaCl"])
+def test_a_crystal_in_a_primitive_cell_is_named_as_one(material: str) -> None:
+    structure = {"crystalstructure": "rocksalt", "a": 5.6} if material == "NaCl" else {}
+    crystal = bulk_crystal(material, **structure)
+    with pytest.raises(GeometryError, match="is a crystal"):
+        check_isolated_sheet(crystal)
+
+
+def test_how_to_turn_a_cell_is_said_so_that_it_works(unit: Atoms) -> None:
+    tilted = unit.copy()
+    tilted.cell[2] += [2.0, 1.0, 0.0]
+    with pytest.raises(GeometryError) as only_vacuum:
+        check_isolated_sheet(tilted)
+    code = only_vacuum.value.fix.partition("in ASE: ")[2]
+    exec(code, {"atoms": tilted})  # noqa: S102  # what the message says
+    check_isolated_sheet(tilted)
+    turned = unit.copy()
+    turned.rotate(30, "x", rotate_cell=True)
+    with pytest.raises(GeometryError) as all_vectors:
+        check_isolated_sheet(turned)
+    code = all_vectors.value.fix.partition("in ASE: ")[2].partition("; frames with")[0]
+    exec(code, {"atoms": turned})  # noqa: S102
+    check_isolated_sheet(turned)
+
+
+def test_atoms_of_no_element(unit: Atoms) -> None:
+    unit.symbols[0] = "X"
+    with pytest.raises(GeometryError, match="no element"):
+        check_isolated_sheet(unit)

@@ -16,7 +16,7 @@ from ase.io import write
 
 from commands import run, start
 from flatforce.cli import structure
-from flatforce.cli.encoding import transliterate
+from flatforce.cli.encoding import show_controls, transliterate
 from flatforce.structures.prototypes import monolayer
 
 if TYPE_CHECKING:
@@ -106,3 +106,16 @@ def test_a_full_device_is_named(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "No space left on device" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+def test_names_in_foreign_files_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    name = "vasprun\x1b]0;title\x07\x1b[32m.xml"
+    (tmp_path / name).write_text("<modeling>")
+    command = [sys.executable, "-m", "flatforce", "data", "import", name, "-o", "a.extxyz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\x07" not in done.stdout + done.stderr
+    assert "\\x1b]0;title" in done.stdout + done.stderr
+    styled = "\x1b[32mgreen\x1b[0m\x1b]0;title\x07"
+    assert show_controls(styled, keep_styling=True) == "\x1b[32mgreen\x1b[0m\\x1b]0;title\\x07"

@@ -22,7 +22,7 @@ from flatforce.properties.phonons.config import DefectPhononConfig, EmbedConfig
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.reference.config import LabelConfig
 from flatforce.studies.config import StudyConfig
-from flatforce.studies.defect import DefectSeries
+from flatforce.studies.defect_series import DefectSeries
 from flatforce.studies.learn.checks import label_problems
 from flatforce.studies.learn.rounds import learn
 from flatforce.studies.preflight import study_problems

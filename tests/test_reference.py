@@ -22,7 +22,7 @@ from flatforce.core.config import nested_configs
 from flatforce.core.outcome import Outcome
 from flatforce.models.errors import ALIGNED_UNITS, ERROR_UNITS
 from flatforce.models.training.epochs import CHECKPOINT
-from flatforce.models.training.sweep import DATABASE
+from flatforce.models.training.optuna_study import DATABASE
 from flatforce.properties.benchmark import phonons, score
 from flatforce.studies.learn.rounds import ROUND_FILES
 from flatforce.studies.stage import Stage

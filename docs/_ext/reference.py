@@ -13,7 +13,7 @@ from settings_reference import settings_pages, title
 
 import flatforce
 from flatforce.cli import app as cli
-from flatforce.cli.examples import EXAMPLES
+from flatforce.cli.command_lines import COMMAND_LINES
 from flatforce.cli.settings import SETTINGS, config_class
 from flatforce.core import errors
 from flatforce.report import result as results
@@ -154,7 +154,7 @@ def _command_text(name: str, command: Any) -> str:
         "```",
         "",
         "```sh",
-        *(f"flatforce {example}" for example in EXAMPLES[name]),
+        *(f"flatforce {example}" for example in COMMAND_LINES[name]),
         "```",
         "",
     ]

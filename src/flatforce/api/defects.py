@@ -74,7 +74,7 @@ def defect_phonons(
     >>> v.plot().savefig("vacancy.png")  # doctest: +SKIP
     """
     from flatforce.report.result import open_result
-    from flatforce.studies.defect import DefectSeries
+    from flatforce.studies.defect_series import DefectSeries
 
     target = folder_of(folder, "defect-phonons")
     if sizes and "supercell" in settings:

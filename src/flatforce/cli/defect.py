@@ -149,7 +149,8 @@ def phonons(
     from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
     from flatforce.studies.checks import raise_together
     from flatforce.studies.committee import committee_problems, defect_committee
-    from flatforce.studies.defect import DefectPhononStage, DefectSeries
+    from flatforce.studies.defect import DefectPhononStage
+    from flatforce.studies.defect_series import DefectSeries
 
     if calibrate is not None and not committee:
         raise ConfigError("Only error bars can be calibrated.", fix="add --committee")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from flatforce.cli.examples import add_examples
+from flatforce.cli.command_lines import add_examples
 from flatforce.core.errors import FlatforceError
 from flatforce.core.trust import trusting_all
 

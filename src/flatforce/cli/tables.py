@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from flatforce.cli.encoding import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+ONE_LINE: Final = CONTROL | {ord(character): repr(character)[1:-1] for character in "\t\n\r"}
+"""Control characters of a cell → what is shown instead."""
 
 MIN_WIDTH = 120
 """Characters of a line where the output is no terminal."""
@@ -32,7 +37,7 @@ def show_table(
     from rich.markup import escape
     from rich.table import Table
 
-    columns = list(zip(header, *rows, strict=True))
+    columns = list(zip(header, *([text.translate(ONE_LINE) for text in row] for row in rows), strict=True))
     full = [max(map(len, column)) for column in columns]
     words = [max(len(word) for text in column for word in text.split(" ")) for column in columns]
     words[:names] = full[:names]

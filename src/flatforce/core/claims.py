@@ -26,6 +26,9 @@ CLAIM: Final = "run.json"
 SCRATCH: Final = ".flatforce-scratch"
 """Subfolder for the parts of an unfinished run; it is removed when the run is finished."""
 
+COMPUTING: Final = "computing"
+"""State of a run that has written no file yet."""
+
 RECORD_FILES: Final = ("result.json", "arrays.npz", CLAIM)
 """Files that every stage writes."""
 
@@ -95,6 +98,7 @@ def claim(
     writes: Sequence[str] = (),
     extends: Callable[[dict[str, Any]], bool] | None = None,
     may_restart: bool = True,
+    writes_at_end: bool = False,
 ) -> Iterator[Claim]:
     """Keep a folder for a stage and for this process while it computes there.
 
@@ -110,6 +114,8 @@ def claim(
         As in `is_finished`.
     may_restart
         Whether an unfinished run with other settings may be left and this one start anew in the same folder.
+    writes_at_end
+        Whether none of these files is written before `announce_files` is called, so that an earlier one is of other origin.
 
     Yields
     ------
@@ -134,7 +140,7 @@ def claim(
                 )
         before = {path.name for path in folder.iterdir()}
         if not finished:
-            _write_claim(folder, identity)
+            _write_claim(folder, identity, state=COMPUTING if writes_at_end else "")
         try:
             yield Claim(finished, restarted)
         except BaseException:
@@ -145,7 +151,7 @@ def claim(
             shutil.rmtree(folder / SCRATCH, ignore_errors=True)
             remove_abandoned_parts(folder)
             own = [name for name in (*writes, *RECORD_FILES) if (folder / name).exists()]
-            _write_claim(folder, identity, files=own)
+            _write_claim(folder, identity, files=own, state="finished")
 
 
 def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
@@ -169,15 +175,15 @@ def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
         read_record(folder)  # a file of another program is refused here, and another result by `is_finished`
         return
     stored = _read_claim(folder)
-    if stored.get("kind") == kind:
+    if stored.get("kind") == kind and stored.get("state") != COMPUTING:
         return
-    if stored and _has_content(folder):
+    if (is_same := stored.get("kind") == kind) is False and stored and _has_content(folder):
         raise ResultError(
             f"{folder} holds an unfinished run of another kind.",
             why=f"it is a run of `{stored['kind']}`, and this is one of `{kind}`",
             fix="finish it, choose another folder with -o, or delete that one",
         )
-    names = [*writes, *RECORD_FILES] if not stored else []
+    names = [*writes, *RECORD_FILES] if not stored else [*writes] if is_same else []
     existing = [name for name in dict.fromkeys(names) if (folder / name).exists()]
     if existing:
         raise ResultError(
@@ -219,13 +225,26 @@ def _read_claim(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) and {"kind", "key"} <= set(content) else {}
 
 
-def _write_claim(folder: Path, identity: Identity, files: Sequence[str] = ()) -> None:
+def announce_files(folder: Path) -> None:
+    """Note that a run begins to write its files, so that they are known as its own if it is killed before its end.
+
+    Parameters
+    ----------
+    folder
+        The result folder, which the caller has claimed.
+    """
+    content = _read_claim(folder) | {"state": "writing"}
+    write_text(folder / CLAIM, json.dumps(content, indent=1) + "\n", durable=True)
+
+
+def _write_claim(folder: Path, identity: Identity, files: Sequence[str] = (), *, state: str) -> None:
     content = {
         "kind": identity.kind,
         "key": identity.key,
         "revision": identity.revision,
         "config": identity.settings,
         "inputs": identity.inputs,
+        "state": state,
         "files": list(dict.fromkeys(files)),
     }
     write_text(folder / CLAIM, json.dumps(content, indent=1) + "\n", durable=True)

@@ -128,7 +128,7 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
         raise ResultError(
             f"{path} is damaged.",
             why=str(error),
-            fix="delete it and run again, or choose another folder with -o",
+            fix="choose another folder with -o; if flatforce wrote it, delete it and run again",
         ) from error
     if kind and content["kind"] != kind:
         raise ResultError(

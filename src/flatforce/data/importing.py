@@ -19,6 +19,7 @@ from flatforce.data.imported_files import ImportedFile, choose_reports, remove_c
 from flatforce.data.readers.content import DAMAGED, NOT_FINITE, PART, SOURCE, STEP, FileContent, Refusal
 from flatforce.data.readers.keyed_xyz import VASP_ORDER
 from flatforce.data.readers.registry import READERS, FoundFile, find_files
+from flatforce.structures.contacts import has_bond
 from flatforce.structures.orientation import MIN_GAP, is_isolated, orient_sheet, vacuum_gaps
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _accept_frames(frames: Sequence[Atoms], config: ImportConfig) -> tuple[list[
         if unbalanced is not None:
             refused.append(Refusal(unbalanced, frame.info[STEP]))
             continue
-        if len(frame) == 1 and is_isolated(frame):
+        if len(frame) == 1 and is_isolated(frame) and not (frame.cell.rank == 3 and has_bond(frame)):
             frame.info["config_type"] = ISOLATED
             accepted.append(frame)
             continue
@@ -174,9 +175,9 @@ def _rotate_labels(frame: Atoms, orientation: Orientation) -> Atoms:
     frame.arrays[FORCES] = frame.arrays[FORCES] @ rotation.T
     stress = get_labels(frame).stress
     if stress is not None:
-        frame.info[STRESS] = (rotation @ stress @ rotation.T).reshape(9)
+        frame.info[STRESS] = orientation.volume_ratio * (rotation @ stress @ rotation.T).reshape(9)
     if VASP_ORDER in frame.info:
-        frame.info[VASP_ORDER] = rotation @ frame.info[VASP_ORDER] @ rotation.T
+        frame.info[VASP_ORDER] = orientation.volume_ratio * (rotation @ frame.info[VASP_ORDER] @ rotation.T)
     if orientation.axis != 2:
         frame.info[ORIGINAL_AXIS] = orientation.axis
     return frame

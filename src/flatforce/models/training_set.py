@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,11 +43,56 @@ def trained_on(spec: str, frames: Sequence[Atoms], *, or_validated: bool = True)
     for member in committee_members(spec):
         for path in model_files(member):
             for split in filter(Path.is_file, (path.with_suffix(".split.json"), path.parent / "split.json")):
-                stored = json.loads(split.read_text(encoding="utf-8"))
-                known = set(stored["train"])
-                if or_validated or not stored.get("shared_valid"):
-                    known |= set(stored.get("valid", ()))
-                hashes |= known
-                keys += [key for structure, key in stored.get("structures", {}).items() if structure in known]
+                for stored in _read_splits(split):
+                    known = set(stored["train"])
+                    if or_validated or not stored.get("shared_valid"):
+                        known |= set(stored.get("valid", ()))
+                    hashes |= known
+                    keys += [
+                        key for structure, key in stored.get("structures", {}).items() if structure in known
+                    ]
     is_same = np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
     return np.asarray(is_same | are_copies(frames, keys)) if keys else is_same
+
+
+def initial_training_set(spec: str) -> dict[str, Any] | None:
+    """Collect what a force field was trained on, for the split of a model that is fine-tuned from it.
+
+    Parameters
+    ----------
+    spec
+        Name of the force field.
+
+    Returns
+    -------
+    `train`, hashes of the structures of its training and validation set, and `structures`, hash → key; None if no split is beside it.
+    """
+    splits = [
+        stored
+        for member in committee_members(spec)
+        for path in model_files(member)
+        for split in (path.with_suffix(".split.json"), path.parent / "split.json")
+        for stored in (_read_splits(split) if split.is_file() else [])
+    ]
+    if not splits:
+        return None
+    structures: dict[str, Any] = {}
+    for stored in splits:
+        structures |= stored.get("structures", {})
+    hashes = {one for stored in splits for name in ("train", "valid") for one in stored.get(name, ())}
+    return {"train": sorted(hashes), "structures": structures}
+
+
+def _read_splits(path: Path) -> list[dict[str, Any]]:
+    """Read the split of a training, and that of the model that it started from; a file of another kind holds none."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    if not isinstance(stored, dict):
+        return []
+    return [
+        split
+        for split in (stored, stored.get("initial"))
+        if isinstance(split, dict) and isinstance(split.get("train"), list)
+    ]

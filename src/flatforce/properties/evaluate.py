@@ -207,12 +207,12 @@ def evaluate_predictions(
     train_errors: dict[str, float] = {}
     if is_known.any() and not is_known.all():
         trained, train_comparison = _compare(frames, predictions, is_known)
-        train_errors = error_metrics(train_comparison) | aligned_errors(trained, train_comparison)
+        train_errors = _errors(trained, train_comparison)
     config_types = sorted(set(comparison.frame_group))
     return Evaluation(
         model=model,
         comparison=comparison,
-        errors=error_metrics(comparison) | aligned_errors(tested, comparison),
+        errors=_errors(tested, comparison),
         train_errors=train_errors,
         is_training=is_known,
         n_isolated=n_isolated,
@@ -229,3 +229,10 @@ def _compare(
     indices = np.flatnonzero(selected).tolist()
     selected_frames = [frames[k] for k in indices]
     return selected_frames, compare(selected_frames, [predictions[k] for k in indices])
+
+
+def _errors(frames: Sequence[Atoms], comparison: Comparison) -> dict[str, float]:
+    """Errors with the aligned ones of energies beside those of energies."""
+    errors, aligned = error_metrics(comparison), aligned_errors(frames, comparison)
+    energies = {name: error for name, error in errors.items() if name.startswith("energy")}
+    return energies | aligned | errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -128,7 +129,9 @@ def draw(figure: Figure, axes: Sequence[Axes] | None = None) -> MatplotlibFigure
     with mpl.rc_context(STYLE):
         if axes is None:
             drawing: MatplotlibFigure = _draw(figure)
-            drawing.draw_without_rendering()  # ticks are made while drawing and take the style of that moment
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Glyph .* missing")
+                drawing.draw_without_rendering()  # ticks are made while drawing and take the style of that moment
             return drawing
         shown = for_matplotlib(figure)
         for number, (panel, ax) in enumerate(zip(shown.panels, axes, strict=True), start=1):
@@ -142,7 +145,9 @@ def draw(figure: Figure, axes: Sequence[Axes] | None = None) -> MatplotlibFigure
 
 def _save(drawing: MatplotlibFigure, path: Path) -> None:
     options: dict[str, Any] = {"metadata": {"CreationDate": None}} if path.suffix == ".pdf" else {}
-    drawing.savefig(path, dpi=200, **options)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # of a name: a box is drawn
+        drawing.savefig(path, dpi=200, **options)
 
 
 def _draw(figure: Figure) -> NotebookFigure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 from ase.data import covalent_radii
@@ -10,7 +10,7 @@ from ase.data import covalent_radii
 from flatforce.core.errors import GeometryError
 from flatforce.structures.contacts import MAX_CONTACT, MIN_CONTACT, closest_contact, has_bond, shortest_period
 from flatforce.structures.orientation import MIN_GAP, vacuum_gaps
-from flatforce.structures.sheet import as_slab, cell_height, check_sheet, thickness
+from flatforce.structures.sheet import area, as_slab, cell_height, check_sheet, thickness
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -37,6 +37,7 @@ def check_isolated_sheet(atoms: Atoms) -> None:
         If it is not a sheet normal to its third lattice vector, is a crystal or has no vacuum, has two atoms at one place, or is a
         molecule or atoms too far apart to be bound.
     """
+    _check_no_crystal(atoms)
     check_sheet(atoms)
     _check_vacuum(atoms)
     slab = as_slab(atoms, gap=IMAGE_GAP)
@@ -84,6 +85,19 @@ def gap_along_normal(atoms: Atoms) -> float:
     return height - thickness(atoms) if atoms.pbc[2] and height > 0 else float("inf")
 
 
+def _check_no_crystal(atoms: Atoms) -> None:
+    """Name a crystal as one, however its cell lies."""
+    is_solid = (
+        len(atoms) > 0
+        and area(atoms) > 1e-3
+        and atoms.pbc.all()
+        and atoms.cell.rank == 3
+        and np.isfinite(atoms.positions).all()
+    )
+    if is_solid and vacuum_gaps(atoms).max() < MIN_GAP:
+        _raise_crystal("normal of any two lattice vectors", float(vacuum_gaps(atoms).max()))
+
+
 def _check_vacuum(atoms: Atoms) -> None:
     gap = gap_along_normal(atoms)
     if gap >= MIN_GAP:
@@ -96,9 +110,13 @@ def _check_vacuum(atoms: Atoms) -> None:
             why=f"the gap along it is {gap:.2f} Å, that along vector {axes[0] + 1} is {gaps[axes[0]]:.2f} Å",
             fix="turn the structure so that the vacuum is along vector 3 and the sheet lies in the xy plane",
         )
+    _raise_crystal("third lattice vector", gap)
+
+
+def _raise_crystal(axis: str, gap: float) -> NoReturn:
     raise GeometryError(
         "The structure is a crystal, or a sheet without vacuum.",
-        why=f"the widest gap between atoms along the third lattice vector is {gap:.2f} Å; less than {MIN_GAP:g} Å cannot be distinguished from "
+        why=f"the widest gap between atoms along the {axis} is {gap:.2f} Å; less than {MIN_GAP:g} Å cannot be distinguished from "
         "the gap of a layered crystal",
         fix="give one layer, or a few, in a cell with vacuum (atoms.center(vacuum=8, axis=2) in ASE); if the cell of a sheet is only too "
         'low, declare it not periodic along vector 3: pbc="T T F" in an extended XYZ file',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,8 @@ class Orientation:
     """Index of the lattice vector along the vacuum in the original structure."""
     rotation: FloatArray
     """(3, 3) rotation matrix R; positions transform as x @ R.T."""
+    volume_ratio: float = 1.0
+    """Volume of the original cell over that of the new one, by which a stress is multiplied; 0 for a cell that had no volume."""
 
 
 def vacuum_gaps(atoms: Atoms) -> FloatArray:
@@ -92,6 +94,10 @@ def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
     not rotated. A ribbon, or a sheet that is torn, has a second axis with vacuum: the axis along which it is thinner is the
     normal. None for a structure that is not a sheet: one without a vacuum axis, or with vacuum along all three.
     """
+    if (atoms.pbc.sum() == 2 and atoms.cell.rank >= 2) and (padded := _pad(atoms)) is not atoms:
+        oriented = orient_sheet(padded)
+        ratio = atoms.get_volume() / padded.get_volume() if atoms.cell.rank == 3 else 0.0
+        return oriented and (oriented[0], replace(oriented[1], volume_ratio=ratio))
     if atoms.cell.rank < 3:
         return None
     gaps = vacuum_gaps(atoms)
@@ -115,6 +121,21 @@ def orient_sheet(atoms: Atoms) -> tuple[Atoms, Orientation] | None:
     copy.positions = atoms.positions @ rotation.T
     copy.pbc = True
     return copy, Orientation(axis, rotation)
+
+
+def _pad(atoms: Atoms) -> Atoms:
+    """Give a sheet that is periodic along two vectors a third one with vacuum; a cell that has vacuum is returned itself."""
+    axis = int(np.flatnonzero(~atoms.pbc)[0])
+    if atoms.cell.rank == 3 and vacuum_gaps(atoms)[axis] > MIN_GAP:
+        return atoms
+    first, second = (atoms.cell[other] for other in ((axis + 1) % 3, (axis + 2) % 3))
+    normal = np.cross(first, second)
+    if np.linalg.norm(normal) < 1e-6:
+        return atoms
+    normal /= np.linalg.norm(normal)
+    padded = atoms.copy()
+    padded.cell[axis] = normal * (np.ptp(atoms.positions @ normal) + 3 * MIN_GAP)
+    return padded
 
 
 def _smallest_rotation(normal: FloatArray) -> FloatArray:

@@ -38,6 +38,10 @@ def check_sheet(atoms: Atoms) -> None:
         raise GeometryError("The structure has no atoms.", fix="check the input file")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         raise GeometryError("Positions or cell contain NaN or infinity.", fix="correct the input file")
+    if (atoms.numbers == 0).any():
+        raise GeometryError(
+            "The structure holds atoms of no element (X).", fix="name their elements in the file"
+        )
     if area(atoms) < 1e-3:
         raise GeometryError(
             "The area that the first two lattice vectors span is zero.",
@@ -50,9 +54,20 @@ def check_sheet(atoms: Atoms) -> None:
         raise GeometryError(
             "The sheet is not normal to its third lattice vector.",
             why=f"a lattice vector is tilted by {tilt:.3g} Å",
-            fix="rotate the cell so that vectors 1 and 2 lie in the xy plane and vector 3 along z, or import the file: "
-            "flatforce data import FILE -o OUT.extxyz",
+            fix=_straighten(atoms),
         )
+
+
+def _straighten(atoms: Atoms) -> str:
+    """Say how the cell of a structure is turned, which depends on what is tilted."""
+    cell = atoms.cell.array
+    if np.abs(cell[:2, 2]).max() <= NORMAL_TOLERANCE * np.linalg.norm(cell[2]):
+        height = abs(cell[2, 2])
+        return f"if only the vacuum is tilted, give it a vector along z, in ASE: atoms.set_cell([*atoms.cell[:2], [0, 0, {height:.6g}]])"
+    return (
+        "rotate the cell so that vectors 1 and 2 lie in the xy plane and vector 3 along z, in ASE: atoms.cell, rotation = "
+        "atoms.cell.standard_form(); atoms.positions = atoms.positions @ rotation.T; frames with labels are rotated by flatforce data import"
+    )
 
 
 def area(atoms: Atoms) -> float:

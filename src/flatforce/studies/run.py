@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flatforce.core.errors import ConfigError
 from flatforce.structures.defect_notation import folder_name
 from flatforce.studies.checks import raise_together
-from flatforce.studies.defect import DefectSeries
+from flatforce.studies.defect_series import DefectSeries
 from flatforce.studies.evaluation import EvaluateStage
 from flatforce.studies.phonons import PhononStage
 from flatforce.studies.preflight import study_problems

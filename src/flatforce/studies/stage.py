@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from flatforce.core.claims import SCRATCH, check_folder, claim, is_finished
+from flatforce.core.claims import SCRATCH, announce_files, check_folder, claim, is_finished
 from flatforce.core.errors import ConfigError, FlatforceError
 from flatforce.core.hashing import hash_source
 from flatforce.core.identity import Identity
@@ -206,7 +206,7 @@ class Stage:
             return read_record(folder)
         check_folder(folder, self.kind, self.files)
         raise_together(self.problems(session), subject=f"`{self.kind}`")
-        with claim(folder, identity, writes=self.files, extends=self.extends) as claimed:
+        with claim(folder, identity, writes=self.files, extends=self.extends, writes_at_end=True) as claimed:
             if claimed.finished:  # by another process, since it was asked above
                 return read_record(folder)
             identity = replace(identity, subject=self.subject(session))
@@ -219,7 +219,11 @@ class Stage:
                             0,
                             f"{folder} holds an unfinished run that is not continued: {claimed.restarted}",
                         )
-                    return self.compute(Context(session, folder, folder / SCRATCH / identity.key, progress))
+                    outcome = self.compute(
+                        Context(session, folder, folder / SCRATCH / identity.key, progress)
+                    )
+                announce_files(folder)
+                return outcome
 
             return record_outcome(folder, identity, compute, seed=identity.settings.get("seed"))
 

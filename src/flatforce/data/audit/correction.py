@@ -34,6 +34,20 @@ UNDECIDED: Final = (
 )
 """Reason of a refusal."""
 
+UNTRUSTED: Final = "the sign, unit or order of the stress is unclear: more frames of the file contradict every convention than confirm one"
+"""Reason of a refusal."""
+
+LONE: Final = "the stress of this frame alone fits its forces in another convention ({convention}) than the other frames: its forces may be wrong as well"
+"""Reason of a refusal."""
+
+IMPLAUSIBLE: Final = (
+    "the in-plane stress of {stress:.3g} eV/Å³ is beyond what any sheet bears: its unit is another one"
+)
+"""Reason of a refusal."""
+
+MAX_STRESS: Final = 1.0
+"""eV/Å³, 1,600 kbar. The stress of a slab cell is diluted by its vacuum; strained and broken sheets stay below a tenth of this."""
+
 ZERO: Final = "stress of exactly zero removed from {count} of {total} frames: no calculation gives that"
 """Note about a file."""
 
@@ -110,20 +124,39 @@ def _audit_file(frames: Sequence[Atoms], check: StressCheck, assumed: str, *, ki
         for verdict, is_sure in zip(check.verdicts, check.verified, strict=True)
         if is_sure
     }
+    is_untrusted = kind == UNSTATED_UNIT and check.n_contradictory > check.n_verified
     for index, (frame, verdict) in enumerate(zip(frames, check.verdicts, strict=True)):
+        if verdict == "":
+            continue
         if verdict is None or (kind != UNSTATED_UNIT and verdict not in {"", STANDARD}):
             refused[index] = CONTRADICTORY
         elif len(units) > 1 and verdict and not check.verified[index]:
             refused[index] = UNDECIDED
-        elif verdict not in {"", STANDARD}:
+        elif is_untrusted:
+            refused[index] = UNTRUSTED
+        elif _is_lone(check, index):
+            refused[index] = LONE.format(convention=verdict)
+        elif verdict != STANDARD:
             frame.info[STRESS] = convert_stress(frame, verdict).reshape(9)
             conversions[verdict] += 1
+        if index not in refused and (stress := _in_plane_stress(frame)) > MAX_STRESS:
+            refused[index] = IMPLAUSIBLE.format(stress=stress)
     notes = [
         f"stress of {count} frames converted from {name} to {STANDARD}" for name, count in conversions.items()
     ]
     if check.n_frames > check.n_contradictory and not check.n_verified:
         notes.append(f"stress assumed to be: {assumed}; the frames cannot tell")
     return StressAudit(check, notes, refused)
+
+
+def _is_lone(check: StressCheck, index: int) -> bool:
+    """Whether a frame is the only one of several in its convention."""
+    confirmed = [verdict for verdict, is_sure in zip(check.verdicts, check.verified, strict=True) if is_sure]
+    return len(confirmed) > 2 and confirmed.count(check.verdicts[index]) == 1 and bool(check.verified[index])
+
+
+def _in_plane_stress(frame: Atoms) -> float:
+    return float(np.abs(np.asarray(frame.info[STRESS]).reshape(3, 3)[:2, :2]).max())
 
 
 def _subtract_pulay(frames: Sequence[Atoms], pulay: float) -> None:

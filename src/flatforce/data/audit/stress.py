@@ -34,6 +34,9 @@ MAX_TOLERANCE: Final = 5e-3
 SCATTERS: Final = 8.0
 """Number of median absolute deviations of a component within which a frame agrees with the others."""
 
+MAX_SHARE: Final = 0.25
+"""Largest tolerance relative to the stresses that the frames expect: a wider one would be fulfilled by other units too."""
+
 RELATIVE: Final = 0.02
 """Fraction of the expected stress by which a frame may deviate in addition."""
 
@@ -183,6 +186,8 @@ def _consensus(residuals: FloatArray, expected: FloatArray) -> tuple[int, float,
     n_frames = len(expected)
     spread = np.abs(expected - np.median(expected, axis=0) * np.array([0, 0, 1]))
     votes = (spread > 2 * TOLERANCE).any(axis=1)
+    typical = float(np.median(spread[votes].max(axis=1))) if votes.any() else 0.0
+    limit = float(np.clip(MAX_SHARE * typical, TOLERANCE, MAX_TOLERANCE))
     best = (-1, 0, 0.0, np.array([TOLERANCE, TOLERANCE, MAX_PULAY]))
     for index, rows in enumerate(residuals):
         known = np.isfinite(rows).all(axis=1)
@@ -195,7 +200,7 @@ def _consensus(residuals: FloatArray, expected: FloatArray) -> tuple[int, float,
         else:
             pulay = float(np.median(rows[plausible, 2]))
             deviations = np.abs(rows[plausible] - pulay * np.array([0, 0, 1]))
-            tolerance = np.clip(SCATTERS * np.median(deviations, axis=0), TOLERANCE, MAX_TOLERANCE)
+            tolerance = np.clip(SCATTERS * np.median(deviations, axis=0), TOLERANCE, limit)
         centred = np.abs(rows - pulay * np.array([0, 0, 1]))
         agree = known & (centred < tolerance + RELATIVE * np.abs(expected)).all(axis=1)
         count = int((agree & votes).sum())

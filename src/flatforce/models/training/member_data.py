@@ -17,6 +17,7 @@ from flatforce.data.frames import describe
 from flatforce.data.leakage import structure_key
 from flatforce.models.training.data import read_training_frames, species_of
 from flatforce.models.training.splits import split_validation
+from flatforce.models.training_set import initial_training_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
     """Write the split of a run: `train`, `valid` and `test` frames by the hashes of their structures.
 
     `train` holds all frames that a member may be trained on, including those that `n_frames` or `min_energy_step` leave out.
-    `structures` describes them, so that their copies are known. `shared_valid` tells whether no member is trained on the validation frames. Else they are those of the first member, and
+    `initial` is the training set of the model that a fine-tuning starts from. `structures` describes them, so that their copies are known. `shared_valid` tells whether no member is trained on the validation frames. Else they are those of the first member, and
     the other members of a committee draw their own from `train` and `valid` together.
 
     Parameters
@@ -93,6 +94,8 @@ def write_split(folder: Path, config: TrainConfig, data: TrainingData) -> None:
         "test": {hash_structure(frame): describe(frame) for frame in data.test},
         "structures": {hash_structure(frame): structure_key(frame) for frame in [*train, *valid]},
     }
+    if config.start_from is not None and (initial := initial_training_set(config.start_from)):
+        content["initial"] = initial
     write_text(folder / "split.json", json.dumps(content, indent=1) + "\n")
 
 

@@ -13,6 +13,7 @@ from flatforce.data.splits import split_trajectory_warnings
 from flatforce.models.errors import ALIGNED_UNITS, ERROR_UNITS
 from flatforce.models.training.epochs import BEST_EPOCH
 from flatforce.models.training.reference_energies import reference_energy_warnings
+from flatforce.models.training_set import trained_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,14 @@ NO_TEST: Final = (
 EXCLUDED: Final = (
     "{count} frames are in no subset of {split} and were left out: split the same frames that are trained on"
 )
+
+SEEN: Final = (
+    "{count} of the {total} test frames are in the training set of {model}: the errors of the initial model are no test errors, and those "
+    "of the fine-tuned one are too small; hold other frames out, as split: the folder of that training"
+)
+
+MIN_GROWTH: Final = 1.0
+"""meV/atom. Energy errors that grow by less are not worth a warning."""
 
 GROWTH: Final = 1.5
 """Ratio of the energy errors after and before fine-tuning beyond which a warning is given; test sets of a few frames scatter less."""
@@ -91,7 +100,7 @@ class TrainOutcome(Outcome):
         metrics, texts = self.metrics, []
         energy = metrics.get("energy_mae", 0.0)
         initial = metrics.get("initial_energy_mae_aligned", metrics.get("initial_energy_mae", float("inf")))
-        if energy > GROWTH * initial:
+        if energy > GROWTH * initial and energy - initial > MIN_GROWTH:
             texts.append(
                 f"fine-tuning made the energies of the test set worse: {initial:.1f} meV/atom before (reference energies fitted), "
                 f"{energy:.1f} after; raise weights.energy, or add frames to the training set"
@@ -158,6 +167,16 @@ def data_warnings(data: TrainingData, config: TrainConfig) -> list[str]:
         *([EXCLUDED.format(count=data.n_excluded, split=config.split)] if data.n_excluded else []),
         *split_trajectory_warnings(training, data.test),
         *copy_warnings(training, data.test),
+        *_seen_by_initial_model(data, config),
         *energy_warnings(data.all_frames),
         *reference_energy_warnings([*data.isolated, *training], config),
     ]
+
+
+def _seen_by_initial_model(data: TrainingData, config: TrainConfig) -> list[str]:
+    if config.start_from is None or not data.test:
+        return []
+    count = int(trained_on(config.start_from, data.test).sum())
+    if count == 0:
+        return []
+    return [SEEN.format(count=count, total=len(data.test), model=config.start_from)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flatforce.core.errors import DataError
+from flatforce.data.audit.energies import MIN_SINGULAR
 from flatforce.data.frames import ISOLATED, config_type, get_labels
 from flatforce.models.atomic_energies import compositions, fit_energies
 
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.models.training.config import TrainConfig
-
-
-MIN_SINGULAR: Final = 0.02
-"""Ratio of singular values of the compositions below which they do not determine the reference energies: pristine MoSe₂ and a Se
-vacancy have 0.0065, and a fit gives Mo +0.2 and Se −7.2 eV; vacancies and antisites of both species in small cells have 0.029
-(validation/audit_thresholds.py)."""
 
 
 def reference_energy_warnings(frames: Sequence[Atoms], config: TrainConfig) -> list[str]:
@@ -51,7 +46,9 @@ def reference_energy_warnings(frames: Sequence[Atoms], config: TrainConfig) -> l
     effect = (
         "the smallest ones that fit are used, and energies of other compositions have no absolute meaning"
     )
-    return [f"{subject}: {effect}; add isolated atoms (config_type {ISOLATED}), or give e0s"]
+    return [
+        f"{subject}: {effect}; add isolated atoms (config_type {ISOLATED}) and set e0s: isolated, or give the energies under e0s"
+    ]
 
 
 def choose_reference_energies(
