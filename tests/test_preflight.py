@@ -141,6 +141,22 @@ def test_a_series_names_small_supercells_and_a_small_embedding_together(unit: At
     assert "not larger than the relaxed one" in text
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["4x4/phonopy.yaml", "5x5/arrays.npz", "embedded_12x12/primitive.extxyz", "finite_size/arrays.npz"],
+)
+def test_a_series_refuses_a_file_of_the_user_in_any_of_its_folders_before_it_starts(
+    unit: Atoms, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_text("mine")
+    configs = [DefectPhononConfig(supercell=(n, n)) for n in (4, 5)]
+    series = DefectSeries(unit, "v_Se", configs, EmbedConfig(supercell=(12, 12)))
+    with pytest.raises(ResultError, match=f"would be replaced: {Path(name).name}"):
+        series.run(Session(LENNARD_JONES), tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [Path(name).name]
+
+
 @pytest.mark.parametrize("strains", [(-1.0, 0.0, 1.0), (0.0, 0.9)])
 def test_strains_in_per_cent_are_refused(strains: tuple[float, ...], sheet: Atoms, tmp_path: Path) -> None:
     series = StrainSeriesRun(sheet, "v_Se", DefectPhononConfig(), strains)
