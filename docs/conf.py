@@ -9,6 +9,8 @@ import flatforce
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from gallery import settings
+
 project = "flatforce"
 author = "The flatforce developers"
 version = release = flatforce.__version__
@@ -20,9 +22,11 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "reference",
+    "sphinx_gallery.gen_gallery",
+    "gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "tutorials"]
 default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
@@ -31,6 +35,8 @@ suppress_warnings = ["config.cache"]
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
+
+sphinx_gallery_conf = settings()
 
 html_theme = "pydata_sphinx_theme"
 html_title = "flatforce"

@@ -1,0 +1,142 @@
+"""
+My VASP folder to my defect
+===========================
+
+You have a folder of VASP calculations of a sheet. At the end of this page you have audited frames, a force field with a test error, the phonons
+of your defect, and a figure as a PDF file.
+
+**Time:** about two minutes on one core.
+
+.. image:: /_static/tutorials/2.png
+   :width: 100%
+   :alt: Local density of states of the atoms around a selenium vacancy in WSe2, and that of the pristine sheet.
+
+:download:`calculations.zip </_static/tutorials/calculations.zip>` holds the folder of this page; unpack it where you work, or use your own
+folder in its place. Its files have VASP's formats. They were written from PBE frames of WSe₂ that were computed with GPAW for
+flatforce, because files of other groups may not be copied here.
+"""
+
+# %%
+# What is in the folder
+# ---------------------
+
+# sphinx_gallery_thumbnail_path = '_static/tutorials/2.png'
+from pathlib import Path
+
+import flatforce as ff
+
+for path in sorted(Path("calculations").rglob("*.*")) + sorted(Path("calculations").rglob("OUTCAR")):
+    print(path, f"{path.stat().st_size / 1000:.0f} kB")
+
+# %%
+# Two kinds of runs are there, strained and rattled sheets, with and without a vacancy. One run was aborted, and in another one a step did not converge. Nobody
+# remembers which.
+#
+# Audit
+# -----
+#
+# `flatforce data audit` reads everything and writes nothing. Type it in a terminal; here Python starts it.
+
+import subprocess
+import sys
+
+
+def flatforce(*arguments: str) -> None:
+    """Run a command of flatforce and print what it prints."""
+    command = [sys.executable, "-m", "flatforce", *arguments]
+    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+flatforce("data", "audit", "calculations")
+
+# %%
+# Read the table from the right:
+#
+# * *stress, verified*: the stress of a sheet in vacuum follows from its forces (see :doc:`/explanation/sheets`). Sign, unit and order of the six
+#   numbers are right in these frames.
+# * *refused*: the aborted run, and the step that used all its electronic iterations. ASE would have read the second one without a word.
+#
+# If the files do not belong to one level of theory, the import stops and names what differs. :doc:`/how-to/from-codes` lists what to do then.
+#
+# Read
+# ----
+#
+# `ff.read` returns the frames that passed.
+
+frames = ff.read("calculations")
+kinds = [frame.info["config_type"] for frame in frames]
+{kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+# %%
+# Train
+# -----
+#
+# 68 frames are few. A small model and a few minutes suffice to see whether the data are sound. Draw the test set from all kinds of frames.
+
+architecture = {"hidden_irreps": "16x0e + 16x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2}
+training = ff.train(frames, model=architecture, epochs=30, batch_size=4, huber_delta=0.02, stage_two=None)
+model = training.model()
+errors = ff.evaluate(model, frames, split=training.folder / "split.json")
+print(f"test error: {errors.force_mae:.0f} meV/Å, {errors.energy_mae:.1f} meV/atom")
+errors.by_config_type
+
+# %%
+# Compare with a model that knows nothing: zero forces. This is the baseline that any force field must beat.
+
+import numpy as np
+
+forces = np.concatenate([frame.arrays["REF_forces"] for frame in frames])
+print(f"baseline, zero forces: {1000 * np.abs(forces).mean():.0f} meV/Å")
+errors.plot()
+
+# %%
+# Points far from the diagonal are frames to look at before anything else. For a publication, train longer and with more frames (the settings are in
+# :doc:`/reference/generated/commands/train`), or start from a universal model (:doc:`plot_3_fine_tune`).
+#
+# The pristine sheet first
+# ------------------------
+#
+# Never compute a defect with a model that fails on the pristine sheet. PBE has a = 3.317 Å, and optical modes at Γ of 168.7, 239.6, 242.2
+# and 300.1 cm⁻¹.
+
+relaxed = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True)
+sheet = relaxed.atoms
+print("a =", round(relaxed.metrics["a"], 3), "Å")
+pristine = ff.phonons(model, sheet, supercell=(4, 4), mesh=24)
+print([round(33.356 * mode["frequency"], 1) for mode in pristine.gamma_modes[1:]], "cm⁻¹")
+
+# %%
+# What do the differences mean? They are errors of the training, not of PBE. A small model of few frames gets a lattice constant right long before it
+# gets frequencies right.
+
+pristine.plot()
+
+# %%
+# The defect
+# ----------
+
+vacancy = ff.defect_phonons(model, sheet, "v_Se:top", supercell=(4, 4), mesh=8)
+vacancy["4x4"].figures
+
+# %%
+# A figure for a paper
+# --------------------
+#
+# `plot` returns a matplotlib figure with fonts that journals accept. :doc:`/how-to/figures` changes sizes and colours.
+
+figure = vacancy["4x4"].plot("local-dos")
+figure.savefig("vacancy.pdf")
+figure
+
+# %%
+# The papers to cite are part of the result:
+
+print("\n".join(str(reference) for reference in vacancy.references))
+
+# %%
+# What to worry about
+# -------------------
+#
+# * The test error is that of frames like those of the training set. It says nothing of structures that are in neither.
+# * One supercell is not the dilute limit: :doc:`plot_5_dilute_limit`.
+# * One model gives no uncertainty. Train a committee with `n_models=3`; :doc:`plot_7_active_learning` uses one.
