@@ -51,6 +51,7 @@ def settings() -> dict[str, Any]:
         "remove_config_comments": True,
         "download_all_examples": False,
         "show_signature": False,
+        "thumbnail_size": (480, 240),
         "write_computation_times": False,
         "min_reported_time": 1,
         "backreferences_dir": None,

@@ -5,7 +5,7 @@ First force field and vacancy
 At the end of this page you have trained a small force field, seen why it is not good enough, and computed with a better one which
 vibrations a selenium vacancy adds to a sheet of WSe₂.
 
-**Time:** about two minutes on one core.
+**Time:** 120 s on one core.
 
 .. image:: /_static/tutorials/1.png
    :width: 100%
@@ -40,7 +40,10 @@ training = ff.train(primitive, model=small, epochs=40, batch_size=4, stage_two=N
 training
 
 # %%
-# The errors of every epoch show whether the training was long enough. If the curve of the validation set still falls at the end, it was not.
+# Read the two warnings; both are right. Frames of one trajectory resemble one another, so that the error on the test set looks better than it would
+# on a new structure. And all frames are WSe₂, from which nobody can tell the energy of one tungsten atom from that of two selenium atoms.
+#
+# The errors of every epoch, on the validation set, show whether the training was long enough. If the curve still falls at the end, it was not.
 
 training.plot()
 
@@ -58,7 +61,7 @@ print(f"mine:    {mine.force_mae:6.1f} meV/Å")
 print(f"bundled: {bundled.metrics.get('force_mae') or bundled.metrics['train_force_mae']:6.1f} meV/Å")
 
 # %%
-# Your model knows the primitive cell and nothing else. A vacancy is far from it. Go on with the bundled model.
+# 176 against 5 meV/Å: your model has learned the primitive cell and nothing else. A vacancy is farther still. Go on with the bundled model.
 #
 # Relax the sheet
 # ---------------
@@ -86,8 +89,9 @@ vacancy = ff.defect_phonons(model, relaxed.atoms, "v_Se:top", supercell=(4, 4), 
 vacancy.plot()
 
 # %%
-# Grey lines are bands of the pristine sheet, coloured ones those with the vacancy; strong colour means that the atoms around the vacancy move
-# most. Which modes does the vacancy change?
+# Left: the bands of the supercell with the vacancy. The colour is the projection of a mode onto the atoms around the vacancy; in dark red points
+# these atoms move most. Right: the density of states of the whole cell, and that of these atoms alone, grey without the vacancy. Which modes does the
+# vacancy change most?
 
 for mode in vacancy.modes[:5]:
     print(
@@ -97,8 +101,8 @@ for mode in vacancy.modes[:5]:
 
 # %%
 # A *local* mode lies in a gap of the bands and dies away around the vacancy. A *resonance* lies within the bands and has a width. A small
-# participation number means that few atoms move. In a cell of 47 atoms, many modes look as if they were local; trust the classification only
-# when a larger cell agrees.
+# participation number means that few atoms move. An *extended* mode belongs to the whole sheet. No mode is local here: the mode at 2.94 THz, which
+# involves the fewest atoms, lies among the bands. In a cell of 47 atoms the classification is uncertain; trust it only when a larger cell agrees.
 #
 # Keep it
 # -------

@@ -9,7 +9,7 @@ of your defect, and a figure as a PDF file.
 
 .. image:: /_static/tutorials/2.png
    :width: 100%
-   :alt: Local density of states of the atoms around a selenium vacancy in WSe2, and that of the pristine sheet.
+   :alt: Local density of states of the shells of atoms around a selenium vacancy in WSe2, with and without the vacancy.
 
 :download:`calculations.zip </_static/tutorials/calculations.zip>` holds the folder of this page; unpack it where you work, or use your own
 folder in its place. Its files have VASP's formats. They were written from PBE frames of WSe₂ that were computed with GPAW for
@@ -29,7 +29,7 @@ for path in sorted(Path("calculations").rglob("*.*")) + sorted(Path("calculation
     print(path, f"{path.stat().st_size / 1000:.0f} kB")
 
 # %%
-# Two kinds of runs are there, strained and rattled sheets, with and without a vacancy. One run was aborted, and in another one a step did not converge. Nobody
+# There are strained, rattled and relaxed sheets, with and without a vacancy. One run was aborted, and in another one a step did not converge. Nobody
 # remembers which.
 #
 # Audit
@@ -37,14 +37,17 @@ for path in sorted(Path("calculations").rglob("*.*")) + sorted(Path("calculation
 #
 # `flatforce data audit` reads everything and writes nothing. Type it in a terminal; here Python starts it.
 
+import os
 import subprocess
 import sys
+
+os.environ["COLUMNS"] = "120"
 
 
 def flatforce(*arguments: str) -> None:
     """Run a command of flatforce and print what it prints."""
     command = [sys.executable, "-m", "flatforce", *arguments]
-    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    print(subprocess.run(command, capture_output=True, check=False, text=True).stdout)
 
 
 flatforce("data", "audit", "calculations")
@@ -56,7 +59,7 @@ flatforce("data", "audit", "calculations")
 #   numbers are right in these frames.
 # * *refused*: the aborted run, and the step that used all its electronic iterations. ASE would have read the second one without a word.
 #
-# If the files do not belong to one level of theory, the import stops and names what differs. :doc:`/how-to/from-codes` lists what to do then.
+# The command ends with status 1, because something was refused; a script of yours can ask for that. If the files do not belong to one level of theory, the import stops and names what differs. :doc:`/how-to/from-codes` lists what to do then.
 #
 # Read
 # ----
@@ -122,9 +125,9 @@ vacancy["4x4"].figures
 # A figure for a paper
 # --------------------
 #
-# `plot` returns a matplotlib figure with fonts that journals accept. :doc:`/how-to/figures` changes sizes and colours.
+# `plot` returns a matplotlib figure with fonts that journals accept. :doc:`/how-to/figures` shows how to change it.
 
-figure = vacancy["4x4"].plot("local-dos")
+figure = vacancy["4x4"].plot("radial-dos")
 figure.savefig("vacancy.pdf")
 figure
 

@@ -5,7 +5,7 @@ Is my model right for sheets?
 You have a force field that was made for crystals. At the end of this page you know whether it obeys the laws that hold for a sheet, and whether
 its lowest phonon branch is flexural.
 
-**Time:** about two minutes on one core. **Needs:** `pip install '.[mace,chgnet]'`.
+**Time:** 60 s on one core. **Needs:** `pip install '.[mace,chgnet]'`.
 
 .. image:: /_static/tutorials/4.png
    :width: 100%
@@ -24,20 +24,20 @@ import os
 import subprocess
 import sys
 
+os.environ["COLUMNS"] = "100"
+
 
 def flatforce(*arguments: str) -> None:
     """Run a command of flatforce and print what it prints."""
     command = [sys.executable, "-m", "flatforce", *arguments]
-    shown = subprocess.run(
-        command, capture_output=True, check=True, text=True, env=os.environ | {"COLUMNS": "90"}
-    )
+    shown = subprocess.run(command, capture_output=True, check=True, text=True)
     print(shown.stdout)
 
 
 flatforce("doctor", "chgnet:0.3.0", "--elements", "W,Se")
 
 # %%
-# A model that fails a line is wrong for sheets, whatever its test error is. A broken mirror makes the two sides of a sheet different; a
+# CHGNet passes. A model that fails a line is wrong for sheets, whatever its test error is. A broken mirror makes the two sides of a sheet different; a
 # stress that does not agree with differences of the energy relaxes to a wrong lattice constant.
 #
 # The stress of a sheet
@@ -72,33 +72,37 @@ for height in (15.0, 30.0):
 relaxed = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
 free = ff.phonons(model, relaxed, supercell=(4, 4), mesh=24)
 raw = ff.phonons(model, relaxed, supercell=(4, 4), mesh=24, sum_rules=False)
-for name, result in [("with sum rules", free), ("without", raw)]:
-    exponent, lowest = result.metrics["za_exponent"], result.min_frequency
-    print(f"{name:15} ZA exponent {exponent}, lowest frequency {lowest:.4f} THz")
+print(f"with sum rules: {free.za_exponent:.2f}")
+print(f"without:        {raw.za_exponent:.2f}")
 
 # %%
-# How much did the rules change? A large change means that the supercell is too small or the model is not smooth.
+# Without the rules the same force constants give a branch that is neither quadratic nor linear, and nothing in the figure would have warned you. The residuals
+# say by how much each law was broken before the correction, and after it. Translations were right from the start, and rotations were not:
 
-[line for line in free.metrics if "residual" in line or "change" in line]
+for rule in ("translation", "rotation", "huang"):
+    before, after = (free.metrics[f"{rule}_residual_{when}"] for when in ("before", "after"))
+    print(f"{rule:11} {before:8.1e} → {after:8.1e} {free.units[f'{rule}_residual_before']}")
 
 # %%
+# The lowest branch near Γ is the one to look at.
 
 free.plot()
 
 # %%
-# A sheet under tension is another case: its branch is linear, as the string of a guitar, and an exponent of 1 is right.
+# A sheet under tension is another case: its branch becomes linear near Γ, as the waves of a drum are. Stretch it by 3 %: the exponent falls towards 1,
+# and that is right.
 
 stretched = relaxed.copy()
-stretched.set_cell(stretched.cell * [[1.005], [1.005], [1]], scale_atoms=True)
+stretched.set_cell(stretched.cell * [[1.03], [1.03], [1]], scale_atoms=True)
 tense = ff.relax(model, stretched, relax_cell=False).atoms
-print(ff.phonons(model, tense, supercell=(4, 4), mesh=24).metrics["za_exponent"])
+print(f"under tension: {ff.phonons(model, tense, supercell=(4, 4), mesh=24).za_exponent:.2f}")
 
 # %%
 # What to worry about
 # -------------------
 #
 # * Laws are necessary, not sufficient: a model can obey all of them and have wrong frequencies. Compare with DFT (:doc:`plot_2_vasp_to_defect`).
-# * An exponent near 1 for a sheet that should be free means that it is not relaxed: look at `membrane_stress`.
+# * An exponent well below 2 for a sheet that should be free means that it is not relaxed: look at `membrane_stress`.
 # * Single precision is not enough for phonons. flatforce loads models in float64.
 #
 # Why these laws hold: :doc:`/explanation/sheets`. The command: :doc:`doctor </reference/generated/commands/doctor>`.

@@ -5,7 +5,7 @@ A defect from 6 × 6 to the dilute limit
 You have computed a defect in one supercell and do not know whether the cell is large enough. At the end of this page you have compared two cells, placed the
 same defect in a supercell of 1,199 atoms, gone on to one defect in an infinite sheet, and you know which numbers you may publish.
 
-**Time:** about two minutes on one core. To keep it short this page uses supercells of 3 × 3 and 4 × 4; for a paper take `sizes=[6, 9, 12]` and `embed=60`.
+**Time:** about two minutes on one core. To keep it short this page uses supercells of 4 × 4 and 5 × 5; for a paper take `sizes=[6, 9, 12]` and `embed=60`.
 
 .. image:: /_static/tutorials/5.png
    :width: 100%
@@ -39,10 +39,10 @@ series = ff.defect_phonons(
     model,
     sheet,
     "v_Se:top",
-    sizes=[3, 4],
-    embed={"supercell": 20, "radius": 8.0},
-    dilute={"mesh": 48},
-    mesh=12,
+    sizes=[4, 5],
+    embed={"supercell": 20, "radius": 7.0, "n_check_rows": 3},
+    dilute={"mesh": 64},
+    mesh=8,
 )
 list(series)
 
@@ -82,7 +82,7 @@ for peak in series.ldos_peaks:
 # What to worry about
 # -------------------
 #
-# * The embedding inherits the relaxation of the small cell. In a 3 × 3 or 4 × 4 cell the strain field of the vacancy is cut off; take at least 6 × 6.
+# * The embedding inherits the relaxation of the small cell. In a 4 × 4 or 5 × 5 cell the strain field of the vacancy is cut off; take at least 6 × 6.
 # * Warnings say where the chain is not exact. Here:
 
 series.warnings

@@ -18,8 +18,8 @@ A *pool* holds frames whose labels exist already and are looked up, so that you 
 # Initial frames, pool, test set
 # ------------------------------
 #
-# The committee begins with frames of the primitive cell. The pool holds 2 × 2 frames and more primitive ones. The test set belongs to neither, and stays the same in all
-# rounds.
+# The committee begins with frames of the primitive cell. The pool holds 2 × 2 frames of the pristine sheet and 3 × 3 frames with a selenium vacancy. The test
+# set has frames of both kinds that belong to neither, and stays the same in all rounds.
 
 # sphinx_gallery_thumbnail_path = '_static/tutorials/7.png'
 import tempfile
@@ -31,11 +31,12 @@ import flatforce as ff
 
 frames = ff.read("wse2-pbe")
 primitive = [frame for frame in frames if len(frame) == 3]
-larger = [frame for frame in frames if len(frame) == 12]
+pristine = [frame for frame in frames if len(frame) == 12]
+vacancy = [frame for frame in frames if frame.info["config_type"] == "vSe_3x3"]
 folder = Path(tempfile.mkdtemp())
-write(folder / "initial.extxyz", primitive[::3])
-write(folder / "pool.extxyz", primitive[1::3] + larger[::2])
-write(folder / "test.extxyz", larger[1::2])
+write(folder / "initial.extxyz", primitive[:30])
+write(folder / "pool.extxyz", pristine[::2] + vacancy[::5])
+write(folder / "test.extxyz", pristine[1::4] + vacancy[3::10])
 
 # %%
 # Two runs, one difference
@@ -49,12 +50,12 @@ settings = {
     "pool": [str(folder / "pool.extxyz")],
     "test": str(folder / "test.extxyz"),
     "labels_per_round": 4,
-    "calibration_fraction": 0.3,
+    "calibration_fraction": 0.5,
     "stop": {"rounds": 3},
     "train": {
         "n_models": 2,
-        "epochs": 10,
-        "model": {"hidden_irreps": "8x0e + 8x1o", "r_max": 4.5, "max_ell": 2, "correlation": 2},
+        "epochs": 12,
+        "model": {"hidden_irreps": "8x0e + 8x1o", "r_max": 4.0, "max_ell": 2, "correlation": 2},
         "stage_two": None,
     },
 }
@@ -87,8 +88,8 @@ for choice in runs["uncertainty"].rounds[0].details["selected"]:
 
 # %%
 # The uncertainty is scaled on frames that no model was trained on, so that a 68 % interval covers about 68 % of the errors. The coverage on the test
-# set says whether this holds for frames of the kind that you care about. Here the test set has 2 × 2 frames and the calibration set mostly primitive
-# ones, so that it need not.
+# set says whether this holds for frames of the kind that you care about. Here the test set has supercells and the calibration set primitive
+# cells, so that it need not.
 
 last = runs["uncertainty"].rounds[-1]
 {name: value for name, value in last.metrics.items() if "coverage" in name}

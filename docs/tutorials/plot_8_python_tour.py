@@ -5,7 +5,7 @@ A tour of the Python functions
 You work in a notebook. At the end of this page you know what the functions take and return, how to reach every number and figure, and
 what an error looks like.
 
-**Time:** about two minutes on one core.
+**Time:** 25 s on one core.
 
 .. image:: /_static/tutorials/8.png
    :width: 100%
@@ -67,7 +67,7 @@ relaxed.energy, relaxed.metrics["a"], relaxed.units["a"], relaxed.converged
 
 # %%
 
-waves = ff.phonons(model, relaxed.atoms, supercell=(4, 4), mesh=12)
+waves = ff.phonons(model, relaxed.atoms, supercell=(4, 4))
 print(waves.bands.shape, waves.figures)
 for mode in waves.gamma_modes:
     print(f"{mode['frequency']:6.3f} THz  {mode['irrep']}")
