@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import typer
+from ase import Atoms
 from matplotlib import pyplot as plt
 
 import flatforce as ff
@@ -108,12 +110,22 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
     assert list(commands_run(tree)) == [["relax", "--nothing"]]
 
 
-def test_the_folder_of_calculations_holds_what_the_tutorial_says() -> None:
+def grouped(frame: Atoms) -> Atoms:
+    """VASP's order: all atoms of a species together."""
+    return frame[sorted(range(len(frame)), key=lambda index: frame.symbols[index] != "W")]
+
+
+def test_the_folder_of_calculations_holds_frames_of_the_dataset() -> None:
     folder = DOCS / "tutorials" / "calculations"
     frames = ff.read(folder)
     assert len(frames) == 68
     assert sorted({len(frame) for frame in frames}) == [3, 12, 26]
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MAX_FOLDER_BYTES
+    originals = {round(frame.info["REF_energy"], 6): grouped(frame) for frame in ff.read("wse2-pbe")}
+    for frame in frames:
+        original = originals[round(frame.info["REF_energy"], 6)]
+        assert frame.get_chemical_symbols() == original.get_chemical_symbols()
+        np.testing.assert_allclose(frame.arrays["REF_forces"], original.arrays["REF_forces"], atol=1e-6)
 
 
 def test_the_tour_of_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

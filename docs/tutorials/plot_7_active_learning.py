@@ -34,7 +34,7 @@ primitive = [frame for frame in frames if len(frame) == 3]
 pristine = [frame for frame in frames if len(frame) == 12]
 vacancy = [frame for frame in frames if frame.info["config_type"] == "vSe_3x3"]
 folder = Path(tempfile.mkdtemp())
-write(folder / "initial.extxyz", primitive[:30])
+write(folder / "initial.extxyz", primitive[:36])
 write(folder / "pool.extxyz", pristine[::2] + vacancy[::5])
 write(folder / "test.extxyz", pristine[1::4] + vacancy[3::10])
 
@@ -50,7 +50,7 @@ settings = {
     "pool": [str(folder / "pool.extxyz")],
     "test": str(folder / "test.extxyz"),
     "labels_per_round": 4,
-    "calibration_fraction": 0.5,
+    "calibration_fraction": 0.4,
     "stop": {"rounds": 3},
     "train": {
         "n_models": 2,
