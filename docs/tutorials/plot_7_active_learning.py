@@ -5,7 +5,7 @@ Active learning with a pool
 You can pay for a limited number of DFT calculations and do not know which ones. At the end of this page you have watched a committee select them
 from a pool, and compared it with a random choice.
 
-**Time:** about two minutes on one core.
+**Time:** 150 s on one core.
 
 .. image:: /_static/tutorials/7.png
    :width: 100%
@@ -51,7 +51,7 @@ settings = {
     "test": str(folder / "test.extxyz"),
     "labels_per_round": 4,
     "calibration_fraction": 0.4,
-    "stop": {"rounds": 3},
+    "stop": {"rounds": 2},
     "train": {
         "n_models": 2,
         "epochs": 12,
@@ -78,18 +78,21 @@ axes.legend()
 plt.show()
 
 # %%
+# Eight labels lower the error from 321 to 251 meV/Å by uncertainty, and to 255 at random: no difference on this scale. In a pool of eighteen frames, all of
+# them are new to the models. Selection pays where most candidates are like what the models know, as in a long trajectory.
+#
 # What did it select?
 # -------------------
 #
-# Every selected frame has a reason.
+# Every selected frame has a reason. Here all of them are outside of the calibration set: it holds primitive cells only, and nothing in it tells how large the errors
+# of a vacancy are. flatforce gives no interval for such atoms, instead of one that is wrong.
 
 for choice in runs["uncertainty"].rounds[0].details["selected"]:
     print(choice["reason"])
 
 # %%
 # The uncertainty is scaled on frames that no model was trained on, so that a 68 % interval covers about 68 % of the errors. The coverage on the test
-# set says whether this holds for frames of the kind that you care about. Here the test set has supercells and the calibration set primitive
-# cells, so that it need not.
+# set says whether this holds for frames of the kind that you care about.
 
 last = runs["uncertainty"].rounds[-1]
 {name: value for name, value in last.metrics.items() if "coverage" in name}
