@@ -9,6 +9,8 @@ import flatforce
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from gallery import settings
+
 project = "flatforce"
 author = "The flatforce developers"
 version = release = flatforce.__version__
@@ -21,9 +23,11 @@ extensions = [
     "reference",
     "metrics",
     "mathml",
+    "sphinx_gallery.gen_gallery",
+    "gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "tutorials"]
 default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 4
@@ -34,6 +38,8 @@ autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 
 html_math_renderer = "mathml"
+sphinx_gallery_conf = settings()
+
 html_theme = "pydata_sphinx_theme"
 html_title = "flatforce"
 html_static_path = ["_static"]

@@ -14,7 +14,6 @@ from ase.io import write
 
 from commands import kill_when, start
 
-
 LENNARD_JONES = "ase:ase.calculators.lj:LennardJones?rc=5.0&cutoff=5.0&sigma=2.2"
 
 
