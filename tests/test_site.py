@@ -17,6 +17,9 @@ SITE = Path(__file__).parents[1] / "docs" / "_build" / "html"
 PAGES = (
     "index.html",
     "start/five-minutes.html",
+    "auto_tutorials/index.html",
+    "auto_tutorials/plot_2_vasp_to_defect.html",
+    "auto_tutorials/plot_8_python_tour.html",
     "explanation/sum-rules.html",
     "reference/generated/python.html",
     "reference/generated/settings/TrainConfig.html",

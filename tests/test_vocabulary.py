@@ -16,7 +16,15 @@ from flatforce.cli.settings import SETTINGS, template
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "flatforce"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN = {"_build", "generated", "auto_tutorials"}
+"""Folders of the manual that are made from other sources."""
+
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "examples" / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if not WRITTEN & set(page.parts)),
+    *sorted((ROOT / "docs" / "tutorials").glob("*.py")),
+]
 
 FORBIDDEN = {
     r"\bdoubt\w*": "uncertainty, uncertain",
