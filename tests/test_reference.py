@@ -61,7 +61,7 @@ def test_every_command_and_option(reference: ModuleType) -> None:
     assert len(found) > 30
     for name, command in found.items():
         page = pages[f"commands/{name.split()[0]}"]
-        start = page.index(f"## `flatforce {name}`")
+        start = page.index(f"## flatforce {name}\n")
         text = page[start:].partition("\n## ")[0]
         for parameter in command.params:  # type: ignore[attr-defined]
             if parameter.name != "help":

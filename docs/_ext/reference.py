@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +18,12 @@ from flatforce.core import errors
 from flatforce.report import result as results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sphinx.application import Sphinx
 
 FOLDER = "reference/generated"
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+"""Smallest and complete YAML files of every command."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -39,46 +39,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     What Sphinx wants to know of an extension.
     """
     app.connect("builder-inited", write_pages)
-    app.connect("autodoc-process-docstring", adapt_docstring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def adapt_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Write the sections of numpy's style as fields; types stand in the signature, not in the docstring.
-
-    Parameters
-    ----------
-    app, what, name, obj, options
-        What Sphinx says of the object; not used.
-    lines
-        Docstring, changed in place.
-    """
-    del app, what, name, obj, options
-    sections: list[tuple[str, list[str]]] = [("", [])]
-    for number, line in enumerate(lines):
-        following = lines[number + 1] if number + 1 < len(lines) else ""
-        if line and following and set(following) == {"-"}:
-            sections.append((line, []))
-        elif not (line and set(line) == {"-"}):
-            sections[-1][1].append(re.sub(r"^(\s*)(\([\w ]+\))(?=\s)", r"\1\\\2", line))  # a shape is no list
-    lines[:] = [line for title, body in sections for line in _section(title, body)]
-
-
-def _section(title: str, body: list[str]) -> Iterator[str]:
-    if title in {"Returns", "Yields"}:
-        yield f":returns: {' '.join(filter(None, map(str.strip, body)))}"
-    elif title in {"Parameters", "Raises", "Attributes"}:
-        field = "raises" if title == "Raises" else "param"
-        for line in body:
-            if line and not line.startswith(" "):
-                yield from (f":{field} {name.strip()}:" for name in line.replace("*", "\\\\*").split(","))
-            else:
-                yield line
-    elif title:
-        yield from ("", f".. rubric:: {title}", "", *body)
-    else:
-        yield from body
-    yield ""
 
 
 def write_pages(app: Sphinx) -> None:
@@ -127,8 +88,7 @@ def command_pages() -> dict[str, str]:
         group = name.split()[0] if " " in name else name
         groups.setdefault(group, []).append(_command_text(name, command))
     pages = {
-        f"commands/{group}": f"# `flatforce {group}`\n\n" + "\n".join(texts)
-        for group, texts in groups.items()
+        f"commands/{group}": f"# flatforce {group}\n\n" + "\n".join(texts) for group, texts in groups.items()
     }
     rows = [
         f"| [`flatforce {name}`](commands/{name.split()[0]}.md#{anchor(name)}) | {first_paragraph(command.help)} |"
@@ -145,7 +105,7 @@ def _command_text(name: str, command: Any) -> str:
     usage = " ".join([f"flatforce {name}", *(_usage(argument) for argument in arguments), "[OPTIONS]"])
     lines = [
         f"({anchor(name)})=",
-        f"## `flatforce {name}`",
+        f"## flatforce {name}",
         "",
         markdown(command.help),
         "",
@@ -169,7 +129,15 @@ def _command_text(name: str, command: Any) -> str:
     ]
     if name in SETTINGS:
         kind = config_class(name)
-        lines += ["", f"Keys of the YAML file: [{title(kind)}](../settings/{kind.__name__}.md)."]
+        example = (EXAMPLES / name.replace(" ", "-") / "minimal.yaml").read_text(encoding="utf-8").rstrip()
+        lines += [
+            "",
+            f"Keys of the YAML file: [{title(kind)}](../settings/{kind.__name__}.md). The smallest one:",
+            "",
+            "```yaml",
+            example,
+            "```",
+        ]
     return "\n".join([*lines, ""])
 
 
