@@ -355,6 +355,7 @@ def test_positions_of_springs_have_the_boltzmann_distribution() -> None:
     assert abs(displacements.mean()) < 1e-3
 
 
+@pytest.mark.slow
 def test_the_barostat_reaches_the_requested_tension() -> None:
     sheet = layer("Cu", 2.49, 3)
     config = DynamicsConfig(

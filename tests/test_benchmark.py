@@ -179,6 +179,7 @@ def test_errors_of_any_type_do_not_stop_the_others(wse2: Potential, starts: list
     assert [isinstance(relaxation, FailedRelaxation) for relaxation in relaxations] == [False, True, False]
 
 
+@pytest.mark.slow
 def test_from_the_command_line(wse2: Potential, starts: list[Atoms], tmp_path: Path) -> None:
     write(tmp_path / "set.extxyz", labelled(wse2, starts[:2]), format="extxyz")
     (tmp_path / "c.yaml").write_text("relax: {max_force: 0.02, max_stress: 0.1}\nstart: relaxed\n")

@@ -67,6 +67,7 @@ def parent(process: int) -> int:
     return int(re.findall(r"PPid:\s+(\d+)", status)[0])
 
 
+@pytest.mark.slow
 def test_death_of_a_parsl_worker_and_of_the_driver(tmp_path: Path) -> None:
     pytest.importorskip("parsl")
     write(tmp_path / "in.extxyz", copper_sheets(8), format="extxyz")

@@ -17,6 +17,7 @@ from ase.calculators.emt import EMT
 from ase.io import write
 
 from commands import run
+from flatforce.core.trust import trust
 from flatforce.data.frames import get_labels
 from flatforce.reference.config import AseSettings, GpawSettings, LabelConfig
 from flatforce.reference.keys import label_key
@@ -86,6 +87,7 @@ def test_failures_of_the_machine_are_retried(tmp_path: Path, fails: str) -> None
         f"        if Path({str(tmp_path / 'full')!r}).exists():\n            {fails}\n"
         "        super().calculate(*args, **more)\n"
     )
+    trust(module)
     config = LabelConfig(settings=AseSettings(engine="ase", calculator="full_disk:Full"))
     (tmp_path / "full").touch()
     with pytest.MonkeyPatch.context() as patch:
@@ -165,8 +167,13 @@ def test_killed_run_continues(tmp_path: Path) -> None:
     assert len(result.frames) == 6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", [[], ["mpirun", "--oversubscribe", "-np", "2"]], ids=["alone", "mpirun"])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param([], id="alone"),
+        pytest.param(["mpirun", "--oversubscribe", "-np", "2"], id="mpirun", marks=pytest.mark.slow),
+    ],
+)
 def test_gpaw_reproduces_a_bundled_frame(
     frames: list[Atoms], tmp_path: Path, launcher: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

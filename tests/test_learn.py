@@ -22,6 +22,7 @@ from flatforce.active.config import LearnConfig
 from flatforce.active.trajectories import read_trajectories
 from flatforce.core.errors import ConfigError
 from flatforce.core.hashing import hash_structure
+from flatforce.core.trust import trust
 from flatforce.data.frame_files import read_labelled, write_frames
 from flatforce.models import load
 from flatforce.models.errors import compare, error_metrics
@@ -119,7 +120,7 @@ def test_a_live_run_labels_what_it_selected_and_resumes(folder: Path) -> None:
     )  # a finished run
 
 
-@pytest.mark.parametrize("while_it", ["trains", "labels"])
+@pytest.mark.parametrize("while_it", [pytest.param("trains", marks=pytest.mark.slow), "labels"])
 def test_a_killed_round_continues(folder: Path, while_it: str) -> None:
     """The same run without a kill ends with the same frames."""
     study = {
@@ -159,6 +160,7 @@ def test_a_killed_round_continues(folder: Path, while_it: str) -> None:
         assert resumed.info["REF_energy"] == uninterrupted.info["REF_energy"]
 
 
+@pytest.mark.slow
 def test_on_the_fly_dynamics_continues_until_all_forces_are_certain(folder: Path) -> None:
     """First a threshold below all uncertainties, then one above them."""
     sampling: dict[str, Any] = {
@@ -269,6 +271,7 @@ def test_a_committee_of_two_architectures(folder: Path) -> None:
     assert "Model card" not in (folder / "mixed" / "report" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_folds_are_one_force_field(folder: Path) -> None:
     study = {
         "initial": ["initial.extxyz"],
@@ -337,6 +340,7 @@ def test_failed_labels(folder: Path, cause: str, monkeypatch: pytest.MonkeyPatch
     cause_file = folder / "cause"
     cause_file.write_text(cause)
     (folder / "failing.py").write_text(FAILING.format(path=str(cause_file)))
+    trust(folder / "failing.py")
     monkeypatch.setenv("PYTHONPATH", f"{folder}:{os.environ.get('PYTHONPATH', '')}")
     study = copy.deepcopy(LIVE)
     study["label"]["settings"]["calculator"] = "failing:Failing"

@@ -246,6 +246,7 @@ def test_validation_frames_do_not_hang_on_e_cut(tmp_path: Path, frames: list[Ato
     assert cards[0]["n_train"] > cards[1]["n_train"] == 3
 
 
+@pytest.mark.slow
 def test_nonsense_is_caught(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
     """MatGL itself fills the gaps of a checkpoint with random numbers."""
     pytest.importorskip("matgl")

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from flatforce.core.errors import FlatforceError, ModelError
-from flatforce.core.trust import trust
+from flatforce.core.trust import pickles_allowed, trust
 from flatforce.models import Potential, load
 from flatforce.models.calculator import SheetCalculator
 from flatforce.models.isolated.build import PLAUSIBLE
@@ -40,10 +40,11 @@ class MaceOwnSlabStress:
     """MACE called as its own calculator is with pbc = (T, T, F): the cell it then makes up enters the stress."""
 
     def __init__(self, backend: MaceBackend, path: Path) -> None:
-        from mace.calculators import MACECalculator
+        with pickles_allowed():
+            from mace.calculators import MACECalculator
 
+            self.calculator = MACECalculator(model_paths=str(path), device="cpu", default_dtype="float64")
         self.backend = backend
-        self.calculator = MACECalculator(model_paths=str(path), device="cpu", default_dtype="float64")
         for name in ("elements", "cutoff", "layers", "dtype", "device"):
             setattr(self, name, getattr(backend, name))
         self.batch_atoms = 1

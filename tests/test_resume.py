@@ -41,6 +41,7 @@ def tiny_training(few_frames: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_training(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
     (tmp_path / "t.yaml").write_text(yaml.safe_dump(tiny_training))
     run_to_the_end(tmp_path, ["train", "-c", "t.yaml", "-o", "whole"])
@@ -66,6 +67,7 @@ def test_defect_phonons(tmp_path: Path, unit: Any) -> None:
     assert metrics(cut) == pytest.approx(metrics(tmp_path / "whole" / "5x5"), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_study(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
     """What `demo` is made of: a study with training, killed in two of its stages."""
     study = {

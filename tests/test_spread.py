@@ -127,6 +127,7 @@ def test_strain_follows_modes_from_the_least_strained(rng: np.random.Generator) 
     np.testing.assert_allclose(series.overlap, 1)
 
 
+@pytest.mark.slow
 def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
     write(tmp_path / "unit.extxyz", unit, format="extxyz")
     (tmp_path / "c.yaml").write_text(
@@ -154,6 +155,7 @@ def test_strain_series_from_the_command_line(model_file: Path, unit: Atoms, tmp_
     assert "no strain" in str(refused.exception)
 
 
+@pytest.mark.slow
 def test_from_the_command_line(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
     import torch
 

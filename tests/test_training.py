@@ -182,6 +182,7 @@ def test_single_atoms_need_an_energy_only(few_frames: Path, tmp_path: Path) -> N
     assert card["e0s"] == {"W": -4.0, "Se": -1.0}
 
 
+@pytest.mark.slow
 def test_members_trained_by_parsl_are_the_same(few_frames: Path, tmp_path: Path, sheet: Atoms) -> None:
     pytest.importorskip("parsl")
     train(small(few_frames, n_models=2, epochs=2), tmp_path / "here")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from flatforce.core.errors import ConfigError, DataError, FlatforceError, MissingDependencyError
+from flatforce.core.errors import ConfigError, DataError, FlatforceError, MissingDependencyError, TrustError
 from flatforce.data.bundled import dataset_path
 from flatforce.reference.campaign import DFT_POOL
 from flatforce.reference.config import AseSettings, EspressoSettings, GpawSettings, VaspSettings
@@ -20,6 +21,18 @@ from flatforce.studies.training_checks import model_problems
 if TYPE_CHECKING:
     from flatforce.active.config import LearnConfig
     from flatforce.reference.config import LabelConfig
+
+
+IMPORT_CALCULATOR: Final = """
+import json, sys
+from flatforce.core.calculators import import_calculator
+from flatforce.core.errors import FlatforceError, TrustError
+try:
+    import_calculator(sys.argv[1])
+except FlatforceError as error:
+    print(json.dumps([isinstance(error, TrustError), error.what, error.why, error.fix]))
+"""
+"""Program that imports a calculator and prints the parts of an error."""
 
 
 def learn_problems(config: LearnConfig) -> list[FlatforceError]:
@@ -155,17 +168,17 @@ def check_structure(name: str) -> None:
 
 def _check_calculator(name: str) -> None:
     """Import a calculator as the process does that labels a frame: it also finds modules of the current folder."""
-    program = (
-        "import sys; from flatforce.core.calculators import import_calculator; import_calculator(sys.argv[1])"
-    )
-    command = [sys.executable, "-c", program, name]
+    command = [sys.executable, "-c", IMPORT_CALCULATOR, name]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ConfigError(
-            f"There is no calculator {name}.",
+            f"The calculator {name} cannot be imported.",
             why=(done.stderr.strip().splitlines() or [""])[-1],
-            fix="set calculator: package.module:Class",
+            fix="correct its module",
         )
+    if done.stdout.strip():
+        is_untrusted, *texts = json.loads(done.stdout.strip().splitlines()[-1])
+        raise (TrustError if is_untrusted else ConfigError)(*texts)
 
 
 def _check_library(key: str, folder: str | None) -> None:
