@@ -3,7 +3,7 @@
     python validation/environments.py run FOLDER FRAMES [OTHER...] --config-type vSe_3x3 --labelled 43 [--seeds 0 1 2] [--quantiles 0.95 0.99]
     python validation/environments.py table FOLDER_OR_CSV...
 
-The numbers of docs/learning.md:
+The numbers of docs/validation/calibration.md:
 
     python validation/environments.py run FOLDER wse2-pbe --config-type vSe_3x3 --members 1 --uncertainty descriptor_distance
     python validation/environments.py run FOLDER se2_vacancy.extxyz pristine.extxyz --config-type Mo15Se29 --members 2 --epochs 24
