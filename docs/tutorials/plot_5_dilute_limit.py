@@ -35,9 +35,8 @@ sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
 # -----------------------
 #
 # * `sizes` lists the supercells in which the defect is relaxed and its phonons are computed. Here it is one.
-# * `embed` takes the defect as it relaxed in the largest of them into a much larger sheet. A force constant between two atoms depends on
-#   their surroundings only, so that those near the defect come from the small cell, those far away from the pristine sheet. This is exact as long as the
-#   small cell is larger than the range of the model; the result says how large the error is.
+# * `embed` puts the defect, as it relaxed in the largest of them, into a much larger sheet. Force constants within `radius` of the defect are
+#   computed in the large sheet itself; all others are those of the pristine sheet. What this neglects is measured: `truncation_error` and `border_shift`.
 # * `dilute` removes the last supercell: a Green function gives the local density of states of one defect in an infinite sheet.
 
 series = ff.defect_phonons(

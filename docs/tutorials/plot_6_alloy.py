@@ -53,7 +53,7 @@ def flatforce(*arguments: str) -> None:
 # ------------------
 #
 # The bundled dataset `tmd-alloys-pbe` holds PBE relaxations. A formation energy is the energy of an ordering less that of its end members, per site that
-# mixes. Negative means that the metals like to be neighbours.
+# mixes. Negative means that unlike metals prefer to be neighbours: they mix.
 
 flatforce("alloy", "energies", "-c", "alloy.yaml", "--frames", "tmd-alloys-pbe", "-o", "pbe")
 

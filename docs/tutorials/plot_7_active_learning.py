@@ -5,7 +5,7 @@ Active learning with a pool
 You can pay for a limited number of DFT calculations and do not know which ones. At the end of this page you have watched a committee select them
 from a pool, and compared it with a random choice.
 
-**Time:** 150 s on one core.
+**Time:** 150 s on one core. It needs dscribe: `pip install 'flatforce[data]'`.
 
 .. image:: /_static/tutorials/7.png
    :width: 100%
