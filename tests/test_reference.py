@@ -163,3 +163,11 @@ def test_the_messages_that_are_explained_exist() -> None:
     headings = re.findall(r"^## (.*)$", (DOCS / "reference" / "messages.md").read_text(), re.MULTILINE)
     assert len(headings) > 10
     assert [one for one in headings if one.partition(" … ")[0] not in source] == []
+
+
+def test_every_environment_variable() -> None:
+    source = " ".join(path.read_text(encoding="utf-8") for path in Path(ff.__path__[0]).rglob("*.py"))
+    names = set(re.findall(r"FLATFORCE_[A-Z_]+", source))
+    assert len(names) >= 5
+    text = (DOCS / "reference" / "environment.md").read_text(encoding="utf-8")
+    assert {name for name in names if f"`{name}`" not in text} == set()

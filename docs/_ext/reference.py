@@ -179,7 +179,7 @@ def python_pages() -> dict[str, str]:
             f"flatforce.report.result.{name}",
             "members",
             "inherited-members",
-            "exclude-members: count, index",
+            "exclude-members: count, index, KIND, MADE_BY",
         )
         pages[f"results/{name}"] = f"# {name}\n\n{text}"
     rows = [
