@@ -22,7 +22,6 @@ extensions = [
     "sphinx_design",
     "docstrings",
     "reference",
-    "metrics",
     "mathml",
     "sphinx_gallery.gen_gallery",
     "gallery",

@@ -110,6 +110,8 @@ def test_an_interrupted_run_of_the_same_stage_goes_on(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"would be replaced: list\.txt"):
         ListStage(Settings()).run(Session(), tmp_path)
     announce_files(tmp_path)  # as if it had been killed while it wrote
+    with pytest.raises(Killed):  # and once more before it wrote again
+        KilledStage(Settings()).run(Session(), tmp_path)
     assert ListStage(Settings()).run(Session(), tmp_path)["metrics"] == {"total": 1.0}  # the part was found
     assert {path.name for path in tmp_path.iterdir()} == {CLAIM, "list.txt", "result.json"}
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sphinx.application import Sphinx
-
 SOURCE = Path(__file__).parents[1] / "reference" / "metrics.yaml"
-PAGE = Path("reference") / "generated" / "metrics.md"
 
 HEAD = """# Metrics
 
@@ -24,54 +17,14 @@ that of a metric.
 """
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Write the page before Sphinx looks for sources.
-
-    Parameters
-    ----------
-    app
-        The application.
-
-    Returns
-    -------
-    What Sphinx wants to know of an extension.
-    """
-    app.connect("builder-inited", write_page)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def write_page(app: Sphinx) -> None:
-    """Write the page, only if its content is new."""
-    path = Path(app.srcdir) / PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = page_text(read_metrics())
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-
-
-def read_metrics() -> dict[str, list[list[str]]]:
-    """Read the descriptions.
-
-    Returns
-    -------
-    Title of a group → rows of name, unit, meaning and formula.
-    """
-    content: dict[str, list[list[str]]] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
-    return content
-
-
-def page_text(groups: Mapping[str, Sequence[Sequence[str]]]) -> str:
-    """Write the tables of all groups.
-
-    Parameters
-    ----------
-    groups
-        Title → rows of name, unit, meaning and formula.
+def metrics_page() -> str:
+    """Write the tables of all groups of metrics.
 
     Returns
     -------
     The page in MyST Markdown.
     """
+    groups = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
     lines = [HEAD]
     for title, rows in groups.items():
         lines += [

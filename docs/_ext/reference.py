@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from markup import anchor, cell, first_paragraph, markdown, toctree
+from metrics import metrics_page
 from settings_reference import settings_pages, title
 
 import flatforce
@@ -45,14 +46,14 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def write_pages(app: Sphinx) -> None:
     """Write all generated pages, each only if its content is new."""
     folder = Path(app.srcdir) / FOLDER
-    pages = command_pages() | settings_pages() | python_pages()
+    pages = command_pages() | settings_pages() | python_pages() | {"metrics": metrics_page()}
     for name, text in pages.items():
         path = folder / f"{name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
     for path in folder.rglob("*.md"):
-        if str(path.relative_to(folder).with_suffix("")) not in {*pages, "metrics"}:
+        if str(path.relative_to(folder).with_suffix("")) not in pages:
             path.unlink()
 
 

@@ -26,8 +26,8 @@ CLAIM: Final = "run.json"
 SCRATCH: Final = ".flatforce-scratch"
 """Subfolder for the parts of an unfinished run; it is removed when the run is finished."""
 
-COMPUTING: Final = "computing"
-"""State of a run that has written no file yet."""
+COMPUTING, WRITING, FINISHED = "computing", "writing", "finished"
+"""States of a run: it has written no file yet, may have written some of its own, or all of them."""
 
 RECORD_FILES: Final = ("result.json", "arrays.npz", CLAIM)
 """Files that every stage writes."""
@@ -140,7 +140,9 @@ def claim(
                 )
         before = {path.name for path in folder.iterdir()}
         if not finished:
-            _write_claim(folder, identity, state=COMPUTING if writes_at_end else "")
+            stored = _read_claim(folder)
+            has_own = stored.get("kind") == identity.kind and stored.get("state") in {WRITING, FINISHED}
+            _write_claim(folder, identity, state=COMPUTING if writes_at_end and not has_own else WRITING)
         try:
             yield Claim(finished, restarted)
         except BaseException:
@@ -151,7 +153,7 @@ def claim(
             shutil.rmtree(folder / SCRATCH, ignore_errors=True)
             remove_abandoned_parts(folder)
             own = [name for name in (*writes, *RECORD_FILES) if (folder / name).exists()]
-            _write_claim(folder, identity, files=own, state="finished")
+            _write_claim(folder, identity, files=own, state=FINISHED)
 
 
 def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
@@ -175,17 +177,17 @@ def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
         read_record(folder)  # a file of another program is refused here, and another result by `is_finished`
         return
     stored = _read_claim(folder)
-    if stored.get("kind") == kind and stored.get("state") != COMPUTING:
+    is_same = stored.get("kind") == kind
+    if is_same and stored.get("state") != COMPUTING:
         return
-    if (is_same := stored.get("kind") == kind) is False and stored and _has_content(folder):
+    if stored and not is_same and _has_content(folder):
         raise ResultError(
             f"{folder} holds an unfinished run of another kind.",
             why=f"it is a run of `{stored['kind']}`, and this is one of `{kind}`",
             fix="finish it, choose another folder with -o, or delete that one",
         )
-    names = [*writes, *RECORD_FILES] if not stored else [*writes] if is_same else []
-    existing = [name for name in dict.fromkeys(names) if (folder / name).exists()]
-    if existing:
+    names = [*writes, *([] if stored else RECORD_FILES)] if is_same or not stored else []
+    if existing := [name for name in dict.fromkeys(names) if (folder / name).exists()]:
         raise ResultError(
             f"{folder} holds files that would be replaced: {shorten_list(existing)}.",
             why="flatforce did not write them there, or does not know them any more",
@@ -195,8 +197,7 @@ def check_folder(folder: Path, kind: str, writes: Iterable[str] = ()) -> None:
 
 def _check_complete(folder: Path) -> None:
     """Refuse a finished folder from which a file was deleted."""
-    missing = [name for name in _read_claim(folder).get("files", []) if not (folder / name).exists()]
-    if missing:
+    if missing := [name for name in _read_claim(folder).get("files", []) if not (folder / name).exists()]:
         raise ResultError(
             f"{folder} is incomplete: {shorten_list(missing)} is missing.",
             why="it was written with the result and is not there any more",
@@ -233,8 +234,8 @@ def announce_files(folder: Path) -> None:
     folder
         The result folder, which the caller has claimed.
     """
-    content = _read_claim(folder) | {"state": "writing"}
-    write_text(folder / CLAIM, json.dumps(content, indent=1) + "\n", durable=True)
+    content = json.dumps(_read_claim(folder) | {"state": WRITING}, indent=1)
+    write_text(folder / CLAIM, content + "\n", durable=True)
 
 
 def _write_claim(folder: Path, identity: Identity, files: Sequence[str] = (), *, state: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from flatforce.data.leakage import are_copies
 from flatforce.models.spec import committee_members, model_files
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
@@ -40,17 +40,12 @@ def trained_on(spec: str, frames: Sequence[Atoms], *, or_validated: bool = True)
     """
     hashes: set[str] = set()
     keys: list[list[float | str]] = []
-    for member in committee_members(spec):
-        for path in model_files(member):
-            for split in filter(Path.is_file, (path.with_suffix(".split.json"), path.parent / "split.json")):
-                for stored in _read_splits(split):
-                    known = set(stored["train"])
-                    if or_validated or not stored.get("shared_valid"):
-                        known |= set(stored.get("valid", ()))
-                    hashes |= known
-                    keys += [
-                        key for structure, key in stored.get("structures", {}).items() if structure in known
-                    ]
+    for split in _splits(spec):
+        used = set(split["train"])
+        if or_validated or not split.get("shared_valid"):
+            used |= set(split.get("valid", ()))
+        hashes |= used
+        keys += [key for structure, key in split.get("structures", {}).items() if structure in used]
     is_same = np.array([hash_structure(frame) in hashes for frame in frames], dtype=bool)
     return np.asarray(is_same | are_copies(frames, keys)) if keys else is_same
 
@@ -67,24 +62,28 @@ def initial_training_set(spec: str) -> dict[str, Any] | None:
     -------
     `train`, hashes of the structures of its training and validation set, and `structures`, hash → key; None if no split is beside it.
     """
-    splits = [
-        stored
-        for member in committee_members(spec)
-        for path in model_files(member)
-        for split in (path.with_suffix(".split.json"), path.parent / "split.json")
-        for stored in (_read_splits(split) if split.is_file() else [])
-    ]
+    splits = list(_splits(spec))
     if not splits:
         return None
     structures: dict[str, Any] = {}
-    for stored in splits:
-        structures |= stored.get("structures", {})
-    hashes = {one for stored in splits for name in ("train", "valid") for one in stored.get(name, ())}
+    for split in splits:
+        structures |= split.get("structures", {})
+    hashes = {
+        structure for split in splits for name in ("train", "valid") for structure in split.get(name, ())
+    }
     return {"train": sorted(hashes), "structures": structures}
 
 
+def _splits(spec: str) -> Iterator[dict[str, Any]]:
+    """Yield the splits beside the files of a force field."""
+    for member in committee_members(spec):
+        for path in model_files(member):
+            for split in (path.with_suffix(".split.json"), path.parent / "split.json"):
+                yield from _read_splits(split)
+
+
 def _read_splits(path: Path) -> list[dict[str, Any]]:
-    """Read the split of a training, and that of the model that it started from; a file of another kind holds none."""
+    """Read the split of a training and that of the model that it started from; empty for a missing file, or one of another kind."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
