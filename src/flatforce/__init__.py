@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
-    from flatforce.api.sheets import phonons, relax
+    from flatforce.api.sheets import elastic, phonons, relax
     from flatforce.api.structures import build_defect, monolayer, read
 
 __version__ = "0.1.0"
@@ -28,6 +28,7 @@ __all__ = [
     "cite",
     "compare",
     "defect_phonons",
+    "elastic",
     "embed",
     "evaluate",
     "learn",
@@ -46,6 +47,7 @@ _HOMES: Final = {
     "cite": "results:cite",
     "compare": "results:compare",
     "defect_phonons": "defects:defect_phonons",
+    "elastic": "sheets:elastic",
     "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",
     "learn": "force_fields:learn",

@@ -1,4 +1,4 @@
-"""Pristine sheets: relaxation and phonons."""
+"""Sheets: relaxation, phonons, elastic constants."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
+from flatforce.properties.elasticity.config import ElasticConfig
 from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 if TYPE_CHECKING:
     from flatforce.models.potential import Potential
-    from flatforce.report.result import PhononResult, RelaxResult
+    from flatforce.report.result import ElasticResult, PhononResult, RelaxResult
 
 
 @takes_settings(RelaxConfig)
@@ -108,3 +109,52 @@ def phonons(
     config = parse(PhononConfig, settings, function="phonons")
     PhononStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
     return cast("PhononResult", open_result(target))
+
+
+@takes_settings(ElasticConfig)
+def elastic(
+    model: str | Path | Potential,
+    sheet: Structure,
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> ElasticResult:
+    """Compute the elastic constants of a relaxed sheet, with clamped and with relaxed ions, and its bending rigidity.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed sheet, or its file: a primitive cell, a cell with defects, or an alloy.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the elastic constants.
+
+    Returns
+    -------
+    The constants: `.stiffness` in N/m, `.youngs_modulus` by direction, `.bending_rigidity` in eV, `.plot()`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> model = ff.load("mace:wse2-pbe")
+    >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> constants = ff.elastic(model, sheet, bending="none")
+    >>> f"C11 = {constants.stiffness[0, 0]:.0f} N/m"
+    'C11 = 122 N/m'
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.elastic import ElasticStage
+
+    target = folder_of(folder, "elastic")
+    config = parse(ElasticConfig, settings, function="elastic")
+    ElasticStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
+    return cast("ElasticResult", open_result(target))

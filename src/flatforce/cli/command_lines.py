@@ -19,6 +19,10 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
     "doctor": ("doctor", "doctor mace:wse2-pbe"),
     "relax": ("relax mace:wse2-pbe WSe2.cif -o relaxed",),
     "phonons": ("phonons mace:wse2-pbe relaxed/relaxed.extxyz -s 6 6 -o phonons",),
+    "elastic": (
+        "elastic mace:wse2-pbe relaxed/relaxed.extxyz -o elastic",
+        "elastic symmetrix:wse2-pbe relaxed/relaxed.extxyz --bending both --nonlinear -o elastic",
+    ),
     "report": ("report study",),
     "cite": ("cite phonons",),
     "settings": ("settings train", "settings defect phonons"),

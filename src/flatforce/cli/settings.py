@@ -31,6 +31,7 @@ SETTINGS: Final = {
     "label": "flatforce.reference.config:LabelConfig",
     "relax": "flatforce.properties.relax_config:RelaxConfig",
     "phonons": "flatforce.properties.phonons.config:PhononConfig",
+    "elastic": "flatforce.properties.elasticity.config:ElasticConfig",
     "defect phonons": DEFECT_PHONONS,
     "defect strain": DEFECT_PHONONS,
     "defect optimum": "flatforce.active.optimum_config:OptimumConfig",

@@ -1,4 +1,4 @@
-"""`flatforce relax | phonons`."""
+"""`flatforce relax | phonons | elastic`."""
 
 from __future__ import annotations
 
@@ -65,3 +65,27 @@ def phonons(
     main = {name: value for name, value in record["metrics"].items() if "_residual_" not in name}
     show("phonons", main, record["units"], output)
     finish(converged=record["converged"], warnings=record["warnings"])
+
+
+def elastic(
+    model: Model,
+    structure: Structure,
+    output: Output,
+    config: Settings = None,
+    strain: Annotated[float | None, typer.Option(help="Largest strain that is applied.")] = None,
+    nonlinear: Annotated[
+        bool | None, typer.Option(help="Whether third-order constants are computed as well.")
+    ] = None,
+    bending: Annotated[
+        str | None, typer.Option(help="Bending rigidity from: phonons, tubes, both or none.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Compute elastic constants of a relaxed sheet in N/m, its moduli by direction, and its bending rigidity in eV."""
+    from flatforce.properties.elasticity.config import ElasticConfig
+    from flatforce.studies.elastic import ElasticStage
+
+    settings = settings_from(ElasticConfig, config, strain=strain, nonlinear=nonlinear, bending=bending)
+    session = new_session(model, device)
+    record = ElasticStage(structure, settings).run(session, output)
+    finish_result("elastic constants", record, output)

@@ -26,6 +26,9 @@ FREQUENCY_FACTOR: Final = sqrt(PHONOPY_EV / PHONOPY_AMU) / 1e-10 / (2 * pi) / 1e
 """√(eV/(Å² amu)) in THz, 15.633302; phonopy's own factor, so that frequencies agree to the last digit. Importing phonopy for it
 would take 0.4 s."""
 
+AMU_PER_A2_IN_KG_PER_M2: Final = float(units._amu * 1e20)  # noqa: SLF001  # as above
+"""1 amu/Å² = 1.66054e-7 kg/m², for the mass of a sheet per area."""
+
 HBAR: Final = float(units._hbar * units.J * units.s)  # noqa: SLF001  # as above
 """ħ in eV/√(eV/Å²/amu), 0.0647."""
 

@@ -42,6 +42,13 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "membrane_stress": "stress of the sheet",
         "residual_force": "largest force left",
     },
+    "elastic": {
+        "C11": "C₁₁",
+        "C12": "C₁₂",
+        "youngs_modulus_x": "Young's modulus along x",
+        "bending_rigidity": "bending rigidity",
+        "bending_rigidity_tubes": "bending rigidity from tubes",
+    },
     "defect phonons": {
         "min_frequency": "lowest frequency",
         "removed_states": "change of the number of modes",

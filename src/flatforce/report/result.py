@@ -14,6 +14,7 @@ from flatforce.report.results.defect_comparisons import (
     UnfoldedResult,
 )
 from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
+from flatforce.report.results.mechanics import ElasticResult
 from flatforce.report.results.models import (
     EvaluationResult,
     LearningRoundResult,
@@ -30,6 +31,7 @@ __all__ = [
     "DefectPhononResult",
     "DefectSeriesResult",
     "DiluteResult",
+    "ElasticResult",
     "EmbeddedResult",
     "EvaluationResult",
     "FiniteSizeResult",
@@ -53,6 +55,7 @@ CLASSES: Final[dict[str, type[Result]]] = {
         CommitteePhononResult,
         DefectPhononResult,
         DiluteResult,
+        ElasticResult,
         EmbeddedResult,
         EvaluationResult,
         FiniteSizeResult,

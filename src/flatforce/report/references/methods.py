@@ -14,6 +14,7 @@ BANDS: Final = ("seekpath",)
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "relax": ("ase",),
     "phonons": (*PHONONS, *BANDS),
+    "elastic": ("ase", "nonlinear-elasticity"),
     "defect phonons": (*PHONONS, *BANDS),
     "finite size": PHONONS,
     "strain series": PHONONS,

@@ -1,0 +1,1 @@
+"""Elastic constants and bending rigidity of sheets."""
