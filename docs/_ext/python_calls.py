@@ -38,7 +38,7 @@ ARGUMENTS = {"structure": "sheet", "output": "folder", "folders": "results", "da
 OWN_ARGUMENTS = {"finetune": {"model": "start_from"}}
 """Command → further names that differ."""
 
-WIDTH = 56
+WIDTH = 40
 """Characters of a line; longer calls have one argument on each line."""
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from objects import Uses
 
+FIRST_MODULES = ("structures", "force_fields", "sheets", "defects")
+"""Modules of functions that are listed before the others, in the order in which they are used."""
+
 MAX_LISTED = 5
 """Number of functions and members that are named as those that return or take a class."""
 
@@ -49,7 +52,7 @@ def function_pages() -> dict[str, str]:
         "",
         "All of `import flatforce as ff`. [Python](../../python.md) shows them at work.",
     ]
-    for module, names in groups.items():
+    for module, names in sorted(groups.items(), key=lambda group: _rank(group[0])):
         rows = [
             f"| [`ff.{name}`](python/{name}.md) | {first_paragraph(getattr(flatforce, name).__doc__)} |"
             for name in names
@@ -59,6 +62,11 @@ def function_pages() -> dict[str, str]:
     contents = toctree(f"python/{name}" for name in sorted(flatforce.__all__))
     pages = {f"python/{name}": _function_page(name) for name in flatforce.__all__}
     return {"python": "\n".join([*lines, "", contents]), **pages}
+
+
+def _rank(module: str) -> int:
+    name = module.rpartition(".")[2]
+    return FIRST_MODULES.index(name) if name in FIRST_MODULES else len(FIRST_MODULES)
 
 
 def _function_page(name: str) -> str:
