@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from python_calls import FUNCTIONS, call_of, call_of_example, minimal_yaml
 from python_reference import python_pages
 from settings_reference import settings_pages, title
 
+import flatforce
 from flatforce.cli import app as cli
 from flatforce.cli.command_lines import COMMAND_LINES
 from flatforce.cli.settings import SETTINGS, config_class
@@ -127,11 +129,7 @@ def _command_text(name: str, command: Any) -> str:
 def _examples(name: str) -> list[str]:
     """Command lines and the smallest YAML file, with the same in Python beside them where a function does the same."""
     lines = ["```sh", *(f"flatforce {example}" for example in COMMAND_LINES[name]), "```"]
-    same = (
-        f"the same in Python, with [`ff.{FUNCTIONS[name]}`](../python/{FUNCTIONS[name]}.md)"
-        if name in FUNCTIONS
-        else ""
-    )
+    same = f"the same in Python, with {_function_link(name)}" if name in FUNCTIONS else ""
     if name in SETTINGS:
         kind = config_class(name)
         keys = f"Keys of the YAML file: [{title(kind)}](../settings/{kind.__name__}.md). The smallest one"
@@ -142,6 +140,13 @@ def _examples(name: str) -> list[str]:
         calls = ["```python", *(call_of(name, example) for example in COMMAND_LINES[name]), "```"]
         return [f"On the command line, and {same}:", "", *columns(lines, calls)]
     return [*lines, ""]
+
+
+def _function_link(command: str) -> str:
+    """Link to the function that does the same as a command, and say where it writes no file."""
+    function = FUNCTIONS[command]
+    in_memory = "folder" not in signature(getattr(flatforce, function)).parameters
+    return f"[`ff.{function}`](../python/{function}.md){', which writes no file' if in_memory else ''}"
 
 
 def _usage(argument: Any) -> str:
