@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +24,14 @@ PAGES = (
     "auto_tutorials/plot_8_python_tour.html",
     "explanation/sum-rules.html",
     "reference/generated/python.html",
+    "reference/generated/python/train.html",
+    "reference/generated/commands/defect.html",
     "reference/generated/settings/TrainConfig.html",
     "reference/generated/metrics.html",
 )
+
+MAX_WORDS = 2500
+"""Words of a page as it is shown, those in code and tables included."""
 
 LOADED = """return Array.from(document.querySelectorAll("link[rel=stylesheet], script[src], img[src]")).map(
     element => element.href || element.src)"""
@@ -61,6 +68,18 @@ def test_a_phone_shows_a_page_without_scrolling_sideways(
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     is_bright = sum(int(x) for x in background.strip("rgba()").split(",")[:3]) > 3 * 128
     assert is_bright == (scheme == "light")
+
+
+def words_of(page: Path) -> int:
+    """Words in the article of a page; 0 where it has none."""
+    article = re.search(r"<article.*</article>", page.read_text(encoding="utf-8"), re.DOTALL)
+    return 0 if article is None else len(html.unescape(re.sub(r"<[^>]*>", " ", article[0])).split())
+
+
+def test_pages_are_short_as_they_are_shown() -> None:
+    pages = {page: words_of(page) for page in SITE.rglob("*.html")}
+    assert sum(words > 100 for words in pages.values()) > 100
+    assert {page.name: words for page, words in pages.items() if words > MAX_WORDS} == {}
 
 
 def test_the_search_works_from_the_disk(browser: webdriver.Chrome) -> None:

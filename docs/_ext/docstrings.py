@@ -55,7 +55,7 @@ def _section(title: str, body: list[str]) -> Iterator[str]:
         field = "raises" if title == "Raises" else "param"
         for line in body:
             if line and not line.startswith(" "):
-                yield from (f":{field} {name.strip()}:" for name in line.replace("*", "\\\\*").split(","))
+                yield from (f":{field} {name.strip()}:" for name in line.replace("*", "\\*").split(","))
             else:
                 yield line
     elif title:

@@ -24,6 +24,45 @@ def toctree(names: Iterable[str]) -> str:
     return "\n".join(["```{toctree}", ":hidden:", "", *names, "```", ""])
 
 
+def columns(*blocks: list[str]) -> list[str]:
+    """Put blocks beside one another; a narrow screen shows them below one another.
+
+    Parameters
+    ----------
+    blocks
+        Lines of each block; empty ones are left out.
+
+    Returns
+    -------
+    Lines of the directives, or of the block alone if there is only one.
+    """
+    shown = [block for block in blocks if block]
+    if len(shown) == 1:
+        return [*shown[0], ""]
+    cells = [line for block in shown for line in ("", ":::{grid-item}", *block, ":::")]
+    return [f"::::{{grid}} 1 1 1 {len(shown)}", ":gutter: 2", *cells, "::::", ""]
+
+
+def directive(kind: str, target: str, *options: str) -> str:
+    """Write a directive of autodoc.
+
+    Parameters
+    ----------
+    kind
+        Name of the directive, such as `autoclass`.
+    target
+        Full name of the object.
+    options
+        Flags, and options with their values such as `exclude-members: count`.
+
+    Returns
+    -------
+    The directive in MyST Markdown.
+    """
+    lines = [f"   :{option}" if ":" in option else f"   :{option}:" for option in options]
+    return "\n".join(["```{eval-rst}", f".. {kind}:: {target}", *lines, "```", ""])
+
+
 def anchor(name: str) -> str:
     """Name the anchor of a command.
 

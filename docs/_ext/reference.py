@@ -1,30 +1,28 @@
-"""Pages of the reference that are written from the code: commands, settings, the Python functions and the results."""
+"""Pages of the reference that are written from the code: commands, settings, metrics, Python and references."""
 
 from __future__ import annotations
 
-import inspect
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from markup import anchor, cell, first_paragraph, markdown, toctree
+from bibtex import bibtex_pages
+from markup import anchor, cell, columns, first_paragraph, markdown, toctree
 from metrics import metrics_page
+from python_calls import FUNCTIONS, call_of, call_of_example, minimal_yaml
+from python_reference import python_pages
 from settings_reference import settings_pages, title
 
 import flatforce
 from flatforce.cli import app as cli
 from flatforce.cli.command_lines import COMMAND_LINES
 from flatforce.cli.settings import SETTINGS, config_class
-from flatforce.core import errors
-from flatforce.report import result as results
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 FOLDER = "reference/generated"
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-"""Smallest and complete YAML files of every command."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -46,7 +44,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def write_pages(app: Sphinx) -> None:
     """Write all generated pages, each only if its content is new."""
     folder = Path(app.srcdir) / FOLDER
-    pages = command_pages() | settings_pages() | python_pages() | {"metrics": metrics_page()}
+    pages = command_pages() | settings_pages() | python_pages() | bibtex_pages() | {"metrics": metrics_page()}
     for name, text in pages.items():
         path = folder / f"{name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,10 +112,7 @@ def _command_text(name: str, command: Any) -> str:
         usage,
         "```",
         "",
-        "```sh",
-        *(f"flatforce {example}" for example in COMMAND_LINES[name]),
-        "```",
-        "",
+        *_examples(name),
     ]
     if arguments:
         lines += ["| argument | meaning |", "|---|---|"]
@@ -128,18 +123,30 @@ def _command_text(name: str, command: Any) -> str:
         for option in options
         if option.name != "help"
     ]
+    return "\n".join([*lines, ""])
+
+
+def _examples(name: str) -> list[str]:
+    """Command lines and the smallest YAML file, with the same in Python beside them where a function does the same."""
+    lines = ["```sh", *(f"flatforce {example}" for example in COMMAND_LINES[name]), "```"]
+    same = f"the same in Python, with {_function_link(name)}" if name in FUNCTIONS else ""
     if name in SETTINGS:
         kind = config_class(name)
-        example = (EXAMPLES / name.replace(" ", "-") / "minimal.yaml").read_text(encoding="utf-8").rstrip()
-        lines += [
-            "",
-            f"Keys of the YAML file: [{title(kind)}](../settings/{kind.__name__}.md). The smallest one:",
-            "",
-            "```yaml",
-            example,
-            "```",
-        ]
-    return "\n".join([*lines, ""])
+        keys = f"Keys of the YAML file: [{title(kind)}](../settings/{kind.__name__}.md). The smallest one"
+        yaml = ["```yaml", minimal_yaml(name), "```"]
+        calls = ["```python", call_of_example(name), "```"] if same else []
+        return [*lines, "", f"{keys}{', and ' if same else ''}{same}:", "", *columns(yaml, calls)]
+    if same:
+        calls = ["```python", *(call_of(name, example) for example in COMMAND_LINES[name]), "```"]
+        return [f"On the command line, and {same}:", "", *columns(lines, calls)]
+    return [*lines, ""]
+
+
+def _function_link(command: str) -> str:
+    """Link to the function that does the same as a command, and say where it writes no file."""
+    function = FUNCTIONS[command]
+    in_memory = "folder" not in signature(getattr(flatforce, function)).parameters
+    return f"[`ff.{function}`](../python/{function}.md){', which writes no file' if in_memory else ''}"
 
 
 def _usage(argument: Any) -> str:
@@ -159,59 +166,3 @@ def _default(option: Any) -> str:
     if value is None or callable(value) or value is False or value == ():
         return ""
     return f"`{value}`"
-
-
-def python_pages() -> dict[str, str]:
-    """Write the pages of the functions of the package and of the results that they return.
-
-    Returns
-    -------
-    Name of the page → text, with one directive of autodoc for each function or class.
-    """
-    functions = [_directive("autofunction", f"flatforce.{name}") for name in flatforce.__all__]
-    pages = {
-        "python": "# Python functions\n\nAll functions of `import flatforce as ff`. [Python](../../python.md) shows them at work.\n\n"
-        + "\n".join(functions)
-    }
-    names = [name for name in results.__all__ if inspect.isclass(getattr(results, name))]
-    for name in names:
-        text = _directive(
-            "autoclass",
-            f"flatforce.report.result.{name}",
-            "members",
-            "inherited-members",
-            "exclude-members: count, index, KIND, MADE_BY",
-        )
-        pages[f"results/{name}"] = f"# {name}\n\n{text}"
-    rows = [
-        f"| [{name}](results/{name}.md) | {first_paragraph(getattr(results, name).__doc__)} |"
-        for name in names
-    ]
-    contents = toctree(f"results/{name}" for name in names)
-    pages["results"] = "\n".join(
-        [
-            "# Results in Python",
-            "",
-            "What the functions and `ff.open` return.",
-            "",
-            "| class | holds |",
-            "|---|---|",
-            *rows,
-            "",
-            contents,
-        ]
-    )
-    pages["errors"] = "# Errors in Python\n\n" + "\n".join(
-        _directive("autoexception", f"flatforce.core.errors.{name}", "show-inheritance")
-        for name, one in vars(errors).items()
-        if inspect.isclass(one) and issubclass(one, errors.FlatforceError)
-    )
-    return pages
-
-
-def _directive(kind: str, target: str, *options: str) -> str:
-    lines = [
-        f".. {kind}:: {target}",
-        *(f"   :{option}:" if ":" not in option else f"   :{option}" for option in options),
-    ]
-    return "\n".join(["```{eval-rst}", *lines, "```", ""])

@@ -34,7 +34,7 @@ class HasAtoms(Protocol):
 
     @property
     def atoms(self) -> Atoms:
-        """The structure."""
+        """The structure, as `ase.Atoms`."""
 
 
 Structure: TypeAlias = "Atoms | str | Path | HasAtoms"

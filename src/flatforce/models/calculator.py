@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class SheetCalculator(Calculator):  # type: ignore[misc]  # ase carries no types
     """ASE calculator of the energy, the forces and the in-plane stress of a sheet.
 
+    `atoms.get_potential_energy()` is the energy of the cell (eV), `atoms.get_forces()` is (N, 3) eV/Å, and `atoms.get_stress()` is
+    (6) eV/Å³ in Voigt order, tension positive, out-of-plane components zero.
+
     Parameters
     ----------
     potential

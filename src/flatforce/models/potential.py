@@ -48,6 +48,9 @@ class Potential:
     <Potential mace:wse2-pbe: Se, W; cutoff 5 Å, interaction range 10 Å; float64 on cpu>
     """
 
+    spec: str
+    """Name by which the force field was loaded; `ff.load` and every command take it."""
+
     def __init__(self, spec: str, backend: Backend) -> None:
         self.spec, self.backend = spec, backend
 

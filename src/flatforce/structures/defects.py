@@ -33,15 +33,15 @@ class DefectCell:
     """A supercell with a defect, and the pristine supercell with matched sites."""
 
     atoms: Atoms
-    """The supercell with the defect."""
+    """The supercell of N atoms with the defect, as built: not relaxed."""
     pristine: Atoms
-    """The supercell without the defect, same cell."""
+    """The supercell without the defect, in the same cell."""
     site_of: IntArray
     """(N,) site in `pristine` of each atom of `atoms`; -1 for an adatom."""
     centre: FloatArray
-    """(3,) Å, mean of the defect sites."""
+    """(3,) Å, mean position of the sites of the defect."""
     name: str
-    """Canonical notation of the defect."""
+    """Canonical notation of the defect, such as `v_Se:top`: the same for all spellings."""
     sites: tuple[int, ...] = ()
     """(n_parts,) site in `pristine` of each part of the defect."""
 

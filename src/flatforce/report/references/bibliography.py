@@ -23,15 +23,15 @@ class Reference:
     """A paper, a book or a program to cite."""
 
     key: str
-    """Key of the entry, unique in the file."""
+    """Key of the entry, such as `phonopy`; unique among all references."""
     kind: str
     """Type of the entry in BibTeX, such as `article`."""
     fields: Mapping[str, str]
-    """Name → value, as BibTeX has them."""
+    """Name → value, as BibTeX has them: `author`, `title`, `year`, `doi` and others."""
 
     @property
     def bibtex(self) -> str:
-        """The entry of BibTeX, in UTF-8."""
+        """The whole entry of BibTeX as text in UTF-8."""
         lines = [f"  {name} = {{{value}}}," for name, value in self.fields.items()]
         return "\n".join([f"@{self.kind}{{{self.key},", *lines, "}"])
 

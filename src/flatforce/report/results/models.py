@@ -156,7 +156,7 @@ class EvaluationResult(Result):
 
 
 class StatisticsResult(Result):
-    """What a dataset holds."""
+    """What a dataset holds: the numbers of its frames by element and by space group."""
 
     KIND = "statistics"
     MADE_BY = "data stats"

@@ -57,7 +57,7 @@ class RelaxResult(Result):
 
     @property
     def n_steps(self) -> int:
-        """Number of optimiser steps."""
+        """Number of steps that the optimiser took."""
         return int(self._number("n_steps"))
 
 
@@ -157,7 +157,7 @@ class PhononResult(BandStructure):
 
     @property
     def atoms(self) -> Atoms:
-        """The primitive cell."""
+        """The primitive cell of n atoms, as the phonons were computed."""
         from flatforce.properties.phonons.force_constants.finite_displacements import to_ase
 
         return to_ase(self.to_phonopy().primitive)

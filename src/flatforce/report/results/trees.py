@@ -60,7 +60,7 @@ class ResultTree(View, Mapping[str, Any]):
 
     @property
     def kind(self) -> str:
-        """Kind of collection."""
+        """Kind of the collection, such as `defect series`."""
         return self.KIND
 
     @property

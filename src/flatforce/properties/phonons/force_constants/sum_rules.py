@@ -60,7 +60,7 @@ class SumRuleResiduals:
     rotation: float
     """eV/Å, of the rotational (Born–Huang) sum rule."""
     huang: float
-    """eV per cell, of the Huang conditions."""
+    """eV, of the Huang conditions: a sum over all pairs of the supercell of eV/Å² times Å²."""
 
 
 def pair_vectors(atoms: Atoms, first: IntArray, second: IntArray) -> PairVectors:

@@ -31,22 +31,22 @@ class Mode:
     index: int
     """Index of the first mode of the set among the Γ modes, counted from the lowest."""
     frequency: float
-    """THz."""
+    """THz, mean over the set; an imaginary frequency as a negative number."""
     degeneracy: int
-    """Number of modes of the set."""
+    """Number of modes of the set, which symmetry or chance makes equal in frequency."""
     irrep: str
-    """Irreducible representation in the site symmetry group; empty where it is unknown."""
+    """Mulliken symbol of the irreducible representation in the site symmetry group; empty where it is unknown."""
     participation_number: float
     """1 / Σ p², the number of atoms that move; p is the weight of each atom, averaged over the degenerate set."""
     shells: list[float]
-    """Projection onto each shell; the sum is 1."""
+    """(n_shells,) projection onto each shell of sites around the defect, from the innermost; the sum is 1."""
     enhancement: float
     """Largest projection onto a shell around the defect, relative to that of a mode spread evenly over the cell; the outermost
     shell, which holds the rest of the cell, does not count."""
     band_distance: float
     """THz, distance from the nearest frequency of the pristine bands; 0 within a band, up to the spacing of its sampling."""
     classification: Classification
-    """`local`, `resonance` or `extended`, see `spectra.mode_classes`."""
+    """`local` outside the bands of the pristine sheet, `resonance` within a peak of the LDOS, else `extended`."""
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as plain values.

@@ -51,15 +51,15 @@ class LdosPeak:
     """A peak that the defect adds to the local density of states around it."""
 
     frequency: float
-    """THz."""
+    """THz, position of the maximum on the grid of the spectrum."""
     height: float
-    """1/THz, how far the site-averaged LDOS exceeds that of the pristine sheet."""
+    """1/THz, how far the site-averaged LDOS exceeds that of the pristine sheet at the maximum."""
     width: float
     """THz, full width at half height; the broadening of the spectrum is part of it."""
     states: float
-    """Number of states that the peak adds, over all sites of the shell."""
+    """Number of states that the peak adds, over all sites of the innermost shell; 1 for a mode on this shell alone."""
     classification: Classification
-    """`local` outside the pristine bands, else `resonance`."""
+    """`local` for a peak outside the bands of the pristine sheet, `resonance` for one inside them."""
 
     def plain(self) -> dict[str, Any]:
         """Return the fields as plain values.
