@@ -65,6 +65,7 @@ CUTS: Final[dict[str, dict[str, Any]]] = {
     "label": {"settings": LENNARD_JONES, "workers": 1},
     "phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "elastic": {"bending": "none"},
+    "md": {"supercell": [4, 4], "temperatures": [20], "steps": 40, "equilibration": 10},
     "defect phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "defect strain": {**SMALL_CELL, "supercell": [4, 4]},
     "defect optimum": {"search": {"objective": "maximise", "evaluations": 4, "n_initial": 3}},
@@ -93,7 +94,7 @@ MODEL: Final = {"mace:wse2-pbe": PAIRS, "v_Se:top": "Au@Cu", "12": "6"}
 EMBEDDED: Final = {"results/defect-phonons/embedded_12x12": "results/defect-phonons/embedded_6x6"}
 WORDS: Final[dict[str, dict[str, str]]] = {
     **dict.fromkeys(
-        ("relax", "phonons", "elastic", "defect phonons", "defect strain", "defect optimum"), MODEL
+        ("relax", "phonons", "elastic", "md", "defect phonons", "defect strain", "defect optimum"), MODEL
     ),
     **dict.fromkeys(("defect unfold", "defect lineshape"), EMBEDDED),
     "data split": {"2d-pbe-mini": "tmd-alloys-pbe"},
@@ -185,6 +186,7 @@ def test_full_file_is_the_template_of_its_command(command: str) -> None:
 NEEDS: Final = {
     "phonons": "relax",
     "elastic": "relax",
+    "md": "relax",
     "defect phonons": "relax",
     "defect strain": "relax",
     "defect optimum": "relax",

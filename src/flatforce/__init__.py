@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flatforce.api.defects import defect_phonons, embed
+    from flatforce.api.dynamics import md
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
@@ -33,6 +34,7 @@ __all__ = [
     "evaluate",
     "learn",
     "load",
+    "md",
     "monolayer",
     "open",
     "phonons",
@@ -52,6 +54,7 @@ _HOMES: Final = {
     "evaluate": "force_fields:evaluate",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
+    "md": "dynamics:md",
     "monolayer": "structures:monolayer",
     "open": "results:open_folder",
     "phonons": "sheets:phonons",

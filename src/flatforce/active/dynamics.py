@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from flatforce.active.langevin import begin_step, end_step, start_trajectory
-from flatforce.active.trajectories import EXPLODED
+from flatforce.active.trajectories import EXPLODED, Trajectory
 from flatforce.core.errors import ModelError
 from flatforce.core.progress import Progress, silent
+from flatforce.properties.dynamics.moving_sheet import thermal_velocities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.active.dynamics_config import DynamicsConfig
-    from flatforce.active.trajectories import Trajectory
     from flatforce.models.potential import Potential
     from flatforce.models.prediction import Prediction
 
@@ -44,9 +43,16 @@ def start_trajectories(sheets: Sequence[Atoms], config: DynamicsConfig, *, seed:
     """
     starts = [(sheet, temperature) for sheet in sheets for temperature in config.temperatures]
     return [
-        start_trajectory(sheet, temperature, np.random.default_rng([seed, number]))
+        _start(sheet, temperature, np.random.default_rng([seed, number]))
         for number, (sheet, temperature) in enumerate(starts)
     ]
+
+
+def _start(sheet: Atoms, temperature: float, rng: np.random.Generator) -> Trajectory:
+    atoms = sheet.copy()
+    atoms.set_constraint()
+    velocities = thermal_velocities(atoms, temperature, rng)
+    return Trajectory(atoms=atoms, temperature=temperature, velocities=velocities, rng=rng)
 
 
 def continue_trajectories(started: Sequence[Trajectory], previous: Sequence[Trajectory]) -> list[Trajectory]:
@@ -141,14 +147,15 @@ class _Batch:
 
     def step(self, moving: Sequence[int]) -> None:
         """Move trajectories by one time step."""
+        integrator = self.config.integrator()
         for index in moving:
-            begin_step(self.trajectories[index], self.predictions[index], self.config)
+            integrator.begin_step(self.trajectories[index], self.predictions[index])
         self._evaluate(moving)
         for index in moving:
             trajectory, prediction = self.trajectories[index], self.predictions[index]
             if trajectory.end_reason:
                 continue
-            end_step(trajectory, prediction, self.config)
+            integrator.end_step(trajectory, prediction)
             if trajectory.kinetic_temperature[-1] > RUNAWAY * trajectory.temperature:
                 trajectory.end_exploded(f" after {trajectory.steps * self.config.time_step:g} fs")
             else:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from flatforce.core.config import Config
+
+if TYPE_CHECKING:
+    from flatforce.properties.dynamics.integrator import Integrator
 
 
 class DynamicsConfig(Config):
@@ -38,3 +43,14 @@ class DynamicsConfig(Config):
                 "on_the_fly needs uncertainty_threshold, the force uncertainty (eV/Å) at which DFT is called"
             )
         return self
+
+    def integrator(self) -> Integrator:
+        """Return how a sheet moves: Langevin dynamics at constant area or tension."""
+        from flatforce.properties.dynamics.integrator import Integrator
+
+        return Integrator(
+            time_step=self.time_step,
+            friction=self.friction,
+            tension=self.tension,
+            barostat_time=self.barostat_time,
+        )

@@ -10,6 +10,7 @@ from ase.io import read
 
 from flatforce.core.hashing import hash_structure
 from flatforce.data.frame_files import write_frames
+from flatforce.properties.dynamics.moving_sheet import MovingSheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
-    from flatforce.core.arrays import FloatArray
 
 VELOCITIES: Final = "velocities"
 """Array of a frame that holds Å per ASE time unit; force fields may read `momenta`, which is why that name is not used."""
@@ -27,26 +27,12 @@ EXPLODED: Final = "exploded"
 """First word of the reason why a trajectory ended where the force field failed without being uncertain."""
 
 
-@dataclass
-class Trajectory:
-    """Molecular dynamics of one sheet at one temperature."""
+@dataclass(kw_only=True)
+class Trajectory(MovingSheet):
+    """Molecular dynamics of one sheet at one temperature, which proposes frames."""
 
-    atoms: Atoms
-    """The current structure."""
-    temperature: float
-    """K, of the thermostat."""
-    velocities: FloatArray
-    """(N, 3) Å per ASE time unit."""
-    rng: np.random.Generator
-    """Generator of the random forces."""
     frames: list[Atoms] = field(default_factory=list)
     """Proposed frames, with `md_time` (fs), `force_uncertainty` (eV/Å) and `temperature` (K) in `info`."""
-    kinetic_temperature: list[float] = field(default_factory=list)
-    """K, instantaneous temperature after each step."""
-    tension: list[float] = field(default_factory=list)
-    """N/m, membrane tension after each step."""
-    steps: int = 0
-    """Number of time steps done so far, those of earlier rounds included."""
     end_reason: str = ""
     """Why it ended before its last step; empty if it did not."""
     uncertain: bool = False
@@ -113,7 +99,9 @@ def read_trajectories(path: Path, *, seed: int) -> list[Trajectory]:
         end_reason, uncertain = str(info.pop("end_reason", "")), bool(info.pop("uncertain"))
         velocities = np.asarray(frame.arrays.pop(VELOCITIES))
         rng = np.random.default_rng([seed, number, steps])
-        trajectory = Trajectory(frame, temperature, velocities, rng, steps=steps)
+        trajectory = Trajectory(
+            atoms=frame, temperature=temperature, velocities=velocities, rng=rng, steps=steps
+        )
         trajectory.end_reason, trajectory.uncertain = end_reason, uncertain
         trajectories.append(trajectory)
     return trajectories

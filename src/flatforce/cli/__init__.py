@@ -24,6 +24,7 @@ from flatforce.cli import (
 )
 from flatforce.cli.encoding import tolerate_narrow_terminals
 from flatforce.cli.last_resort import Commands, stop_on_signals
+from flatforce.cli.options import SeveralValues
 from flatforce.core.errors import FlatforceError
 
 app = typer.Typer(
@@ -65,6 +66,7 @@ app.command("doctor")(doctor.doctor)
 app.command("relax")(structure.relax)
 app.command("phonons")(structure.phonons)
 app.command("elastic")(structure.elastic)
+app.command("md", cls=SeveralValues)(structure.md)
 app.command("report")(study.report)
 app.command("cite")(study.cite)
 app.command("settings")(settings.settings)

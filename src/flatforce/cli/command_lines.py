@@ -23,6 +23,10 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
         "elastic mace:wse2-pbe relaxed/relaxed.extxyz -o elastic",
         "elastic symmetrix:wse2-pbe relaxed/relaxed.extxyz --bending both --nonlinear -o elastic",
     ),
+    "md": (
+        "md symmetrix:wse2-pbe relaxed/relaxed.extxyz -s 12 12 -T 300 --steps 20000 -o md",
+        "md symmetrix:wse2-pbe vacancy.extxyz --ensemble npt -T 100 300 500 -o hot",
+    ),
     "report": ("report study",),
     "cite": ("cite phonons",),
     "settings": ("settings train", "settings defect phonons"),

@@ -32,6 +32,7 @@ SETTINGS: Final = {
     "relax": "flatforce.properties.relax_config:RelaxConfig",
     "phonons": "flatforce.properties.phonons.config:PhononConfig",
     "elastic": "flatforce.properties.elasticity.config:ElasticConfig",
+    "md": "flatforce.properties.dynamics.config:MdConfig",
     "defect phonons": DEFECT_PHONONS,
     "defect strain": DEFECT_PHONONS,
     "defect optimum": "flatforce.active.optimum_config:OptimumConfig",

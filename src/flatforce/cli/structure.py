@@ -1,4 +1,4 @@
-"""`flatforce relax | phonons | elastic`."""
+"""`flatforce relax | phonons | elastic | md`."""
 
 from __future__ import annotations
 
@@ -89,3 +89,36 @@ def elastic(
     session = new_session(model, device)
     record = ElasticStage(structure, settings).run(session, output)
     finish_result("elastic constants", record, output)
+
+
+def md(
+    model: Model,
+    structure: Structure,
+    output: Output,
+    supercell: Supercell = None,
+    config: Settings = None,
+    ensemble: Annotated[str | None, typer.Option(help="Ensemble: nve, nvt or npt (in the plane).")] = None,
+    temperature: Annotated[
+        list[float] | None,
+        typer.Option("--temperature", "-T", help="Temperature in K; several for several trajectories."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of time steps after the equilibration.")] = None,
+    time_step: Annotated[float | None, typer.Option(help="Time step in fs.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Run molecular dynamics of a sheet, and analyse it: spectra, ripples, pair distributions, diffusion, hops."""
+    from flatforce.properties.dynamics.config import MdConfig
+    from flatforce.studies.md import MdStage
+
+    settings = settings_from(
+        MdConfig,
+        config,
+        supercell=supercell,
+        ensemble=ensemble,
+        temperatures=temperature or None,
+        steps=steps,
+        time_step=time_step,
+    )
+    session = new_session(model, device)
+    record = MdStage(structure, settings).run(session, output)
+    finish_result("molecular dynamics", record, output)

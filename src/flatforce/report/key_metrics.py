@@ -42,6 +42,13 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "membrane_stress": "stress of the sheet",
         "residual_force": "largest force left",
     },
+    "molecular dynamics": {
+        "temperature": "temperature",
+        "energy_drift": "drift of the energy",
+        "area": "mean area",
+        "n_hops": "hops",
+        "ns_per_day": "speed",
+    },
     "elastic": {
         "C11": "C₁₁",
         "C12": "C₁₂",
@@ -188,6 +195,8 @@ DIAGNOSTICS: Final = frozenset(
         "max_site_distance",
         "mean_steps",
         "n_steps",
+        "n_frames",
+        "expected_temperature_std",
         "row_check_difference",
         "n_check_rows",
     }

@@ -14,6 +14,7 @@ from flatforce.report.results.defect_comparisons import (
     UnfoldedResult,
 )
 from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
+from flatforce.report.results.dynamics import MdResult
 from flatforce.report.results.mechanics import ElasticResult
 from flatforce.report.results.models import (
     EvaluationResult,
@@ -37,6 +38,7 @@ __all__ = [
     "FiniteSizeResult",
     "LearningResult",
     "LearningRoundResult",
+    "MdResult",
     "PhononResult",
     "RelaxResult",
     "RelaxationBenchmarkResult",
@@ -60,6 +62,7 @@ CLASSES: Final[dict[str, type[Result]]] = {
         EvaluationResult,
         FiniteSizeResult,
         LearningRoundResult,
+        MdResult,
         PhononResult,
         RelaxResult,
         RelaxationBenchmarkResult,

@@ -14,6 +14,7 @@ BANDS: Final = ("seekpath",)
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "relax": ("ase",),
     "phonons": (*PHONONS, *BANDS),
+    "molecular dynamics": ("baoab", "velocity-dos", "spectral-energy-density", "membrane-ripples"),
     "elastic": ("ase", "nonlinear-elasticity"),
     "defect phonons": (*PHONONS, *BANDS),
     "finite size": PHONONS,
@@ -39,6 +40,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 """Kind of result → keys of the methods that it always uses."""
 
 SETTINGS: Final[tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...]] = (
+    ("thermostat", lambda value: value == "nose_hoover", ("nose-hoover-chain",)),
+    ("ensemble", lambda value: value == "npt", ("cell-rescaling",)),
     ("optimizer", lambda value: value == "FIRE", ("fire",)),
     ("optimizer", lambda value: value == "LBFGS", ("lbfgs",)),
     ("polar", lambda value: isinstance(value, dict), ("polar-2d", "dipole-subtraction")),

@@ -1,4 +1,4 @@
-"""Section of the page about elastic constants."""
+"""Sections of the page about elastic constants and molecular dynamics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flatforce.core.results import read_arrays
+from flatforce.report.figures import dynamics as dynamics_figures
 from flatforce.report.figures import mechanics as figures
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
@@ -36,5 +37,43 @@ def _elastic(folder: Path, result: dict[str, Any], name: str) -> Section:
     return make_section("Elastic constants", result, name, tables=tables, figures=figures.elasticity(arrays))
 
 
-MECHANICS_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {"elastic": _elastic}
+def _dynamics(folder: Path, result: dict[str, Any], name: str) -> Section:
+    details = result["details"]
+    tables = [metrics_table(result)]
+    if details["hops"]:
+        rows = [
+            [
+                hop["trajectory"],
+                str(hop["atom"]),
+                hop["symbol"],
+                f"{hop['time'] / 1e3:.3f}",
+                f"{hop['distance']:.2f}",
+            ]
+            for hop in details["hops"][:MAX_HOPS]
+        ]
+        title = "Atoms that left their sites" + (
+            f", the first {MAX_HOPS}" if len(details["hops"]) > MAX_HOPS else ""
+        )
+        tables.append(Table(["trajectory", "atom", "element", "time (ps)", "distance (Å)"], rows, title))
+    shown = (
+        dynamics_figures.dynamics(
+            read_arrays(folder),
+            trajectories=list(details["end_reasons"]),
+            temperatures=details["temperatures"],
+            pairs=details["pairs"],
+            elements=details["elements"],
+        )
+        if details["temperatures"]
+        else []
+    )
+    return make_section("Molecular dynamics", result, name, tables=tables, figures=shown)
+
+
+MAX_HOPS: Final = 30
+"""Hops that the page lists."""
+
+MECHANICS_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
+    "elastic": _elastic,
+    "molecular dynamics": _dynamics,
+}
 """Kind of result → function that makes its section."""

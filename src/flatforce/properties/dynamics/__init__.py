@@ -1,0 +1,1 @@
+"""Molecular dynamics of sheets, and what is read from its trajectories."""
