@@ -65,6 +65,7 @@ CUTS: Final[dict[str, dict[str, Any]]] = {
     "label": {"settings": LENNARD_JONES, "workers": 1},
     "phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "elastic": {"bending": "none"},
+    "expansion": {"supercell": [4, 4], "mesh": 6},
     "md": {"supercell": [4, 4], "temperatures": [20], "steps": 40, "equilibration": 10},
     "defect phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "defect strain": {**SMALL_CELL, "supercell": [4, 4]},
@@ -94,7 +95,17 @@ MODEL: Final = {"mace:wse2-pbe": PAIRS, "v_Se:top": "Au@Cu", "12": "6"}
 EMBEDDED: Final = {"results/defect-phonons/embedded_12x12": "results/defect-phonons/embedded_6x6"}
 WORDS: Final[dict[str, dict[str, str]]] = {
     **dict.fromkeys(
-        ("relax", "phonons", "elastic", "md", "defect phonons", "defect strain", "defect optimum"), MODEL
+        (
+            "relax",
+            "phonons",
+            "elastic",
+            "md",
+            "expansion",
+            "defect phonons",
+            "defect strain",
+            "defect optimum",
+        ),
+        MODEL,
     ),
     **dict.fromkeys(("defect unfold", "defect lineshape"), EMBEDDED),
     "data split": {"2d-pbe-mini": "tmd-alloys-pbe"},
@@ -187,6 +198,7 @@ NEEDS: Final = {
     "phonons": "relax",
     "elastic": "relax",
     "md": "relax",
+    "expansion": "relax",
     "defect phonons": "relax",
     "defect strain": "relax",
     "defect optimum": "relax",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
-    from flatforce.api.sheets import elastic, phonons, relax
+    from flatforce.api.sheets import elastic, expansion, phonons, relax
     from flatforce.api.structures import build_defect, monolayer, read
 
 __version__ = "0.1.0"
@@ -32,6 +32,7 @@ __all__ = [
     "elastic",
     "embed",
     "evaluate",
+    "expansion",
     "learn",
     "load",
     "md",
@@ -52,6 +53,7 @@ _HOMES: Final = {
     "elastic": "sheets:elastic",
     "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",
+    "expansion": "sheets:expansion",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
     "md": "dynamics:md",

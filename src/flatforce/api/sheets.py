@@ -1,4 +1,4 @@
-"""Sheets: relaxation, phonons, elastic constants."""
+"""Sheets: relaxation, phonons, elastic constants, thermal expansion."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
 from flatforce.properties.elasticity.config import ElasticConfig
+from flatforce.properties.expansion.config import ExpansionConfig
 from flatforce.properties.phonons.config import PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
 if TYPE_CHECKING:
     from flatforce.models.potential import Potential
-    from flatforce.report.result import ElasticResult, PhononResult, RelaxResult
+    from flatforce.report.result import ElasticResult, ExpansionResult, PhononResult, RelaxResult
 
 
 @takes_settings(RelaxConfig)
@@ -158,3 +159,52 @@ def elastic(
     config = parse(ElasticConfig, settings, function="elastic")
     ElasticStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
     return cast("ElasticResult", open_result(target))
+
+
+@takes_settings(ExpansionConfig)
+def expansion(
+    model: str | Path | Potential,
+    sheet: Structure,
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> ExpansionResult:
+    """Compute lattice constant and thermal expansion of a sheet in the quasi-harmonic approximation.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed primitive cell, or its file.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the thermal expansion.
+
+    Returns
+    -------
+    The expansion: `.alpha` in 1/K and `.lattice_constant` in Å against `.temperature`, `.grueneisen`, `.plot()`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> model = ff.load("mace:wse2-pbe")
+    >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> grown = ff.expansion(model, sheet, supercell=(4, 4), mesh=12, engine="displacements")
+    >>> bool(grown.lattice_constant[-1] > grown.lattice_constant[0])
+    True
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.expansion import ExpansionStage
+
+    target = folder_of(folder, "expansion")
+    config = parse(ExpansionConfig, settings, function="expansion")
+    ExpansionStage(source_of(sheet), config).run(session_of(model, device=device, progress=progress), target)
+    return cast("ExpansionResult", open_result(target))

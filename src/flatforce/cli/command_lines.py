@@ -27,6 +27,7 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
         "md symmetrix:wse2-pbe relaxed/relaxed.extxyz -s 12 12 -T 300 --steps 20000 -o md",
         "md symmetrix:wse2-pbe vacancy.extxyz --ensemble npt -T 100 300 500 -o hot",
     ),
+    "expansion": ("expansion symmetrix:wse2-pbe relaxed/relaxed.extxyz -o expansion",),
     "report": ("report study",),
     "cite": ("cite phonons",),
     "settings": ("settings train", "settings defect phonons"),

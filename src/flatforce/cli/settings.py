@@ -33,6 +33,7 @@ SETTINGS: Final = {
     "phonons": "flatforce.properties.phonons.config:PhononConfig",
     "elastic": "flatforce.properties.elasticity.config:ElasticConfig",
     "md": "flatforce.properties.dynamics.config:MdConfig",
+    "expansion": "flatforce.properties.expansion.config:ExpansionConfig",
     "defect phonons": DEFECT_PHONONS,
     "defect strain": DEFECT_PHONONS,
     "defect optimum": "flatforce.active.optimum_config:OptimumConfig",

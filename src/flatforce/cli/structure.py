@@ -1,4 +1,4 @@
-"""`flatforce relax | phonons | elastic | md`."""
+"""`flatforce relax | phonons | elastic | md | expansion`."""
 
 from __future__ import annotations
 
@@ -122,3 +122,21 @@ def md(
     session = new_session(model, device)
     record = MdStage(structure, settings).run(session, output)
     finish_result("molecular dynamics", record, output)
+
+
+def expansion(
+    model: Model,
+    structure: Structure,
+    output: Output,
+    supercell: Supercell = None,
+    config: Settings = None,
+    device: Device = "auto",
+) -> None:
+    """Compute lattice constant and thermal expansion of a sheet against temperature, and the Grüneisen parameters of its modes."""
+    from flatforce.properties.expansion.config import ExpansionConfig
+    from flatforce.studies.expansion import ExpansionStage
+
+    settings = settings_from(ExpansionConfig, config, supercell=supercell)
+    session = new_session(model, device)
+    record = ExpansionStage(structure, settings).run(session, output)
+    finish_result("thermal expansion", record, output)

@@ -49,6 +49,13 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "n_hops": "hops",
         "ns_per_day": "speed",
     },
+    "thermal expansion": {
+        "a_300K": "lattice constant at 300 K",
+        "alpha_300K": "linear expansion at 300 K",
+        "min_alpha": "most negative expansion",
+        "area_modulus": "area modulus",
+        "rest_alpha_300K": "part of longer flexural waves",
+    },
     "elastic": {
         "C11": "C₁₁",
         "C12": "C₁₂",

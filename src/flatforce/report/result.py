@@ -15,7 +15,7 @@ from flatforce.report.results.defect_comparisons import (
 )
 from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
 from flatforce.report.results.dynamics import MdResult
-from flatforce.report.results.mechanics import ElasticResult
+from flatforce.report.results.mechanics import ElasticResult, ExpansionResult
 from flatforce.report.results.models import (
     EvaluationResult,
     LearningRoundResult,
@@ -35,6 +35,7 @@ __all__ = [
     "ElasticResult",
     "EmbeddedResult",
     "EvaluationResult",
+    "ExpansionResult",
     "FiniteSizeResult",
     "LearningResult",
     "LearningRoundResult",
@@ -60,6 +61,7 @@ CLASSES: Final[dict[str, type[Result]]] = {
         ElasticResult,
         EmbeddedResult,
         EvaluationResult,
+        ExpansionResult,
         FiniteSizeResult,
         LearningRoundResult,
         MdResult,

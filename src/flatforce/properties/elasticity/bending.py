@@ -90,6 +90,24 @@ def long_waves(
     )
 
 
+def flexural_rigidity(phonon: Phonopy, atoms: Atoms) -> float:
+    """Compute the bending rigidity for waves along x from force constants.
+
+    Parameters
+    ----------
+    phonon
+        The phonopy object with force constants that obey all sum rules.
+    atoms
+        Its primitive cell.
+
+    Returns
+    -------
+    eV; NaN where the flexural branch is imaginary.
+    """
+    density = float(atoms.get_masses().sum()) / area(atoms)
+    return _along(phonon, np.array([1.0, 0.0]), density)[0]
+
+
 def _along(phonon: Phonopy, direction: FloatArray, density: float) -> tuple[float, FloatArray]:
     """Fit the three acoustic branches along one direction; density in amu/Å²."""
     cell = np.asarray(phonon.primitive.cell)

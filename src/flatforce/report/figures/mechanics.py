@@ -1,4 +1,4 @@
-"""Figures of elastic constants: stress against strain, moduli by direction."""
+"""Figures of elastic constants and thermal expansion."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatforce.report.figures.figure import COLOURS, Figure, Panel, Series
+from flatforce.report.figures.figure import COLOURS, GREY, Figure, Panel, Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,3 +76,59 @@ def _around(values: NDArray[Any]) -> tuple[float, float]:
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     margin = 0.2 * (high - low)
     return (low - margin if low < 0 else 0.0, high + margin)
+
+
+def expansion(arrays: dict[str, NDArray[Any]]) -> list[Figure]:
+    """Draw lattice constant, thermal expansion and Grüneisen parameters.
+
+    Parameters
+    ----------
+    arrays
+        Arrays of a `thermal expansion` folder.
+
+    Returns
+    -------
+    Two figures: against temperature, and by mode.
+    """
+    temperature = arrays["temperature"]
+    zero = Series(temperature[[0, -1]], np.zeros(2), colour=GREY, guide=True, width=0.8)
+    curves = Figure(
+        "expansion",
+        "Lattice constant with zero-point motion, and coefficient of linear thermal expansion.",
+        (
+            Panel((Series(temperature, arrays["a"]),), "temperature (K)", "a (Å)", title="lattice constant"),
+            Panel(
+                (zero, Series(temperature, 1e6 * arrays["alpha"])),
+                "temperature (K)",
+                "α (10⁻⁶/K)",
+                title="expansion",
+            ),
+        ),
+    )
+    frequency, parameter = arrays["mode_frequency"].ravel(), arrays["grueneisen"].ravel()
+    known = np.isfinite(parameter)
+    limit = float(np.quantile(np.abs(parameter[known]), 0.98)) * 1.3
+    modes = Figure(
+        "grueneisen",
+        "Grüneisen parameter with respect to the area, −∂ ln ω/∂ ln A, of each mode on the mesh; the strongly negative ones are long flexural "
+        "waves, some of which lie below the panel.",
+        (
+            Panel(
+                (
+                    Series(
+                        frequency[[0, -1]] * 0 + [0, frequency.max()],
+                        np.zeros(2),
+                        colour=GREY,
+                        guide=True,
+                        width=0.8,
+                    ),
+                    Series(frequency[known], parameter[known], style="points", width=2),
+                ),
+                "frequency (THz)",
+                "Grüneisen parameter",
+                y_range=(-limit, limit),
+                wavenumbers="x",
+            ),
+        ),
+    )
+    return [curves, modes]

@@ -1,4 +1,4 @@
-"""Elastic constants as an object."""
+"""Elastic constants and thermal expansion as objects."""
 
 from __future__ import annotations
 
@@ -45,3 +45,35 @@ class ElasticResult(Result):
     def bending_rigidity(self) -> float:
         """Bending rigidity from the flexural branch, mean of two directions (eV)."""
         return self._number("bending_rigidity")
+
+
+class ExpansionResult(Result):
+    """Lattice constant and thermal expansion of a sheet."""
+
+    KIND = "thermal expansion"
+    MADE_BY = "expansion"
+
+    @property
+    def temperature(self) -> FloatArray:
+        """(T) K, of `alpha` and `lattice_constant`."""
+        return self._array("temperature")
+
+    @property
+    def alpha(self) -> FloatArray:
+        """(T) 1/K, coefficient of linear thermal expansion."""
+        return self._array("alpha")
+
+    @property
+    def lattice_constant(self) -> FloatArray:
+        """(T) Å, length of the first lattice vector, zero-point motion included."""
+        return self._array("a")
+
+    @property
+    def frequency(self) -> FloatArray:
+        """(Q, M) THz, frequencies on the mesh."""
+        return self._array("mode_frequency")
+
+    @property
+    def grueneisen(self) -> FloatArray:
+        """(Q, M) Grüneisen parameters −∂ ln ω/∂ ln A of the modes in `frequency`."""
+        return self._array("grueneisen")

@@ -1,4 +1,4 @@
-"""Sections of the page about elastic constants and molecular dynamics."""
+"""Sections of the page about elastic constants, thermal expansion and molecular dynamics."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def _elastic(folder: Path, result: dict[str, Any], name: str) -> Section:
         ]
         tables.append(Table(["radius (Å)", "energy of bending (meV/Å²)"], rows, "Relaxed tubes"))
     return make_section("Elastic constants", result, name, tables=tables, figures=figures.elasticity(arrays))
+
+
+def _expansion(folder: Path, result: dict[str, Any], name: str) -> Section:
+    shown = figures.expansion(read_arrays(folder))
+    return make_section("Thermal expansion", result, name, tables=[metrics_table(result)], figures=shown)
 
 
 def _dynamics(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -74,6 +79,7 @@ MAX_HOPS: Final = 30
 
 MECHANICS_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "elastic": _elastic,
+    "thermal expansion": _expansion,
     "molecular dynamics": _dynamics,
 }
 """Kind of result → function that makes its section."""

@@ -1,0 +1,1 @@
+"""Thermal expansion of a sheet in the quasi-harmonic approximation."""
