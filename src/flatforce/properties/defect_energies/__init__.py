@@ -1,0 +1,1 @@
+"""Formation and binding energies of defects, over the chemical potentials that the sheet allows."""

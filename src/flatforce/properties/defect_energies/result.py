@@ -1,0 +1,222 @@
+"""Formation and binding energies of defects, as a result folder holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from flatforce.core.files import write_text
+from flatforce.core.outcome import Outcome
+from flatforce.core.units import BOLTZMANN
+from flatforce.structures.defect_notation import parse_defect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.properties.defect_energies.chemical_potentials import Limit
+
+CM2_IN_A2 = 1e16
+
+
+@dataclass(frozen=True)
+class DefectEnergy:
+    """Energy of one defect, without the chemical potentials of its atoms."""
+
+    name: str
+    """Canonical notation."""
+    removed: dict[str, int]
+    """Element → atoms that the defect removes; negative where it adds them."""
+    sizes: list[int]
+    """Supercells, in primitive cells along each lattice vector."""
+    differences: FloatArray
+    """(K) eV, energy of the relaxed supercell minus that of the pristine one; NaN where the relaxation failed."""
+    difference: float
+    """eV, the same for an infinite sheet."""
+    size_error: float
+    """eV, difference from the largest supercell; NaN for one size."""
+    multiplicity: float
+    """Equivalent defects in a primitive cell."""
+    separation: float
+    """Å, largest distance between two sites of a complex."""
+
+    def formation_energy(self, limit: Limit) -> float:
+        """Return the formation energy at a limit of the chemical potentials.
+
+        Parameters
+        ----------
+        limit
+            The limit.
+
+        Returns
+        -------
+        eV, E(defect) − E(pristine) + Σ n_i μ_i.
+        """
+        return self.difference + sum(n * limit.potentials[element] for element, n in self.removed.items())
+
+
+@dataclass(frozen=True, repr=False)
+class DefectEnergies(Outcome):
+    """Formation energies at every limit, and binding energies of complexes."""
+
+    kind: ClassVar[str] = "defect energies"
+
+    defects: list[DefectEnergy]
+    """All defects, parts of complexes included."""
+    requested: list[str]
+    """Notations that were asked for."""
+    limits: list[Limit]
+    """Limits of the chemical potentials."""
+    temperatures: FloatArray
+    """(T) K, of the concentrations."""
+    area: float
+    """Å², of the primitive cell."""
+    structures: dict[str, Atoms] = field(default_factory=dict)
+    """Defect and size → relaxed supercell."""
+
+    @property
+    def units(self) -> dict[str, str]:  # type: ignore[override]  # the names hold the defects
+        """Unit of each metric."""
+        return {name: "eV" for name in self.metrics} | {"n_defects": ""}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Formation energy of each defect at each limit, its error by size, and the binding energy of each complex."""
+        values: dict[str, float] = {"n_defects": float(len(self.defects))}
+        for defect in self.defects:
+            for limit in self.limits:
+                suffix = f" {limit.name}" if limit.name else ""
+                values[f"{defect.name}: formation_energy{suffix}"] = defect.formation_energy(limit)
+            if np.isfinite(defect.size_error):
+                values[f"{defect.name}: size_error"] = defect.size_error
+            binding = self.binding_energy(defect)
+            if binding is not None:
+                values[f"{defect.name}: binding_energy"] = binding
+        return values
+
+    def binding_energy(self, defect: DefectEnergy) -> float | None:
+        """Return how much less a complex costs than its parts far from one another.
+
+        Parameters
+        ----------
+        defect
+            One of the defects.
+
+        Returns
+        -------
+        eV, positive where the parts attract one another; None for a point defect.
+        """
+        parts = [str(part).partition("~")[0] for part in parse_defect(defect.name)]
+        if len(parts) < 2:
+            return None
+        single = {one.name: one.difference for one in self.defects}
+        if any(part not in single for part in parts):
+            return None
+        return sum(single[part] for part in parts) - defect.difference
+
+    @property
+    def problems(self) -> list[str]:
+        """Defects whose relaxation failed."""
+        return [
+            f"{defect.name}: the relaxation did not converge in {int(np.isnan(defect.differences).sum())} of {len(defect.sizes)} supercells."
+            for defect in self.defects
+            if np.isnan(defect.differences).any()
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """Defects that form by themselves, and supercells that are too small."""
+        texts = []
+        for defect in self.defects:
+            values = [defect.formation_energy(limit) for limit in self.limits]
+            if values and min(values) < 0:
+                texts.append(
+                    f"{defect.name} has a negative formation energy ({min(values):.2f} eV): the sheet is not stable there, or the references "
+                    "are not those of the force field"
+                )
+            if np.isfinite(defect.size_error) and defect.size_error > 0.1:
+                texts.append(f"{defect.name}: the largest supercell is {defect.size_error:.2f} eV from the extrapolation; add a larger size")
+        return texts
+
+    def concentration(self, defect: DefectEnergy, limit: Limit, temperature: float) -> float:
+        """Return the equilibrium concentration of a defect, without vibrational entropy.
+
+        Parameters
+        ----------
+        defect
+            One of the defects.
+        limit
+            Limit of the chemical potentials.
+        temperature
+            K.
+
+        Returns
+        -------
+        1/cm².
+        """
+        energy = defect.formation_energy(limit)
+        density = defect.multiplicity / self.area * CM2_IN_A2
+        return float(density * np.exp(min(0.0, -energy / (BOLTZMANN * temperature))))
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Everything by defect, and the chemical potentials of the limits."""
+        return {
+            "limits": [{"name": limit.name, "potentials": dict(limit.potentials)} for limit in self.limits],
+            "requested": self.requested,
+            "defects": [
+                {
+                    "name": defect.name,
+                    "removed": defect.removed,
+                    "sizes": defect.sizes,
+                    "differences": [None if np.isnan(x) else float(x) for x in defect.differences],
+                    "formation_energies": [defect.formation_energy(limit) for limit in self.limits],
+                    "binding_energy": self.binding_energy(defect),
+                    "separation": defect.separation,
+                    "multiplicity": defect.multiplicity,
+                    "concentrations": [
+                        [self.concentration(defect, limit, float(t)) for t in self.temperatures]
+                        for limit in self.limits
+                    ],
+                }
+                for defect in self.defects
+            ],
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return formation energies (D, L) in eV and temperatures."""
+        energies = [[defect.formation_energy(limit) for limit in self.limits] for defect in self.defects]
+        return {"formation_energies": np.array(energies), "temperatures": self.temperatures}
+
+    def files(self, folder: Path) -> None:
+        """Write `formation_energies.csv` and `relaxed.extxyz`.
+
+        Parameters
+        ----------
+        folder
+            Result folder.
+        """
+        from flatforce.data.frame_files import write_frames
+
+        heads = [f"formation_energy_{limit.name}_eV".replace("__", "_") for limit in self.limits]
+        lines = [",".join(["defect", *heads, "binding_energy_eV", "separation_A"])]
+        for defect in self.defects:
+            binding = self.binding_energy(defect)
+            energies = [f"{defect.formation_energy(limit):.4f}" for limit in self.limits]
+            lines.append(
+                ",".join(
+                    [defect.name, *energies, "" if binding is None else f"{binding:.4f}", f"{defect.separation:.3f}"]
+                )
+            )
+        write_text(folder / "formation_energies.csv", "\n".join(lines) + "\n")
+        frames = []
+        for name, atoms in self.structures.items():
+            frame = atoms.copy()
+            frame.info = {"name": name}
+            frames.append(frame)
+        write_frames(folder / "relaxed.extxyz", frames)

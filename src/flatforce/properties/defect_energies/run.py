@@ -1,0 +1,241 @@
+"""Formation and binding energies of defects by a force field."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from flatforce.core.errors import GeometryError
+from flatforce.core.progress import Progress, silent
+from flatforce.properties.defect_energies.chemical_potentials import find_limits
+from flatforce.properties.defect_energies.result import DefectEnergies, DefectEnergy
+from flatforce.properties.relax import relax_many
+from flatforce.properties.relax_config import RelaxConfig
+from flatforce.properties.relaxation import FailedRelaxation
+from flatforce.structures.defect_notation import canonical_name, parse_defect
+from flatforce.structures.defects import build_defect
+from flatforce.structures.sheet import area
+from flatforce.structures.strain import rattle_positions
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ase import Atoms
+
+    from flatforce.core.arrays import FloatArray
+    from flatforce.models.potential import Potential
+    from flatforce.properties.defect_energies.config import DefectEnergyConfig
+    from flatforce.properties.relaxation import Relaxation
+    from flatforce.structures.defects import DefectCell
+
+SYMMETRY_CELL: Final = 6
+"""Supercell in which equivalent defects are counted, in primitive cells."""
+
+
+def defect_energies(
+    potential: Potential,
+    primitive: Atoms,
+    defects: Sequence[str],
+    config: DefectEnergyConfig,
+    *,
+    scratch: Path,
+    progress: Progress = silent,
+) -> DefectEnergies:
+    """Compute formation energies at every limit of the chemical potentials, and binding energies of complexes.
+
+    Parameters
+    ----------
+    potential
+        The force field.
+    primitive
+        Relaxed primitive cell.
+    defects
+        Notations of the defects; the parts of a complex are computed as well.
+    config
+        Settings; `references` must be complete.
+    scratch
+        Folder of parts that an interrupted run takes up again.
+    progress
+        Called after each relaxation.
+
+    Returns
+    -------
+    Energies in eV.
+    """
+    names = expand(primitive, defects, config)
+    flat = potential.evaluate(primitive).energy
+    host = _counts(primitive)
+    cells = {
+        (name, size): build_defect(primitive, (size, size), name)
+        for name in names
+        for size in sorted(set(config.sizes))
+    }
+    relaxed = _relax(potential, cells, config, scratch, progress)
+    results = []
+    for name in names:
+        sizes = [size for size in sorted(set(config.sizes)) if (name, size) in cells]
+        runs = [relaxed[name, size] for size in sizes]
+        results.append(_energy(name, [cells[name, size] for size in sizes], runs, sizes, flat))
+    others = {element for result in results for element in result.removed} - set(host)
+    limits = find_limits(host, flat, config.references, others)
+    return DefectEnergies(
+        defects=results,
+        requested=[canonical_name(name) for name in names if name in set(defects) or "+" in name],
+        limits=limits,
+        temperatures=np.array(config.temperatures),
+        area=area(primitive),
+        structures={f"{name} {size}x{size}": run.atoms for (name, size), run in relaxed.items() if run},
+    )
+
+
+def expand(primitive: Atoms, defects: Sequence[str], config: DefectEnergyConfig) -> list[str]:
+    """List the defects to compute: arrangements of complexes that name none, and the parts of every complex.
+
+    Parameters
+    ----------
+    primitive
+        The sheet.
+    defects
+        Notations.
+    config
+        Settings: number of arrangements, and sizes.
+
+    Returns
+    -------
+    Canonical notations, each once, parts before their complexes.
+
+    Raises
+    ------
+    GeometryError
+        If a defect cannot be built.
+    """
+    size = min(config.sizes)
+    names: list[str] = []
+    for defect in defects:
+        found = []
+        if "+" in defect and "~" not in defect:
+            for k in range(1, config.arrangements + 1):
+                with suppress(GeometryError):
+                    found.append(build_defect(primitive, (size, size), f"{defect}~{k}").name)
+        if not found:
+            found = [build_defect(primitive, (size, size), defect).name]
+        for name in found:
+            parts = [str(part) for part in parse_defect(name)]
+            singles = [_alone(part) for part in parts] if len(parts) > 1 else []
+            names += [build_defect(primitive, (size, size), single).name for single in singles]
+            names.append(name)
+    return list(dict.fromkeys(names))
+
+
+def _alone(part: str) -> str:
+    """Return the notation of a part of a complex by itself: without its arrangement."""
+    return part.partition("~")[0]
+
+
+def _relax(
+    potential: Potential,
+    cells: dict[tuple[str, int], DefectCell],
+    config: DefectEnergyConfig,
+    scratch: Path,
+    progress: Progress,
+) -> dict[tuple[str, int], Relaxation | None]:
+    settings = RelaxConfig(
+        max_force=config.max_force, max_steps=config.max_steps, relax_cell=False, optimizer="LBFGS"
+    )
+    scratch.mkdir(parents=True, exist_ok=True)
+    starts = [
+        rattle_positions(cell.atoms, amplitude=config.rattle, rng=np.random.default_rng([0, k]))
+        for k, cell in enumerate(cells.values())
+    ]
+    runs = relax_many(
+        potential, starts, settings, checkpoint=scratch / "defects.checkpoint", progress=progress
+    )
+    return {
+        key: None if isinstance(run, FailedRelaxation) else run for key, run in zip(cells, runs, strict=True)
+    }
+
+
+def _energy(
+    name: str,
+    cells: list[DefectCell],
+    runs: list[Relaxation | None],
+    sizes: list[int],
+    flat: float,
+) -> DefectEnergy:
+    """Energies relative to the pristine supercell, without chemical potentials."""
+    pristine, defect = _counts(cells[0].pristine), _counts(cells[0].atoms)
+    removed = {
+        element: pristine.get(element, 0) - defect.get(element, 0)
+        for element in sorted({*pristine, *defect})
+        if pristine.get(element, 0) != defect.get(element, 0)
+    }
+    converged = [run is not None and run.converged for run in runs]
+    differences = np.array(
+        [run.energy - size**2 * flat if run is not None and good else np.nan
+         for run, size, good in zip(runs, sizes, converged, strict=True)]
+    )
+    value, error = extrapolate(np.array(sizes, dtype=float) ** 2, differences)
+    return DefectEnergy(
+        name=name,
+        removed=removed,
+        sizes=sizes,
+        differences=differences,
+        difference=value,
+        size_error=error,
+        multiplicity=_multiplicity(cells[0], sizes[0]),
+        separation=_separation(cells[0]),
+    )
+
+
+def extrapolate(n_cells: FloatArray, energies: FloatArray) -> tuple[float, float]:
+    """Extrapolate energies of periodic defects to an infinite sheet.
+
+    Parameters
+    ----------
+    n_cells
+        (K) number of primitive cells.
+    energies
+        (K) eV; NaN where a relaxation failed.
+
+    Returns
+    -------
+    eV, the limit of E + c/N, the law of elastic interactions of periodic images; the energy itself for one size. And the difference
+    from the largest supercell, NaN for one size.
+    """
+    known = np.isfinite(energies)
+    if not known.any():
+        return float("nan"), float("nan")
+    if int(known.sum()) == 1:
+        return float(energies[known][0]), float("nan")
+    slope, limit = np.polyfit(1 / n_cells[known], energies[known], 1)
+    del slope
+    largest = energies[known][np.argmax(n_cells[known])]
+    return float(limit), float(abs(limit - largest))
+
+
+def _multiplicity(cell: DefectCell, size: int) -> float:
+    """Number of equivalent defects in a primitive cell, by the space group of the pristine supercell."""
+    symmetry = find_symmetry(cell.pristine, symprec=RELAXED_SYMPREC)
+    kinds = [(part.kind, part.symbol) for part in parse_defect(cell.name)]
+    images = {
+        frozenset((int(permutation[site]), *kind) for site, kind in zip(cell.sites, kinds, strict=True))
+        for permutation in symmetry.permutations
+    }
+    return len(images) / size**2
+
+
+def _separation(cell: DefectCell) -> float:
+    """Å, largest distance between two sites of the defect; 0 for a point defect."""
+    sites = list(cell.sites)
+    if len(sites) < 2:
+        return 0.0
+    distances = [cell.pristine.get_distances(site, sites, mic=True).max() for site in sites]
+    return float(max(distances))
+
+
+def _counts(atoms: Atoms) -> dict[str, int]:
+    return {str(k): int(v) for k, v in atoms.symbols.formula.count().items()}
