@@ -5,7 +5,7 @@ Bands of a sheet with a vacancy
 A supercell with a defect has hundreds of bands that lie on top of one another. At the end of this page you have the bands of a sheet with a selenium vacancy
 in the Brillouin zone of the pristine sheet, as an experiment with neutrons, X-rays or helium atoms sees them.
 
-**Time:** 110 s on one core. To keep it short this page uses a small force field and embeds a relaxed cell of 4 × 4 in 12 × 12. For a paper take
+**Time:** 120 s on one core. To keep it short this page uses a small force field and embeds a relaxed cell of 4 × 4 in 12 × 12. For a paper take
 `mace:wse2-pbe` or your own model, `sizes=[9]` and `embed=24` or more.
 
 .. image:: /_static/tutorials/10.png
@@ -84,8 +84,7 @@ unfolded.plot()
 # Where does it scatter?
 # ----------------------
 #
-# Compare each curve with the bands: the second moment of A(q, ω) around the nearest band tells where the defect matters. The broadening of the figure, 0.08 THz, is
-# the smallest width that you can see.
+# Count how much of A(q, ω) lies more than 0.25 THz, three times the broadening, from every band. The Gaussian itself puts 0.02 of nine branches there.
 
 import numpy as np
 

@@ -30,7 +30,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 
 import flatforce as ff
@@ -59,7 +58,7 @@ series.save(folder / "vacancy")
 # Take the relaxed cell, `vacancy/4x4/relaxed.extxyz`, to your DFT code. Compute the forces of the excited state in this geometry, without moving an atom, for example with
 # constrained occupations (ΔSCF), and those of the ground state with the same settings. The difference goes into a file with the atoms in the same order.
 #
-# Here, as an example, the three tungsten atoms around the vacancy are pushed outwards by 0.6 eV/Å. The mean force is subtracted: a net force would push the whole sheet.
+# Here, as an example, the three tungsten atoms around the vacancy are pushed outwards by 0.15 eV/Å. The mean force is subtracted: a net force would push the whole sheet.
 
 cell = read(folder / "vacancy" / "4x4" / "relaxed.extxyz")
 centre = ff.build_defect(sheet, "v_Se:top", (4, 4)).centre
@@ -68,12 +67,11 @@ vectors -= np.round(vectors @ np.linalg.inv(cell.cell.array)) @ cell.cell.array
 tungsten = [index for index, symbol in enumerate(cell.symbols) if symbol == "W"]
 nearest = sorted(tungsten, key=lambda index: np.linalg.norm(vectors[index]))[:3]
 forces = np.zeros((len(cell), 3))
-forces[nearest] = 0.6 * vectors[nearest] / np.linalg.norm(vectors[nearest], axis=1, keepdims=True)
+forces[nearest] = 0.15 * vectors[nearest] / np.linalg.norm(vectors[nearest], axis=1, keepdims=True)
 forces -= forces.mean(axis=0)
 
-example = cell.copy()
-example.calc = SinglePointCalculator(example, forces=forces)
-write(folder / "excited.extxyz", example)
+cell.set_array("REF_forces", forces)
+write(folder / "excited.extxyz", cell)
 np.linalg.norm(vectors[nearest], axis=1).round(2)  # Å
 
 # %%

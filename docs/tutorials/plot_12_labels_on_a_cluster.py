@@ -5,7 +5,7 @@ Labels on a cluster
 You have structures and an account on a cluster. At the end of this page you have labelled frames that were computed by a pool of workers, and know
 which lines of the settings change between your laptop and Slurm.
 
-**Time:** 40 s on one core. It needs Parsl: `pip install 'flatforce[scale]'`.
+**Time:** 25 s on one core. It needs Parsl: `pip install 'flatforce[scale]'`.
 
 .. image:: /_static/tutorials/12.png
    :width: 100%
@@ -119,11 +119,17 @@ flatforce("label", "structures.extxyz", "-c", "label.yaml", "-o", "labels.extxyz
 # Look at the labels
 # ------------------
 #
-# Large forces mean far from equilibrium. Frames with forces of tens of eV/Å teach a model little about vibrations.
+# `flatforce label` writes what the code computed. `flatforce data import` says which of it can be trusted.
+
+flatforce("data", "import", "labels.extxyz", "-o", "frames.extxyz")
+
+# %%
+# Ten labels, nine frames: atoms that come too close in the frame of 0.2 Å give a stress that no sheet bears. Of those that are left, large forces mean far from
+# equilibrium; a model learns little about vibrations from frames with forces of tens of eV/Å.
 
 from matplotlib import pyplot as plt
 
-frames = ff.read(folder / "labels.extxyz")
+frames = ff.read(folder / "frames.extxyz")
 kinds = [frame.info["config_type"] for frame in frames]
 largest = [np.linalg.norm(frame.arrays["REF_forces"], axis=1).max() for frame in frames]
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")

@@ -5,7 +5,7 @@ A defect under strain
 Your sheet lies on a substrate or is bent, so that it is strained. At the end of this page you have the vibrations of a selenium vacancy at three strains, and
 know how fast each of them moves.
 
-**Time:** 110 s on one core. To keep it short this page uses a small force field and a supercell of 4 × 4. For a paper take `mace:wse2-pbe` or your own
+**Time:** 100 s on one core. To keep it short this page uses a small force field and a supercell of 4 × 4. For a paper take `mace:wse2-pbe` or your own
 model and `-s 6 6`.
 
 .. image:: /_static/tutorials/9.png
@@ -55,6 +55,8 @@ def flatforce(*arguments: str) -> None:
     print(shown.stdout)
 
 
+strains = (-0.01, 0, 0.01)
+common = ("-c", "quick.yaml", "-o", "strain")
 flatforce(
     "defect",
     "strain",
@@ -62,13 +64,8 @@ flatforce(
     "sheet.extxyz",
     "v_Se:top",
     "--strain",
-    "-0.01",
-    "0",
-    "0.01",
-    "-c",
-    "quick.yaml",
-    "-o",
-    "strain",
+    *map(str, strains),
+    *common,
 )
 
 # %%
