@@ -5,7 +5,7 @@ The emission line of a defect
 A defect emits light. Part of the energy goes into vibrations, and the spectrum shows which. At the end of this page you have Huang–Rhys factors and the shape of the
 emission line of a selenium vacancy, from forces in a file that you write yourself.
 
-**Time:** 100 s on one core. It uses a small force field and a supercell of 4 × 4.
+**Time:** 115 s on one core. It uses a small force field and a supercell of 4 × 4.
 
 .. image:: /_static/tutorials/11.png
    :width: 100%
