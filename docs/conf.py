@@ -38,7 +38,7 @@ autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
 
 html_math_renderer = "mathml"
-sphinx_gallery_conf = settings()
+sphinx_gallery_conf = settings() | {"within_subsection_order": "gallery_order.NumberKey"}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "flatforce"

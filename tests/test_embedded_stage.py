@@ -103,7 +103,7 @@ def _line_shape(
     near = metals[np.argsort(np.linalg.norm(small.positions[metals] - centre, axis=1))[:3]]
     forces = np.zeros((len(small), 3))
     forces[near] = 0.1 * (small.positions[near] - small.positions[near].mean(axis=0))
-    small.arrays["REF_forces"] = forces
+    small.arrays["forces"] = forces  # which ASE reads into a calculator
     write(out / "push.extxyz", small, format="extxyz")
     command = ["defect", "lineshape", str(folder), str(out / "push.extxyz"), "-o", str(out / "line")]
     assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0

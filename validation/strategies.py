@@ -66,7 +66,7 @@ N_NEAREST = 6
 
 COLUMNS = {
     "force_mae": "force MAE (meV/Å)",
-    "local_modes": "local modes, mean error (THz)",
+    "local_modes": "vacancy modes, mean error (THz)",
     "all_68%": "coverage at 68 %, test set",
     "all_95%": "coverage at 95 %, test set",
     "vacancy_68%": "coverage at 68 %, vacancies",
@@ -343,7 +343,7 @@ def table(paths: list[Path], picture: Path | None) -> None:
                 lines.append(Series(labels, means, name=strategy, colour=colour))
                 for n, (low, high) in zip(labels, spans, strict=True):
                     lines.append(Series(np.array([n, n]), np.array([low, high]), colour=colour, width=0.6))
-            panels.append(Panel(tuple(lines), "labels", label))
+            panels.append(Panel(tuple(lines), "number of labels", label))
     if picture is not None:
         write_static(Figure("learning", "Errors by labels", tuple(panels)), picture, WrittenFiles(picture))
 

@@ -133,7 +133,8 @@ figure.savefig("vacancy.pdf")
 figure
 
 # %%
-# The papers to cite are part of the result:
+# The papers to cite are part of the result: those of the methods that were used, and those of the code that made the labels. VASP is among them because
+# the frames were read from VASP's files; with your own, that is what its licence asks of you.
 
 print("\n".join(str(reference) for reference in vacancy.references))
 

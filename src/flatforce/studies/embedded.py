@@ -187,13 +187,16 @@ class LineShapeStage(Stage):
 
     def compute(self, context: Context) -> Outcome:
         """Project the forces onto the modes of the embedded defect."""
+        from flatforce.data.frame_files import read_sheet
         from flatforce.properties.phonons.force_constants.sparse import FILE_NAME, SparseForceConstants
         from flatforce.properties.phonons.spectra.line_shape import line_shape
 
         return line_shape(
             SparseForceConstants.load(self.embedded / FILE_NAME),
             read_arrays(self.embedded)["small_atom"],
-            context.structure(self.forces),
+            read_sheet(
+                self.forces
+            ),  # not a copy of the session, which has no calculator and thus no forces of it
             self.config,
             progress=context.progress,
         )
