@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from flatforce.api.defects import defect_phonons, embed
+    from flatforce.api.defects import defect_energies, defect_phonons, embed
     from flatforce.api.dynamics import md
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
@@ -28,6 +28,7 @@ __all__ = [
     "build_defect",
     "cite",
     "compare",
+    "defect_energies",
     "defect_phonons",
     "elastic",
     "embed",
@@ -49,6 +50,7 @@ _HOMES: Final = {
     "build_defect": "structures:build_defect",
     "cite": "results:cite",
     "compare": "results:compare",
+    "defect_energies": "defects:defect_energies",
     "defect_phonons": "defects:defect_phonons",
     "elastic": "sheets:elastic",
     "embed": "defects:embed",

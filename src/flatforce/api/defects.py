@@ -1,4 +1,4 @@
-"""Phonons of a defect: in one supercell, in several, embedded in a large one, and in the dilute limit."""
+"""Defects: formation energies; phonons in one supercell, in several, embedded in a large one, and in the dilute limit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flatforce.api.arguments import Structure, folder_of, parse, session_of, source_of, takes_settings
 from flatforce.core.errors import ConfigError
+from flatforce.properties.defect_energies.config import DefectEnergyConfig
 from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flatforce.models.potential import Potential
-    from flatforce.report.result import DefectSeriesResult
+    from flatforce.report.result import DefectEnergyResult, DefectSeriesResult
 
 
 @takes_settings(DefectPhononConfig)
@@ -170,3 +171,58 @@ def _dilute_config(dilute: bool | dict[str, Any] | None) -> DiluteConfig | None:
     if dilute is None or dilute is False:
         return None
     return parse(DiluteConfig, dilute if isinstance(dilute, dict) else {}, function="defect_phonons")
+
+
+@takes_settings(DefectEnergyConfig)
+def defect_energies(
+    model: str | Path | Potential,
+    sheet: Structure,
+    defects: str | Sequence[str],
+    *,
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **settings: Any,
+) -> DefectEnergyResult:
+    """Compute formation energies of defects over the range of chemical potentials, and binding energies of complexes.
+
+    Parameters
+    ----------
+    model
+        A force field, or its name.
+    sheet
+        The relaxed primitive cell, or its file.
+    defects
+        Notations of the defects, such as `["v_Se:top", "v_W"]`.
+    folder
+        Result folder; a scratch folder, removed when Python ends, if None.
+    device
+        `cpu`, `cuda`, or `auto`.
+    progress
+        Whether progress is shown.
+    **settings
+        Settings of the energies.
+
+    Returns
+    -------
+    The energies: `.table`, `.formation_energy("v_Se:top")` in eV by limit, `.binding_energies`, `.plot()`.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> model = ff.load("mace:wse2-pbe")
+    >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
+    >>> energies = ff.defect_energies(model, sheet, "v_Se:top", sizes=[3], max_force=0.05)
+    >>> sorted(energies.formation_energy("v_Se:top"))
+    ['Se-rich', 'W-rich']
+    """
+    from flatforce.report.result import open_result
+    from flatforce.studies.defect_energy import DefectEnergyStage, with_card_references
+
+    target = folder_of(folder, "defect-energies")
+    config = parse(DefectEnergyConfig, settings, function="defect_energies")
+    session, source = session_of(model, device=device, progress=progress), source_of(sheet)
+    asked = [defects] if isinstance(defects, str) else list(defects)
+    names = tuple(session.defect_name(source, defect) for defect in asked)
+    DefectEnergyStage(source, names, with_card_references(config, session.spec)).run(session, target)
+    return cast("DefectEnergyResult", open_result(target))

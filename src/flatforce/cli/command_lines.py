@@ -42,6 +42,9 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
         "defect phonons mace:wse2-pbe relaxed/relaxed.extxyz v_Se:top -s 6 6 -o vacancy",
         "defect phonons symmetrix:wse2-pbe relaxed/relaxed.extxyz v_Se:top --sizes 6 9 12 --embed 60 --dilute -o series",
     ),
+    "defect energy": (
+        "defect energy symmetrix:wse2-pbe relaxed/relaxed.extxyz v_Se:top v_W Se@W --sizes 6 9 12 -o energies",
+    ),
     "defect strain": (
         "defect strain mace:wse2-pbe relaxed/relaxed.extxyz v_Se:top --strain -0.01 0 0.01 -s 6 6 -o strain",
     ),

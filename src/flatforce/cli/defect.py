@@ -1,4 +1,4 @@
-"""`flatforce defect sites | build | phonons | strain | optimum | lineshape | unfold`."""
+"""`flatforce defect sites | build | phonons | energy | strain | optimum | lineshape | unfold`."""
 
 from __future__ import annotations
 
@@ -220,6 +220,42 @@ def strain(
     comparison = records["strain"]
     show(f"{name} under strain", comparison["metrics"], comparison["units"], output / "strain")
     finish_all(records)
+
+
+@app.command(cls=SeveralValues)
+def energy(
+    model: Model,
+    structure: Structure,
+    defects: Annotated[
+        list[str], typer.Argument(help="Notations of the defects, such as v_Se:top v_W v_Se:top+v_Se:top.")
+    ],
+    output: Output,
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option(help="Sizes n of the n × n supercells; two or more are extrapolated."),
+    ] = None,
+    config: Settings = None,
+    device: Device = "auto",
+) -> None:
+    """Compute formation energies over the range of chemical potentials, and binding energies of complexes."""
+    from flatforce.properties.defect_energies.config import DefectEnergyConfig
+    from flatforce.studies.defect_energy import DefectEnergyStage, with_card_references
+
+    settings = with_card_references(settings_from(DefectEnergyConfig, config, sizes=sizes or None), model)
+    session = new_session(model, device)
+    names = tuple(session.defect_name(structure, defect) for defect in defects)
+    record = DefectEnergyStage(structure, names, settings).run(session, output)
+    limits = [limit["name"] or "formation energy" for limit in record["details"]["limits"]]
+    rows = [
+        [
+            defect["name"],
+            *(f"{value:.3f}" for value in defect["formation_energies"]),
+            "–" if defect["binding_energy"] is None else f"{defect['binding_energy']:.3f}",
+        ]
+        for defect in record["details"]["defects"]
+    ]
+    show_table(["defect", *limits, "binding"], rows, title="formation energies (eV)")
+    finish(converged=record["converged"], warnings=record["warnings"])
 
 
 @app.command()

@@ -35,6 +35,7 @@ SETTINGS: Final = {
     "md": "flatforce.properties.dynamics.config:MdConfig",
     "expansion": "flatforce.properties.expansion.config:ExpansionConfig",
     "defect phonons": DEFECT_PHONONS,
+    "defect energy": "flatforce.properties.defect_energies.config:DefectEnergyConfig",
     "defect strain": DEFECT_PHONONS,
     "defect optimum": "flatforce.active.optimum_config:OptimumConfig",
     "defect unfold": "flatforce.properties.phonons.config:UnfoldConfig",

@@ -13,6 +13,7 @@ from flatforce.report.results.defect_comparisons import (
     StrainSeriesResult,
     UnfoldedResult,
 )
+from flatforce.report.results.defect_energies import DefectEnergyResult
 from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
 from flatforce.report.results.dynamics import MdResult
 from flatforce.report.results.mechanics import ElasticResult, ExpansionResult
@@ -29,6 +30,7 @@ from flatforce.report.results.trees import DefectSeriesResult, LearningResult, R
 
 __all__ = [
     "CommitteePhononResult",
+    "DefectEnergyResult",
     "DefectPhononResult",
     "DefectSeriesResult",
     "DiluteResult",
@@ -56,6 +58,7 @@ CLASSES: Final[dict[str, type[Result]]] = {
     result_class.KIND: result_class
     for result_class in (
         CommitteePhononResult,
+        DefectEnergyResult,
         DefectPhononResult,
         DiluteResult,
         ElasticResult,

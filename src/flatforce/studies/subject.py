@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from flatforce.core.errors import FlatforceError
@@ -22,14 +21,8 @@ def describe_model(spec: str) -> dict[str, Any]:
     `model`, the name; `architecture`, such as `mace` or `m3gnet`, and `labels`, such as `gpaw` and `PBE`, where the card
     of the model, or of the first member of a committee, states them.
     """
-    from flatforce.models.spec import committee_members, model_files
-
     subject: dict[str, Any] = {"model": spec}
-    try:
-        files = model_files(committee_members(spec)[0])
-    except FlatforceError:  # a calculator that has no files
-        return subject
-    card = _read_card(files[0].with_name(f"{files[0].name.partition('.')[0]}.card.json")) if files else {}
+    card = read_card(spec)
     architecture = _entry(_entry(_entry(card, "settings"), "model"), "kind")
     if isinstance(architecture, str):
         subject["architecture"] = architecture
@@ -38,8 +31,26 @@ def describe_model(spec: str) -> dict[str, Any]:
     return subject
 
 
-def _read_card(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def read_card(spec: str) -> dict[str, Any]:
+    """Read the model card of a force field, or that of the first member of a committee.
+
+    Parameters
+    ----------
+    spec
+        Name of the force field.
+
+    Returns
+    -------
+    Content of the card; empty where there is none.
+    """
+    from flatforce.models.spec import committee_members, model_files
+
+    try:
+        files = model_files(committee_members(spec)[0])
+    except FlatforceError:  # a calculator that has no files
+        return {}
+    path = files[0].with_name(f"{files[0].name.partition('.')[0]}.card.json") if files else None
+    if path is None or not path.is_file():
         return {}
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return card

@@ -49,7 +49,9 @@ def composition(formula: str) -> dict[str, int]:
         If it cannot be read.
     """
     try:
-        counts = {str(symbol): int(number) for symbol, number in Formula(formula, strict=True).count().items()}
+        counts = {
+            str(symbol): int(number) for symbol, number in Formula(formula, strict=True).count().items()
+        }
     except ValueError as error:
         raise ConfigError(f"{formula} is no chemical formula.", fix="write it like WSe2 or Se") from error
     if not counts:

@@ -68,8 +68,6 @@ class DefectEnergies(Outcome):
 
     defects: list[DefectEnergy]
     """All defects, parts of complexes included."""
-    requested: list[str]
-    """Notations that were asked for."""
     limits: list[Limit]
     """Limits of the chemical potentials."""
     temperatures: FloatArray
@@ -82,7 +80,7 @@ class DefectEnergies(Outcome):
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # the names hold the defects
         """Unit of each metric."""
-        return {name: "eV" for name in self.metrics} | {"n_defects": ""}
+        return dict.fromkeys(self.metrics, "eV") | {"n_defects": ""}
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -140,7 +138,9 @@ class DefectEnergies(Outcome):
                     "are not those of the force field"
                 )
             if np.isfinite(defect.size_error) and defect.size_error > 0.1:
-                texts.append(f"{defect.name}: the largest supercell is {defect.size_error:.2f} eV from the extrapolation; add a larger size")
+                texts.append(
+                    f"{defect.name}: the largest supercell is {defect.size_error:.2f} eV from the extrapolation; add a larger size"
+                )
         return texts
 
     def concentration(self, defect: DefectEnergy, limit: Limit, temperature: float) -> float:
@@ -168,7 +168,6 @@ class DefectEnergies(Outcome):
         """Everything by defect, and the chemical potentials of the limits."""
         return {
             "limits": [{"name": limit.name, "potentials": dict(limit.potentials)} for limit in self.limits],
-            "requested": self.requested,
             "defects": [
                 {
                     "name": defect.name,
@@ -210,7 +209,12 @@ class DefectEnergies(Outcome):
             energies = [f"{defect.formation_energy(limit):.4f}" for limit in self.limits]
             lines.append(
                 ",".join(
-                    [defect.name, *energies, "" if binding is None else f"{binding:.4f}", f"{defect.separation:.3f}"]
+                    [
+                        defect.name,
+                        *energies,
+                        "" if binding is None else f"{binding:.4f}",
+                        f"{defect.separation:.3f}",
+                    ]
                 )
             )
         write_text(folder / "formation_energies.csv", "\n".join(lines) + "\n")

@@ -14,7 +14,7 @@ from flatforce.properties.defect_energies.result import DefectEnergies, DefectEn
 from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.properties.relaxation import FailedRelaxation
-from flatforce.structures.defect_notation import canonical_name, parse_defect
+from flatforce.structures.defect_notation import parse_defect
 from flatforce.structures.defects import build_defect
 from flatforce.structures.sheet import area
 from flatforce.structures.strain import rattle_positions
@@ -84,7 +84,6 @@ def defect_energies(
     limits = find_limits(host, flat, config.references, others)
     return DefectEnergies(
         defects=results,
-        requested=[canonical_name(name) for name in names if name in set(defects) or "+" in name],
         limits=limits,
         temperatures=np.array(config.temperatures),
         area=area(primitive),
@@ -175,8 +174,10 @@ def _energy(
     }
     converged = [run is not None and run.converged for run in runs]
     differences = np.array(
-        [run.energy - size**2 * flat if run is not None and good else np.nan
-         for run, size, good in zip(runs, sizes, converged, strict=True)]
+        [
+            run.energy - size**2 * flat if run is not None and good else np.nan
+            for run, size, good in zip(runs, sizes, converged, strict=True)
+        ]
     )
     value, error = extrapolate(np.array(sizes, dtype=float) ** 2, differences)
     return DefectEnergy(
@@ -218,7 +219,7 @@ def extrapolate(n_cells: FloatArray, energies: FloatArray) -> tuple[float, float
 
 
 def _multiplicity(cell: DefectCell, size: int) -> float:
-    """Number of equivalent defects in a primitive cell, by the space group of the pristine supercell."""
+    """Count the equivalent defects in a primitive cell, by the space group of the pristine supercell."""
     symmetry = find_symmetry(cell.pristine, symprec=RELAXED_SYMPREC)
     kinds = [(part.kind, part.symbol) for part in parse_defect(cell.name)]
     images = {

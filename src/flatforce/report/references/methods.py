@@ -15,6 +15,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "relax": ("ase",),
     "phonons": (*PHONONS, *BANDS),
     "molecular dynamics": ("baoab", "velocity-dos", "spectral-energy-density", "membrane-ripples"),
+    "defect energies": ("ase", "chemical-potentials"),
     "thermal expansion": (*PHONONS, "quasi-harmonic", "membrane-crossover"),
     "elastic": ("ase", "nonlinear-elasticity"),
     "defect phonons": (*PHONONS, *BANDS),

@@ -1,4 +1,4 @@
-"""Sections of the page about elastic constants, thermal expansion and molecular dynamics."""
+"""Sections of the page about elastic constants, thermal expansion, molecular dynamics and formation energies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flatforce.core.results import read_arrays
+from flatforce.report.figures import defect_energies as defect_figures
 from flatforce.report.figures import dynamics as dynamics_figures
 from flatforce.report.figures import mechanics as figures
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
@@ -74,12 +75,45 @@ def _dynamics(folder: Path, result: dict[str, Any], name: str) -> Section:
     return make_section("Molecular dynamics", result, name, tables=tables, figures=shown)
 
 
+def _defect_energies(folder: Path, result: dict[str, Any], name: str) -> Section:
+    del folder
+    defects, limits = result["details"]["defects"], result["details"]["limits"]
+    temperatures = result["config"]["temperatures"]
+    energies = [
+        [
+            defect["name"],
+            *(f"{value:.3f}" for value in defect["formation_energies"]),
+            "–" if defect["binding_energy"] is None else f"{defect['binding_energy']:.3f}",
+            f"{defect['separation']:.2f}" if defect["separation"] else "–",
+        ]
+        for defect in defects
+    ]
+    heads = [limit["name"] or "formation energy" for limit in limits]
+    concentrations = [
+        [defect["name"], *(f"{value:.1e}" for of_limit in defect["concentrations"] for value in of_limit)]
+        for defect in defects
+    ]
+    columns = [f"{head}, {temperature:g} K" for head in heads for temperature in temperatures]
+    potentials = [
+        [limit["name"] or "sheet", ", ".join(f"{k} {v:.3f}" for k, v in limit["potentials"].items())]
+        for limit in limits
+    ]
+    tables = [
+        Table(["defect", *heads, "binding", "separation (Å)"], energies, "Formation energies (eV)"),
+        Table(["defect", *columns], concentrations, "Equilibrium concentrations (1/cm²)"),
+        Table(["limit", "eV"], potentials, "Chemical potentials"),
+    ]
+    shown = defect_figures.formation_energies(defects, limits)
+    return make_section("Formation energies of defects", result, name, tables=tables, figures=shown)
+
+
 MAX_HOPS: Final = 30
 """Hops that the page lists."""
 
 MECHANICS_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     "elastic": _elastic,
     "thermal expansion": _expansion,
+    "defect energies": _defect_energies,
     "molecular dynamics": _dynamics,
 }
 """Kind of result → function that makes its section."""

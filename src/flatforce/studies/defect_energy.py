@@ -1,0 +1,103 @@
+"""Formation and binding energies of defects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flatforce.core.errors import ConfigError
+from flatforce.studies.checks import collected, structure_problems
+from flatforce.studies.stage import Context, Source, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ase import Atoms
+
+    from flatforce.core.errors import FlatforceError
+    from flatforce.properties.defect_energies.config import DefectEnergyConfig
+    from flatforce.properties.defect_energies.result import DefectEnergies
+    from flatforce.studies.session import Session
+
+
+def with_card_references(config: DefectEnergyConfig, spec: str) -> DefectEnergyConfig:
+    """Add the reference energies of the model card to those of the settings, which come first.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    spec
+        Name of the force field.
+
+    Returns
+    -------
+    The settings with all references that are known.
+    """
+    from flatforce.studies.subject import read_card
+
+    known = read_card(spec).get("references", {})
+    return config.model_copy(update={"references": {**known, **config.references}})
+
+
+@dataclass(frozen=True)
+class DefectEnergyStage(Stage):
+    """Relaxes defects; `formation_energies.csv` and `relaxed.extxyz` stand in the folder."""
+
+    kind: ClassVar[str] = "defect energies"
+    files: ClassVar[tuple[str, ...]] = ("formation_energies.csv", "relaxed.extxyz")
+
+    structure: Source
+    """Relaxed primitive cell."""
+    defects: tuple[str, ...]
+    """Notations."""
+    config: DefectEnergyConfig
+
+    def inputs(self) -> dict[str, Source | str | None]:
+        """Return the structure."""
+        return {"structure": self.structure}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the defects."""
+        return {"defects": list(self.defects)}
+
+    def problems(self, session: Session) -> Iterator[FlatforceError]:
+        """Check species, notations and references before anything is relaxed."""
+        errors = structure_problems(session, self.structure)
+        yield from errors
+        if errors:
+            return
+        primitive = session.structure(self.structure)
+        if not self.defects:
+            yield ConfigError("No defect is named.", fix="name one, such as v_Se:top")
+        for defect in self.defects:
+            yield from collected(partial(self._check, primitive, defect))
+
+    def _check(self, primitive: Atoms, defect: str) -> None:
+        """Build the defect, and look up the chemical potentials of its atoms."""
+        from flatforce.properties.defect_energies.chemical_potentials import find_limits
+        from flatforce.properties.defect_energies.run import expand
+        from flatforce.structures.defects import build_defect
+
+        size = min(self.config.sizes)
+        host = {str(k): int(v) for k, v in primitive.symbols.formula.count().items()}
+        for name in expand(primitive, [defect], self.config):
+            atoms = build_defect(primitive, (size, size), name).atoms
+            others = set(atoms.get_chemical_symbols()) - set(host)
+            # any low energy of the sheet is stable against all phases: only their presence is checked here
+            lowest = sum(n * min(0.0, *self.config.references.values(), -1e3) for n in host.values())
+            find_limits(host, lowest, self.config.references, others)
+
+    def compute(self, context: Context) -> DefectEnergies:
+        """Relax the defects."""
+        from flatforce.properties.defect_energies.run import defect_energies
+
+        return defect_energies(
+            context.potential,
+            context.structure(self.structure),
+            self.defects,
+            self.config,
+            scratch=context.scratch,
+            progress=context.progress,
+        )

@@ -1,0 +1,130 @@
+"""Formation and binding energies against bonds that can be counted, and chemical potentials against hand calculations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+import flatforce as ff
+from flatforce.core.errors import ConfigError, ResultError
+from flatforce.properties.defect_energies.chemical_potentials import composition, find_limits
+from flatforce.properties.defect_energies.run import extrapolate
+
+SIGMA, EPSILON = 2.5, 0.4
+PAIRS = (
+    f"ase:ase.calculators.lj:LennardJones?sigma={SIGMA}&epsilon={EPSILON}&rc=4.0&cutoff=4.0&elements=Cu,Au"
+)
+SHIFT = 4 * EPSILON * ((SIGMA / 4.0) ** 12 - (SIGMA / 4.0) ** 6)
+BOND = (
+    EPSILON + SHIFT
+)  # eV, energy of a nearest-neighbour bond; the potential is shifted to zero at its cutoff
+
+
+@pytest.fixture(scope="module")
+def layer() -> Atoms:
+    a = 2 ** (1 / 6) * SIGMA
+    cell = [[a, 0, 0], [-a / 2, a * np.sqrt(3) / 2, 0], [0, 0, 15]]
+    return Atoms("Cu", positions=[[0, 0, 7.5]], cell=cell, pbc=True)
+
+
+@pytest.fixture(scope="module")
+def energies(layer: Atoms) -> Any:
+    return ff.defect_energies(
+        PAIRS,
+        layer,
+        ["v_Cu", "Au@Cu", "v_Cu+v_Cu"],
+        sizes=[5, 7],
+        references={"Au": -2.0},
+        arrangements=3,
+        max_force=0.001,
+        rattle=0.0,
+    )
+
+
+def test_a_vacancy_costs_half_of_the_bonds_that_it_breaks(energies: Any) -> None:
+    """Six bonds are broken, and the atom that is taken away brings back the energy of a bulk atom, three bonds."""
+    (energy,) = energies.formation_energy("v_Cu").values()
+    assert BOND > 0.3
+    assert energy == pytest.approx(3 * BOND, rel=0.05)  # neighbours relax a little
+    assert energy < 3 * BOND
+    assert energies.limits[""]["Cu"] == pytest.approx(-3 * BOND, rel=1e-6)
+
+
+def test_neighbouring_vacancies_share_a_bond(energies: Any) -> None:
+    """Two vacancies side by side break eleven bonds instead of twelve; far ones do not know of each other."""
+    rows = [row for row in energies.table if "+" in row["name"]]
+    assert len(rows) == 3
+    nearest = min(rows, key=lambda row: row["separation"])
+    assert nearest["binding_energy"] == pytest.approx(BOND, rel=0.1)
+    others = [row["binding_energy"] for row in rows if row is not nearest]
+    assert max(map(abs, others)) < 0.25 * BOND
+    assert set(energies.binding_energies) == {row["name"] for row in rows}
+
+
+def test_a_substitution_counts_both_atoms(energies: Any) -> None:
+    """Gold of the same pair potential: only the chemical potentials differ."""
+    (energy,) = energies.formation_energy("Au@Cu").values()
+    assert energy == pytest.approx(-3 * BOND + 2.0, abs=1e-4)
+
+
+def test_concentrations_and_multiplicities(energies: Any, layer: Atoms) -> None:
+    rows = {row["name"]: row for row in energies.table}
+    assert rows["v_Cu"]["multiplicity"] == 1
+    pairs = [row for name, row in rows.items() if "+" in name]
+    assert {row["multiplicity"] for row in pairs} == {3}  # three directions of each of the nearest pairs
+    sites = 1e16 / abs(np.linalg.det(layer.cell.array[:2, :2]))
+    (energy,) = energies.formation_energy("v_Cu").values()
+    expected = sites * np.exp(-energy / (8.617333e-5 * 900))
+    assert rows["v_Cu"]["concentrations"][0][1] == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ResultError, match="choose one of"):
+        energies.formation_energy("v_Au")
+
+
+def test_figures_and_files(energies: Any) -> None:
+    assert energies.figures == ["formation_energies", "sizes", "binding"]
+    for name in energies.figures:
+        energies.plot(name)
+    text = (energies.folder / "formation_energies.csv").read_text(encoding="utf-8").splitlines()
+    assert len(text) == 6
+    assert len(energies.structures["v_Cu 7x7"]) == 48
+
+
+def test_limits_of_a_binary_sheet() -> None:
+    """With μ_W ≤ −10, μ_Se ≤ −3 and E = −18 eV, the sheet is 2 eV below its elements."""
+    found = find_limits({"W": 1, "Se": 2}, -18.0, {"W": -10.0, "Se": -3.0}, set())
+    limits = {limit.name: limit.potentials for limit in found}
+    assert limits["Se-rich"] == pytest.approx({"W": -12.0, "Se": -3.0})
+    assert limits["W-rich"] == pytest.approx({"W": -10.0, "Se": -4.0})
+
+
+def test_competing_phases_and_impurities_bound_the_potentials() -> None:
+    phases = {"W": -10.0, "Se": -3.0, "WSe3": -21.6, "Mo": -9.0, "MoSe2": -17.0}
+    limits = {limit.name: limit.potentials for limit in find_limits({"W": 1, "Se": 2}, -18.0, phases, {"Mo"})}
+    # WSe3 takes selenium at μ_Se > −3.6, before elemental selenium does
+    assert set(limits) == {"W-rich", "WSe3-rich"}
+    assert limits["WSe3-rich"]["Se"] == pytest.approx(-3.6)
+    for potentials in limits.values():
+        assert potentials["W"] + 2 * potentials["Se"] == pytest.approx(-18.0)
+        assert potentials["Mo"] == pytest.approx(min(-9.0, -17.0 - 2 * potentials["Se"]))
+
+
+def test_impossible_references_are_refused(layer: Atoms, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not stable against"):
+        find_limits({"W": 1, "Se": 2}, -15.0, {"W": -10.0, "Se": -3.0}, set())
+    with pytest.raises(ConfigError, match="no reference for the chemical potential of Au"):
+        ff.defect_energies(PAIRS, layer, "Au@Cu", sizes=[5], folder=tmp_path / "x")
+    with pytest.raises(ConfigError, match="no chemical formula"):
+        composition("W-Se")
+    assert not (tmp_path / "x" / "result.json").exists()
+
+
+def test_extrapolation_is_exact_for_the_elastic_law() -> None:
+    cells = np.array([36.0, 81.0, 144.0])
+    limit, error = extrapolate(cells, 2.5 + 6.0 / cells)
+    assert limit == pytest.approx(2.5)
+    assert error == pytest.approx(6.0 / 144)
+    assert extrapolate(cells[:1], np.array([1.0]))[0] == 1.0
