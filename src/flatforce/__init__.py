@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from flatforce.api.defects import defect_phonons, embed
+    from flatforce.api.exports import export
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
@@ -30,6 +31,7 @@ __all__ = [
     "defect_phonons",
     "embed",
     "evaluate",
+    "export",
     "learn",
     "load",
     "monolayer",
@@ -48,6 +50,7 @@ _HOMES: Final = {
     "defect_phonons": "defects:defect_phonons",
     "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",
+    "export": "exports:export",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
     "monolayer": "structures:monolayer",

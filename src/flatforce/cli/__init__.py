@@ -15,6 +15,7 @@ from flatforce.cli import (
     defect,
     doctor,
     env,
+    export,
     label,
     learn,
     model,
@@ -64,6 +65,7 @@ app.command("evaluate")(model.evaluate)
 app.command("doctor")(doctor.doctor)
 app.command("relax")(structure.relax)
 app.command("phonons")(structure.phonons)
+app.command("export")(export.export)
 app.command("report")(study.report)
 app.command("cite")(study.cite)
 app.command("settings")(settings.settings)

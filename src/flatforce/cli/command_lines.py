@@ -19,6 +19,10 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
     "doctor": ("doctor", "doctor mace:wse2-pbe"),
     "relax": ("relax mace:wse2-pbe WSe2.cif -o relaxed",),
     "phonons": ("phonons mace:wse2-pbe relaxed/relaxed.extxyz -s 6 6 -o phonons",),
+    "export": (
+        "export mace:wse2-pbe --to lammps --sheet relaxed/relaxed.extxyz -o lammps",
+        "export phonons --to phonopy -o phonopy",
+    ),
     "report": ("report study",),
     "cite": ("cite phonons",),
     "settings": ("settings train", "settings defect phonons"),

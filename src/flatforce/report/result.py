@@ -14,6 +14,7 @@ from flatforce.report.results.defect_comparisons import (
     UnfoldedResult,
 )
 from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
+from flatforce.report.results.exports import ExportResult, ForceConstantsExportResult
 from flatforce.report.results.models import (
     EvaluationResult,
     LearningRoundResult,
@@ -32,7 +33,9 @@ __all__ = [
     "DiluteResult",
     "EmbeddedResult",
     "EvaluationResult",
+    "ExportResult",
     "FiniteSizeResult",
+    "ForceConstantsExportResult",
     "LearningResult",
     "LearningRoundResult",
     "PhononResult",
@@ -55,7 +58,9 @@ CLASSES: Final[dict[str, type[Result]]] = {
         DiluteResult,
         EmbeddedResult,
         EvaluationResult,
+        ExportResult,
         FiniteSizeResult,
+        ForceConstantsExportResult,
         LearningRoundResult,
         PhononResult,
         RelaxResult,
