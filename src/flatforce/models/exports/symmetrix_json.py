@@ -62,7 +62,7 @@ def write_symmetrix(model: Path, path: Path, *, head: str | None) -> None:
     try:
         with quiet(), pickles_allowed():
             content = extract_mace_data(str(model), head=head, num_spline_points=SPLINE_POINTS)
-    except (RuntimeError, ValueError, NotImplementedError, AttributeError) as error:
+    except Exception as error:  # symmetrix fails in many ways where it does not know a block
         raise ModelError(
             "symmetrix does not support this architecture.",
             why=f"{type(error).__name__}: {error}",

@@ -114,7 +114,7 @@ def frequencies(phonon: Phonopy) -> Any:
     -------
     (Q, B) THz, at `Q_POINTS`.
     """
-    return np.array([phonon.get_frequencies(q) for q in Q_POINTS])
+    return np.array(phonon.run_qpoints(np.array(Q_POINTS)).frequencies)
 
 
 def _full_constants(phonon: Phonopy) -> Any:
