@@ -85,7 +85,7 @@ def sheet() -> Atoms:
     return make_test_sheet(frozenset({"W", "Se"}))
 
 
-def random_model(frames: list[Atoms], path: Path, *, max_ell: int = 2, correlation: int = 2) -> Path:
+def random_model(frames: list[Atoms], path: Path, **shape: Any) -> Path:
     """Write a small MACE model with random weights: it obeys exact laws, but is not accurate."""
     import torch
 
@@ -94,8 +94,8 @@ def random_model(frames: list[Atoms], path: Path, *, max_ell: int = 2, correlati
     from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.initial_model import MemberFrames, make_initial_model
 
-    shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=max_ell, correlation=correlation)
-    config = TrainConfig(model=shape, dtype="float64")
+    small = {"hidden_irreps": "4x0e + 4x1o", "r_max": 4.0, "max_ell": 2, "correlation": 2}
+    config = TrainConfig(model=MaceArchitecture(**(small | shape)), dtype="float64")
     with default_dtype("float64"):
         learner, _ = make_initial_model(
             config,

@@ -210,7 +210,8 @@ def test_module_for_ase_stands_alone_and_sees_a_sheet(
 
 def test_symmetrix_reads_its_json(frames: list[Atoms], sheet: Atoms, tmp_path: Path) -> None:
     pytest.importorskip("symmetrix")
-    model = load(f"mace:{random_model(frames, tmp_path / 'random.model', max_ell=3, correlation=3)}")
+    path = random_model(frames, tmp_path / "random.model", hidden_irreps="4x0e", max_ell=3, correlation=3)
+    model = load(f"mace:{path}")
     certificate = export_model(model, sheet, CONFIG, to="symmetrix", scratch=tmp_path)
     assert certificate.metrics["max_force"] > 0.1
     assert certificate.problems == []

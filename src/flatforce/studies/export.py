@@ -144,7 +144,7 @@ def export_stage(
 
     Returns
     -------
-    The stage.
+    The stage that exports a force field, or the one for the force constants of a result folder.
 
     Raises
     ------

@@ -91,7 +91,7 @@ def run_in_lammps(deck: Path, arguments: Sequence[str], python: Path) -> str:
 
     Returns
     -------
-    What LAMMPS printed.
+    What LAMMPS wrote to standard output, with its thermodynamic table.
 
     Raises
     ------

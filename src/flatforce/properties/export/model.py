@@ -82,7 +82,7 @@ def export_model(
 
     Returns
     -------
-    The certificate.
+    The certificate with the differences, and the paths of the files in `scratch`.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     atoms = to_lammps_cell(sheet, cutoff=potential.cutoff)
