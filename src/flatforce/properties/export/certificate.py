@@ -88,7 +88,7 @@ class ModelCertificate(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """The program, and the SHA-256 hash of each file that was written."""
+        """The program, and the hash of each file that was written."""
         return {
             "compared_in": self.compared_in,
             "files": {path.name: hash_file(path) for path in self.written},
@@ -168,7 +168,7 @@ class ForceConstantsCertificate(Outcome):
 
     @property
     def details(self) -> dict[str, Any]:
-        """The SHA-256 hash of each file that was written."""
+        """The hash of each file that was written."""
         return {"files": {path.name: hash_file(path) for path in self.written}}
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -11,8 +11,8 @@ from flatforce.report.figures.figure import COLOURS, Figure, Panel, Series, pari
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MIN_DIFFERENCE = 1e-12
-"""eV/Å or THz. Smaller differences are round-off, and are drawn as this on the logarithmic axis."""
+MIN_DIFFERENCE = 1e-16
+"""eV/Å or THz. Equal numbers are drawn as this on the logarithmic axis."""
 
 
 def agreement(

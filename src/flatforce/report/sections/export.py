@@ -11,13 +11,17 @@ from flatforce.report.figures.export import agreement
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
 
+PROGRAMS: Final = {"lammps": "LAMMPS", "symmetrix": "symmetrix", "ase": "ASE"}
+"""Value of `--to` → name of the program."""
+
+
 def _model(folder: Path, result: dict[str, Any], name: str) -> Section:
     arrays = read_arrays(folder)
     tolerance = result["config"]["max_force_difference"]
     figure = agreement(
         arrays["forces"], arrays["exported_forces"], quantity="force", unit="eV/Å", tolerance=tolerance
     )
-    title = f"Export to {result['config']['to']}, compared in {result['details']['compared_in']}"
+    title = f"Export to {PROGRAMS[result['config']['to']]}, compared in {result['details']['compared_in']}"
     tables = [metrics_table(result), _files(result)]
     return make_section(title, result, name, tables=tables, figures=[figure])
 
@@ -37,7 +41,7 @@ def _force_constants(folder: Path, result: dict[str, Any], name: str) -> Section
 
 def _files(result: dict[str, Any]) -> Table:
     rows = [[file, digest] for file, digest in result["details"]["files"].items()]
-    return Table(["file", "SHA-256"], rows, "Files of the export")
+    return Table(["file", "hash (start of SHA-256)"], rows, "Files of the export")
 
 
 EXPORT_MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
