@@ -10,7 +10,6 @@ from flatforce.core.results import read_arrays
 from flatforce.report.figures.export import agreement
 from flatforce.report.sections.section import Section, Table, make_section, metrics_table
 
-
 PROGRAMS: Final = {"lammps": "LAMMPS", "symmetrix": "symmetrix", "ase": "ASE"}
 """Value of `--to` → name of the program."""
 
