@@ -85,9 +85,8 @@ def sheet() -> Atoms:
     return make_test_sheet(frozenset({"W", "Se"}))
 
 
-@pytest.fixture(scope="session")
-def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small MACE model with random weights: it obeys exact laws, but is not accurate."""
+def random_model(frames: list[Atoms], path: Path, **shape: Any) -> Path:
+    """Write a small MACE model with random weights: it obeys exact laws, but is not accurate."""
     import torch
 
     from flatforce.models.precision import default_dtype
@@ -95,8 +94,8 @@ def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) ->
     from flatforce.models.training.config import TrainConfig
     from flatforce.models.training.initial_model import MemberFrames, make_initial_model
 
-    shape = MaceArchitecture(hidden_irreps="4x0e + 4x1o", r_max=4.0, max_ell=2, correlation=2)
-    config = TrainConfig(model=shape, dtype="float64")
+    small = {"hidden_irreps": "4x0e + 4x1o", "r_max": 4.0, "max_ell": 2, "correlation": 2}
+    config = TrainConfig(model=MaceArchitecture(**(small | shape)), dtype="float64")
     with default_dtype("float64"):
         learner, _ = make_initial_model(
             config,
@@ -106,10 +105,15 @@ def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) ->
             e0s={"Se": -5.0, "W": -10.0},
         )
         learner.module.scale_shift.scale *= 300  # forces of random weights are otherwise a few meV/Å
-    path = tmp_path_factory.mktemp("model") / "random.model"
     learner.save(path)
     assert torch.get_default_dtype() == torch.float32
     return path
+
+
+@pytest.fixture(scope="session")
+def model_file(frames: list[Atoms], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small MACE model with random weights."""
+    return random_model(frames, tmp_path_factory.mktemp("model") / "random.model")
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     ),
     **dict.fromkeys(("defect unfold", "defect lineshape"), EMBEDDED),
     "data split": {"2d-pbe-mini": "tmd-alloys-pbe"},
+    "export": {"mace:wse2-pbe": "mace:wse2-pbe"},
     "benchmark relax": {"chgnet:0.3.0": "mace:wse2-pbe", "2d-pbe-mini": "steps.extxyz"},
 }
 """Command → words of its first line, and what replaces them."""
@@ -235,7 +236,7 @@ def run_once(command: str, folder: Path) -> None:
         write_steps(folder)
     if command == "learn":
         write(folder / "sheets.extxyz", make_labelled(24, 1), format="extxyz")
-    if command == "label":
+    if command in {"label", "export"}:
         shutil.copy(EXAMPLES / "wse2.extxyz", folder)
     if command == "defect lineshape":
         excited_state_forces(folder)

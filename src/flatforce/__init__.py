@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from flatforce.api.defects import defect_energies, defect_phonons, embed
     from flatforce.api.dynamics import md
+    from flatforce.api.exports import export
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
@@ -34,6 +35,7 @@ __all__ = [
     "embed",
     "evaluate",
     "expansion",
+    "export",
     "learn",
     "load",
     "md",
@@ -56,6 +58,7 @@ _HOMES: Final = {
     "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",
     "expansion": "sheets:expansion",
+    "export": "exports:export",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
     "md": "dynamics:md",

@@ -15,6 +15,7 @@ from flatforce.cli import (
     defect,
     doctor,
     env,
+    export,
     label,
     learn,
     model,
@@ -68,6 +69,7 @@ app.command("phonons")(structure.phonons)
 app.command("elastic")(structure.elastic)
 app.command("md", cls=SeveralValues)(structure.md)
 app.command("expansion")(structure.expansion)
+app.command("export")(export.export)
 app.command("report")(study.report)
 app.command("cite")(study.cite)
 app.command("settings")(settings.settings)

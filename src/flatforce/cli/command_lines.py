@@ -28,6 +28,10 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
         "md symmetrix:wse2-pbe vacancy.extxyz --ensemble npt -T 100 300 500 -o hot",
     ),
     "expansion": ("expansion symmetrix:wse2-pbe relaxed/relaxed.extxyz -o expansion",),
+    "export": (
+        "export mace:wse2-pbe --to lammps --sheet relaxed/relaxed.extxyz -o lammps",
+        "export phonons --to phonopy -o phonopy",
+    ),
     "report": ("report study",),
     "cite": ("cite phonons",),
     "settings": ("settings train", "settings defect phonons"),

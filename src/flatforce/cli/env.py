@@ -13,7 +13,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-Name = Annotated[str, typer.Argument(help="Name of the environment: sevennet, nequip, mattersim or roost.")]
+Name = Annotated[
+    str, typer.Argument(help="Name of the environment: sevennet, nequip, mattersim, roost or lammps.")
+]
 
 
 @app.command()

@@ -40,6 +40,7 @@ SETTINGS: Final = {
     "defect optimum": "flatforce.active.optimum_config:OptimumConfig",
     "defect unfold": "flatforce.properties.phonons.config:UnfoldConfig",
     "defect lineshape": "flatforce.properties.phonons.config:LineShapeConfig",
+    "export": "flatforce.properties.export.config:ExportConfig",
     "data import": "flatforce.data.config:ImportConfig",
     "data curate": "flatforce.data.config:CurationConfig",
     "data split": "flatforce.data.config:SplitConfig",

@@ -141,6 +141,17 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "transition_temperature": "transition temperature",
         "transition_temperature_error": "its error",
     },
+    "model export": {
+        "max_force_difference": "largest difference of a force",
+        "max_stress_difference": "largest difference of the membrane stress",
+        "frequency_difference": "difference of the frequency of one phonon",
+        "frequency": "frequency of that phonon",
+    },
+    "force constants export": {
+        "max_force_constant_difference": "largest difference of a force constant",
+        "frequency_difference": "largest difference of a frequency",
+        "max_frequency": "highest frequency",
+    },
 }
 """Kind of result → metric → what it is."""
 

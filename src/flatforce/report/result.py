@@ -16,6 +16,7 @@ from flatforce.report.results.defect_comparisons import (
 from flatforce.report.results.defect_energies import DefectEnergyResult
 from flatforce.report.results.defects import DefectPhononResult, DiluteResult, EmbeddedResult
 from flatforce.report.results.dynamics import MdResult
+from flatforce.report.results.exports import ExportResult, ForceConstantsExportResult
 from flatforce.report.results.mechanics import ElasticResult, ExpansionResult
 from flatforce.report.results.models import (
     EvaluationResult,
@@ -38,7 +39,9 @@ __all__ = [
     "EmbeddedResult",
     "EvaluationResult",
     "ExpansionResult",
+    "ExportResult",
     "FiniteSizeResult",
+    "ForceConstantsExportResult",
     "LearningResult",
     "LearningRoundResult",
     "MdResult",
@@ -65,7 +68,9 @@ CLASSES: Final[dict[str, type[Result]]] = {
         EmbeddedResult,
         EvaluationResult,
         ExpansionResult,
+        ExportResult,
         FiniteSizeResult,
+        ForceConstantsExportResult,
         LearningRoundResult,
         MdResult,
         PhononResult,

@@ -60,7 +60,7 @@ def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceB
         return torch_backend
     for mode in dict.fromkeys([execution_mode(), "non-compiled"]):
         try:
-            with _quiet():
+            with quiet():
                 calculator = Symmetrix(model_path(name), dtype=dtype, streamed_edges=mode)
         except RuntimeError:  # the architecture is not supported, or its kernel was not compiled
             continue
@@ -69,8 +69,13 @@ def load(name: str, *, device: str, dtype: str) -> SymmetrixBackend | mace.MaceB
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress messages about the format of the model."""
+def quiet() -> Iterator[None]:
+    """Suppress messages about the format of the model.
+
+    Yields
+    ------
+    Nothing.
+    """
     previous_level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

