@@ -18,6 +18,7 @@ from flatforce.cli import (
     label,
     learn,
     model,
+    screen,
     settings,
     structure,
     study,
@@ -63,6 +64,7 @@ app.command("sweep")(model.sweep)
 app.command("evaluate")(model.evaluate)
 app.command("doctor")(doctor.doctor)
 app.command("relax")(structure.relax)
+app.command("screen")(screen.screen)
 app.command("phonons")(structure.phonons)
 app.command("report")(study.report)
 app.command("cite")(study.cite)

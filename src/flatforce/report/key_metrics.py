@@ -35,6 +35,13 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "max_membrane_stress": "largest stress left",
         "energy": "energy",
     },
+    "screening": {
+        "n_below": "sheets below the limit of the energy above the hull",
+        "n_distinct": "different sheets",
+        "n_relaxed": "relaxed sheets",
+        "n_not_converged": "sheets that did not converge",
+        "n_failed": "sheets that failed",
+    },
     "phonons": {
         "min_frequency": "lowest frequency",
         "max_frequency": "highest frequency",

@@ -23,6 +23,7 @@ from flatforce.report.results.models import (
 )
 from flatforce.report.results.phonons import PhononResult, RelaxResult
 from flatforce.report.results.result import Result
+from flatforce.report.results.screening import ScreeningResult
 from flatforce.report.results.trees import DefectSeriesResult, LearningResult, ResultTree, result_folders
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "RelaxationBenchmarkResult",
     "Result",
     "ResultTree",
+    "ScreeningResult",
     "StatisticsResult",
     "StrainSeriesResult",
     "TrainResult",
@@ -60,6 +62,7 @@ CLASSES: Final[dict[str, type[Result]]] = {
         PhononResult,
         RelaxResult,
         RelaxationBenchmarkResult,
+        ScreeningResult,
         StatisticsResult,
         StrainSeriesResult,
         TrainResult,

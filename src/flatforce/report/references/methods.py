@@ -13,6 +13,7 @@ BANDS: Final = ("seekpath",)
 
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "relax": ("ase",),
+    "screening": ("ase", "phase-diagrams"),
     "phonons": (*PHONONS, *BANDS),
     "defect phonons": (*PHONONS, *BANDS),
     "finite size": PHONONS,
@@ -40,6 +41,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 SETTINGS: Final[tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...]] = (
     ("optimizer", lambda value: value == "FIRE", ("fire",)),
     ("optimizer", lambda value: value == "LBFGS", ("lbfgs",)),
+    ("optimizer", lambda value: value == "BFGS", ("model-hessian",)),
     ("polar", lambda value: isinstance(value, dict), ("polar-2d", "dipole-subtraction")),
     ("method", lambda value: value == "sqs", ("sqs", "sqs-generation")),
     ("uncertainty", lambda value: value == "descriptor_distance", ("descriptor-distance",)),

@@ -11,6 +11,7 @@ from flatforce.report.sections.comparison import COMPARISON_MAKERS
 from flatforce.report.sections.learning import LEARNING_MAKERS
 from flatforce.report.sections.model import MODEL_MAKERS
 from flatforce.report.sections.phonons import PHONON_MAKERS
+from flatforce.report.sections.screening import SCREENING_MAKERS
 from flatforce.report.sections.section import Section, make_section, metrics_table
 
 
@@ -42,6 +43,7 @@ def _metrics_section(folder: Path, result: dict[str, Any], name: str) -> Section
 MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     **COMPARISON_MAKERS,
     **MODEL_MAKERS,
+    **SCREENING_MAKERS,
     **PHONON_MAKERS,
     **ALLOY_MAKERS,
     **LEARNING_MAKERS,
