@@ -58,14 +58,14 @@ def copper_sheets(count: int) -> list[Atoms]:
 
 def test_it_equals_relaxations_one_by_one() -> None:
     model = ff.load("chgnet", device="cpu")
-    materials = collect_materials(read_sheets(dataset_path("2d-pbe-mini")))[::9]
+    materials = collect_materials(read_sheets(dataset_path("2d-pbe-mini")))[::13]
     candidates = [Candidate(material.name, "", material.start) for material in materials]
     config = ScreenConfig()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model.backend, "batch_atoms", 12)  # so that sheets come and go
         with ff_folder() as folder:
             screening = screen(model, candidates, config, folder=folder)
-    assert len(screening.relaxed) == len(materials) >= 7
+    assert len(screening.relaxed) == len(materials) == 6
     for sheet in screening.relaxed:
         (material,) = (material for material in materials if material.name == sheet.name)
         alone = relax(model, material.start, config.relax)
@@ -143,7 +143,8 @@ def test_the_result_is_an_object(screening: ScreeningResult) -> None:
     assert screening.figures == ["screening"]
     screening.plot()
     again = ff.open(screening.folder)
-    assert getattr(again, "ranking", None)[0] == screening.ranking[0]  # type: ignore[index]
+    assert isinstance(again, type(screening))
+    assert [row["name"] for row in again.ranking] == [row["name"] for row in screening.ranking]
     entries = pytest.importorskip("pymatgen.core") and screening.to_pymatgen()
     assert [entry.entry_id for entry in entries] == [row["name"] for row in screening.ranking[:4]]
     assert entries[0].energy_per_atom == pytest.approx(screening.ranking[0]["energy"])
@@ -252,7 +253,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_that_is_killed_goes_on(slow_copper: Path) -> None:
-    settings = {"chunk": 5, "relax": {"max_force": 0.01, "optimizer": "BFGS"}}
+    settings = {"chunk": 5, "relax": {"max_force": 0.002, "relax_cell": False, "optimizer": "BFGS"}}
     (slow_copper / "s.yaml").write_text(yaml.safe_dump(settings))
     words = ["screen", COUNTED, "sheets.extxyz", "-c", "s.yaml", "-o"]
     assert start(slow_copper, [*words, "whole"]).wait() == 0, (slow_copper / "stderr.txt").read_text()
@@ -263,7 +264,8 @@ def test_a_run_that_is_killed_goes_on(slow_copper: Path) -> None:
     assert not (slow_copper / "cut" / "result.json").exists()
     assert start(slow_copper, [*words, "cut"]).wait() == 0, (slow_copper / "stderr.txt").read_text()
     assert count(slow_copper) <= total + 4  # the evaluation that each kill interrupted
-    assert rows(slow_copper / "cut") == rows(slow_copper / "whole")
+    cut, whole = ((slow_copper / name / "ranking.csv").read_text() for name in ("cut", "whole"))
+    assert cut == whole
     assert len(rows(slow_copper / "cut")) == 12
 
 
@@ -271,7 +273,7 @@ def test_a_run_that_is_killed_goes_on(slow_copper: Path) -> None:
 def test_two_blocks_of_which_one_is_killed(slow_copper: Path) -> None:
     pytest.importorskip("parsl")
     pool = {"kind": "local", "blocks": 2, "workers": 1, "heartbeat": 8}
-    settings = {"chunk": 3, "relax": {"max_force": 0.01, "optimizer": "BFGS"}}
+    settings = {"chunk": 3, "relax": {"max_force": 0.002, "relax_cell": False, "optimizer": "BFGS"}}
     (slow_copper / "one.yaml").write_text(yaml.safe_dump(settings))
     (slow_copper / "two.yaml").write_text(yaml.safe_dump(settings | {"executors": {"screen": pool}}))
     words = ["screen", COUNTED, "sheets.extxyz", "-c"]

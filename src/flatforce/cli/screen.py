@@ -53,13 +53,14 @@ def screen(
 
 def _show_best(best: list[dict[str, object]]) -> None:
     """Print the first rows of the ranking."""
-    names = {
+    units = {
         "rank": "",
         "name": "",
         "energy_above_hull": "eV/atom",
         "formation_energy": "eV/atom",
         "status": "",
     }
+    names = {name: unit for name, unit in units.items() if any(row[name] != "" for row in best)}
     rows = [
         tuple(f"{row[name]:.4f}" if isinstance(row[name], float) else str(row[name]) for name in names)
         for row in best

@@ -36,11 +36,11 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "energy": "energy",
     },
     "screening": {
-        "n_below": "sheets below the limit of the energy above the hull",
-        "n_distinct": "different sheets",
+        "n_sheets": "sheets",
         "n_relaxed": "relaxed sheets",
-        "n_not_converged": "sheets that did not converge",
-        "n_failed": "sheets that failed",
+        "n_distinct": "of these different",
+        "n_below": "of these below the limit of the energy above the hull",
+        "n_failed": "failed sheets",
     },
     "phonons": {
         "min_frequency": "lowest frequency",

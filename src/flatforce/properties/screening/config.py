@@ -41,9 +41,9 @@ class ScreenConfig(Config):
     max_energy_above_hull: NonNegativeFloat = 0.1
     """Energy above the convex hull, in eV/atom, below which a sheet counts as a candidate for synthesis: `n_below` counts them."""
     duplicate_distance: PositiveFloat = 0.05
-    """Two relaxed sheets are the same if the distances of their atoms to the six nearest neighbours differ by less than this, in Å …"""
+    """Largest difference, in Å, of the distances of atoms to their six nearest neighbours in two relaxed sheets that count as the same."""
     duplicate_energy: PositiveFloat = 0.002
-    """… and their energies by less than this, in eV/atom."""
+    """Largest difference of the energies of two relaxed sheets that count as the same, in eV/atom."""
     candidates: CandidateConfig | None = None
     """Sheets that are generated, in addition to those in files."""
     chunk: PositiveInt = 200

@@ -98,8 +98,7 @@ def energies_above_hull(compositions: FloatArray, energies: FloatArray, *, count
                 continue
             hull = heights[index]
         members = np.flatnonzero(inverse[:count] == index)
-        base = min(hull, float(heights[index])) + float(unique[index] @ plane)
-        above[members] = np.maximum(energies[members] - base, 0.0)
+        above[members] = energies[members] - lowest[index] + max(heights[index] - hull, 0.0)
     return above
 
 

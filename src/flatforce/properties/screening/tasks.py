@@ -61,7 +61,7 @@ class Verdict:
 
         Returns
         -------
-        The verdict, without the trajectory.
+        How the relaxation ended, with the relaxed sheet and its energy but without the trajectory.
         """
         if isinstance(result, FailedRelaxation):
             text = result.error.what.rstrip(".") + (f" ({result.error.why})" if result.error.why else "")
@@ -105,7 +105,7 @@ class Chunk:
 
         Returns
         -------
-        Path of the file.
+        Path of the task file, which `run_task` takes.
         """
         content = {
             "model": [potential.spec, potential.device, potential.dtype],

@@ -23,8 +23,11 @@ SHOWN: Final = {
 }
 """Column of `ranking.csv` → heading of the page."""
 
-MAX_ROWS: Final = 50
-"""Number of rows of a table of the page; `ranking.csv` holds all."""
+N_BEST: Final = 12
+"""Number of sheets that the page shows at once."""
+
+MAX_ROWS: Final = 300
+"""Number of rows of a longer table, which is folded; `ranking.csv` holds all."""
 
 
 def _screening(folder: Path, result: dict[str, Any], name: str) -> Section:
@@ -35,7 +38,10 @@ def _screening(folder: Path, result: dict[str, Any], name: str) -> Section:
     tables = []
     if relaxed:
         texts = [[_text(row[column]) for column in SHOWN] for row in relaxed[:MAX_ROWS]]
-        tables.append(Table(list(SHOWN.values()), texts, _title("Ranking", len(relaxed)), leads=True))
+        heads = list(SHOWN.values())
+        tables.append(Table(heads, texts[:N_BEST], "Best sheets", leads=True))
+        if len(texts) > N_BEST:
+            tables.append(Table(heads, texts, _title("Ranking", len(relaxed)), folded=True))
     if others:
         texts = [[row["name"], row["status"], row["reason"]] for row in others[:MAX_ROWS]]
         tables.append(Table(["sheet", "verdict", "reason"], texts, _title("Not relaxed", len(others))))
