@@ -201,7 +201,7 @@ def test_candidates_are_generated(wse2: Potential, tmp_path: Path) -> None:
     lengths = {frame.info["name"]: frame.cell.lengths()[0] for frame in candidates}
     relaxed = {frame.info["name"]: frame.cell.lengths()[0] for frame in result.atoms}
     for name, length in relaxed.items():
-        assert lengths[name] == pytest.approx(length, rel=0.05)
+        assert lengths[name] == pytest.approx(length, rel=0.06)  # 0.04 between two scales
 
 
 def test_names_are_unique(tmp_path: Path) -> None:

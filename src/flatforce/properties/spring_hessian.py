@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from ase.data import covalent_radii
+from scipy.sparse import csr_array, diags_array
 
 from flatforce.structures.neighbour_graph import build_neighbour_graph
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
 
 STIFFNESS: Final = 35.0
 """eV. Force constant of a spring times the square of the sum of the covalent radii, at a length of that sum: it gives W–Se bonds 8 and
@@ -60,17 +61,34 @@ def spring_hessian(sheet: Atoms, *, relax_cell: bool) -> FloatArray:
     )
     stiffness = STIFFNESS / sums**2 * np.exp(-DECAY * (lengths / sums - 1))
     stiffness[first == second] /= 2  # an atom and its image: both directions are listed
-    # a spring's vector changes by `jacobian` times the change of the coordinates, and its energy by the square of that
-    jacobian = np.zeros((len(first), 3, 3 * n_atoms + (9 if relax_cell else 0)))
-    springs = np.arange(len(first))
-    for axis in range(3):
-        jacobian[springs, axis, 3 * first + axis] -= 1.0
-        jacobian[springs, axis, 3 * second + axis] += 1.0
-        if relax_cell and axis < 2:
-            jacobian[:, axis, 3 * n_atoms + 3 * axis : 3 * n_atoms + 3 * axis + 2] = vectors[:, :2] / n_atoms
-    directions = vectors / lengths[:, None]
-    along = np.einsum("sa,sad->sd", directions, jacobian) * np.sqrt((1 - TRANSVERSE) * stiffness)[:, None]
-    flat = (jacobian * np.sqrt(TRANSVERSE * stiffness)[:, None, None]).reshape(-1, jacobian.shape[2])
-    hessian: FloatArray = along.T @ along + flat.T @ flat
+    jacobian = _jacobian(n_atoms, (first, second), vectors, relax_cell=relax_cell)
+    rows = np.repeat(np.arange(len(first)), 3)
+    directions = csr_array(
+        ((vectors / lengths[:, None]).ravel(), (rows, np.arange(3 * len(first)))),
+        shape=(len(first), 3 * len(first)),
+    )
+    along = diags_array(np.sqrt((1 - TRANSVERSE) * stiffness)) @ directions @ jacobian
+    in_all_directions = diags_array(np.sqrt(TRANSVERSE * stiffness).repeat(3)) @ jacobian
+    hessian: FloatArray = (along.T @ along + in_all_directions.T @ in_all_directions).toarray()
     hessian[np.diag_indices_from(hessian)] += MIN_CURVATURE
     return hessian
+
+
+def _jacobian(
+    n_atoms: int, pairs: tuple[IntArray, IntArray], vectors: FloatArray, *, relax_cell: bool
+) -> csr_array:
+    """Return (3 S, d) changes of the vectors of S springs with the coordinates."""
+    first, second = pairs
+    rows = np.arange(3 * len(first)).reshape(-1, 3)
+    axes = np.arange(3)
+    entries = [
+        (rows, 3 * first[:, None] + axes, np.full(rows.shape, -1.0)),
+        (rows, 3 * second[:, None] + axes, np.full(rows.shape, 1.0)),
+    ]
+    if relax_cell:  # F, times the number of atoms, of which only the part in the plane moves a spring
+        for i, j in np.ndindex(2, 2):
+            columns = np.full(len(first), 3 * n_atoms + 3 * i + j)
+            entries.append((rows[:, i], columns, vectors[:, j] / n_atoms))
+    row, column, value = (np.concatenate([np.ravel(entry[k]) for entry in entries]) for k in range(3))
+    shape = (3 * len(first), 3 * n_atoms + (9 if relax_cell else 0))
+    return csr_array((value, (row, column)), shape=shape)  # entries of one place are added

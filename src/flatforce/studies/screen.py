@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -54,28 +54,20 @@ class ScreenStage(Stage):
             )
         errors = collected(lambda: session.potential)
         yield from errors
-        yield from collected(self.read_sheets)
+        yield from collected(lambda: self.sheets)
         if not errors:
             yield from collected(partial(self._check_references, session))
 
-    def read_sheets(self) -> list[Candidate]:
-        """Read the sheets.
-
-        Returns
-        -------
-        All sheets in the file or folder, and the files that could not be read.
-        """
+    @cached_property
+    def sheets(self) -> list[Candidate]:
+        """All sheets in the file or folder, and the files that could not be read."""
         from flatforce.properties.screening.candidates import read_candidates
 
         return [] if self.structures is None else read_candidates(self.structures)
 
-    def read_references(self) -> list[Atoms]:
-        """Read the references.
-
-        Returns
-        -------
-        All frames of their file; none without a file.
-        """
+    @cached_property
+    def competing(self) -> list[Atoms]:
+        """All frames of the file of references; none without a file."""
         from flatforce.data.frame_files import read_frames
 
         return [] if self.references is None else read_frames(self.references)
@@ -83,7 +75,7 @@ class ScreenStage(Stage):
     def _check_references(self, session: Session) -> None:
         from flatforce.properties.screening.references import check_reference
 
-        for frame in self.read_references():
+        for frame in self.competing:
             check_reference(frame, session.potential)
 
     def compute(self, context: Context) -> Screening:
@@ -92,10 +84,10 @@ class ScreenStage(Stage):
 
         return screen(
             context.potential,
-            self.read_sheets(),
+            self.sheets,
             self.config,
             folder=context.scratch,
-            references=self.read_references(),
+            references=self.competing,
             progress=context.progress,
         )
 
