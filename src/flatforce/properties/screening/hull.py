@@ -78,8 +78,8 @@ def energies_above_hull(compositions: FloatArray, energies: FloatArray, *, count
 
     Returns
     -------
-    (count,) eV/atom, 0 on the hull and for the lowest phase of an element; NaN for a compound whose composition no other phase or
-    mixture of phases has.
+    (count,) eV/atom, 0 on the hull and for the lowest phase of an element; NaN for a compound that competes with nothing: no other phase or
+    mixture of phases has its composition, and it has no part in the best mixture of any other.
     """
     rounded = np.round(compositions, COMPOSITION_DIGITS)
     _, first, inverse = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
@@ -90,20 +90,22 @@ def energies_above_hull(compositions: FloatArray, energies: FloatArray, *, count
     # only the lowest phase of each composition can be on the hull; a plane is taken off, for a linear program of small numbers
     plane = np.linalg.lstsq(unique, lowest, rcond=None)[0]
     heights = lowest - unique @ plane
-    above = np.full(count, np.nan)
-    for index in np.unique(inverse[:count]):
-        hull = _lowest_mixture(unique, heights, index)
-        if hull is None:
-            if sizes[index] == 1 and unique[index].max() < 1:
-                continue
-            hull = heights[index]
-        members = np.flatnonzero(inverse[:count] == index)
-        above[members] = energies[members] - lowest[index] + max(heights[index] - hull, 0.0)
-    return above
+    compared = (sizes > 1) | (unique.max(axis=1) == 1)
+    excess = np.zeros(len(unique))
+    for index in range(len(unique)):
+        mixture = _lowest_mixture(unique, heights, index)
+        if mixture is not None:
+            energy, parts = mixture
+            excess[index] = max(heights[index] - energy, 0.0)
+            compared[[index, *parts]] = True
+    above: FloatArray = np.where(compared, excess - lowest, np.nan)[inverse] + energies
+    return above[:count]
 
 
-def _lowest_mixture(compositions: FloatArray, heights: FloatArray, index: int) -> float | None:
-    """Return the lowest energy in eV/atom of a mixture of other phases with a composition; None if there is no such mixture."""
+def _lowest_mixture(
+    compositions: FloatArray, heights: FloatArray, index: int
+) -> tuple[float, list[int]] | None:
+    """Find the mixture of other phases with a composition: its energy in eV/atom, and its phases; None if there is none."""
     from scipy.optimize import linprog
 
     target = compositions[index]
@@ -118,7 +120,7 @@ def _lowest_mixture(compositions: FloatArray, heights: FloatArray, index: int) -
         return None
     support = solution.x > SUPPORT
     fractions = np.linalg.lstsq(matrix[:, support], target[present], rcond=None)[0]  # without its tolerance
-    return float(costs[support] @ fractions)
+    return float(costs[support] @ fractions), np.flatnonzero(usable)[support].tolist()
 
 
 def line_coordinates(compositions: FloatArray) -> FloatArray | None:
