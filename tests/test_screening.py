@@ -24,7 +24,7 @@ from flatforce.properties.relax import relax
 from flatforce.properties.screening.candidates import Candidate, read_candidates
 from flatforce.properties.screening.config import ScreenConfig
 from flatforce.properties.screening.run import screen
-from flatforce.properties.screening.tasks import Chunk, run_task
+from flatforce.properties.screening.tasks import Chunk, Verdict, run_task
 from flatforce.structures.strain import apply_strain, rattle_positions
 from test_executors import processes, wait_for
 
@@ -171,20 +171,30 @@ def test_references_with_and_without_labels(wse2: Potential, tmp_path: Path) -> 
         ff.screen(wse2, sheets, references=[crystal])
 
 
-def test_a_sheet_that_falls_apart_fails(tmp_path: Path) -> None:
-    """Argon atoms repel each other at 2.2 Å and fly apart along the normal as well."""
-    model = ff.load(
-        "ase:ase.calculators.lj:LennardJones?rc=6.0&cutoff=6.0&sigma=1.9&epsilon=0.3", device="cpu"
-    )
-    pair = Atoms("Cu2", positions=[[0, 0, 7], [0, 0, 9.2]], cell=[2.15, 2.15, 20], pbc=True)
-    pulled = pair.copy()
-    pulled.positions[1, 2] += 0.9
+def test_a_sheet_that_does_not_converge_is_no_success(tmp_path: Path) -> None:
+    model = ff.load("ase:ase.calculators.emt:EMT?cutoff=6.0", device="cpu")
     config = ScreenConfig.parse({"relax": {"max_steps": 2, "optimizer": "FIRE"}})
-    result = screen(model, [Candidate("slow", "", pulled)], config, folder=tmp_path)
+    result = screen(model, [Candidate("slow", "", copper_sheets(1)[0])], config, folder=tmp_path)
     assert result.sheets[0].status == "not converged"
     assert "after 2 steps" in result.sheets[0].reason
     assert result.problems == ["No sheet was relaxed; ranking.csv holds the reason for each."]
     assert result.metrics["n_not_converged"] == 1
+    assert result.arrays()["energy_above_hull"].size == 0
+
+
+def test_a_sheet_that_fell_apart_failed(unit: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The relaxation converged, but to something that is no sheet any more."""
+    sheet = unit.repeat((2, 2, 1))
+    torn = sheet.copy()
+    torn.positions[1, 2] += 3.0
+    verdicts = [Verdict("converged", "", atoms, -50.0, 0.001, 7) for atoms in (sheet, torn)]
+    monkeypatch.setattr("flatforce.properties.screening.run.relax_sheets", lambda *_, **__: iter(verdicts))
+    model = ff.load("mace:wse2-pbe", device="cpu")
+    candidates = [Candidate(name, "", sheet) for name in ("whole", "torn")]
+    result = screen(model, candidates, ScreenConfig(), folder=tmp_path)
+    assert [(one.name, one.status) for one in result.sheets] == [("whole", "converged"), ("torn", "failed")]
+    assert result.sheets[1].reason.startswith("the sheet fell apart: 2 pieces instead of 1")
+    assert any("1 of 2 sheets failed: torn" in note for note in result.notes)
 
 
 def test_candidates_are_generated(wse2: Potential, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def energies_above_hull(compositions: FloatArray, energies: FloatArray, *, count
     # only the lowest phase of each composition can be on the hull; a plane is taken off, for a linear program of small numbers
     plane = np.linalg.lstsq(unique, lowest, rcond=None)[0]
     heights = lowest - unique @ plane
-    compared = (sizes > 1) | (unique.max(axis=1) == 1)
+    compared = (sizes > 1) | (unique == 1).any(axis=1)
     excess = np.zeros(len(unique))
     for index in range(len(unique)):
         mixture = _lowest_mixture(unique, heights, index)
