@@ -49,6 +49,7 @@ CUTS: Final[dict[str, dict[str, Any]]] = {
         "phonons": {**SMALL_CELL, "supercell": [4, 4]},
     },
     "relax": STRETCHED,
+    "screen": {"candidates": {"prototypes": ["2H"], "metals": ["W"], "chalcogens": ["Se"], "scales": [1.0]}},
     "train": {**TRAINING, "model": SMALL_MODEL},
     "finetune": TRAINING,
     "sweep": {"train": {**TRAINING, "model": SMALL_MODEL}},
@@ -112,6 +113,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     **dict.fromkeys(("defect unfold", "defect lineshape"), EMBEDDED),
     "data split": {"2d-pbe-mini": "tmd-alloys-pbe"},
     "export": {"mace:wse2-pbe": "mace:wse2-pbe"},
+    "screen": {"chgnet:0.3.0": "mace:wse2-pbe"},
     "benchmark relax": {"chgnet:0.3.0": "mace:wse2-pbe", "2d-pbe-mini": "steps.extxyz"},
 }
 """Command → words of its first line, and what replaces them."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
     from flatforce.api.results import cite, compare
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
+    from flatforce.api.screening import screen
     from flatforce.api.sheets import elastic, expansion, phonons, relax
     from flatforce.api.structures import build_defect, monolayer, read
 
@@ -44,6 +45,7 @@ __all__ = [
     "phonons",
     "read",
     "relax",
+    "screen",
     "train",
     "trust",
 ]
@@ -67,6 +69,7 @@ _HOMES: Final = {
     "phonons": "sheets:phonons",
     "read": "structures:read",
     "relax": "sheets:relax",
+    "screen": "screening:screen",
     "train": "force_fields:train",
     "trust": "force_fields:trust",
 }

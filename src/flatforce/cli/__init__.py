@@ -19,6 +19,7 @@ from flatforce.cli import (
     label,
     learn,
     model,
+    screen,
     settings,
     structure,
     study,
@@ -65,6 +66,7 @@ app.command("sweep")(model.sweep)
 app.command("evaluate")(model.evaluate)
 app.command("doctor")(doctor.doctor)
 app.command("relax")(structure.relax)
+app.command("screen")(screen.screen)
 app.command("phonons")(structure.phonons)
 app.command("elastic")(structure.elastic)
 app.command("md", cls=SeveralValues)(structure.md)

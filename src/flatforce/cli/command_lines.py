@@ -18,6 +18,10 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "doctor": ("doctor", "doctor mace:wse2-pbe"),
     "relax": ("relax mace:wse2-pbe WSe2.cif -o relaxed",),
+    "screen": (
+        "screen chgnet:0.3.0 candidates.extxyz --references elements.extxyz -o screening",
+        "screen mace:wse2-pbe structures/ -c screen.yaml -o screening",
+    ),
     "phonons": ("phonons mace:wse2-pbe relaxed/relaxed.extxyz -s 6 6 -o phonons",),
     "elastic": (
         "elastic mace:wse2-pbe relaxed/relaxed.extxyz -o elastic",

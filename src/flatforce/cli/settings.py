@@ -30,6 +30,7 @@ SETTINGS: Final = {
     "learn": "flatforce.active.config:LearnConfig",
     "label": "flatforce.reference.config:LabelConfig",
     "relax": "flatforce.properties.relax_config:RelaxConfig",
+    "screen": "flatforce.properties.screening.config:ScreenConfig",
     "phonons": "flatforce.properties.phonons.config:PhononConfig",
     "elastic": "flatforce.properties.elasticity.config:ElasticConfig",
     "md": "flatforce.properties.dynamics.config:MdConfig",

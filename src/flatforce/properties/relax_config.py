@@ -19,8 +19,9 @@ class RelaxConfig(Config):
     change."""
     max_steps: PositiveInt = 1000
     """Number of optimiser steps after which a relaxation that has not converged ends."""
-    optimizer: Literal["FIRE", "LBFGS"] = "FIRE"
-    """Name of the ASE optimiser that takes the steps."""
+    optimizer: Literal["FIRE", "LBFGS", "BFGS"] = "FIRE"
+    """Name of the ASE optimiser that takes the steps. BFGS starts from the second derivatives of springs between neighbours and needs
+    the fewest steps for small cells; its memory grows with the square of the number of atoms."""
     relax_cell: bool = True
     """Whether the two in-plane lattice vectors are relaxed together with the positions."""
     keep_symmetry: bool = False

@@ -8,11 +8,12 @@ import numpy as np
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixSymmetry
 from ase.filters import UnitCellFilter
-from ase.optimize import FIRE, LBFGS
+from ase.optimize import BFGS, FIRE, LBFGS
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from flatforce.core.errors import ModelError
 from flatforce.properties.relaxation import FailedRelaxation, Relaxation
+from flatforce.properties.spring_hessian import spring_hessian
 from flatforce.structures.sheet import IN_PLANE, area
 from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry, symmetrise
 
@@ -47,7 +48,9 @@ class RelaxationRun:
             sheet.set_constraint(FixSymmetry(sheet))
         self.sheet, self.config, self.keep_trajectory = sheet, config, keep_trajectory
         target: Any = UnitCellFilter(sheet, mask=list(IN_PLANE)) if config.relax_cell else sheet
-        self.optimizer = {"FIRE": FIRE, "LBFGS": LBFGS}[config.optimizer](target, logfile=None)
+        self.optimizer = {"FIRE": FIRE, "LBFGS": LBFGS, "BFGS": BFGS}[config.optimizer](target, logfile=None)
+        if config.optimizer == "BFGS":
+            self.optimizer.H0 = spring_hessian(sheet, relax_cell=config.relax_cell)
         self.initial_area, self.n_steps = area(sheet), 0
         self.trajectory: list[Atoms] = []
         self.max_force, self.membrane_stress = float("inf"), np.full((2, 2), np.inf)

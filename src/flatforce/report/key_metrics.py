@@ -35,6 +35,13 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "max_membrane_stress": "largest stress left",
         "energy": "energy",
     },
+    "screening": {
+        "n_sheets": "sheets",
+        "n_relaxed": "relaxed sheets",
+        "n_distinct": "of these different",
+        "n_below": "of these below the limit of the energy above the hull",
+        "n_failed": "failed sheets",
+    },
     "phonons": {
         "min_frequency": "lowest frequency",
         "max_frequency": "highest frequency",

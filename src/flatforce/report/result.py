@@ -27,6 +27,7 @@ from flatforce.report.results.models import (
 )
 from flatforce.report.results.phonons import PhononResult, RelaxResult
 from flatforce.report.results.result import Result
+from flatforce.report.results.screening import ScreeningResult
 from flatforce.report.results.trees import DefectSeriesResult, LearningResult, ResultTree, result_folders
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "RelaxationBenchmarkResult",
     "Result",
     "ResultTree",
+    "ScreeningResult",
     "StatisticsResult",
     "StrainSeriesResult",
     "TrainResult",
@@ -76,6 +78,7 @@ CLASSES: Final[dict[str, type[Result]]] = {
         PhononResult,
         RelaxResult,
         RelaxationBenchmarkResult,
+        ScreeningResult,
         StatisticsResult,
         StrainSeriesResult,
         TrainResult,

@@ -13,6 +13,7 @@ BANDS: Final = ("seekpath",)
 
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "relax": ("ase",),
+    "screening": ("ase", "phase-diagrams"),
     "phonons": (*PHONONS, *BANDS),
     "molecular dynamics": ("baoab", "velocity-dos", "spectral-energy-density", "membrane-ripples"),
     "defect energies": ("ase", "chemical-potentials"),
@@ -48,6 +49,7 @@ SETTINGS: Final[tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...]] 
     ("ensemble", lambda value: value == "npt", ("cell-rescaling",)),
     ("optimizer", lambda value: value == "FIRE", ("fire",)),
     ("optimizer", lambda value: value == "LBFGS", ("lbfgs",)),
+    ("optimizer", lambda value: value == "BFGS", ("model-hessian",)),
     ("polar", lambda value: isinstance(value, dict), ("polar-2d", "dipole-subtraction")),
     ("method", lambda value: value == "sqs", ("sqs", "sqs-generation")),
     ("uncertainty", lambda value: value == "descriptor_distance", ("descriptor-distance",)),

@@ -13,6 +13,7 @@ from flatforce.report.sections.learning import LEARNING_MAKERS
 from flatforce.report.sections.mechanics import MECHANICS_MAKERS
 from flatforce.report.sections.model import MODEL_MAKERS
 from flatforce.report.sections.phonons import PHONON_MAKERS
+from flatforce.report.sections.screening import SCREENING_MAKERS
 from flatforce.report.sections.section import Section, make_section, metrics_table
 
 
@@ -45,6 +46,7 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     **COMPARISON_MAKERS,
     **MODEL_MAKERS,
     **MECHANICS_MAKERS,
+    **SCREENING_MAKERS,
     **PHONON_MAKERS,
     **ALLOY_MAKERS,
     **LEARNING_MAKERS,

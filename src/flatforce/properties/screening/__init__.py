@@ -1,0 +1,1 @@
+"""Relaxation and ranking of many unlabelled sheets."""
