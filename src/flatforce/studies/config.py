@@ -8,6 +8,10 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
+from flatforce.properties.defect_energies.config import DefectEnergyConfig
+from flatforce.properties.dynamics.config import MdConfig
+from flatforce.properties.elasticity.config import ElasticConfig
+from flatforce.properties.expansion.config import ExpansionConfig
 from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig, PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
 
@@ -75,6 +79,14 @@ class StudyConfig(Config):
     """Relaxation of the primitive cell, which all later parts use."""
     phonons: PhononConfig | None = None
     """Phonons of the pristine sheet; left out if null."""
+    elastic: ElasticConfig | None = None
+    """Elastic constants and bending rigidity of the pristine sheet; left out if null."""
+    expansion: ExpansionConfig | None = None
+    """Thermal expansion of the pristine sheet; left out if null."""
+    md: MdConfig | None = None
+    """Molecular dynamics of the pristine sheet; left out if null."""
+    defect_energies: DefectEnergyConfig | None = None
+    """Formation energies of the defects that `defects` names; left out if null."""
     defects: list[DefectConfig] = []
     """Defects whose phonons are compared with those of the pristine sheet."""
 

@@ -68,11 +68,23 @@ class DefectEnergyStage(Stage):
         yield from errors
         if errors:
             return
-        primitive = session.structure(self.structure)
+        yield from self.notation_problems(session.structure(self.structure))
+
+    def notation_problems(self, primitive: Atoms) -> list[FlatforceError]:
+        """Check that every defect can be built, and that the chemical potentials of its atoms are bounded.
+
+        Parameters
+        ----------
+        primitive
+            The sheet.
+
+        Returns
+        -------
+        What is wrong, as errors that were not raised.
+        """
         if not self.defects:
-            yield ConfigError("No defect is named.", fix="name one, such as v_Se:top")
-        for defect in self.defects:
-            yield from collected(partial(self._check, primitive, defect))
+            return [ConfigError("No defect is named.", fix="name one, such as v_Se:top")]
+        return collected(*(partial(self._check, primitive, defect) for defect in self.defects))
 
     def _check(self, primitive: Atoms, defect: str) -> None:
         """Build the defect, and look up the chemical potentials of its atoms."""

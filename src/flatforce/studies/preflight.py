@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flatforce.core.errors import (
     ConfigError,
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
     from flatforce.models.potential import Potential
     from flatforce.studies.config import StudyConfig
+
+
+OF_SHEET: Final = ("phonons", "elastic", "expansion", "md", "defect_energies")
+"""Parts of a study whose folders have their names."""
 
 
 def study_problems(config: StudyConfig, folder: Path, session: Session | None = None) -> list[FlatforceError]:
@@ -63,6 +67,7 @@ def study_problems(config: StudyConfig, folder: Path, session: Session | None = 
     if elements is not None:
         errors += _unknown_species(primitive, elements, config)
     errors += _supercell_problems(config, primitive, cutoff=cutoff or 0.0)
+    errors += _energy_problems(config, primitive)
     if session is not None and cutoff is not None:
         errors += _embedding_problems(config, primitive, session.potential)
     return errors
@@ -130,6 +135,19 @@ def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float)
     return errors
 
 
+def _energy_problems(config: StudyConfig, primitive: Atoms) -> list[FlatforceError]:
+    """Check that formation energies have defects and references, and that force constants have large enough supercells."""
+    from flatforce.studies.defect_energy import DefectEnergyStage, with_card_references
+
+    if config.defect_energies is None:
+        return []
+    settings = (
+        with_card_references(config.defect_energies, config.model) if config.model else config.defect_energies
+    )
+    names = tuple(defect.defect for defect in config.defects)
+    return DefectEnergyStage(primitive, names, settings).notation_problems(primitive)
+
+
 def _embedding_problems(config: StudyConfig, primitive: Atoms, potential: Potential) -> list[FlatforceError]:
     """Check that the force field can embed, where a defect is embedded, and that the embeddings fit into memory."""
     from flatforce.properties.phonons.force_constants.embedding import check_embeddable
@@ -161,7 +179,7 @@ def _is_complete(config: StudyConfig, folder: Path) -> bool:
     names = ["relax"]
     names += ["train"] if config.train is not None else []
     names += ["evaluate"] if config.evaluate is not None else []
-    names += ["phonons"] if config.phonons is not None else []
+    names += [name for name in OF_SHEET if getattr(config, name) is not None]
     for defect in config.defects:
         inside = defect_folder(defect.defect)
         names += [f"{inside}/{size_name(settings)}" for settings in defect.supercells()]

@@ -41,7 +41,7 @@ def composition(formula: str) -> dict[str, int]:
 
     Returns
     -------
-    Element → number of atoms.
+    Element → number of atoms of it in a formula unit.
 
     Raises
     ------

@@ -157,7 +157,7 @@ class DefectEnergies(Outcome):
 
         Returns
         -------
-        1/cm².
+        1/cm², sites of the sheet times the Boltzmann factor of the formation energy.
         """
         energy = defect.formation_energy(limit)
         density = defect.multiplicity / self.area * CM2_IN_A2

@@ -64,7 +64,7 @@ def defect_energies(
 
     Returns
     -------
-    Energies in eV.
+    Formation energies (eV) of the defects by size, with the limits of the chemical potentials.
     """
     names = expand(primitive, defects, config)
     flat = potential.evaluate(primitive).energy

@@ -16,18 +16,18 @@ class StrainRamp(Config):
     """In-plane strain that grows evenly from zero during a trajectory."""
 
     xx: float = Field(0.0, gt=-0.5, lt=0.5)
-    """The xx component at the end; 0.01 is one per cent."""
+    """Component xx of the strain at the end; 0.01 is one per cent."""
     yy: float = Field(0.0, gt=-0.5, lt=0.5)
-    """The yy component at the end."""
+    """Component yy of the strain at the end; 0.01 is one per cent."""
     xy: float = Field(0.0, gt=-0.5, lt=0.5)
-    """The xy component at the end."""
+    """Component xy of the strain at the end; 0.01 is one per cent."""
 
 
 class MdConfig(Config):
     """Molecular dynamics of a sheet."""
 
     ensemble: Literal["nve", "nvt", "npt"] = "nvt"
-    """`nve` keeps the energy, `nvt` the temperature, `npt` temperature and membrane tension; the vacuum never changes."""
+    """Conserved quantities: `nve` keeps the energy, `nvt` the temperature, `npt` temperature and membrane tension; the vacuum never changes."""
     thermostat: Literal["langevin", "nose_hoover"] = "langevin"
     """Thermostat of `nvt` and `npt`: Langevin dynamics, or a Nosé–Hoover chain, which leaves vibrations undamped."""
     temperatures: list[PositiveFloat] = Field([300.0], min_length=1)
@@ -64,7 +64,7 @@ class MdConfig(Config):
     hop_distance: PositiveFloat | None = None
     """Distance in Å by which an atom must leave its site to count as a hop; 60 % of the shortest distance of like atoms if null."""
     near_atom: NonNegativeInt | None = None
-    """Index of an atom of the structure, such as one beside a vacancy, around which a local density of states is computed."""
+    """Number of an atom in the supercell, from 0, such as one beside a vacancy, around which a local density of states is computed."""
     near_radius: PositiveFloat = 5.0
     """Radius in Å of that local density of states."""
     broadening: PositiveFloat = 0.1
@@ -88,7 +88,7 @@ class MdConfig(Config):
 
         Returns
         -------
-        The integrator of the ensemble.
+        The integrator with the time step, thermostat and barostat of the ensemble.
         """
         from flatforce.properties.dynamics.integrator import Integrator
 

@@ -83,7 +83,7 @@ class Samples:
 
         Returns
         -------
-        (T, …) of its unit, as float64.
+        (T, …) the quantity in every recorded frame, in its own unit, as float64.
         """
         with h5py.File(self.path, "r") as file:
             dataset = file[self.group][name]

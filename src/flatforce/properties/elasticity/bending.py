@@ -145,6 +145,6 @@ def areal_density(atoms: Atoms) -> float:
 
     Returns
     -------
-    kg/m².
+    kg/m², mass of all atoms divided by the area of the cell.
     """
     return float(atoms.get_masses().sum()) / area(atoms) * AMU_PER_A2_IN_KG_PER_M2

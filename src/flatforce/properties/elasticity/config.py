@@ -13,7 +13,7 @@ class ElasticConfig(Config):
     """Settings of elastic constants and bending rigidity."""
 
     strain: PositiveFloat = Field(0.008, le=0.1)
-    """Largest Lagrangian strain that is applied; the sheet is strained by ± this value and by ± half of it, along x, along y
+    """Largest Lagrangian strain that is applied, 0.01 is one per cent; the sheet is strained by ± this value and by ± half of it, along x, along y
     and in shear."""
     nonlinear: bool = False
     """Whether the third-order constants C₁₁₁, C₁₁₂, C₂₂₂ and C₁₂₂ are computed as well, with strains up to four times

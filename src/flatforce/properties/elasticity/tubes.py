@@ -195,6 +195,6 @@ def energy_per_area(energy: float, tube: Tube, sheet: Atoms, flat_energy: float)
 
     Returns
     -------
-    eV/Å².
+    eV/Å², energy of the tube minus that of the flat sheet, per area.
     """
     return (energy - tube.n_cells * flat_energy) / (tube.n_cells * area(sheet))

@@ -14,7 +14,7 @@ class ExpansionConfig(Config):
     supercell: tuple[PositiveInt, PositiveInt] = (8, 8)
     """Repetitions of the primitive cell for the force constants."""
     strain: PositiveFloat = Field(0.004, le=0.05)
-    """Biaxial strain by which the sheet is stretched and compressed to differentiate its vibrations."""
+    """Biaxial strain, 0.01 is one per cent, by which the sheet is stretched and compressed to differentiate its vibrations."""
     mesh: PositiveInt = 48
     """Number of q points along each reciprocal lattice vector, Γ left out. It sets the longest flexural wave, about 140 Å by
     default; waves that are longer contribute what `rest_alpha_300K` says."""

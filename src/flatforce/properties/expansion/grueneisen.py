@@ -69,7 +69,7 @@ def mean_energy(frequencies: FloatArray, temperature: float, *, classical: bool 
 
     Returns
     -------
-    eV, of the same shape.
+    eV, energy of each mode with its zero-point energy, of the same shape.
     """
     if classical:
         return np.full(np.shape(frequencies), BOLTZMANN * temperature)

@@ -26,7 +26,7 @@ def formation_energies(
 
     Returns
     -------
-    One to three figures.
+    Figures of formation energies, and where there are several of sizes and separations.
     """
     place = np.arange(len(limits), dtype=float)
     lines = tuple(
