@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,7 @@ import yaml
 SOURCE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.yaml"
 
 
+@cache
 def read_entries() -> set[tuple[str, str]]:
     """Names and units of the manual."""
     groups = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
