@@ -39,6 +39,9 @@ MIN_FRAMES_FOR_BLOCKS: Final = 20
 MIDDLE: Final = 0.25
 """Å around the middle plane: atoms there carry the height of a sheet of several layers of atoms."""
 
+MAX_BASIS: Final = 24
+"""Atoms of a primitive cell with a spectral energy density; that of a defect cell would be a mixture of folded bands."""
+
 SERIES: Final = ("time", "potential_energy", "kinetic_energy", "temperature", "tension")
 """Quantities whose course is kept in `arrays.npz`."""
 
@@ -106,7 +109,7 @@ def _analyse(
     distance, pairs = pair_distribution(samples, symbols)
     lag, displacement = mean_square_displacement(samples, symbols)
     density_frequency, density = np.zeros(0), np.zeros((0, 0))
-    if len(phases) and spectra.size:
+    if len(phases) and spectra.size and len(sheet) <= MAX_BASIS * np.prod(config.supercell):
         basis = np.arange(len(sheet)) % (len(sheet) // int(np.prod(config.supercell)))
         density_frequency, density = spectral_energy_density(
             samples, masses, phases, basis, broadening=config.broadening

@@ -7,6 +7,7 @@ from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from ase.neighborlist import neighbor_list, primitive_neighbor_list
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -19,6 +20,18 @@ BIN: Final = 0.05
 
 MAX_FRAMES: Final = 200
 """Frames that the pair distribution is averaged over: more change it by less than its noise."""
+
+MAX_ATOM_FRAMES: Final = 200_000
+"""Atoms times frames of the pair distribution: a large sheet needs fewer frames."""
+
+MAX_DISTANCE: Final = 15.0
+"""Å, of the pair distribution."""
+
+MAX_SITE_DISTANCE: Final = 8.0
+"""Å, within which every sheet has two like atoms."""
+
+ATOMS_AT_A_TIME: Final = 256
+"""Atoms whose paths are in memory together."""
 
 HOP_FRACTION: Final = 0.6
 """Part of the shortest distance between like atoms by which an atom leaves its site in a hop."""
@@ -58,27 +71,40 @@ def pair_distribution(samples: list[Samples], symbols: list[str]) -> tuple[Float
     cells = np.concatenate([trajectory.read("cell") for trajectory in samples])
     cell = cells.mean(axis=0)
     heights = abs(np.linalg.det(cell)) / np.linalg.norm(cell, axis=1)
-    edges = np.arange(0.0, max(heights.min() / 2, 2 * BIN), BIN)
+    edges = np.arange(0.0, max(min(heights.min() / 2, MAX_DISTANCE), 2 * BIN), BIN)
     names = np.array(symbols)
     pairs = list(combinations_with_replacement(sorted(set(symbols)), 2))
     counts = {pair: np.zeros(len(edges) - 1) for pair in pairs}
     n_frames = 0
+    wanted = max(1, min(MAX_FRAMES, MAX_ATOM_FRAMES // len(symbols)))
     for trajectory in samples:
-        positions = trajectory.read("positions")[..., :2]
-        every = max(1, len(positions) // MAX_FRAMES)
-        for frame, box in zip(positions[::every], trajectory.read("cell")[::every], strict=True):
-            fractions = frame @ np.linalg.inv(box)
+        every = max(1, len(trajectory.read("time")) // wanted)
+        boxes = trajectory.read("cell")
+        for index in range(0, len(boxes), every):
             n_frames += 1
-            for first, second in pairs:
-                offset = fractions[names == first][:, None] - fractions[names == second]
-                distances = np.linalg.norm((offset - np.round(offset)) @ box, axis=-1).ravel()
-                counts[first, second] += np.histogram(distances[distances > BIN], edges)[0]
+            first, second, distances = _in_plane_pairs(
+                trajectory.frame("positions", index), boxes[index], edges[-1]
+            )
+            for one, other in pairs:
+                chosen = (names[first] == one) & (names[second] == other) & (distances > BIN)
+                counts[one, other] += np.histogram(distances[chosen], edges)[0]
     shells = np.pi * (edges[1:] ** 2 - edges[:-1] ** 2) / abs(np.linalg.det(cell))
     result = {}
-    for (first, second), count in counts.items():
-        n_pairs = int((names == first).sum()) * int((names == second).sum())
-        result[f"{first}-{second}"] = count / (max(n_frames, 1) * n_pairs * shells)
+    for (one, other), count in counts.items():
+        n_pairs = int((names == one).sum()) * int((names == other).sum())
+        result[f"{one}-{other}"] = count / (max(n_frames, 1) * n_pairs * shells)
     return (edges[1:] + edges[:-1]) / 2, result
+
+
+def _in_plane_pairs(
+    positions: FloatArray, box: FloatArray, cutoff: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """List pairs of atoms by their distance in the plane: indices of both, and Å."""
+    flat = positions.copy()
+    flat[:, 2] = 0.0
+    cell = np.zeros((3, 3))
+    cell[:2, :2], cell[2, 2] = box, 2 * cutoff + 1.0
+    return primitive_neighbor_list("ijd", (True, True, False), cell, flat, cutoff)  # type: ignore[no-any-return]
 
 
 def mean_square_displacement(
@@ -102,10 +128,13 @@ def mean_square_displacement(
     lags = max(1, length // 2)
     values = {symbol: np.zeros(lags) for symbol in sorted(set(symbols))}
     for trajectory in samples:
-        centre = trajectory.read("positions").mean(axis=1, keepdims=True)
-        for symbol in values:
-            path = trajectory.read("positions", np.flatnonzero(names == symbol)) - centre
-            values[symbol] += _lagged_squares(path[:length], lags) / len(samples)
+        centre = trajectory.centres()[:, None]
+        for atoms, block in trajectory.blocks_of_atoms("positions", ATOMS_AT_A_TIME):
+            path = (block - centre)[:length]
+            for symbol in set(symbols[atoms]):
+                members = np.flatnonzero(names[atoms] == symbol)
+                share = len(members) / int((names == symbol).sum()) / len(samples)
+                values[symbol] += share * _lagged_squares(path[:, members], lags)
     return samples[0].read("time")[:lags], values
 
 
@@ -134,11 +163,10 @@ def default_hop_distance(sheet: Atoms) -> float:
     -------
     Å, 60 % of the shortest distance between like atoms.
     """
-    names = np.array(sheet.get_chemical_symbols())
-    distances = sheet.get_all_distances(mic=True) + np.where(np.eye(len(sheet)), np.inf, 0.0)
-    like = distances[names[:, None] == names]
     lengths = np.linalg.norm(sheet.cell.array[:2], axis=1)
-    return HOP_FRACTION * float(min(like[np.isfinite(like)].min(initial=np.inf), lengths.min()))
+    first, second, distances = neighbor_list("ijd", sheet, MAX_SITE_DISTANCE)
+    like = distances[sheet.numbers[first] == sheet.numbers[second]]
+    return HOP_FRACTION * float(min(like.min(initial=np.inf), lengths.min()))
 
 
 def find_hops(trajectory: Samples, symbols: list[str], *, distance: float) -> list[Hop]:
@@ -157,19 +185,18 @@ def find_hops(trajectory: Samples, symbols: list[str], *, distance: float) -> li
     -------
     The hops in the order of time; an atom that comes back hops twice.
     """
-    positions = trajectory.read("positions")
-    positions = positions - positions.mean(axis=1, keepdims=True)
-    times = trajectory.read("time")
-    cells = trajectory.read("cell")
+    times, cells, centre = trajectory.read("time"), trajectory.read("cell"), trajectory.centres()[:, None]
     scale = np.sqrt(np.abs(np.linalg.det(cells[0]) / np.linalg.det(cells)))[:, None, None]
-    positions[..., :2] *= scale  # a cell that breathes moves no atom to another site
-    far: IntArray = np.flatnonzero(np.linalg.norm(positions - positions[:1], axis=2).max(axis=0) > distance)
     hops = []
-    for atom in far:
-        site = positions[0, atom]
-        for time, position in zip(times, positions[:, atom], strict=True):
-            moved = float(np.linalg.norm(position - site))
-            if moved > distance:
-                hops.append(Hop(trajectory.group, int(atom), symbols[atom], float(time), moved))
-                site = position
+    for atoms, block in trajectory.blocks_of_atoms("positions", ATOMS_AT_A_TIME):
+        paths = block - centre
+        paths[..., :2] *= scale  # a cell that breathes moves no atom to another site
+        far = np.flatnonzero(np.linalg.norm(paths - paths[:1], axis=2).max(axis=0) > distance)
+        for column in far:
+            atom, site = int(atoms.start + column), paths[0, column]
+            for time, position in zip(times, paths[:, column], strict=True):
+                moved = float(np.linalg.norm(position - site))
+                if moved > distance:
+                    hops.append(Hop(trajectory.group, atom, symbols[atom], float(time), moved))
+                    site = position
     return sorted(hops, key=lambda hop: hop.time)

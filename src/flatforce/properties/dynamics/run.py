@@ -99,6 +99,14 @@ class _Run:
         config, state = self.config, self.state
         total = config.equilibration + config.steps
         self._evaluate(self._moving())
+        if config.ensemble == "npt" and any(
+            prediction.membrane_stress is None for prediction in self.predictions.values()
+        ):
+            raise ModelError(
+                "The force field gives no stress.",
+                why="at constant tension, the area follows the stress",
+                fix="set ensemble: nvt, or use a force field with stresses",
+            )
         if state.step == 0 and config.equilibration == 0:
             self._record()
         started, first = time.monotonic(), state.step

@@ -34,6 +34,10 @@ UNITS: Final = {
 }
 
 
+BLOCK: Final = 1024
+"""Atoms that are read together."""
+
+
 @dataclass
 class FrameBuffer:
     """Frames of one trajectory that were not written yet."""
@@ -95,6 +99,33 @@ class Samples:
         """Number of atoms."""
         with h5py.File(self.path, "r") as file:
             return int(file[self.group]["positions"].shape[1])
+
+    def frame(self, name: str, index: int) -> FloatArray:
+        """Read one quantity of one frame.
+
+        Parameters
+        ----------
+        name
+            As for `read`.
+        index
+            Number of the frame.
+
+        Returns
+        -------
+        (…) the quantity in that frame, in its own unit, as float64.
+        """
+        with h5py.File(self.path, "r") as file:
+            return np.asarray(file[self.group][name][index], dtype=np.float64)
+
+    def centres(self) -> FloatArray:
+        """Compute the mean position of all atoms in each frame.
+
+        Returns
+        -------
+        (T, 3) Å, of all recorded frames.
+        """
+        sums = sum(block.sum(axis=1) for _, block in self.blocks_of_atoms("positions", BLOCK))
+        return np.asarray(sums) / self.n_atoms
 
     def blocks_of_atoms(self, name: str, size: int) -> Iterator[tuple[slice, FloatArray]]:
         """Read a quantity of a few atoms at a time, so that a long trajectory of a large sheet needs little memory.
