@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
 from scipy.optimize import minimize_scalar
 
 import flatforce as ff
 from flatforce.core.arrays import FloatArray
 from flatforce.core.errors import GeometryError
-from flatforce.core.units import BOLTZMANN, FREQUENCY_FACTOR, HBAR
+from flatforce.core.units import BOLTZMANN, EV_PER_A2_IN_N_PER_M, FREQUENCY_FACTOR, HBAR
 from flatforce.properties.expansion.grueneisen import (
     area_shift,
     heat_capacity,
@@ -138,3 +139,45 @@ def test_a_supercell_is_refused(tmp_path: Path) -> None:
         ff.expansion(
             "mace:wse2-pbe", ff.monolayer("WSe2").repeat((2, 1, 1)), supercell=(3, 6), folder=tmp_path / "x"
         )
+
+
+@pytest.mark.slow
+def test_molecular_dynamics_has_the_tension_of_its_vibrations() -> None:
+    """Two layers of atoms with a pair potential at 30 K: at constant area, the mean tension is −B ΔA/A of the waves in the cell."""
+    bond = 2 ** (1 / 6) * 2.5
+    lennard_jones = "ase:ase.calculators.lj:LennardJones?sigma=2.5&epsilon=0.4&rc=3.4&cutoff=3.4&elements=Cu"
+    cell = [[bond, 0, 0], [-bond / 2, bond * np.sqrt(3) / 2, 0], [0, 0, 20]]
+    above = [0, bond / np.sqrt(3), 8 + bond * np.sqrt(2 / 3)]
+    layers = Atoms("Cu2", positions=[[0, 0, 8], above], cell=cell, pbc=True)
+    model = ff.load(lennard_jones)
+    sheet = ff.relax(model, layers, keep_symmetry=True, max_stress=1e-4, max_force=1e-4).atoms
+    size, temperature = 4, 30.0
+    harmonic = ff.expansion(model, sheet, supercell=(6, 6), mesh=4 * size, engine="displacements")
+    counts = harmonic.arrays["qpoints"] * size
+    fits = np.abs(counts - np.round(counts)).max(axis=1) < 1e-9
+    assert fits.sum() == size**2
+    modulus = harmonic.metrics["area_modulus"]
+    assert modulus is not None
+    surface = abs(float(np.linalg.det(sheet.cell.array[:2, :2])))
+    shift = area_shift(
+        harmonic.arrays["mode_frequency"][fits],
+        harmonic.arrays["grueneisen"][fits],
+        temperature=temperature,
+        rigidity=modulus / EV_PER_A2_IN_N_PER_M * surface,
+        classical=True,
+    )
+    run = ff.md(
+        model,
+        sheet,
+        supercell=(size, size),
+        strain={"xx": 1e-9},  # the stress is computed
+        temperatures=[temperature],
+        time_step=4.0,
+        steps=2500,
+        equilibration=500,
+        sampling_interval=5,
+    )
+    tension = run.arrays["tension_30K_1"]
+    error = np.std([block.mean() for block in np.array_split(tension, 8)], ddof=1) / np.sqrt(8)
+    assert abs(shift * modulus) > 20 * error
+    assert tension.mean() == pytest.approx(-shift * modulus, abs=4 * error)

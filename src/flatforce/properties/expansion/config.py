@@ -16,7 +16,7 @@ class ExpansionConfig(Config):
     strain: PositiveFloat = Field(0.004, le=0.05)
     """Biaxial strain, 0.01 is one per cent, by which the sheet is stretched and compressed to differentiate its vibrations."""
     mesh: PositiveInt = 48
-    """Number of q points along each reciprocal lattice vector, Γ left out. It sets the longest flexural wave, about 140 Å by
+    """Number of q points along each reciprocal lattice vector. It sets the longest flexural wave, about 140 Å by
     default; waves that are longer contribute what `rest_alpha_300K` says."""
     engine: Engine = "auto"
     """How force constants are computed, as in the phonons."""

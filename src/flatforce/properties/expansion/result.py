@@ -110,7 +110,7 @@ class Expansion(Outcome):
             "min_alpha": self.alpha[lowest],
             "min_alpha_temperature": self.temperatures[lowest],
             "area_modulus": self.modulus * EV_PER_A2_IN_N_PER_M,
-            "min_frequency": self.frequencies.min(),
+            "min_frequency": self.frequencies[self.wave_numbers > 0].min(),
         }
         if np.isfinite(self.bending):
             values["bending_rigidity"] = self.bending
@@ -118,7 +118,7 @@ class Expansion(Outcome):
                 temperature=REFERENCE_TEMPERATURE,
                 bending=self.bending,
                 young=2 * self.modulus * (1 - POISSON_RATIO),
-                longest=float(self.wave_numbers.min()),
+                longest=float(self.wave_numbers[self.wave_numbers > 0].min()),
             )
         return {name: float(value) for name, value in values.items()}
 

@@ -143,10 +143,9 @@ def _force_constants(
 
 
 def _mesh(cell: FloatArray, count: int) -> FloatArray:
-    """(Q, 3) q points of a Γ-centred mesh without Γ, in units of the reciprocal lattice vectors."""
+    """(Q, 3) q points of a Γ-centred mesh, in units of the reciprocal lattice vectors."""
     first, second = mesh_points(cell, count)
-    grid = np.array([(i / first, j / second, 0.0) for i in range(first) for j in range(second)])
-    return grid[1:]
+    return np.array([(i / first, j / second, 0.0) for i in range(first) for j in range(second)])
 
 
 def _nearest(points: FloatArray) -> FloatArray:
