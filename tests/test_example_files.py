@@ -66,6 +66,8 @@ CUTS: Final[dict[str, dict[str, Any]]] = {
     "phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "elastic": {"bending": "none"},
     "md": {"supercell": [4, 4], "temperatures": [20], "steps": 40, "equilibration": 10},
+    "neb": {"images": 3, "max_force": 0.1, "frequencies": False},
+    "defect hops": {"path": {"images": 3, "max_force": 0.1, "frequencies": False}},
     "defect phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "defect strain": {**SMALL_CELL, "supercell": [4, 4]},
     "defect optimum": {"search": {"objective": "maximise", "evaluations": 4, "n_initial": 3}},
@@ -96,6 +98,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     **dict.fromkeys(
         ("relax", "phonons", "elastic", "md", "defect phonons", "defect strain", "defect optimum"), MODEL
     ),
+    "neb": MODEL,
+    "defect hops": {**MODEL, "v_Se:top": "v_Cu"},
     **dict.fromkeys(("defect unfold", "defect lineshape"), EMBEDDED),
     "data split": {"2d-pbe-mini": "tmd-alloys-pbe"},
     "benchmark relax": {"chgnet:0.3.0": "mace:wse2-pbe", "2d-pbe-mini": "steps.extxyz"},
@@ -188,6 +192,7 @@ NEEDS: Final = {
     "elastic": "relax",
     "md": "relax",
     "defect phonons": "relax",
+    "defect hops": "relax",
     "defect strain": "relax",
     "defect optimum": "relax",
     "defect unfold": "defect phonons",
@@ -216,6 +221,10 @@ def run_once(command: str, folder: Path) -> None:
         run_once(NEEDS[command], folder)
     if command in {"relax", "run"}:
         write(folder / "wse2.extxyz", copper(), format="extxyz")
+    if command == "neb":
+        layer = copper().repeat((4, 4, 1))  # a vacancy at two neighbouring sites
+        write(folder / "start.extxyz", layer[1:], format="extxyz")
+        write(folder / "end.extxyz", layer[[0, *range(2, 16)]], format="extxyz")
     if command == "benchmark relax":
         write_steps(folder)
     if command == "learn":

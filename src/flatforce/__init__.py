@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from flatforce.api.barriers import hops, neb
     from flatforce.api.defects import defect_phonons, embed
     from flatforce.api.dynamics import md
     from flatforce.api.force_fields import evaluate, learn, load, train, trust
@@ -32,10 +33,12 @@ __all__ = [
     "elastic",
     "embed",
     "evaluate",
+    "hops",
     "learn",
     "load",
     "md",
     "monolayer",
+    "neb",
     "open",
     "phonons",
     "read",
@@ -52,10 +55,12 @@ _HOMES: Final = {
     "elastic": "sheets:elastic",
     "embed": "defects:embed",
     "evaluate": "force_fields:evaluate",
+    "hops": "barriers:hops",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
     "md": "dynamics:md",
     "monolayer": "structures:monolayer",
+    "neb": "barriers:neb",
     "open": "results:open_folder",
     "phonons": "sheets:phonons",
     "read": "structures:read",

@@ -7,6 +7,7 @@ from typing import Final
 
 from flatforce.core.errors import ResultError
 from flatforce.core.results import read_record
+from flatforce.report.results.barriers import HopsResult, NebResult
 from flatforce.report.results.defect_comparisons import (
     CommitteePhononResult,
     FiniteSizeResult,
@@ -36,9 +37,11 @@ __all__ = [
     "EmbeddedResult",
     "EvaluationResult",
     "FiniteSizeResult",
+    "HopsResult",
     "LearningResult",
     "LearningRoundResult",
     "MdResult",
+    "NebResult",
     "PhononResult",
     "RelaxResult",
     "RelaxationBenchmarkResult",
@@ -61,8 +64,10 @@ CLASSES: Final[dict[str, type[Result]]] = {
         EmbeddedResult,
         EvaluationResult,
         FiniteSizeResult,
+        HopsResult,
         LearningRoundResult,
         MdResult,
+        NebResult,
         PhononResult,
         RelaxResult,
         RelaxationBenchmarkResult,

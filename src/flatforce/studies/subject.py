@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
-
-from flatforce.core.errors import FlatforceError
 
 
 def describe_model(spec: str) -> dict[str, Any]:
@@ -22,27 +18,16 @@ def describe_model(spec: str) -> dict[str, Any]:
     `model`, the name; `architecture`, such as `mace` or `m3gnet`, and `labels`, such as `gpaw` and `PBE`, where the card
     of the model, or of the first member of a committee, states them.
     """
-    from flatforce.models.spec import committee_members, model_files
+    from flatforce.models.model_card import read_card
 
     subject: dict[str, Any] = {"model": spec}
-    try:
-        files = model_files(committee_members(spec)[0])
-    except FlatforceError:  # a calculator that has no files
-        return subject
-    card = _read_card(files[0].with_name(f"{files[0].name.partition('.')[0]}.card.json")) if files else {}
+    card = read_card(spec)
     architecture = _entry(_entry(_entry(card, "settings"), "model"), "kind")
     if isinstance(architecture, str):
         subject["architecture"] = architecture
     if isinstance(_entry(card, "labels"), list):
         subject["labels"] = card["labels"]
     return subject
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return card
 
 
 def _entry(values: Any, name: str) -> Any:

@@ -15,6 +15,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "relax": ("ase",),
     "phonons": (*PHONONS, *BANDS),
     "molecular dynamics": ("baoab", "velocity-dos", "spectral-energy-density", "membrane-ripples"),
+    "neb": ("ase", "climbing-image", "improved-tangent", "idpp", "vineyard", "fire", "lbfgs"),
     "elastic": ("ase", "nonlinear-elasticity"),
     "defect phonons": (*PHONONS, *BANDS),
     "finite size": PHONONS,
@@ -40,6 +41,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 """Kind of result → keys of the methods that it always uses."""
 
 SETTINGS: Final[tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...]] = (
+    ("dimer", lambda value: value is True, ("dimer",)),
     ("thermostat", lambda value: value == "nose_hoover", ("nose-hoover-chain",)),
     ("ensemble", lambda value: value == "npt", ("cell-rescaling",)),
     ("optimizer", lambda value: value == "FIRE", ("fire",)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flatforce.report.sections.alloy import ALLOY_MAKERS
+from flatforce.report.sections.barriers import BARRIER_MAKERS
 from flatforce.report.sections.comparison import COMPARISON_MAKERS
 from flatforce.report.sections.learning import LEARNING_MAKERS
 from flatforce.report.sections.mechanics import MECHANICS_MAKERS
@@ -44,6 +45,7 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     **COMPARISON_MAKERS,
     **MODEL_MAKERS,
     **MECHANICS_MAKERS,
+    **BARRIER_MAKERS,
     **PHONON_MAKERS,
     **ALLOY_MAKERS,
     **LEARNING_MAKERS,
