@@ -143,7 +143,7 @@ def find_path(
 
     Returns
     -------
-    The band where it ended.
+    The band where it ended: images, forces in eV/Å, number of steps, and whether it converged.
     """
     key = hash_value(
         [

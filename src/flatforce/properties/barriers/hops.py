@@ -77,7 +77,7 @@ def find_hops(primitive: Atoms, defect: str, config: HopsConfig) -> list[Hop]:
 
     Returns
     -------
-    The hops, the shortest first.
+    One hop of each class of equal ones, with start and end structures, the shortest first.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def vibrations(
 
     Returns
     -------
-    Frequencies in THz and modes.
+    Frequencies in THz in ascending order, imaginary ones negative, and the displacements of each mode.
     """
     hessian = _hessian(potential, atoms, active, scratch=scratch, progress=progress)
     masses = np.repeat(atoms.get_masses()[active], 3)
