@@ -21,7 +21,7 @@ from flatforce.core.units import THZ_IN_INVERSE_CM
 from test_vocabulary import violations
 
 DOCS = Path(__file__).parents[1] / "docs"
-SCRIPTS = sorted((DOCS / "tutorials").glob("plot_*.py"))
+SCRIPTS = sorted((DOCS / "tutorials").glob("plot_*.py"), key=lambda path: int(path.name.split("_")[1]))
 
 MAX_WORDS = 2500
 MAX_SECONDS = 180

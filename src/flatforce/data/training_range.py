@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from ase.data import covalent_radii
+from ase.data import chemical_symbols, covalent_radii
 from ase.neighborlist import neighbor_list
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ PAIR_RANGE: Final = 6.0
 """Å. Pairs of elements that are farther apart than this in all frames count as unknown."""
 
 NEIGHBOUR_RANGE: Final = 1.15
-"""Multiple of the sum of the covalent radii within which two atoms are neighbours: bonds of the bundled frames have up to 1.05."""
+"""Multiple of the sum of the covalent radii within which two atoms are neighbours: bonds of the bundled frames have up to 1.05. Twice the
+largest radius, that of Fr, is within `PAIR_RANGE`."""
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,10 @@ def measure_range(frames: Iterable[Atoms]) -> TrainingRange:
     shortest: dict[str, float] = {}
     counts: dict[str, set[int]] = defaultdict(set)
     for frame in frames:
-        for pair, closest in closest_pairs(frame).items():
+        neighbours = _neighbour_list(frame)
+        for pair, closest in _closest(frame, *neighbours).items():
             shortest[pair] = min(shortest.get(pair, np.inf), closest.distance)
-        for symbol, count in zip(frame.symbols, count_neighbours(frame).tolist(), strict=True):
+        for symbol, count in zip(frame.symbols, _count(frame, *neighbours).tolist(), strict=True):
             counts[symbol].add(count)
     return TrainingRange(
         dict(sorted(shortest.items())),
@@ -214,18 +216,27 @@ def closest_pairs(frame: Atoms) -> dict[str, ClosePair]:
     -------
     Pair of elements in alphabetical order, such as `Se-W` → the two atoms and their distance; pairs within `PAIR_RANGE` only.
     """
+    return _closest(frame, *_neighbour_list(frame))
+
+
+def _neighbour_list(frame: Atoms) -> tuple[IntArray, IntArray, FloatArray]:
+    """First and second atom and distance in Å of all pairs within `PAIR_RANGE`."""
     first, second, distance = neighbor_list("ijd", frame, PAIR_RANGE)
-    order = np.argsort(distance, kind="stable")
-    symbols = np.array(frame.get_chemical_symbols())
-    names = np.char.add(np.char.add(symbols[first], "-"), symbols[second])
+    return first, second, distance
+
+
+def _closest(frame: Atoms, first: IntArray, second: IntArray, distance: FloatArray) -> dict[str, ClosePair]:
     nearest: dict[str, ClosePair] = {}
-    for pair in np.unique(names):
-        left, right = str(pair).split("-")
-        if left <= right:
-            k = order[np.argmax(names[order] == pair)]
-            i, j = sorted((int(first[k]), int(second[k])))
-            nearest[str(pair)] = ClosePair(i, j, float(distance[k]))
-    return nearest
+    elements = np.unique(frame.numbers)
+    for k, number in enumerate(elements):
+        for other in elements[k:]:
+            among = np.flatnonzero((frame.numbers[first] == number) & (frame.numbers[second] == other))
+            if len(among):
+                closest = among[distance[among].argmin()]
+                i, j = sorted((int(first[closest]), int(second[closest])))
+                pair = "-".join(sorted((chemical_symbols[number], chemical_symbols[other])))
+                nearest[pair] = ClosePair(i, j, float(distance[closest]))
+    return dict(sorted(nearest.items()))
 
 
 def pair_courses(frames: Sequence[Atoms]) -> dict[str, FloatArray]:
@@ -260,8 +271,13 @@ def count_neighbours(frame: Atoms) -> IntArray:
     -------
     (N,) number of atoms within `NEIGHBOUR_RANGE` times the sum of the covalent radii.
     """
-    first = neighbor_list("i", frame, NEIGHBOUR_RANGE * covalent_radii[frame.numbers])
-    return np.bincount(first, minlength=len(frame))
+    return _count(frame, *_neighbour_list(frame))
+
+
+def _count(frame: Atoms, first: IntArray, second: IntArray, distance: FloatArray) -> IntArray:
+    radii = covalent_radii[frame.numbers]
+    near = distance < NEIGHBOUR_RANGE * (radii[first] + radii[second])
+    return np.bincount(first[near], minlength=len(frame))
 
 
 def _widest(limits: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
