@@ -20,7 +20,9 @@ from flatforce.data.frame_files import write_frames
 from flatforce.data.training_range import TrainingRange, closest_pairs, measure_range
 from flatforce.models.model_card import outside_notes, training_range
 from flatforce.models.potential import Potential
+from flatforce.models.prediction import Prediction
 from flatforce.models.protocols import RawPrediction
+from flatforce.properties.barriers.band import Band, set_prediction
 from flatforce.properties.barriers.config import HopsConfig, NebConfig
 from flatforce.properties.barriers.hops import find_hops
 from flatforce.properties.barriers.judgement import judge
@@ -31,13 +33,14 @@ from flatforce.properties.relax import relax
 from flatforce.properties.relax_config import RelaxConfig
 
 SIGMA, EPSILON, RANGE = 2.5, 0.4, 4.0
+LENNARD_JONES = "ase:ase.calculators.lj:LennardJones?sigma=2.5&epsilon=0.4&rc=4.0&cutoff=4.0&elements=Cu"
 HEIGHT: Final = 10.0
 """Å, plane of the layer."""
 
 STIFFNESS: Final = 4.0
 """eV/Å², with which atoms are held in the plane: a layer of pairs alone has no bending rigidity."""
 
-TIGHT = NebConfig(max_force=0.005, end_max_force=0.001)
+TIGHT = NebConfig(images=5, max_force=0.01, end_max_force=0.001)
 
 
 class FlatPairs:
@@ -136,7 +139,7 @@ def test_barrier_is_that_of_the_symmetric_midpoint(hop: MinimumEnergyPath, pairs
     assert 0.3 < barrier < 3
     assert hop.problems == []
     assert hop.barrier == pytest.approx(barrier, abs=2e-4)
-    assert hop.saddle == 4  # of seven images
+    assert hop.saddle == 3  # of five images
 
 
 def test_symmetric_hop_has_one_barrier_both_ways(hop: MinimumEnergyPath) -> None:
@@ -161,7 +164,7 @@ def test_reversed_path_has_the_barriers_swapped(pairs: Potential, tmp_path: Path
     vacant = int(np.flatnonzero((to_start < 3) & (to_end > 5))[0])
     keep = [i for i in range(25) if i not in {0, neighbour, vacant}]
     start, end = sheet[[neighbour, *keep]], sheet[[0, *keep]]
-    settings = TIGHT.model_copy(update={"frequencies": False})
+    settings = TIGHT.model_copy(update={"frequencies": False, "max_force": 0.02})
     there = minimum_energy_path(pairs, start, end, settings, scratch=tmp_path / "there")
     back = minimum_energy_path(pairs, end, start, settings, scratch=tmp_path / "back")
     assert abs(there.metrics["energy_difference"]) > 0.05
@@ -202,6 +205,46 @@ def test_dimer_refines_a_path_that_stopped_early(
     assert path.converged
     assert path.max_force < 0.002
     assert path.barrier == pytest.approx(hop.barrier, abs=1e-3)
+
+
+def test_a_collapse_ends_the_path_where_its_forces_were_smallest() -> None:
+    start, end = vacancy_ends()
+    band = Band(start, match_ends(start, end, keep_order=False), NebConfig(images=3))
+    for image in (band.images[0], band.images[-1]):
+        set_prediction(image, prediction_of(start, 0.0))
+    assert not band.advance([prediction_of(start, 2.0)] * 3)
+    positions = band.images[2].positions.copy()
+    assert not band.advance([prediction_of(start, 1.0)] * 3)  # the smallest
+    assert not band.advance([prediction_of(start, 5.0)] * 3)
+    assert not np.allclose(band.images[2].positions, positions)
+    assert band.advance([prediction_of(start, 500.0)] * 3)
+    assert band.collapsed_at == 3
+    assert not band.converged
+    np.testing.assert_array_equal(band.images[2].positions, positions)
+
+
+def prediction_of(atoms: Atoms, force: float) -> Prediction:
+    """Forces on the first two atoms, across any path in the plane."""
+    forces = np.zeros((len(atoms), 3))
+    forces[:2, 2] = force, -force
+    return Prediction(0.0, forces, None, None, None, None)
+
+
+def test_relaxations_and_trajectories_say_where_they_leave_the_training_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sheet = layer(4)
+    silent = ff.relax(LENNARD_JONES, sheet, relax_cell=False)
+    known = TrainingRange({"Cu-Cu": 3.0}, {"Cu": (6, 6)})  # the bonds have 2.81 Å
+    monkeypatch.setattr("flatforce.models.model_card.training_range", lambda _: known)
+    relaxed = ff.relax(LENNARD_JONES, sheet, relax_cell=False)
+    moved = ff.md(LENNARD_JONES, sheet, steps=20, equilibration=0, temperatures=[50])
+    assert not any("trained on" in text for text in silent.warnings)
+    assert any("the closest Cu-Cu pair of the training set is 3.00 Å" in text for text in relaxed.warnings)
+    assert any(
+        "trajectory 50K_1 leaves what the force field was trained on" in text for text in moved.warnings
+    )
+    assert relaxed.converged
 
 
 class KilledError(Exception):
@@ -358,9 +401,6 @@ def test_committee_gives_error_bars_and_distrusts_what_its_members_disagree_on(t
     assert path.metrics["force_std"] > 0
     assert any("committee is not sure" in text for text in path.problems)
     assert path.judgement.outside.any()
-
-
-LENNARD_JONES = "ase:ase.calculators.lj:LennardJones?sigma=2.5&epsilon=0.4&rc=4.0&cutoff=4.0&elements=Cu"
 
 
 def run_cli(*arguments: object) -> Result:

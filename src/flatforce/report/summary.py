@@ -24,6 +24,8 @@ SUBJECTS: Final = {
     "benchmark comparison": "Relaxations of many materials by several force fields against DFT",
     "phonon comparison": "Phonons of one sheet by several force fields",
     "relaxation benchmark": "Relaxations of many materials against DFT",
+    "neb": "Path of minimum energy",
+    "hops": "First hops",
 }
 """Kind of result → what was computed; the kind itself for any other."""
 

@@ -92,9 +92,10 @@ class MinimumEnergyPath(Outcome):
     @property
     def metrics(self) -> dict[str, float]:
         """Barriers, saddle point, rates, uncertainty, and how the path was computed."""
+        has_path = self.collapsed_at is None
         values = {
-            "barrier": self.barrier,
-            "barrier_reverse": self.barrier_reverse,
+            "barrier": self.barrier if has_path else float("nan"),
+            "barrier_reverse": self.barrier_reverse if has_path else float("nan"),
             "energy_difference": float(self.energies[-1] - self.energies[0]),
         }
         members = self.judgement.member_energies
