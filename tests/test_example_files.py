@@ -69,6 +69,8 @@ CUTS: Final[dict[str, dict[str, Any]]] = {
     "defect energy": {"sizes": [4], "references": {"Cu": -1.5, "Au": -1.5}},
     "expansion": {"supercell": [4, 4], "mesh": 6},
     "md": {"supercell": [4, 4], "temperatures": [20], "steps": 40, "equilibration": 10},
+    "neb": {"images": 3, "max_force": 0.1, "frequencies": False},
+    "defect hops": {"path": {"images": 3, "max_force": 0.1, "frequencies": False}},
     "defect phonons": {**SMALL_CELL, "supercell": [4, 4]},
     "defect strain": {**SMALL_CELL, "supercell": [4, 4]},
     "defect optimum": {"search": {"objective": "maximise", "evaluations": 4, "n_initial": 3}},
@@ -110,6 +112,8 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         ),
         MODEL,
     ),
+    "neb": MODEL,
+    "defect hops": {**MODEL, "v_Se:top": "v_Cu"},
     **dict.fromkeys(("defect unfold", "defect lineshape"), EMBEDDED),
     "data split": {"2d-pbe-mini": "tmd-alloys-pbe"},
     "export": {"mace:wse2-pbe": "mace:wse2-pbe"},
@@ -206,6 +210,7 @@ NEEDS: Final = {
     "expansion": "relax",
     "defect energy": "relax",
     "defect phonons": "relax",
+    "defect hops": "relax",
     "defect strain": "relax",
     "defect optimum": "relax",
     "defect unfold": "defect phonons",
@@ -234,6 +239,10 @@ def run_once(command: str, folder: Path) -> None:
         run_once(NEEDS[command], folder)
     if command in {"relax", "run"}:
         write(folder / "wse2.extxyz", copper(), format="extxyz")
+    if command == "neb":
+        layer = copper().repeat((4, 4, 1))  # a vacancy at two neighbouring sites
+        write(folder / "start.extxyz", layer[1:], format="extxyz")
+        write(folder / "end.extxyz", layer[[0, *range(2, 16)]], format="extxyz")
     if command == "benchmark relax":
         write_steps(folder)
     if command == "learn":

@@ -80,6 +80,10 @@ def test_result_has_model_card_and_split(few_frames: Path, tmp_path: Path) -> No
     result = train(small(few_frames, n_models=2, epochs=2), tmp_path / "run")
     assert {"energy_mae", "force_mae", "stress_mae"} <= set(result["metrics"])
     first, second = result["details"]["cards"]
+    for card in (first, second):
+        shortest = card["training_range"]["shortest_distances"]
+        assert set(shortest) == {"Se-Se", "Se-W", "W-W"}
+        assert 2.2 < shortest["Se-W"] < 2.6 < shortest["W-W"] < 3.5
     assert first["seed"] != second["seed"]
     assert first["elements"] == ["Se", "W"]
     assert "pristine_1x1" in first["test"]["config_type"]

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from flatforce.api.barriers import hops, neb
     from flatforce.api.defects import defect_energies, defect_phonons, embed
     from flatforce.api.dynamics import md
     from flatforce.api.exports import export
@@ -37,10 +38,12 @@ __all__ = [
     "evaluate",
     "expansion",
     "export",
+    "hops",
     "learn",
     "load",
     "md",
     "monolayer",
+    "neb",
     "open",
     "phonons",
     "read",
@@ -61,10 +64,12 @@ _HOMES: Final = {
     "evaluate": "force_fields:evaluate",
     "expansion": "sheets:expansion",
     "export": "exports:export",
+    "hops": "barriers:hops",
     "learn": "force_fields:learn",
     "load": "force_fields:load",
     "md": "dynamics:md",
     "monolayer": "structures:monolayer",
+    "neb": "barriers:neb",
     "open": "results:open_folder",
     "phonons": "sheets:phonons",
     "read": "structures:read",

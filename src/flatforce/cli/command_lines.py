@@ -36,6 +36,10 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
         "export mace:wse2-pbe --to lammps --sheet relaxed/relaxed.extxyz -o lammps",
         "export phonons --to phonopy -o phonopy",
     ),
+    "neb": (
+        "neb mace:wse2-pbe start.extxyz end.extxyz -o hop",
+        "neb committee:a.model,b.model start.extxyz end.extxyz --verify label.yaml -o hop",
+    ),
     "report": ("report study",),
     "cite": ("cite phonons",),
     "settings": ("settings train", "settings defect phonons"),
@@ -56,6 +60,7 @@ COMMAND_LINES: Final[dict[str, tuple[str, ...]]] = {
     "defect strain": (
         "defect strain mace:wse2-pbe relaxed/relaxed.extxyz v_Se:top --strain -0.01 0 0.01 -s 6 6 -o strain",
     ),
+    "defect hops": ("defect hops mace:wse2-pbe relaxed/relaxed.extxyz v_Se:top -s 4 4 -o hops",),
     "defect optimum": ("defect optimum mace:wse2-pbe relaxed/relaxed.extxyz v_W -s 3 3 -o optimum",),
     "defect lineshape": ("defect lineshape series/embedded_60x60 forces.extxyz -o line",),
     "defect unfold": ("defect unfold series/embedded_60x60 -o unfolded",),

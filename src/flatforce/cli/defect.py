@@ -1,4 +1,4 @@
-"""`flatforce defect sites | build | phonons | energy | strain | optimum | lineshape | unfold`."""
+"""`flatforce defect sites | build | phonons | energy | strain | hops | optimum | lineshape | unfold`."""
 
 from __future__ import annotations
 
@@ -256,6 +256,46 @@ def energy(
     ]
     show_table(["defect", *limits, "binding"], rows, title="formation energies (eV)")
     finish(converged=record["converged"], warnings=record["warnings"])
+
+
+@app.command()
+def hops(
+    model: Model,
+    structure: Structure,
+    defect: Defect,
+    output: Output,
+    supercell: Supercell = None,
+    config: Settings = None,
+    distance: Annotated[
+        float | None, typer.Option(help="Longest hop in Å; 1.2 times the shortest if not given.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Find the barriers of all distinct first hops of a defect: neighbours into a vacancy, an adatom to the next site."""
+    from flatforce.properties.barriers.config import HopsConfig
+    from flatforce.studies.neb import HopSeries
+
+    settings = settings_from(HopsConfig, config, supercell=supercell, distance=distance)
+    session = new_session(model, device)
+    name = session.defect_name(structure, defect)
+    records = HopSeries(structure, name, settings).run(session, output)
+    table = records["hops"]
+    show_table(
+        ["hop", "step", "equal", "barrier (eV)", "converged"],
+        [
+            [
+                hop["name"],
+                hop["description"],
+                str(hop["multiplicity"]),
+                "–" if hop["barrier"] is None else f"{hop['barrier']:.3f}",
+                "yes" if hop["converged"] else "no",
+            ]
+            for hop in table["details"]["hops"]
+        ],
+        title=f"first hops of {name}",
+        names=2,
+    )
+    finish(converged=table["converged"], warnings=table["warnings"])
 
 
 @app.command()

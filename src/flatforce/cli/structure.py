@@ -1,7 +1,8 @@
-"""`flatforce relax | phonons | elastic | md | expansion`."""
+"""`flatforce relax | phonons | elastic | md | expansion | neb`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -140,3 +141,41 @@ def expansion(
     session = new_session(model, device)
     record = ExpansionStage(structure, settings).run(session, output)
     finish_result("thermal expansion", record, output)
+
+
+def neb(
+    model: Model,
+    start: Annotated[Path, typer.Argument(help="File of the first structure.")],
+    end: Annotated[
+        Path,
+        typer.Argument(help="File of the last structure: the same atoms in the same cell, in any order."),
+    ],
+    output: Output,
+    config: Settings = None,
+    images: Annotated[int | None, typer.Option(help="Number of images between the ends.")] = None,
+    max_force: Annotated[
+        float | None, typer.Option(help="Largest force across the path at convergence, in eV/Å.")
+    ] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of `flatforce label`: start, saddle point and end are labelled.", metavar="YAML"
+        ),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Find the path of minimum energy between two structures, its barrier and rates, and whether the force field knows it."""
+    from flatforce.core.config import read_yaml
+    from flatforce.properties.barriers.config import NebConfig
+    from flatforce.studies.neb import NebStage
+
+    settings = settings_from(
+        NebConfig,
+        config,
+        images=images,
+        max_force=max_force,
+        verify=None if verify is None else read_yaml(verify),
+    )
+    session = new_session(model, device)
+    record = NebStage(start, end, settings).run(session, output)
+    finish_result("path of minimum energy", record, output)

@@ -12,6 +12,7 @@ from flatforce.core.checkpoint import Checkpoint
 from flatforce.core.errors import FlatforceError, ModelError
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.progress import Progress, silent
+from flatforce.models.model_card import outside_notes
 from flatforce.models.slab import pad_vacuum
 from flatforce.properties.convergence_criteria import criteria_discriminate
 from flatforce.properties.relaxation import FailedRelaxation, Relaxation
@@ -67,6 +68,8 @@ def relax(
     (result,) = _relax(potential, [atoms], config, checkpoint=checkpoint, after_step=report)
     if isinstance(result, FailedRelaxation):
         raise result.error
+    notes = outside_notes(potential.spec, [result.atoms], subject="the relaxed sheet")
+    result = replace(result, outside=tuple(notes))
     if result.converged and result.n_steps == 0:
         return replace(result, discriminates=criteria_discriminate(potential, result.atoms, config))
     return result

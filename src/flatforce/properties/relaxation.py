@@ -44,6 +44,8 @@ class Relaxation(Outcome):
     """Whether forces and, where the cell may change, membrane stress are below their criteria."""
     discriminates: bool = True
     """Whether the criteria tell this structure from a distorted copy of it; it was tested only if no step was taken."""
+    outside: tuple[str, ...] = ()
+    """Where the relaxed sheet leaves what the force field was trained on; not tested where many sheets were relaxed at once."""
 
     units = {
         "energy": "eV",
@@ -75,7 +77,11 @@ class Relaxation(Outcome):
 
     @property
     def notes(self) -> list[str]:
-        """A relaxation without a step: the structure was relaxed before, or the force field does not move it."""
+        """A relaxation without a step, and atoms that are nearer to one another than in the training set."""
+        return [*self._no_step_notes(), *self.outside]
+
+    def _no_step_notes(self) -> list[str]:
+        """Say why no step was taken: the structure was relaxed before, or the force field does not move it."""
         if self.n_steps > 0 or not self.converged:
             return []
         stress = float(np.abs(self.membrane_stress).max())

@@ -63,6 +63,18 @@ KEY_METRICS: Final[dict[str, dict[str, str]]] = {
         "area_modulus": "area modulus",
         "rest_alpha_300K": "part of longer flexural waves",
     },
+    "neb": {
+        "barrier": "barrier",
+        "barrier_reverse": "barrier of the way back",
+        "barrier_std": "standard deviation of the barrier",
+        "attempt_frequency": "attempt frequency",
+        "imaginary_frequency": "imaginary frequency of the saddle point",
+        "distance_ratio": "smallest distance relative to the training set",
+    },
+    "hops": {
+        "n_hops": "distinct hops",
+        "lowest_barrier": "lowest barrier",
+    },
     "elastic": {
         "C11": "C₁₁",
         "C12": "C₁₂",

@@ -7,6 +7,7 @@ from typing import Final
 
 from flatforce.core.errors import ResultError
 from flatforce.core.results import read_record
+from flatforce.report.results.barriers import HopsResult, NebResult
 from flatforce.report.results.defect_comparisons import (
     CommitteePhononResult,
     FiniteSizeResult,
@@ -43,9 +44,11 @@ __all__ = [
     "ExportResult",
     "FiniteSizeResult",
     "ForceConstantsExportResult",
+    "HopsResult",
     "LearningResult",
     "LearningRoundResult",
     "MdResult",
+    "NebResult",
     "PhononResult",
     "RelaxResult",
     "RelaxationBenchmarkResult",
@@ -73,8 +76,10 @@ CLASSES: Final[dict[str, type[Result]]] = {
         ExportResult,
         FiniteSizeResult,
         ForceConstantsExportResult,
+        HopsResult,
         LearningRoundResult,
         MdResult,
+        NebResult,
         PhononResult,
         RelaxResult,
         RelaxationBenchmarkResult,

@@ -25,6 +25,8 @@ SUBJECTS: Final = {
     "phonon comparison": "Phonons of one sheet by several force fields",
     "relaxation benchmark": "Relaxations of many materials against DFT",
     "screening": "Screening of many sheets",
+    "neb": "Path of minimum energy",
+    "hops": "First hops",
 }
 """Kind of result → what was computed; the kind itself for any other."""
 

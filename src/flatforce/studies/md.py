@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from flatforce.core.errors import ConfigError
@@ -53,11 +53,16 @@ class MdStage(Stage):
 
     def compute(self, context: Context) -> MolecularDynamics:
         """Run the trajectories, and analyse them."""
+        from flatforce.models.slab import pad_vacuum
         from flatforce.properties.dynamics.analysis import analyse
+        from flatforce.properties.dynamics.distances import distance_notes
         from flatforce.properties.dynamics.run import run_dynamics
 
         atoms = context.structure(self.structure)
         trajectories = run_dynamics(
             context.potential, atoms, self.config, scratch=context.scratch, progress=context.progress
         )
-        return analyse(trajectories, atoms, self.config)
+        result = analyse(trajectories, atoms, self.config)
+        sheet = pad_vacuum(atoms, context.potential.cutoff).repeat((*self.config.supercell, 1))
+        notes = distance_notes(context.potential.spec, trajectories.samples, sheet)
+        return replace(result, outside=notes)

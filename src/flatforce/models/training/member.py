@@ -12,8 +12,10 @@ from flatforce.core.files import flush_to_disk, write_text
 from flatforce.core.progress import Progress, silent
 from flatforce.core.results import versions
 from flatforce.data.label_origin import label_methods
+from flatforce.data.training_range import measure_range
 from flatforce.models.errors import ERROR_UNITS, aligned_errors, compare, element_force_errors, error_metrics
 from flatforce.models.loading import load
+from flatforce.models.model_card import RANGE, training_range
 from flatforce.models.potential import Potential
 from flatforce.models.precision import default_dtype
 from flatforce.models.training.data import TrainingData, load_data, species_of
@@ -122,6 +124,7 @@ def train_member(
         "n_replayed": result.n_replayed,
         "n_valid": len(result.valid),
         "n_test": len(data.test),
+        **_describe_range(config, result.train),
         **_describe_history(result.history),
         "test": held_out_errors(potential, data.test or result.valid),
         "initial_test": initial_errors(config, data.test or result.valid),
@@ -162,6 +165,17 @@ def _fit_member(
             fix="lower learning_rate, or check the frames: flatforce data audit FRAMES",
         )
     return TrainedMember(learner, history, e0s, train, valid, len(replayed))
+
+
+def _describe_range(config: TrainConfig, train: Sequence[Atoms]) -> dict[str, Any]:
+    """Describe distances in the training set, and in that of the initial model; nothing where that one is unknown."""
+    measured = measure_range(train)
+    if config.start_from is not None:
+        initial = training_range(config.start_from)
+        if initial is None:
+            return {}
+        measured = measured.united(initial)
+    return {RANGE: measured.as_values()}
 
 
 def _describe_history(history: TrainingHistory) -> dict[str, Any]:

@@ -77,6 +77,9 @@ class MolecularDynamics(Outcome):
     last_frames: list[Any] = field(default_factory=list)
     """Last structure of each trajectory, with velocities."""
 
+    outside: list[str] = field(default_factory=list)
+    """Trajectories with atoms nearer to one another than in the training set of the force field."""
+
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # the names hold the temperatures
         """Unit of each metric."""
@@ -101,9 +104,10 @@ class MolecularDynamics(Outcome):
 
     @property
     def notes(self) -> list[str]:
-        """Trajectories that are too short for a spectrum."""
+        """Trajectories that are too short for a spectrum, and those that leave what the force field was trained on."""
         short = [analysis.label for analysis in self.analyses if not analysis.vdos.size]
-        return [f"too few frames for a density of states at {', '.join(short)}"] if short else []
+        texts = [f"too few frames for a density of states at {', '.join(short)}"] if short else []
+        return [*texts, *self.outside]
 
     @property
     def details(self) -> dict[str, Any]:

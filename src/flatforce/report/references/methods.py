@@ -18,6 +18,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "molecular dynamics": ("baoab", "velocity-dos", "spectral-energy-density", "membrane-ripples"),
     "defect energies": ("ase", "chemical-potentials"),
     "thermal expansion": (*PHONONS, "quasi-harmonic", "membrane-crossover"),
+    "neb": ("ase", "climbing-image", "improved-tangent", "idpp", "vineyard", "fire", "lbfgs"),
     "elastic": ("ase", "nonlinear-elasticity"),
     "defect phonons": (*PHONONS, *BANDS),
     "finite size": PHONONS,
@@ -45,6 +46,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 """Kind of result → keys of the methods that it always uses."""
 
 SETTINGS: Final[tuple[tuple[str, Callable[[Any], bool], tuple[str, ...]], ...]] = (
+    ("dimer", lambda value: value is True, ("dimer",)),
     ("thermostat", lambda value: value == "nose_hoover", ("nose-hoover-chain",)),
     ("ensemble", lambda value: value == "npt", ("cell-rescaling",)),
     ("optimizer", lambda value: value == "FIRE", ("fire",)),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from flatforce.report.sections.alloy import ALLOY_MAKERS
+from flatforce.report.sections.barriers import BARRIER_MAKERS
 from flatforce.report.sections.comparison import COMPARISON_MAKERS
 from flatforce.report.sections.export import EXPORT_MAKERS
 from flatforce.report.sections.learning import LEARNING_MAKERS
@@ -47,6 +48,7 @@ MAKERS: Final[dict[str, Callable[[Path, dict[str, Any], str], Section]]] = {
     **MODEL_MAKERS,
     **MECHANICS_MAKERS,
     **SCREENING_MAKERS,
+    **BARRIER_MAKERS,
     **PHONON_MAKERS,
     **ALLOY_MAKERS,
     **LEARNING_MAKERS,
