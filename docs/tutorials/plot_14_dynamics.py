@@ -22,7 +22,6 @@ seven times as long for each step.
 
 # sphinx_gallery_thumbnail_path = '_static/tutorials/14.png'
 import matplotlib.pyplot as plt
-import numpy as np
 from ase.geometry import get_distances
 
 import flatforce as ff
@@ -89,14 +88,14 @@ for axes in (left, right):
     axes.legend()
 
 # %%
-# The lines lie where the phonons are, and a little lower: bonds are softer when atoms swing far. Their heights differ, because in 4 ps each mode is excited by chance to more or less than
-# its mean; for a figure in a paper take 100 ps, or `replicas`. The mean frequency is less noisy:
+# The lines lie where the phonons are. The harmonic peak at zero is the motion of the whole sheet, which the trajectory does not have. The heights differ, most of all for a single atom: in 4 ps
+# each mode is excited by chance to more or less than its mean. Nor can you see how temperature shifts a line, since the resolution is the inverse of the length of the trajectory:
 
-grid = run.frequency
-for name, spectrum in (("300 K", run.vdos), ("harmonic", np.interp(grid, harmonic.frequency, harmonic.dos))):
-    print(f"{name}: {(grid * spectrum).sum() / spectrum.sum():.2f} THz")
+print(f"{run.frequency[1] - run.frequency[0]:.2f} THz")
 
 # %%
+# For a figure in a paper take 100 ps, or several `replicas`.
+#
 # Does anything hop?
 # ------------------
 #

@@ -5,7 +5,7 @@ What does a defect cost?
 You have a sheet and want to know which of its defects form, and under which conditions. At the end of this page you have formation energies of two vacancies and an antisite of WSe₂ over
 the chemical potentials, and the binding energy of a pair.
 
-**Time:** 70 s on one core. To keep it short the supercells are 3 × 3 and 4 × 4; take 6 × 6 and larger ones for a paper.
+**Time:** 90 s on one core. To keep it short the supercells are 3 × 3 and 4 × 4; take 6 × 6 and larger ones for a paper.
 
 .. image:: /_static/tutorials/17.png
    :width: 100%
@@ -51,7 +51,7 @@ for limit, potentials in energies.limits.items():
 # ---------------------------
 #
 # Between two limits a formation energy is a straight line. Its slope counts atoms: a vacancy of selenium gets cheaper where selenium is scarce, and selenium on a tungsten site gets cheaper
-# three times as fast where it is abundant.
+# three times as fast where it is abundant. The lower vacancy is listed because it is a part of the pair; the mirror plane makes it equal to the upper one.
 
 for row in energies.table:
     values = energies.formation_energy(row["name"])
@@ -62,7 +62,7 @@ energies.plot()
 # How many there are
 # ------------------
 #
-# In thermal equilibrium, the number of defects per area goes with exp(−E/k_B T). At the temperature of the growth, 900 K here, vacancies of selenium are far ahead of all others. Samples
+# In thermal equilibrium, the number of defects per area goes with exp(−E/k_B T), and that of `v_Se:top` counts both sides. At the temperature of the growth, 900 K here, vacancies of selenium are far ahead of all others. Samples
 # usually hold more than that: what forms during the growth stays.
 
 for row in energies.table:
@@ -73,7 +73,7 @@ for row in energies.table:
 # Do they attract one another?
 # ----------------------------
 #
-# The binding energy is what the parts of a complex cost apart, minus what they cost together. The chemical potentials cancel.
+# The binding energy is what the parts of a complex cost apart, minus what they cost together: positive where they attract one another. The chemical potentials cancel.
 
 print({name: round(value, 3) for name, value in energies.binding_energies.items()}, "eV")
 
@@ -82,7 +82,9 @@ print({name: round(value, 3) for name, value in energies.binding_energies.items(
 # -------------------------
 #
 # A defect strains the sheet around it and feels its images. In a sheet that energy falls with the number of cells N, E = E∞ + c/N. Two sizes fit it, three test it.
+# `size_error` is what is left between the largest cell and E∞; above 0.1 eV a warning asks for a larger size.
 
+print(energies.warnings)
 energies.plot("sizes")
 
 # %%
