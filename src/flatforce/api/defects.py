@@ -212,7 +212,9 @@ def defect_energies(
     >>> import flatforce as ff
     >>> model = ff.load("mace:wse2-pbe")
     >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
-    >>> energies = ff.defect_energies(model, sheet, "v_Se:top", sizes=[3], max_force=0.05)
+    >>> energies = ff.defect_energies(
+    ...     model, sheet, "v_Se:top", sizes=[3], references={"W": -11.56, "Se": -3.5}, max_force=0.05
+    ... )
     >>> sorted(energies.formation_energy("v_Se:top"))
     ['Se-rich', 'W-rich']
     """

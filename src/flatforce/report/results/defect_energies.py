@@ -49,7 +49,10 @@ class DefectEnergyResult(Result):
         --------
         >>> import flatforce as ff
         >>> model = ff.load("mace:wse2-pbe")
-        >>> energies = ff.defect_energies(model, ff.monolayer("WSe2"), "v_Se:top", sizes=[3], max_force=0.05)
+        >>> sheet = ff.monolayer("WSe2")
+        >>> energies = ff.defect_energies(
+        ...     model, sheet, "v_Se:top", sizes=[3], references={"W": -11.56, "Se": -3.5}, max_force=0.05
+        ... )
         >>> energies.formation_energy("v_Se:top")["Se-rich"] > energies.formation_energy("v_Se:top")["W-rich"]
         True
         """
