@@ -35,7 +35,7 @@ def with_card_references(config: DefectEnergyConfig, spec: str) -> DefectEnergyC
     -------
     The settings with all references that are known.
     """
-    from flatforce.studies.subject import read_card
+    from flatforce.models.model_card import read_card
 
     known = read_card(spec).get("references", {})
     return config.model_copy(update={"references": {**known, **config.references}})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-from flatforce.core.errors import FlatforceError
 
 
 def describe_model(spec: str) -> dict[str, Any]:
@@ -21,6 +18,8 @@ def describe_model(spec: str) -> dict[str, Any]:
     `model`, the name; `architecture`, such as `mace` or `m3gnet`, and `labels`, such as `gpaw` and `PBE`, where the card
     of the model, or of the first member of a committee, states them.
     """
+    from flatforce.models.model_card import read_card
+
     subject: dict[str, Any] = {"model": spec}
     card = read_card(spec)
     architecture = _entry(_entry(_entry(card, "settings"), "model"), "kind")
@@ -29,31 +28,6 @@ def describe_model(spec: str) -> dict[str, Any]:
     if isinstance(_entry(card, "labels"), list):
         subject["labels"] = card["labels"]
     return subject
-
-
-def read_card(spec: str) -> dict[str, Any]:
-    """Read the model card of a force field, or that of the first member of a committee.
-
-    Parameters
-    ----------
-    spec
-        Name of the force field.
-
-    Returns
-    -------
-    Content of the card; empty where there is none.
-    """
-    from flatforce.models.spec import committee_members, model_files
-
-    try:
-        files = model_files(committee_members(spec)[0])
-    except FlatforceError:  # a calculator that has no files
-        return {}
-    path = files[0].with_name(f"{files[0].name.partition('.')[0]}.card.json") if files else None
-    if path is None or not path.is_file():
-        return {}
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return card
 
 
 def _entry(values: Any, name: str) -> Any:

@@ -73,6 +73,7 @@ MODELS: Final[dict[str, tuple[str, ...]]] = {
     "mattersim": ("mattersim",),
     "roost": ("roost",),
     "ase": ("ase",),
+    "d3": ("d3", "d3-bj", "torch-dftd"),
 }
 """Kind of force field, or architecture of a model card → keys."""
 
@@ -84,5 +85,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "vasp": ("vasp", "vasp-paw"),
     "espresso": ("espresso",),
     "PBE": ("pbe",),
+    "D3": ("d3",),
+    "D3(BJ)": ("d3", "d3-bj"),
 }
-"""DFT code or functional → keys."""
+"""DFT code, functional or dispersion correction → keys."""
