@@ -99,7 +99,9 @@ def _read_settings(text: str) -> DispersionSettings:
         if name in found or not part:
             raise ModelError(
                 f"The settings {text!r} of D3 are not understood.",
-                why=f"{found[name]} and {part} are both a {name}" if name in found else "one is empty",
+                why=f"{found[name]} and {part} are both a {name}"
+                if part and name in found
+                else "one is empty",
                 fix="write a functional, a damping and a cutoff in Å at most once, such as d3:pbe+zero+20:mace:wse2-pbe",
             )
         found[name] = part

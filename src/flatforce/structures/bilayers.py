@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Stacking: TypeAlias = Literal["AA'", "AB", "AA"]
 
 VACUUM: Final = 15.0
-"""Å of vacuum above the bilayer."""
+"""Å of vacuum above a bilayer, in addition to the distance of the layers."""
 
 ABOVE: Final = 0.5
 """Å. Lateral distance up to which two atoms count as lying above each other."""
@@ -49,13 +49,13 @@ def stack_two(sheet: Atoms, *, distance: float, stacking: Stacking = "AA'") -> A
         raise GeometryError(
             f"The stacking {stacking!r} is unknown.", fix=f"choose one of: {', '.join(get_args(Stacking))}"
         )
-    lower = as_slab(sheet, gap=VACUUM)
-    if not thickness(lower) < distance < float("inf"):
+    if not thickness(sheet) < distance < float("inf"):
         raise GeometryError(
             f"Two layers cannot be stacked at a distance of {distance:g} Å.",
-            why=f"each is {thickness(lower):.2f} Å thick",
+            why=f"each is {thickness(sheet):.2f} Å thick",
             fix="give the distance of their mid-planes in Å, such as 6.5 for WSe2",
         )
+    lower = as_slab(sheet, gap=VACUUM + 2 * distance)  # the gap between the layers stays the smaller one
     upper = lower.copy()
     shift = np.zeros(2) if stacking == "AA" else _site_vector(lower)
     if stacking == "AA'":
@@ -63,7 +63,7 @@ def stack_two(sheet: Atoms, *, distance: float, stacking: Stacking = "AA'") -> A
     else:
         upper.positions[:, :2] += shift
     upper.positions[:, 2] += distance
-    return as_slab(lower + upper, gap=VACUUM)
+    return as_slab(lower + upper, gap=VACUUM + distance)
 
 
 def _site_vector(sheet: Atoms) -> FloatArray:

@@ -71,7 +71,6 @@ def load(name: str, *, device: str, dtype: Precision) -> D3Backend:
     import torch
 
     settings, spec = split_dispersion(name, BACKENDS)
-    _check_labels(spec, settings)
     try:
         parameters = get_dftd3_default_params(settings.damping, settings.functional)
     except ValueError as error:
@@ -80,6 +79,7 @@ def load(name: str, *, device: str, dtype: Precision) -> D3Backend:
             why=str(error),
             fix="choose a functional of torch-dftd, such as pbe, pbesol, revpbe, rscan, r2scan or hse06",
         ) from error
+    _check_labels(spec, settings)
     base = load_backend(spec, device=device, dtype=dtype)
     module = DFTD3Module(
         parameters,
