@@ -1,6 +1,6 @@
 """D3 dispersion on top of any force field, `d3:mace:wse2-pbe`, by torch-dftd.
 
-A sheet is evaluated with more vacuum than the cutoff of D3, so that it is not attracted by its own image along the normal.
+A sheet is evaluated with more vacuum than the cutoff of D3, so that it is not attracted by its own image out of plane.
 """
 
 from __future__ import annotations
