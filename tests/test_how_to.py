@@ -209,7 +209,17 @@ def check_nothing(folder: Path, names: dict[str, Any]) -> None:
     assert not list(folder.iterdir())
 
 
+def check_bilayers(folder: Path, names: dict[str, Any]) -> None:
+    assert not list(folder.iterdir())
+    printed = (DOCS / "how-to" / "bilayers.md").read_text(encoding="utf-8")
+    distance, adhesion = names["upper"] - names["lower"], names["adhesion"]
+    assert f"prints {distance:.2f} Å, {1000 * adhesion:.1f} meV/Å², {16.022 * adhesion:.2f} J/m²" in printed
+    rows = [f"{value:.1f}".replace("-", "−") for value in names["repulsion"]]
+    assert f"| {' | '.join(rows[:5])} |" in printed
+
+
 CHECKS: dict[str, Callable[[Path, dict[str, Any]], None]] = {
+    "bilayers": check_bilayers,
     "clusters": check_nothing,
     "environments": check_nothing,
     "figures": check_figures,

@@ -83,6 +83,10 @@ def test_only_what_was_used_is_cited() -> None:
 def test_force_fields_and_labels_name_their_papers() -> None:
     assert "mace-mp" in keys("relax", inputs={"model": "mace:medium-mpa-0"})
     assert {"mace", "chgnet"} <= keys("relax", inputs={"model": "committee:mace:ab,chgnet:cd"})
+    for corrected in ("d3:mace:wse2-pbe", "d3:pbe+bj+25:mace:ab", "committee:d3:mace:ab,d3:chgnet:cd"):
+        assert {"d3", "d3-bj", "torch-dftd", "mace"} <= keys("relax", inputs={"model": corrected})
+    assert {"d3", "d3-bj"} <= keys("evaluate", details={"labels": ["D3(BJ)", "PBE"]})
+    assert "d3" not in keys("relax", inputs={"model": "mace:ab"})
     assert {"matgl", "m3gnet"} <= keys("relax", subject={"model": "matgl:folder", "architecture": "m3gnet"})
     assert {"gpaw", "pbe"} <= keys("evaluate", details={"labels": ["PBE", "gpaw"]})
     assert {"vasp", "vasp-paw"} <= keys("label", config={"settings": {"engine": "vasp"}})

@@ -19,7 +19,15 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 FUNCTIONS = {
     "relax": "relax",
+    "screen": "screen",
     "phonons": "phonons",
+    "elastic": "elastic",
+    "md": "md",
+    "expansion": "expansion",
+    "neb": "neb",
+    "export": "export",
+    "defect energy": "defect_energies",
+    "defect hops": "hops",
     "defect build": "build_defect",
     "defect phonons": "defect_phonons",
     "data import": "read",

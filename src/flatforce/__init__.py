@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from flatforce.api.results import open_folder as open  # noqa: A004  # flatforce.open, as h5py.File or xarray
     from flatforce.api.screening import screen
     from flatforce.api.sheets import elastic, expansion, phonons, relax
-    from flatforce.api.structures import build_defect, monolayer, read
+    from flatforce.api.structures import bilayer, build_defect, monolayer, read
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "bilayer",
     "build_defect",
     "cite",
     "compare",
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "bilayer": "structures:bilayer",
     "build_defect": "structures:build_defect",
     "cite": "results:cite",
     "compare": "results:compare",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatforce.api.arguments import Structure, parse, source_of, takes_settings
 from flatforce.data.config import ImportConfig
+from flatforce.structures.bilayers import Stacking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,35 @@ def monolayer(
     from flatforce.structures.monolayers import monolayer_of
 
     return monolayer_of(formula, prototype=prototype, a=a, thickness=thickness)
+
+
+def bilayer(sheet: Structure, *, distance: float, stacking: Stacking = "AA'") -> Atoms:
+    """Stack two copies of a sheet.
+
+    Parameters
+    ----------
+    sheet
+        The primitive cell of a monolayer, or its file.
+    distance
+        Distance of the mid-planes of the two layers in Å.
+    stacking
+        `AA'` as in 2H crystals, where the second layer is turned by 180° and metal lies above chalcogen; `AB` as in 3R crystals and in
+        graphite, where it is shifted but not turned; `AA`, where each atom lies above its copy.
+
+    Returns
+    -------
+    The bilayer with vacuum along the third axis, to be relaxed before it is used.
+
+    Examples
+    --------
+    >>> import flatforce as ff
+    >>> ff.bilayer(ff.monolayer("WSe2"), distance=6.5).get_chemical_formula()
+    'Se4W2'
+    """
+    from flatforce.structures.bilayers import stack_two
+    from flatforce.studies.session import Session
+
+    return stack_two(Session().structure(source_of(sheet)), distance=distance, stacking=stacking)
 
 
 def build_defect(sheet: Structure, defect: str, supercell: tuple[int, int]) -> DefectCell:

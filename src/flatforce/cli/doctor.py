@@ -18,6 +18,7 @@ EXTRAS: Final = {
     "chgnet": "run and fine-tune CHGNet",
     "matgl": "train and run M3GNet and TensorNet",
     "fast": "run MACE force fields faster on CPUs (symmetrix:)",
+    "dispersion": "D3 dispersion on top of any force field (d3:)",
     "dft": "label frames with GPAW",
     "alloys": "cluster expansions, Monte Carlo and special quasirandom structures of alloys",
     "data": "SOAP descriptors: the map of `data stats`, farthest-point sampling, uncertainty by descriptor distance",

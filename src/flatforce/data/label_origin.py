@@ -24,12 +24,15 @@ METHODS: Final = {
 }
 """Name of a code or functional → how the texts of a frame state it."""
 
+DISPERSION_KEY: Final = "dft_dispersion"
+"""Key in `info` with the dispersion correction of the labels, such as `D3(BJ)`, or `none`."""
+
 LABEL_DIGITS: Final = 6
 """Number of decimals in eV and eV/Å to which labels are rounded before they are hashed; files keep eight."""
 
 
 def label_methods(frames: Sequence[Atoms]) -> list[str]:
-    """Name the DFT codes and functionals that computed labels.
+    """Name the DFT codes, functionals and dispersion corrections that computed labels.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ def label_methods(frames: Sequence[Atoms]) -> list[str]:
 
     Returns
     -------
-    Names of `METHODS` that any frame states, sorted; empty where none does.
+    Names of `METHODS`, and of dispersion corrections, that any frame states, sorted; empty where none does.
 
     Examples
     --------
@@ -47,7 +50,10 @@ def label_methods(frames: Sequence[Atoms]) -> list[str]:
     ['PBE', 'gpaw']
     """
     texts = {str(frame.info[key]) for frame in frames for key in ORIGIN_KEYS if key in frame.info}
-    return sorted(name for name, pattern in METHODS.items() if any(map(pattern.search, texts)))
+    corrections = {str(frame.info.get(DISPERSION_KEY, "none")) for frame in frames} - {"none"}
+    return sorted(
+        {name for name, pattern in METHODS.items() if any(map(pattern.search, texts))} | corrections
+    )
 
 
 def hash_labelled(frame: Atoms) -> str:

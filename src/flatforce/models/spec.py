@@ -1,4 +1,4 @@
-"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `committee:a.model,b.model`, `ase:module:Class?key=value`."""
+"""Names of force fields: `mace:wse2-pbe`, `mace:file.model`, `committee:a.model,b.model`, `d3:mace:wse2-pbe`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from flatforce.core.errors import ModelError
+from flatforce.models.dispersion import split_dispersion
 
 BACKENDS: Final[dict[str, str]] = {
     "mace": "flatforce.models.backends.mace",
@@ -19,6 +20,7 @@ BACKENDS: Final[dict[str, str]] = {
     "mattersim": "flatforce.models.backends.mattersim",
     "ase": "flatforce.models.backends.ase",
     "committee": "flatforce.models.backends.committee",
+    "d3": "flatforce.models.backends.d3",
 }
 """Kind → module with `load(name, device=…, dtype=…)`, imported when a force field of that kind is loaded."""
 
@@ -126,12 +128,36 @@ def committee_members(spec: str) -> list[str]:
         return [spec]
     members: list[str] = []
     for part in filter(None, map(str.strip, name.split(","))):
-        in_arguments = bool(members) and members[-1].startswith("ase:") and "?" in members[-1]
+        in_arguments = bool(members) and "ase" in members[-1].split(":")[:3] and "?" in members[-1]
         if in_arguments and part.partition(":")[0] not in BACKENDS and not part.endswith(".model"):
             members[-1] += f",{part}"  # a list among the arguments of a calculator
         else:
             members.append(part)
     return members
+
+
+def kind_of(spec: str) -> str:
+    """Name the kind of a force field, with the settings that no file of it holds, for an identity that does not depend on paths.
+
+    Parameters
+    ----------
+    spec
+        Name of a force field.
+
+    Returns
+    -------
+    Its kind; for a correction its settings and the kind of the corrected force field, too.
+
+    Examples
+    --------
+    >>> kind_of("my.model"), kind_of("d3:zero:my.model")
+    ('mace', 'd3:pbe+zero+25:mace')
+    """
+    kind, name = split_spec(spec)
+    if kind != "d3":
+        return kind
+    settings, corrected = split_dispersion(name, BACKENDS)
+    return f"d3:{settings}:{kind_of(corrected)}"
 
 
 def model_files(spec: str) -> list[Path]:
@@ -149,6 +175,8 @@ def model_files(spec: str) -> list[Path]:
     kind, name = split_spec(spec)
     if kind == "committee":
         return [path for member in committee_members(spec) for path in model_files(member)]
+    if kind == "d3":
+        return model_files(split_dispersion(name, BACKENDS)[1])
     if kind in {"mace", "symmetrix"}:
         return [] if kind == "mace" and name in PUBLISHED else [model_path(name)]
     path = Path(name.partition("@")[0] if kind == "sevennet" else name)
@@ -172,6 +200,8 @@ def files_with_code(spec: str) -> list[tuple[Path, str]]:
     kind, name = split_spec(spec)
     if kind == "committee":
         return [found for member in committee_members(spec) for found in files_with_code(member)]
+    if kind == "d3":
+        return files_with_code(split_dispersion(name, BACKENDS)[1])
     suffix = Path(name).suffix
     if kind == "matgl" and Path(name).is_dir():
         found = sorted(path for path in Path(name).iterdir() if path.name in {"model.json", "model.pt"})

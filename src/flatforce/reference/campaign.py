@@ -15,6 +15,7 @@ from flatforce.data.audit.correction import PULAY_STRESS
 from flatforce.data.audit.sheets import crystal_notes
 from flatforce.data.audit.symmetry import asymmetry_warnings
 from flatforce.data.frames import Labels, attach_labels, describe
+from flatforce.data.label_origin import DISPERSION_KEY
 from flatforce.reference.keys import label_key
 from flatforce.reference.potentials import check_potentials
 from flatforce.reference.tasks import is_final, read_task_result, write_task
@@ -199,7 +200,7 @@ class Campaign:
                 continue
             if result["status"] == "done":
                 wall_time += float(result["wall_time"])
-                frames.append(_attach_result(atoms, result, key, self.settings[key].engine))
+                frames.append(_attach_result(atoms, result, key, self.settings[key]))
             else:
                 failures.append((describe(atoms), result["reason"]))
                 n_transient += not result.get("permanent", True)
@@ -215,11 +216,15 @@ def _check_finite(structures: Sequence[Atoms]) -> None:
             )
 
 
-def _attach_result(atoms: Atoms, result: dict[str, Any], key: str, engine: str) -> Atoms:
+def _attach_result(atoms: Atoms, result: dict[str, Any], key: str, settings: Settings) -> Atoms:
     stress = None if result["stress"] is None else np.array(result["stress"])
     frame = attach_labels(atoms, Labels(result["energy"], np.array(result["forces"]), stress))
     if result["pulay_stress"] is not None:
         frame.info[PULAY_STRESS] = result["pulay_stress"]
+    engine = settings.engine
     frame.info["label_source"] = f"{engine} {result['versions'].get(engine, '')}".strip()
     frame.info["label_key"] = key
+    correction = getattr(settings, "dispersion", "none")
+    if correction != "none":
+        frame.info[DISPERSION_KEY] = correction
     return frame

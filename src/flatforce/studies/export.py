@@ -189,7 +189,8 @@ def mace_spec(source: str) -> str:
     ModelError
         If it is no single MACE model.
     """
-    from flatforce.models.spec import committee_members, split_spec
+    from flatforce.models.dispersion import split_dispersion
+    from flatforce.models.spec import BACKENDS, committee_members, split_spec
 
     kind, name = split_spec(source)
     if kind in {"mace", "symmetrix"}:
@@ -199,6 +200,13 @@ def mace_spec(source: str) -> str:
             "A committee cannot be exported.",
             why="the other programs evaluate one model",
             fix=f"export a member: flatforce export {committee_members(source)[0]}",
+        )
+    if kind == "d3":
+        corrected = split_dispersion(name, BACKENDS)[1]
+        raise ModelError(
+            "A force field with D3 cannot be exported.",
+            why="the other programs evaluate the model alone",
+            fix=f"export {corrected}, and add D3 in the other program",
         )
     raise ModelError(
         f"{kind} models cannot be exported.",

@@ -183,10 +183,10 @@ def hash_model(spec: str) -> str:
     -------
     Kind and hash of each member; a force field without files is known by its name.
     """
-    from flatforce.models.spec import committee_members, model_files, split_spec
+    from flatforce.models.spec import committee_members, kind_of, model_files
 
     texts = []
     for member in committee_members(spec):
         hashes = [hash_file(path) for path in model_files(member)]
-        texts.append(f"{split_spec(member)[0]}:{'+'.join(hashes)}" if hashes else member)
+        texts.append(f"{kind_of(member)}:{'+'.join(hashes)}" if hashes else member)
     return ",".join(texts)

@@ -10,7 +10,7 @@ from ase.filters import FrechetCellFilter
 from flatforce.core.files import write_arrays
 from flatforce.core.hashing import hash_file, hash_structure, hash_value
 from flatforce.models.calculator import SheetCalculator
-from flatforce.models.spec import model_files
+from flatforce.models.spec import kind_of, model_files
 from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.properties.relaxation import FailedRelaxation
@@ -58,7 +58,7 @@ def relax_initially(
     the positions if the cell is fixed. Every direction is at least as stiff as `MIN_CURVATURE`.
     """
     files = [hash_file(path) for path in model_files(potential.spec)] or [potential.spec]
-    key = hash_value([hash_structure(sheet), files, target.model_dump(mode="json")])
+    key = hash_value([hash_structure(sheet), kind_of(potential.spec), files, target.model_dump(mode="json")])
     cached = folder / "initial" / f"{key}.npz"
     if not cached.is_file():
         settings = RelaxConfig(

@@ -97,6 +97,8 @@ def _model_keys(text: str) -> set[str]:
             keys.update(MODELS.get(kind, ()) if colon or kind != "ase" else ())
         if kind == "mace" and name in PUBLISHED:
             keys.update(PUBLISHED_MACE)
+        if kind == "d3":  # the force field that is corrected follows, with settings before it or without
+            keys.update(_model_keys(name), _model_keys(name.partition(":")[2]))
     return keys
 
 

@@ -75,6 +75,7 @@ MODELS: Final[dict[str, tuple[str, ...]]] = {
     "mattersim": ("mattersim",),
     "roost": ("roost",),
     "ase": ("ase",),
+    "d3": ("d3", "d3-bj", "torch-dftd"),
 }
 """Kind of force field, or architecture of a model card → keys."""
 
@@ -86,5 +87,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "vasp": ("vasp", "vasp-paw"),
     "espresso": ("espresso",),
     "PBE": ("pbe",),
+    "D3": ("d3",),
+    "D3(BJ)": ("d3", "d3-bj"),
 }
-"""DFT code or functional → keys."""
+"""DFT code, functional or dispersion correction → keys."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from flatforce.core.errors import GeometryError, ModelError
 from flatforce.core.progress import Progress, silent
+from flatforce.models.dispersion import range_hint
 from flatforce.properties.phonons.force_constants.embedded_defect import EmbeddedDefect
 from flatforce.properties.phonons.force_constants.large_cell import (
     LargeCell,
@@ -114,7 +115,7 @@ def check_embeddable(potential: Potential, primitive: Atoms, config: EmbedConfig
         raise ModelError(
             f"The interaction range of {potential.spec} is unknown.",
             why="the exact rows of an embedding are computed from the atoms within that range",
-            fix="use a MACE model, or append ?cutoff=6.0 to the model name",
+            fix=f"use a MACE model, or {range_hint(potential.spec)}",
         )
 
 

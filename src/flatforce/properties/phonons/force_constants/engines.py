@@ -10,6 +10,7 @@ from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
 from flatforce.core.errors import ConfigError
 from flatforce.core.progress import Progress, silent
+from flatforce.models.dispersion import range_hint
 from flatforce.properties.phonons.force_constants.finite_displacements import (
     SYMPREC,
     displaced_forces,
@@ -102,7 +103,7 @@ def fill_force_constants(
             raise ConfigError(
                 f"The interaction range of {potential.spec} is unknown.",
                 why="rows of force constants are computed from the atoms within that range",
-                fix="set engine: displacements, or append ?cutoff=6.0 to the model name",
+                fix=f"set engine: displacements, or {range_hint(potential.spec)}",
             )
     n_atoms, n_cells = _fill_by_displacements(phonon, potential, forces, displacement, scratch, progress)
     reason = (
