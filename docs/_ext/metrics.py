@@ -17,16 +17,36 @@ that of a metric.
 """
 
 
-def metrics_page() -> str:
-    """Write the tables of all groups of metrics.
+FIRST_OF_MODELS = "errors against DFT"
+"""First group of the page on models, data and alloys."""
+
+
+def metrics_pages() -> dict[str, str]:
+    """Write the tables of all groups of metrics on three pages: sheets, defects, and models with data and alloys.
 
     Returns
     -------
-    The page in MyST Markdown.
+    Name of the page → text in MyST Markdown; the first page links the others.
     """
     groups = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
-    lines = [HEAD]
-    for title, rows in groups.items():
+    names = list(groups)
+    models = names[names.index(FIRST_OF_MODELS) :]
+    defects = [
+        name for name in names if "defect" in name or name in {"neb", "hops", "embedding and dilute limit"}
+    ]
+    defects = [name for name in defects if name not in models]
+    sheets = [name for name in names if name not in models and name not in defects]
+    more = ["```{toctree}", ":maxdepth: 1", "", "metrics/defects", "metrics/models", "```", ""]
+    return {
+        "metrics": "\n".join([HEAD, *more, *_tables(groups, sheets)]),
+        "metrics/defects": "\n".join(["# Metrics of defects", "", *_tables(groups, defects)]),
+        "metrics/models": "\n".join(["# Metrics of models, data and alloys", "", *_tables(groups, models)]),
+    }
+
+
+def _tables(groups: dict[str, list[list[str]]], titles: list[str]) -> list[str]:
+    lines: list[str] = []
+    for title in titles:
         lines += [
             f"## {title[0].upper()}{title[1:]}",
             "",
@@ -34,7 +54,8 @@ def metrics_page() -> str:
             "|---|---|---|---|",
         ]
         lines += [
-            f"| `{name}` | {unit or '–'} | {meaning} | {formula} |" for name, unit, meaning, formula in rows
+            f"| `{name}` | {unit or '–'} | {meaning} | {formula} |"
+            for name, unit, meaning, formula in groups[title]
         ]
         lines.append("")
-    return "\n".join(lines)
+    return lines

@@ -109,8 +109,9 @@ def call_of(command: str, line: str, settings: dict[str, Any] | None = None) -> 
     arguments = []
     parameters = inspect.signature(function).parameters
     for name, parameter in sorted(
-        parameters.items(), key=lambda item: item[0] == "folder"
-    ):  # the folder is the last
+        parameters.items(),
+        key=lambda item: item[0] == "folder" and item[1].kind is inspect.Parameter.KEYWORD_ONLY,
+    ):  # the folder is the last, where it is no positional argument
         if name in given:
             value = given.pop(name)
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY:

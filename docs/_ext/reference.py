@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from bibtex import bibtex_pages
 from markup import anchor, cell, columns, first_paragraph, markdown, toctree
-from metrics import metrics_page
+from metrics import metrics_pages
 from python_calls import FUNCTIONS, call_of, call_of_example, minimal_yaml
 from python_reference import python_pages
 from settings_reference import settings_pages, title
@@ -44,7 +44,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def write_pages(app: Sphinx) -> None:
     """Write all generated pages, each only if its content is new."""
     folder = Path(app.srcdir) / FOLDER
-    pages = command_pages() | settings_pages() | python_pages() | bibtex_pages() | {"metrics": metrics_page()}
+    pages = command_pages() | settings_pages() | python_pages() | bibtex_pages() | metrics_pages()
     for name, text in pages.items():
         path = folder / f"{name}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
