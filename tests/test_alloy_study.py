@@ -183,6 +183,7 @@ def test_dft_labels_give_the_same_table_and_a_second_run_none(folder: Path, tabl
     assert [row.n_labels for row in second.rows] == [row.n_labels for row in first.rows]
 
 
+@pytest.mark.slow
 def test_from_energies_to_a_page(folder: Path) -> None:
     process = run(folder, "alloy", "compare", "-c", "alloy.yaml", "energies", "-o", "comparison")
     assert process.returncode == 0, process.stderr

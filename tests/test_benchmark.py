@@ -98,6 +98,7 @@ def labelled(potential: Potential, starts: list[Atoms]) -> list[Atoms]:
     return frames
 
 
+@pytest.mark.slow
 def test_reference_energies_of_other_dft_settings_are_fitted(wse2: Potential, starts: list[Atoms]) -> None:
     frames = labelled(wse2, starts[:3])
     config = RelaxationBenchmarkConfig(relax=CONFIG)

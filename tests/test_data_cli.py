@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from ase import Atoms
 
 import vasp_files
@@ -23,6 +24,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_from_files_to_a_page(tmp_path: Path, frames: list[Atoms]) -> None:
     small = [frame for frame in frames if len(frame) == 3]
     for k in range(3):

@@ -12,7 +12,8 @@ from ase import Atoms
 import flatforce as ff
 from flatforce.core.errors import ConfigError, ResultError
 from flatforce.properties.defect_energies.chemical_potentials import composition, find_limits
-from flatforce.properties.defect_energies.run import extrapolate
+from flatforce.properties.defect_energies.run import _multiplicity, extrapolate
+from flatforce.structures.defects import build_defect
 
 SIGMA, EPSILON = 2.5, 0.4
 PAIRS = (
@@ -128,3 +129,11 @@ def test_extrapolation_is_exact_for_the_elastic_law() -> None:
     assert limit == pytest.approx(2.5)
     assert error == pytest.approx(6.0 / 144)
     assert extrapolate(cells[:1], np.array([1.0]))[0] == 1.0
+
+
+def test_adatoms_above_and_below_are_counted() -> None:
+    """A sheet with equal faces takes an adatom on either of them, a vacancy of one of its planes as well."""
+    sheet = ff.monolayer("WSe2")
+    for name in ("ad_Se@W:top", "v_Se:top"):
+        assert _multiplicity(build_defect(sheet, (3, 3), name), 3) == 2, name
+    assert _multiplicity(build_defect(sheet, (3, 3), "v_W"), 3) == 1

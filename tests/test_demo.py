@@ -88,6 +88,7 @@ def read_pixels(canvas: WebElement, browser: webdriver.Chrome) -> np.ndarray:
     return np.array(browser.execute_script(script, canvas))
 
 
+@pytest.mark.slow
 def test_the_selected_mode_is_animated(demo: Path, browser: webdriver.Chrome) -> None:
     canvas = browser.find_element(By.CSS_SELECTOR, ".viewer canvas")
     rows = browser.find_elements(By.CSS_SELECTOR, "tr[data-mode]")

@@ -19,6 +19,7 @@ from flatforce.properties.phonons.force_constants.sparse import SparseForceConst
 from flatforce.properties.phonons.spectra.modes import gaussian_dos
 
 
+@pytest.mark.slow
 def test_embedded_spectrum_is_that_of_diagonalisation(model_file: Path, unit: Atoms, tmp_path: Path) -> None:
     write(tmp_path / "unit.extxyz", unit, format="extxyz")
     (tmp_path / "c.yaml").write_text(

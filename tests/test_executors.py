@@ -126,6 +126,7 @@ def test_job_array_is_submitted_once_and_collected(tmp_path: Path, monkeypatch: 
         assert f"#SBATCH {line}\n" in script
 
 
+@pytest.mark.slow
 def test_labels_through_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsl submits a block to the mock, its workers label, the block is cancelled at the end."""
     pytest.importorskip("parsl")

@@ -22,6 +22,8 @@ from flatforce.properties.expansion.grueneisen import (
     mean_energy,
     mode_parameters,
 )
+from flatforce.properties.expansion.run import has_isotropic_plane
+from flatforce.structures.symmetry import find_symmetry
 
 GAMMA = np.array([2.0, -1.5, 0.7])
 FREQUENCY = np.array([3.0, 1.2, 8.0])  # THz
@@ -181,3 +183,12 @@ def test_molecular_dynamics_has_the_tension_of_its_vibrations() -> None:
     error = np.std([block.mean() for block in np.array_split(tension, 8)], ddof=1) / np.sqrt(8)
     assert abs(shift * modulus) > 20 * error
     assert tension.mean() == pytest.approx(-shift * modulus, abs=4 * error)
+
+
+def test_a_sheet_that_is_not_isotropic_is_refused() -> None:
+    stretched = ff.monolayer("WSe2")
+    stretched.set_cell(stretched.cell.array * [1.02, 1.0, 1.0], scale_atoms=True)
+    assert not has_isotropic_plane(find_symmetry(stretched).rotations)
+    assert has_isotropic_plane(find_symmetry(ff.monolayer("WSe2")).rotations)
+    with pytest.raises(GeometryError, match="isotropic"):
+        ff.expansion("mace:wse2-pbe", stretched)

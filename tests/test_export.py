@@ -208,6 +208,7 @@ def test_module_for_ase_stands_alone_and_sees_a_sheet(
     np.testing.assert_allclose(exported.stress, ours.stress, atol=ROUND_OFF)
 
 
+@pytest.mark.slow
 def test_symmetrix_reads_its_json(frames: list[Atoms], sheet: Atoms, tmp_path: Path) -> None:
     pytest.importorskip("symmetrix")
     path = random_model(frames, tmp_path / "random.model", hidden_irreps="4x0e", max_ell=3, correlation=3)

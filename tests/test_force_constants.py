@@ -235,6 +235,7 @@ def test_a_cluster_that_is_cut_too_small_is_wrong(potential: Potential, unit: At
     assert np.abs(differences - exact[atoms]).max() > 100 * DIFFERENCES * np.abs(exact).max()
 
 
+@pytest.mark.slow
 def test_known_interaction_range_uses_clusters(unit: Atoms, tmp_path: Path) -> None:
     """EMT of copper; its smooth cutoff ends at 5.7 Å, and an atom's density makes it two layers deep."""
     copper = unit.copy()

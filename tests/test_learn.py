@@ -60,6 +60,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob("round-*/result.json"))]
 
 
+@pytest.mark.slow
 def test_a_live_run_labels_what_it_selected_and_resumes(folder: Path) -> None:
     study = copy.deepcopy(LIVE)
     (folder / "live.yaml").write_text(yaml.safe_dump(study))

@@ -97,8 +97,9 @@ def stored(
 ) -> Samples:
     """A trajectory of the test's own making, in the files of a run."""
     buffer = FrameBuffer()
-    for position, velocity, time in zip(positions, velocities, times, strict=True):
-        frame = dict.fromkeys(PER_FRAME, 0.0) | {"time": time, "cell": cell, "temperature": 300.0}
+    cells = np.broadcast_to(cell, (len(times), 2, 2))
+    for position, velocity, time, box in zip(positions, velocities, times, cells, strict=True):
+        frame = dict.fromkeys(PER_FRAME, 0.0) | {"time": time, "cell": box, "temperature": 300.0}
         buffer.frames.append(frame | {"positions": position, "velocities": velocity})
     buffer.write(folder / "piece.npz")
     join_pieces(
@@ -364,3 +365,47 @@ def test_from_the_door_to_a_page(tmp_path: Path) -> None:
         ff.md("mace:wse2-pbe", ff.monolayer("WSe2"), uncertainty_threshold=0.1)
     with pytest.raises(ConfigError, match="near_atom"):
         ff.md("mace:wse2-pbe", ff.monolayer("WSe2"), near_atom=3)
+
+
+def test_a_replica_that_ends_early_is_left_out_of_the_spectra(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    cell, times = 20 * np.eye(2), np.linspace(0.0, 99 * 8.0, 100)
+    whole = rng.normal(size=(100, 4, 3))
+    first = stored(_folder(tmp_path / "a"), whole, whole, times, cell)
+    second = stored(_folder(tmp_path / "b"), whole[:7], whole[:7], times[:7], cell)
+    both = vibrational_dos([first, second], np.ones(4), np.ones((1, 4)), broadening=1.0)
+    alone = vibrational_dos([first], np.ones(4), np.ones((1, 4)), broadening=1.0)
+    np.testing.assert_allclose(both[1], alone[1])
+    assert len(mean_square_displacement([first, second], ["Se"] * 4)[0]) == 50
+
+
+def test_a_cell_that_is_strained_moves_no_atom_to_another_site(tmp_path: Path) -> None:
+    sites = np.array([[x, y, 0.0] for x in range(0, 30, 3) for y in range(0, 30, 3)])
+    frames, cells = [], []
+    for strain in np.linspace(0.0, 0.1, 20):
+        gradient = np.array([[1 + strain, strain / 2], [0.0, 1.0]])
+        frames.append(
+            np.column_stack([sites[:, :2] @ gradient.T, np.sin(2 * np.pi * sites[:, 0] / 30) * 20 * strain])
+        )
+        cells.append(30 * np.eye(2) @ gradient.T)
+    positions = np.array(frames)
+    assert np.linalg.norm(positions[-1] - positions[0], axis=1).max() > 2.0
+    samples = stored(tmp_path, positions, positions, np.arange(20.0), np.array(cells))
+    assert find_hops(samples, ["Se"] * 100, distance=1.8) == []
+
+
+def test_a_temperature_is_given_once() -> None:
+    with pytest.raises(ConfigError, match="replicas"):
+        MdConfig.parse({"temperatures": [300, 300.0]}, source="test")
+
+
+def test_a_piece_that_a_kill_left_does_not_stay(tmp_path: Path) -> None:
+    path = tmp_path / "piece.npz"
+    path.write_bytes(b"of a run that was killed")
+    FrameBuffer().write(path)
+    assert not path.exists()
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path

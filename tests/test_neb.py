@@ -409,6 +409,7 @@ def run_cli(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_command_writes_a_path_that_labels_verify(tmp_path: Path) -> None:
     """The labels are those of pairs that are a tenth stronger: so is their barrier."""
     for name, atoms in zip(("start", "end"), vacancy_ends(), strict=True):

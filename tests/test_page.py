@@ -167,6 +167,7 @@ def mutate(value: Any, rng: random.Random) -> Any:
     return copy.deepcopy(rng.choice([*wrong, [value] * 3, {"a": value}, "\ud800", "x" * 100_000]))
 
 
+@pytest.mark.slow
 def test_no_file_stops_the_page(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mutated folder is shown or left out with one line, and the untouched one is always shown."""
     monkeypatch.setattr("flatforce.report.page.write_static", lambda *_: [])

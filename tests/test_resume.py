@@ -53,6 +53,7 @@ def test_training(tmp_path: Path, tiny_training: dict[str, Any]) -> None:
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_defect_phonons(tmp_path: Path, unit: Any) -> None:
     write(tmp_path / "unit.extxyz", unit, format="extxyz")
     settings = {"relaxation": {"relax_cell": False, "max_steps": 5}, "points_per_segment": 4}

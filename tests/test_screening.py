@@ -262,6 +262,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     return ScreeningResult(folder).ranking
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(slow_copper: Path) -> None:
     settings = {"chunk": 4, "relax": {"max_force": 0.01, "relax_cell": False, "optimizer": "BFGS"}}
     (slow_copper / "s.yaml").write_text(yaml.safe_dump(settings))
@@ -322,3 +323,8 @@ def test_misuse_ends_with_a_message(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "result.json").exists()
     with pytest.raises(ConfigError, match="Several files"):
         ff.screen("mace:wse2-pbe", ["a.extxyz", "b.extxyz"])  # type: ignore[list-item]
+
+
+def test_settings_of_a_relaxation_keep_the_other_defaults_of_a_screening() -> None:
+    config = ScreenConfig.parse({"relax": {"max_steps": 500}}, source="test")
+    assert (config.relax.max_steps, config.relax.optimizer, config.relax.max_force) == (500, "BFGS", 0.01)

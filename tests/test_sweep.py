@@ -24,6 +24,7 @@ def config(data: Path, **changes: object) -> SweepConfig:
     return SweepConfig.model_validate(values | changes)
 
 
+@pytest.mark.slow
 def test_killed_grid_runs_every_choice_once(
     few_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,15 +19,15 @@ the chemical potentials, and the binding energy of a pair.
 # A vacancy takes an atom out, and it has to go somewhere. Its energy there is the chemical potential. Of the sheet we know only μ(W) + 2 μ(Se) = E(WSe₂): in an experiment, the
 # pressure of selenium decides on the rest. It cannot go beyond the elements, or they would precipitate. You give their energies in eV per atom.
 #
-# They have to be those of the method of the labels: same code, functional, cutoff and pseudopotentials. The numbers below stand for PBE with GPAW at 400 eV, the
-# method of `wse2-pbe`; as an example they carry two decimals. Compute your own for your own labels.
+# They have to be those of the method of the labels: same code, functional, cutoff and pseudopotentials. The numbers below are those of PBE with GPAW at 400 eV, the
+# method of `wse2-pbe`, and are those of the card of its bundled model. Compute your own for your own labels.
 
 # sphinx_gallery_thumbnail_path = '_static/tutorials/17.png'
 import flatforce as ff
 
 model = ff.load("mace:wse2-pbe")
 sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
-references = {"W": -11.56, "Se": -3.5}
+references = {"W": -11.5631, "Se": -3.4783}
 
 # %%
 # Four defects

@@ -213,7 +213,7 @@ def defect_energies(
     >>> model = ff.load("mace:wse2-pbe")
     >>> sheet = ff.relax(model, ff.monolayer("WSe2"), keep_symmetry=True).atoms
     >>> energies = ff.defect_energies(
-    ...     model, sheet, "v_Se:top", sizes=[3], references={"W": -11.56, "Se": -3.5}, max_force=0.05
+    ...     model, sheet, "v_Se:top", sizes=[3], max_force=0.05
     ... )
     >>> sorted(energies.formation_energy("v_Se:top"))
     ['Se-rich', 'W-rich']

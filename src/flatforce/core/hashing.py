@@ -110,4 +110,7 @@ def hash_source(source: Path | Atoms | str) -> str:
         if not source.is_file():
             raise ResultError(f"There is no file {source}.", fix="check its path")
         return hash_file(source)
-    return hash_structure(source)
+    structure = hash_structure(source)
+    if source.has("masses"):  # isotopes change vibrations and dynamics
+        return hash_value([structure, np.round(source.get_masses(), POSITION_DIGITS).tolist()])
+    return structure

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 from flatforce.core.errors import FlatforceError
-from flatforce.data.training_range import TrainingRange
+from flatforce.data.training_range import TrainingRange, closest_pairs
 from flatforce.models.spec import committee_members, model_files
 
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ def outside_notes(spec: str, frames: Sequence[Atoms], *, subject: str) -> list[s
     if known is None:
         return []
     texts: dict[str, str] = {}
+    shortest: dict[str, float] = {}
     for frame in frames:
-        texts |= known.too_close(frame)
+        closest = closest_pairs(frame)
+        for pair, text in known.too_close(frame).items():
+            if closest[pair].distance < shortest.get(pair, float("inf")):
+                shortest[pair], texts[pair] = closest[pair].distance, text
     if not texts:
         return []
     named = list(texts.values())[:MAX_NAMED]

@@ -10,6 +10,7 @@ from ase.geometry import find_mic
 from scipy.optimize import linear_sum_assignment
 
 from flatforce.core.errors import GeometryError
+from flatforce.structures.sheet import unwrapped_heights
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -48,6 +49,7 @@ def match_ends(start: Atoms, end: Atoms, *, keep_order: bool) -> Atoms:
         If composition or cell differ, or the order is kept and the elements are in another one.
     """
     _check_same_atoms(start, end)
+    first, last = _unwrapped(start), _unwrapped(end)
     order = np.arange(len(start))
     if keep_order:
         if (start.numbers != end.numbers).any():
@@ -59,14 +61,23 @@ def match_ends(start: Atoms, end: Atoms, *, keep_order: bool) -> Atoms:
     else:
         for number in np.unique(start.numbers):
             of_start, of_end = np.flatnonzero(start.numbers == number), np.flatnonzero(end.numbers == number)
-            steps = end.positions[of_end][None] - start.positions[of_start][:, None]
-            _, lengths = find_mic(steps.reshape(-1, 3), start.cell, start.pbc)
+            steps = last.positions[of_end][None] - first.positions[of_start][:, None]
+            _, lengths = find_mic(steps.reshape(-1, 3), first.cell, first.pbc)
             rows, columns = linear_sum_assignment(lengths.reshape(len(of_start), -1) ** 2)
             order[of_start[rows]] = of_end[columns]
     matched = start.copy()
-    steps = displacements(start.positions, end.positions[order], start)
+    steps = displacements(first.positions, last.positions[order], first)
     matched.positions = start.positions + steps - np.median(steps, axis=0)
     return matched
+
+
+def _unwrapped(atoms: Atoms) -> Atoms:
+    """Return a copy that no cell boundary cuts, whatever the height of its cell, periodic in its plane alone."""
+    copy = atoms.copy()
+    copy.positions[:, 2] = unwrapped_heights(atoms)
+    copy.positions[:, 2] -= np.median(copy.positions[:, 2])
+    copy.pbc = (True, True, False)
+    return copy
 
 
 def _check_same_atoms(start: Atoms, end: Atoms) -> None:

@@ -54,6 +54,8 @@ class MinimumEnergyPath(Outcome):
     """Number of optimiser steps of the path."""
     converged: bool
     """Whether path and saddle point have converged."""
+    saddle: int
+    """Index of the saddle point: the highest image between the ends, refined where a dimer was asked for."""
     collapsed_at: int | None
     """Step at which the force field collapsed; the images are those of an earlier step then. None if it did not."""
     moving_atom: int
@@ -68,11 +70,6 @@ class MinimumEnergyPath(Outcome):
     """Vibrations of start, saddle point and end; None without."""
     verification: Verification | None = None
     """Labels of start, saddle point and end; None without."""
-
-    @property
-    def saddle(self) -> int:
-        """Index of the highest image between the ends."""
-        return 1 + int(self.energies[1:-1].argmax())
 
     @property
     def barrier(self) -> float:

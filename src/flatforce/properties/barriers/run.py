@@ -110,6 +110,7 @@ def minimum_energy_path(
         max_force=found.max_force,
         n_steps=band.n_steps,
         converged=found.converged,
+        saddle=found.saddle,
         collapsed_at=band.collapsed_at,
         moving_atom=atom,
         length=length,

@@ -221,12 +221,26 @@ def extrapolate(n_cells: FloatArray, energies: FloatArray) -> tuple[float, float
 def _multiplicity(cell: DefectCell, size: int) -> float:
     """Count the equivalent defects in a primitive cell, by the space group of the pristine supercell."""
     symmetry = find_symmetry(cell.pristine, symprec=RELAXED_SYMPREC)
-    kinds = [(part.kind, part.symbol) for part in parse_defect(cell.name)]
+    facings = _facings(cell)
+    parts = [(part.kind, part.symbol) for part in parse_defect(cell.name)]
     images = {
-        frozenset((int(permutation[site]), *kind) for site, kind in zip(cell.sites, kinds, strict=True))
-        for permutation in symmetry.permutations
+        frozenset(
+            (int(permutation[site]), *part, facing * int(rotation[2, 2]))
+            for site, part, facing in zip(cell.sites, parts, facings, strict=True)
+        )
+        for permutation, rotation in zip(symmetry.permutations, symmetry.rotations, strict=True)
     }
     return len(images) / size**2
+
+
+def _facings(cell: DefectCell) -> list[int]:
+    """Return 1 for an adatom above its site, −1 for one below, 0 for all other parts."""
+    adatoms = iter(cell.atoms.positions[cell.site_of < 0])
+    facings = []
+    for part, site in zip(parse_defect(cell.name), cell.sites, strict=True):
+        above = next(adatoms)[2] - cell.pristine.positions[site, 2] if part.kind == "adatom" else 0.0
+        facings.append(int(np.sign(above)))
+    return facings
 
 
 def _separation(cell: DefectCell) -> float:

@@ -42,6 +42,9 @@ MIDDLE: Final = 0.25
 MAX_BASIS: Final = 24
 """Atoms of a primitive cell with a spectral energy density; that of a defect cell would be a mixture of folded bands."""
 
+WAVE_SPACING: Final = 3.0
+"""Å, half of the shortest wave of the height spectrum."""
+
 SERIES: Final = ("time", "potential_energy", "kinetic_energy", "temperature", "tension")
 """Quantities whose course is kept in `arrays.npz`."""
 
@@ -103,9 +106,8 @@ def _analyse(
     frequency, spectra = vibrational_dos(samples, masses, np.array(weights), broadening=config.broadening)
     middle = np.flatnonzero(np.abs(_about_middle(sheet)) < MIDDLE)
     middle = middle if len(middle) else np.arange(len(sheet))
-    heights = height_spectrum(
-        samples, middle, temperature=_mean(samples, "temperature"), repeats=min(config.supercell)
-    )
+    repeats = round(float(sheet.cell.lengths()[:2].min()) / WAVE_SPACING)
+    heights = height_spectrum(samples, middle, temperature=_mean(samples, "temperature"), repeats=repeats)
     distance, pairs = pair_distribution(samples, symbols)
     lag, displacement = mean_square_displacement(samples, symbols)
     density_frequency, density = np.zeros(0), np.zeros((0, 0))
@@ -118,7 +120,7 @@ def _analyse(
         label=f"{temperature:g}K",
         metrics=_metrics(samples, sheet, config, temperature=temperature)
         | {"height_std": _height_std(samples, middle)}
-        | _rigidity(heights),
+        | (_rigidity(heights) if config.ensemble == "npt" and config.tension == 0 else {}),
         frequency=frequency,
         vdos=spectra[0],
         local_vdos=spectra[1] if len(spectra) > 1 else None,
@@ -207,7 +209,8 @@ def _expansion(analyses: list[TemperatureAnalysis], config: MdConfig) -> tuple[f
     """Linear thermal expansion from the mean areas at several temperatures: half that of the area."""
     if config.ensemble != "npt" or len(analyses) < 2:
         return None
-    first, last = analyses[0].metrics, analyses[-1].metrics
+    ordered = sorted(analyses, key=lambda analysis: analysis.metrics["temperature"])
+    first, last = ordered[0].metrics, ordered[-1].metrics
     difference = last["temperature"] - first["temperature"]
     slope = (np.log(last["area"]) - np.log(first["area"])) / 2 / difference
     error = np.hypot(last["area_error"] / last["area"], first["area_error"] / first["area"]) / 2 / difference
@@ -220,7 +223,7 @@ def _mean(samples: list[Samples], name: str) -> float:
 
 def _about_middle(sheet: Atoms) -> FloatArray:
     heights = unwrapped_heights(sheet)
-    return np.asarray(heights - (heights.max() + heights.min()) / 2)
+    return np.asarray(heights - np.median(heights))  # an adatom does not move it
 
 
 def _height_std(samples: list[Samples], atoms: IntArray) -> float:

@@ -72,6 +72,11 @@ class MdConfig(Config):
 
     @model_validator(mode="after")
     def _check_ensemble(self) -> MdConfig:
+        labels = [f"{temperature:g}" for temperature in self.temperatures]
+        if len(set(labels)) < len(labels):
+            raise ValueError(
+                "`temperatures` holds one of them twice: set `replicas` for several trajectories"
+            )
         if self.strain is not None and self.ensemble == "npt":
             raise ValueError("`strain` fixes the cell, which `ensemble: npt` leaves free: choose one of them")
         if self.end_temperature is not None and self.ensemble == "nve":

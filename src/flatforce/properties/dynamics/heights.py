@@ -16,7 +16,7 @@ MAX_WAVE_NUMBER: Final = 0.35
 """1/Å, up to which the height spectrum is fitted: waves of 18 Å, long against the thickness of a sheet."""
 
 MIN_WAVES: Final = 3
-"""Wave vectors below it that a fit needs."""
+"""Wave vectors below it that a fit needs, not all of one length."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def height_spectrum(
         n_frames += len(positions)
     correlation = power / max(n_frames, 1)
     long = (lengths < MAX_WAVE_NUMBER) & (correlation > 0)
-    if int(long.sum()) < MIN_WAVES:
+    if int(long.sum()) < MIN_WAVES or np.ptp(lengths[long]) < 1e-3:
         return HeightSpectrum(lengths, correlation, float("nan"), float("nan"))
     # the exponential distribution of |h_q|² has its mean as standard deviation: the inverse of the mean of the products is unbiased
     softness = surface * lengths[long] ** 4 * correlation[long] / (units.kB * temperature)

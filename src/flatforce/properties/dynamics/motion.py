@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from ase.neighborlist import neighbor_list, primitive_neighbor_list
+from scipy.sparse import csr_matrix, diags
+
+from flatforce.properties.dynamics.samples import Samples, long_enough
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.properties.dynamics.samples import Samples
 
 BIN: Final = 0.05
 """Å, width of a bin of the pair distribution."""
 
-MAX_FRAMES: Final = 200
+MAX_FRAMES: Final = 50
 """Frames that the pair distribution is averaged over: more change it by less than its noise."""
 
 MAX_ATOM_FRAMES: Final = 200_000
@@ -29,6 +31,9 @@ MAX_DISTANCE: Final = 15.0
 
 MAX_SITE_DISTANCE: Final = 8.0
 """Å, within which every sheet has two like atoms."""
+
+RIPPLE_RADIUS: Final = 8.0
+"""Å, of the surroundings whose mean height a hop does not count."""
 
 ATOMS_AT_A_TIME: Final = 256
 """Atoms whose paths are in memory together."""
@@ -86,7 +91,7 @@ def pair_distribution(samples: list[Samples], symbols: list[str]) -> tuple[Float
                 trajectory.frame("positions", index), boxes[index], edges[-1]
             )
             for one, other in pairs:
-                chosen = (names[first] == one) & (names[second] == other) & (distances > BIN)
+                chosen = (names[first] == one) & (names[second] == other)
                 counts[one, other] += np.histogram(distances[chosen], edges)[0]
     shells = np.pi * (edges[1:] ** 2 - edges[:-1] ** 2) / abs(np.linalg.det(cell))
     result = {}
@@ -123,19 +128,53 @@ def mean_square_displacement(
     -------
     (L) fs, times up to half of the trajectory; and for each element (L) Å², averaged over atoms, starts and trajectories.
     """
-    names = np.array(symbols)
+    names, samples = np.array(symbols), long_enough(samples, 1)
     length = min(len(trajectory.read("time")) for trajectory in samples)
     lags = max(1, length // 2)
     values = {symbol: np.zeros(lags) for symbol in sorted(set(symbols))}
     for trajectory in samples:
-        centre = trajectory.centres()[:, None]
         for atoms, block in trajectory.blocks_of_atoms("positions", ATOMS_AT_A_TIME):
-            path = (block - centre)[:length]
+            path = in_first_cell(trajectory, block)[:length]
             for symbol in set(symbols[atoms]):
                 members = np.flatnonzero(names[atoms] == symbol)
                 share = len(members) / int((names == symbol).sum()) / len(samples)
                 values[symbol] += share * _lagged_squares(path[:, members], lags)
     return samples[0].read("time")[:lags], values
+
+
+def in_first_cell(trajectory: Samples, positions: FloatArray) -> FloatArray:
+    """Map positions to the cell of the first frame, relative to the centre of the sheet: a cell that changes moves no atom to another site.
+
+    Parameters
+    ----------
+    trajectory
+        The trajectory.
+    positions
+        (T, n, 3) Å, of some of its atoms.
+
+    Returns
+    -------
+    (T, n, 3) Å.
+    """
+    cells = trajectory.read("cell")
+    paths = positions - trajectory.centres()[:, None]
+    paths[..., :2] = paths[..., :2] @ (np.linalg.inv(cells) @ cells[0])
+    return paths
+
+
+def _ripples(trajectory: Samples) -> FloatArray:
+    """(T, N) Å, mean height of the surroundings of each atom in each frame, relative to the centre of the sheet."""
+    heights = np.concatenate(
+        [block[..., 2] for _, block in trajectory.blocks_of_atoms("positions", ATOMS_AT_A_TIME)], axis=1
+    )
+    heights = heights - heights.mean(axis=1, keepdims=True)
+    n_atoms = heights.shape[1]
+    box = trajectory.frame("cell", 0)
+    first, second, _ = _in_plane_pairs(trajectory.frame("positions", 0), box, RIPPLE_RADIUS)
+    rows, columns = np.append(first, np.arange(n_atoms)), np.append(second, np.arange(n_atoms))
+    mean = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n_atoms, n_atoms))
+    mean = diags(1 / np.asarray(mean.sum(axis=1)).ravel()) @ mean
+    return np.asarray((mean @ heights.T).T)
 
 
 def _lagged_squares(path: FloatArray, lags: int) -> FloatArray:
@@ -185,12 +224,11 @@ def find_hops(trajectory: Samples, symbols: list[str], *, distance: float) -> li
     -------
     The hops in the order of time; an atom that comes back hops twice.
     """
-    times, cells, centre = trajectory.read("time"), trajectory.read("cell"), trajectory.centres()[:, None]
-    scale = np.sqrt(np.abs(np.linalg.det(cells[0]) / np.linalg.det(cells)))[:, None, None]
+    times, ripples = trajectory.read("time"), _ripples(trajectory)
     hops = []
     for atoms, block in trajectory.blocks_of_atoms("positions", ATOMS_AT_A_TIME):
-        paths = block - centre
-        paths[..., :2] *= scale  # a cell that breathes moves no atom to another site
+        paths = in_first_cell(trajectory, block)
+        paths[..., 2] -= ripples[:, atoms]
         far = np.flatnonzero(np.linalg.norm(paths - paths[:1], axis=2).max(axis=0) > distance)
         for column in far:
             atom, site = int(atoms.start + column), paths[0, column]

@@ -14,7 +14,7 @@ from flatforce.core.errors import ModelError
 from flatforce.core.hashing import hash_structure, hash_value
 from flatforce.core.progress import Progress, remaining, silent
 from flatforce.models.slab import pad_vacuum
-from flatforce.properties.dynamics.integrator import Integrator, stretch
+from flatforce.properties.dynamics.integrator import Integrator, membrane_tension, stretch
 from flatforce.properties.dynamics.samples import Samples, join_pieces
 from flatforce.properties.dynamics.walkers import RunState, Walker, start_walkers
 
@@ -210,7 +210,9 @@ class _Run:
                     "potential_energy": prediction.energy,
                     "kinetic_energy": kinetic,
                     "temperature": 2 * kinetic / (walker.degrees_of_freedom * units.kB),
-                    "tension": walker.tension[-1] if walker.tension else float("nan"),
+                    "tension": float("nan")
+                    if prediction.membrane_stress is None
+                    else membrane_tension(walker, prediction.membrane_stress),
                 }
             )
 

@@ -46,14 +46,16 @@ class FrameBuffer:
     """Arrays and numbers of each frame, by the names of `PER_ATOM` and `PER_FRAME`."""
 
     def write(self, path: Path) -> None:
-        """Write the frames to a file, and forget them.
+        """Write the frames to a file, and forget them; without frames there is no file.
 
         Parameters
         ----------
         path
             The file; one of the same name, left by a run that was killed, is replaced by the same content.
         """
-        if self.frames:
+        if not self.frames:
+            path.unlink(missing_ok=True)  # of a run that was killed after it wrote frames that come later now
+        else:
             arrays = {
                 name: np.array(
                     [frame[name] for frame in self.frames],
@@ -144,6 +146,25 @@ class Samples:
         for start in range(0, self.n_atoms, size):
             atoms = slice(start, start + size)
             yield atoms, self.read(name, atoms)
+
+
+def long_enough(samples: list[Samples], minimum: int) -> list[Samples]:
+    """Choose the trajectories that are not much shorter than the longest one, such as one that ended early.
+
+    Parameters
+    ----------
+    samples
+        Trajectories at one temperature.
+    minimum
+        Frames that are needed.
+
+    Returns
+    -------
+    Those of at least half of the frames of the longest one; empty where that one is too short.
+    """
+    lengths = [len(trajectory.read("time")) for trajectory in samples]
+    needed = max(minimum, max(lengths) / 2)
+    return [trajectory for trajectory, length in zip(samples, lengths, strict=True) if length >= needed]
 
 
 def join_pieces(target: Path, pieces: dict[str, list[Path]], numbers: IntArray) -> None:

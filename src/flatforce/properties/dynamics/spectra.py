@@ -1,6 +1,6 @@
 """Vibrational spectra of trajectories: density of states of the velocities, and spectral energy density at wave vectors.
 
-Velocities are Fourier transformed over windows of the trajectory (Welch). By equipartition, the spectrum of √m v is proportional to the
+Velocities are Fourier transformed over the whole trajectory with a Hann window. By equipartition, the spectrum of √m v is proportional to the
 density of states of harmonic vibrations (Dickey and Paskin, Phys. Rev. 188, 1407, 1969); resolved by wave vector, it is the spectral
 energy density (Thomas, Turney, Iutzi, Amon and McGaughey, Phys. Rev. B 81, 081411, 2010).
 """
@@ -13,13 +13,13 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import periodogram
 
+from flatforce.properties.dynamics.samples import Samples, long_enough
 from flatforce.properties.phonons.spectra.band_path import standard_path
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.arrays import FloatArray, IntArray
-    from flatforce.properties.dynamics.samples import Samples
 
 ATOMS_AT_A_TIME: Final = 256
 """Atoms whose velocities are in memory together."""
@@ -55,14 +55,16 @@ def vibrational_dos(
     -------
     (F) THz, frequencies; (G, F) states/THz. The integral over all frequencies is three times the sum of the weights.
     """
-    if len(samples[0].read("time")) < MIN_FRAMES:
+    samples = long_enough(samples, MIN_FRAMES)
+    if not samples:
         return np.zeros(0), np.zeros((len(weights), 0))
+    n_fft = max(len(trajectory.read("time")) for trajectory in samples)
     power, frequency = None, np.zeros(0)
     for trajectory in samples:
         interval = _interval(trajectory)
         for atoms, velocities in trajectory.blocks_of_atoms("velocities", ATOMS_AT_A_TIME):
             frequency, spectra = periodogram(
-                velocities, fs=1 / interval, window="hann", detrend=False, axis=0
+                velocities, fs=1 / interval, window="hann", detrend=False, axis=0, nfft=n_fft
             )
             by_atom = (masses[atoms] * spectra.sum(axis=2)) @ weights[:, atoms].T
             power = by_atom if power is None else power + by_atom
@@ -158,6 +160,8 @@ def spectral_energy_density(
     (F) THz; (Q, F) 1/THz, normalised to the number of modes at each wave vector.
     """
     total, frequency = None, np.zeros(0)
+    samples = long_enough(samples, MIN_FRAMES)
+    n_fft = max(len(trajectory.read("time")) for trajectory in samples)
     for trajectory in samples:
         amplitude = np.zeros(
             (len(trajectory.read("time")), len(phases), int(basis.max()) + 1, 3), dtype=complex
@@ -175,6 +179,7 @@ def spectral_energy_density(
             window="hann",
             detrend=False,
             axis=0,
+            nfft=n_fft,
             return_onesided=False,
         )
         positive = frequency >= 0

@@ -113,7 +113,8 @@ def _along(phonon: Phonopy, direction: FloatArray, density: float) -> tuple[floa
     cell = np.asarray(phonon.primitive.cell)
     waves = WAVE_NUMBERS[:, None] * np.array([*direction, 0.0])
     solution = phonon.run_qpoints(waves @ cell.T / (2 * np.pi), with_dynamical_matrices=True)
-    squares = np.array([_acoustic(matrix) for matrix in np.asarray(solution.dynamical_matrices)])
+    masses = np.asarray(phonon.primitive.masses)
+    squares = np.array([_acoustic(matrix, masses) for matrix in np.asarray(solution.dynamical_matrices)])
     q2 = WAVE_NUMBERS**2
     rigidity = _limit(q2, density * squares[:, 0] / q2**2) if (squares[:, 0] > 0).all() else float("nan")
     slopes = np.array([_limit(q2, squares[:, branch] / q2) for branch in (1, 2)])
@@ -121,13 +122,17 @@ def _along(phonon: Phonopy, direction: FloatArray, density: float) -> tuple[floa
     return rigidity, angular * 1e-10
 
 
-def _acoustic(matrix: FloatArray) -> FloatArray:
-    """Return ω² (eV/Å²/amu) of the flexural branch, then of the two in-plane ones from the lower."""
+def _acoustic(matrix: FloatArray, masses: FloatArray) -> FloatArray:
+    """Return ω² (eV/Å²/amu) of the flexural branch, then of the two in-plane ones from the lower.
+
+    Folded branches of a large cell lie below the acoustic ones, so that these are chosen by their overlap with rigid translations.
+    """
     squares, vectors = np.linalg.eigh(matrix)
-    lowest = np.argsort(np.abs(squares))[:3]
-    out_of_plane = (np.abs(vectors[2::3, lowest]) ** 2).sum(axis=0)
-    flexural = int(lowest[np.argmax(out_of_plane)])
-    return np.array([squares[flexural], *sorted(squares[k] for k in lowest if k != flexural)])
+    weights = np.sqrt(masses / masses.sum())
+    overlap = np.abs(np.einsum("axm,a->xm", vectors.reshape(len(masses), 3, -1), weights)) ** 2
+    flexural = int(np.argmax(overlap[2]))
+    in_plane = [int(k) for k in np.argsort(overlap[0] + overlap[1])[::-1] if k != flexural][:2]
+    return np.array([squares[flexural], *sorted(squares[in_plane])])
 
 
 def _limit(q2: FloatArray, values: FloatArray) -> float:

@@ -216,7 +216,7 @@ def _tubes(
     rotations = find_symmetry(padded, symprec=RELAXED_SYMPREC).rotations
     has_equal_faces = bool((rotations[:, 2, 2] == -1).any())
     sides = [False] if has_equal_faces else [False, True]
-    vacuum = potential.cutoff + 2.0
+    vacuum = max(potential.cutoff, potential.interaction_range) + 2.0  # also beyond a dispersion correction
     tubes = [
         roll_up(padded, radius, around=1, inward=inward, vacuum=vacuum)
         for inward in sides

@@ -24,7 +24,7 @@ from flatforce.properties.relax import relax
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.structures.sheet import area
 from flatforce.structures.strain import apply_strain
-from flatforce.structures.symmetry import find_symmetry
+from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from phonopy import Phonopy
 
-    from flatforce.core.arrays import FloatArray
+    from flatforce.core.arrays import FloatArray, IntArray
     from flatforce.models.potential import Potential
     from flatforce.properties.expansion.config import ExpansionConfig
 
@@ -75,11 +75,18 @@ def thermal_expansion(
         If the force field gives no stress.
     """
     sheet = pad_vacuum(atoms, potential.cutoff)
-    if find_symmetry(sheet).pure_translations > 1:
+    symmetry = find_symmetry(sheet, symprec=RELAXED_SYMPREC)
+    if symmetry.pure_translations > 1:
         raise GeometryError(
             "The structure is not a primitive cell.",
             why="the modes of a supercell are counted more than once",
             fix="pass the primitive cell, and choose the supercell with --supercell N M",
+        )
+    if not has_isotropic_plane(symmetry.rotations):
+        raise GeometryError(
+            "The sheet is not isotropic in its plane.",
+            why="one area modulus and one expansion belong to a sheet with a rotation axis of 60, 90 or 120 degrees",
+            fix="run molecular dynamics at constant tension: flatforce md --ensemble npt",
         )
     settings = RelaxConfig(
         max_force=config.max_force, max_steps=config.max_steps, relax_cell=False, optimizer="LBFGS"
@@ -123,6 +130,24 @@ def thermal_expansion(
         residual_tension=tensions[0] * EV_PER_A2_IN_N_PER_M,
         temperatures=np.arange(0.0, config.t_max + TEMPERATURE_STEP / 2, TEMPERATURE_STEP),
     )
+
+
+def has_isotropic_plane(rotations: IntArray) -> bool:
+    """Tell whether second-rank properties of a sheet are the same in all directions of its plane.
+
+    Parameters
+    ----------
+    rotations
+        (n, 3, 3) operations of its space group in units of the lattice vectors.
+
+    Returns
+    -------
+    True if one of them rotates the plane by 60, 90 or 120 degrees, whether or not it exchanges the faces.
+    """
+    plane = rotations[:, :2, :2]
+    determinant = plane[:, 0, 0] * plane[:, 1, 1] - plane[:, 0, 1] * plane[:, 1, 0]
+    trace = plane[:, 0, 0] + plane[:, 1, 1]
+    return bool(((determinant == 1) & (np.abs(trace) <= 1)).any())
 
 
 def _force_constants(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from flatforce.core.config import Config
 from flatforce.core.execution.config import Executor
@@ -33,11 +33,20 @@ class CandidateConfig(Config):
         return self
 
 
+RELAX_DEFAULTS: Final[dict[str, Any]] = {
+    "max_force": 0.01,
+    "max_stress": 0.05,
+    "max_steps": 300,
+    "optimizer": "BFGS",
+}
+"""Settings of a relaxation that differ from those of `relax`: forces of 0.01 eV/Å leave less than 1 meV/atom."""
+
+
 class ScreenConfig(Config):
     """Settings of a screening."""
 
-    relax: RelaxConfig = RelaxConfig(max_force=0.01, max_stress=0.05, max_steps=300, optimizer="BFGS")
-    """Settings of each relaxation."""
+    relax: RelaxConfig = RelaxConfig(**RELAX_DEFAULTS)
+    """Settings of each relaxation; keys that are left out keep the defaults of a screening."""
     max_energy_above_hull: NonNegativeFloat = 0.1
     """Energy above the convex hull, in eV/atom, below which a sheet counts as a candidate for synthesis: `n_below` counts them."""
     duplicate_distance: PositiveFloat = 0.05
@@ -50,3 +59,9 @@ class ScreenConfig(Config):
     """Number of sheets that one task relaxes; a task is what a worker takes up, and what is stored when it is finished."""
     executors: dict[str, Executor] = {}
     """Pools of workers, as for labels; this process relaxes all sheets if there is none."""
+
+    @field_validator("relax", mode="before")
+    @classmethod
+    def _keep_defaults(cls, relax: Any) -> Any:
+        """Give keys that a user leaves out the defaults of a screening, not those of `relax`."""
+        return {**RELAX_DEFAULTS, **relax} if isinstance(relax, dict) else relax

@@ -51,7 +51,7 @@ class DefectEnergyResult(Result):
         >>> model = ff.load("mace:wse2-pbe")
         >>> sheet = ff.monolayer("WSe2")
         >>> energies = ff.defect_energies(
-        ...     model, sheet, "v_Se:top", sizes=[3], references={"W": -11.56, "Se": -3.5}, max_force=0.05
+        ...     model, sheet, "v_Se:top", sizes=[3], max_force=0.05
         ... )
         >>> energies.formation_energy("v_Se:top")["Se-rich"] > energies.formation_energy("v_Se:top")["W-rich"]
         True
