@@ -19,6 +19,7 @@ EXTRAS: Final = {
     "matgl": "train and run M3GNet and TensorNet",
     "fast": "run MACE force fields faster on CPUs (symmetrix:)",
     "dispersion": "D3 dispersion on top of any force field (d3:)",
+    "hull": "hand a screening to pymatgen",
     "dft": "label frames with GPAW",
     "alloys": "cluster expansions, Monte Carlo and special quasirandom structures of alloys",
     "data": "SOAP descriptors: the map of `data stats`, farthest-point sampling, uncertainty by descriptor distance",
