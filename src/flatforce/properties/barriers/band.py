@@ -153,14 +153,14 @@ def find_path(
             *map(hash_structure, ends),
         ]
     )
-    kept = Checkpoint(checkpoint, key)
-    band = kept.load() or Band(*ends, config)
+    stored_state = Checkpoint(checkpoint, key)
+    band = stored_state.load() or Band(*ends, config)
     has_ended = False
     while not has_ended:
         has_ended = band.advance(potential.evaluate(band.images[1:-1], stress=False))
         progress(band.n_steps, config.max_steps, f"max force {band.max_force:.3f} eV/Å")
         if not has_ended:
-            kept.save(lambda: band)
+            stored_state.save(lambda: band)
     return band
 
 

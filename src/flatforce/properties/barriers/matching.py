@@ -161,7 +161,7 @@ def _distances(atoms: Atoms) -> list[FloatArray]:
     lengths = atoms.get_all_distances(mic=True)
     elements = np.unique(atoms.numbers)
     return [
-        np.sort(lengths[np.ix_(atoms.numbers == one, atoms.numbers == other)], axis=None)
-        for k, one in enumerate(elements)
-        for other in elements[k:]
+        np.sort(lengths[np.ix_(atoms.numbers == element, atoms.numbers == partner)], axis=None)
+        for k, element in enumerate(elements)
+        for partner in elements[k:]
     ]

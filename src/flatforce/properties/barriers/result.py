@@ -169,9 +169,9 @@ class MinimumEnergyPath(Outcome):
             return []
         start, saddle, end = self.vibrations
         texts = [
-            f"The {name} is no minimum: it has {found.n_imaginary} imaginary modes."
-            for name, found in (("start", start), ("end", end))
-            if found.n_imaginary
+            f"The {name} is no minimum: it has {vibrations_at.n_imaginary} imaginary modes."
+            for name, vibrations_at in (("start", start), ("end", end))
+            if vibrations_at.n_imaginary
         ]
         if saddle.n_imaginary != 1:
             texts.append(
@@ -247,8 +247,8 @@ class MinimumEnergyPath(Outcome):
         if self.judgement.forces_std is not None:
             arrays["force_std"] = self.judgement.forces_std
         if self.vibrations is not None:
-            for name, found in zip(("start", "saddle", "end"), self.vibrations, strict=True):
-                arrays[f"frequency_{name}"] = found.frequencies
+            for name, vibrations_at in zip(("start", "saddle", "end"), self.vibrations, strict=True):
+                arrays[f"frequency_{name}"] = vibrations_at.frequencies
             arrays["imaginary_mode"] = self.vibrations[1].modes[0]
         return arrays
 

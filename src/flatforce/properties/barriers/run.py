@@ -86,9 +86,13 @@ def minimum_energy_path(
     band = find_path(
         potential, (first, last), config, checkpoint=scratch / "path.checkpoint", progress=progress
     )
-    found = _finish(potential, band, config)
-    active = atoms_near(found.images[found.saddle], atom, config.vibration_radius)
-    decisive = {"start": found.images[0], "saddle": found.images[found.saddle], "end": found.images[-1]}
+    finished = _finish(potential, band, config)
+    active = atoms_near(finished.images[finished.saddle], atom, config.vibration_radius)
+    decisive = {
+        "start": finished.images[0],
+        "saddle": finished.images[finished.saddle],
+        "end": finished.images[-1],
+    }
     modes: tuple[Vibrations, Vibrations, Vibrations] | None = None
     if config.frequencies and band.collapsed_at is None:
         of_start, of_saddle, of_end = (
@@ -98,24 +102,26 @@ def minimum_energy_path(
         modes = (of_start, of_saddle, of_end)
     verification: Verification | None = None
     if config.verify is not None:
-        predictions = [found.predictions[k] for k in (0, found.saddle, -1)]
+        predictions = [finished.predictions[k] for k in (0, finished.saddle, -1)]
         verification = verify(decisive, predictions, config, cache=scratch / "labels", progress=progress)
     return MinimumEnergyPath(
         config=config,
-        images=found.images,
-        energies=np.array([prediction.energy for prediction in found.predictions]),
-        distances=path_distances(found.images),
-        slopes=path_slopes(found.images, np.array([prediction.forces for prediction in found.predictions])),
+        images=finished.images,
+        energies=np.array([prediction.energy for prediction in finished.predictions]),
+        distances=path_distances(finished.images),
+        slopes=path_slopes(
+            finished.images, np.array([prediction.forces for prediction in finished.predictions])
+        ),
         end_forces=(ends[0].max_force, ends[1].max_force),
-        max_force=found.max_force,
+        max_force=finished.max_force,
         n_steps=band.n_steps,
-        converged=found.converged,
-        saddle=found.saddle,
+        converged=finished.converged,
+        saddle=finished.saddle,
         collapsed_at=band.collapsed_at,
         moving_atom=atom,
         length=length,
         is_symmetric=are_equivalent(first, last),
-        judgement=judge(potential, found.images, found.predictions, config),
+        judgement=judge(potential, finished.images, finished.predictions, config),
         vibrations=modes,
         verification=verification,
     )

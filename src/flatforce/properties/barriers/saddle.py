@@ -99,7 +99,9 @@ def _hessian(
                 cell = atoms.copy()
                 cell.positions[atom, axis] += sign * DISPLACEMENT
                 cells.append(cell)
-        forces = np.array([one.forces for one in potential.evaluate(cells, stress=False)])[:, active]
+        forces = np.array([prediction.forces for prediction in potential.evaluate(cells, stress=False)])[
+            :, active
+        ]
         hessian[k] = (forces[1::2] - forces[::2]) / (2 * DISPLACEMENT)
         progress(k + 1, len(active), "displaced atoms")
     return hessian.reshape(3 * len(active), -1)

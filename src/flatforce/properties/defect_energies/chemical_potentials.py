@@ -115,13 +115,13 @@ def _corners(host: Mapping[str, int], energy: float, phases: Mapping[str, float]
     bounds = np.array(list(phases.values()))
     names = list(phases)
     limits: list[Limit] = []
-    for chosen in combinations(range(len(phases)), len(elements) - 1):
-        matrix = np.vstack([[host[element] for element in elements], rows[list(chosen)]])
+    for phase_indices in combinations(range(len(phases)), len(elements) - 1):
+        matrix = np.vstack([[host[element] for element in elements], rows[list(phase_indices)]])
         if abs(np.linalg.det(matrix)) < 1e-9:
             continue
-        potentials = np.linalg.solve(matrix, np.array([energy, *bounds[list(chosen)]]))
+        potentials = np.linalg.solve(matrix, np.array([energy, *bounds[list(phase_indices)]]))
         if (rows @ potentials <= bounds + TOLERANCE).all():
-            name = "+".join(names[k] for k in chosen)
+            name = "+".join(names[k] for k in phase_indices)
             limits.append(Limit(f"{name}-rich", dict(zip(elements, map(float, potentials), strict=True))))
     if not limits:
         sheet = "".join(f"{element}{host[element] if host[element] > 1 else ''}" for element in elements)

@@ -112,7 +112,7 @@ class DefectEnergies(Outcome):
         parts = [str(part).partition("~")[0] for part in parse_defect(defect.name)]
         if len(parts) < 2:
             return None
-        single = {one.name: one.difference for one in self.defects}
+        single = {entry.name: entry.difference for entry in self.defects}
         if any(part not in single for part in parts):
             return None
         return sum(single[part] for part in parts) - defect.difference

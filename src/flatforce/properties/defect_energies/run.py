@@ -115,14 +115,14 @@ def expand(primitive: Atoms, defects: Sequence[str], config: DefectEnergyConfig)
     size = min(config.sizes)
     names: list[str] = []
     for defect in defects:
-        found = []
+        expanded = []
         if "+" in defect and "~" not in defect:
             for k in range(1, config.arrangements + 1):
                 with suppress(GeometryError):
-                    found.append(build_defect(primitive, (size, size), f"{defect}~{k}").name)
-        if not found:
-            found = [build_defect(primitive, (size, size), defect).name]
-        for name in found:
+                    expanded.append(build_defect(primitive, (size, size), f"{defect}~{k}").name)
+        if not expanded:
+            expanded = [build_defect(primitive, (size, size), defect).name]
+        for name in expanded:
             parts = [str(part) for part in parse_defect(name)]
             singles = [_alone(part) for part in parts] if len(parts) > 1 else []
             names += [build_defect(primitive, (size, size), single).name for single in singles]
@@ -207,14 +207,14 @@ def extrapolate(n_cells: FloatArray, energies: FloatArray) -> tuple[float, float
     eV, the limit of E + c/N, the law of elastic interactions of periodic images; the energy itself for one size. And the difference
     from the largest supercell, NaN for one size.
     """
-    known = np.isfinite(energies)
-    if not known.any():
+    finite = np.isfinite(energies)
+    if not finite.any():
         return float("nan"), float("nan")
-    if int(known.sum()) == 1:
-        return float(energies[known][0]), float("nan")
-    slope, limit = np.polyfit(1 / n_cells[known], energies[known], 1)
+    if int(finite.sum()) == 1:
+        return float(energies[finite][0]), float("nan")
+    slope, limit = np.polyfit(1 / n_cells[finite], energies[finite], 1)
     del slope
-    largest = energies[known][np.argmax(n_cells[known])]
+    largest = energies[finite][np.argmax(n_cells[finite])]
     return float(limit), float(abs(limit - largest))
 
 

@@ -81,23 +81,23 @@ def pair_distribution(samples: list[Samples], symbols: list[str]) -> tuple[Float
     pairs = list(combinations_with_replacement(sorted(set(symbols)), 2))
     counts = {pair: np.zeros(len(edges) - 1) for pair in pairs}
     n_frames = 0
-    wanted = max(1, min(MAX_FRAMES, MAX_ATOM_FRAMES // len(symbols)))
+    max_frames = max(1, min(MAX_FRAMES, MAX_ATOM_FRAMES // len(symbols)))
     for trajectory in samples:
-        every = max(1, len(trajectory.read("time")) // wanted)
+        every = max(1, len(trajectory.read("time")) // max_frames)
         boxes = trajectory.read("cell")
         for index in range(0, len(boxes), every):
             n_frames += 1
             first, second, distances = _in_plane_pairs(
                 trajectory.frame("positions", index), boxes[index], edges[-1]
             )
-            for one, other in pairs:
-                chosen = (names[first] == one) & (names[second] == other)
-                counts[one, other] += np.histogram(distances[chosen], edges)[0]
+            for element, partner in pairs:
+                is_pair = (names[first] == element) & (names[second] == partner)
+                counts[element, partner] += np.histogram(distances[is_pair], edges)[0]
     shells = np.pi * (edges[1:] ** 2 - edges[:-1] ** 2) / abs(np.linalg.det(cell))
     result = {}
-    for (one, other), count in counts.items():
-        n_pairs = int((names == one).sum()) * int((names == other).sum())
-        result[f"{one}-{other}"] = count / (max(n_frames, 1) * n_pairs * shells)
+    for (element, partner), count in counts.items():
+        n_pairs = int((names == element).sum()) * int((names == partner).sum())
+        result[f"{element}-{partner}"] = count / (max(n_frames, 1) * n_pairs * shells)
     return (edges[1:] + edges[:-1]) / 2, result
 
 
@@ -185,8 +185,8 @@ def _lagged_squares(path: FloatArray, lags: int) -> FloatArray:
     squares = (path**2).sum(axis=2)
     sums = np.concatenate([np.zeros((1, path.shape[1])), squares.cumsum(axis=0)])
     lag = np.arange(lags)
-    both = sums[steps - lag] + (sums[steps] - sums[lag])
-    result: FloatArray = ((both - 2 * overlap) / (steps - lag)[:, None]).mean(axis=1)
+    square_sums = sums[steps - lag] + (sums[steps] - sums[lag])
+    result: FloatArray = ((square_sums - 2 * overlap) / (steps - lag)[:, None]).mean(axis=1)
     return np.maximum(result, 0.0)
 
 
@@ -233,8 +233,8 @@ def find_hops(trajectory: Samples, symbols: list[str], *, distance: float) -> li
         for column in far:
             atom, site = int(atoms.start + column), paths[0, column]
             for time, position in zip(times, paths[:, column], strict=True):
-                moved = float(np.linalg.norm(position - site))
-                if moved > distance:
-                    hops.append(Hop(trajectory.group, atom, symbols[atom], float(time), moved))
+                step_length = float(np.linalg.norm(position - site))
+                if step_length > distance:
+                    hops.append(Hop(trajectory.group, atom, symbols[atom], float(time), step_length))
                     site = position
     return sorted(hops, key=lambda hop: hop.time)

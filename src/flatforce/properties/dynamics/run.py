@@ -118,11 +118,11 @@ class _Run:
             state.step += 1
             if state.step == config.equilibration:
                 self._begin_recording()
-            after = state.step - config.equilibration
-            if after >= 0 and after % config.sampling_interval == 0:
+            recorded = state.step - config.equilibration
+            if recorded >= 0 and recorded % config.sampling_interval == 0:
                 self._record()
-            left = remaining(time.monotonic() - started, state.step - first, total - first)
-            self.progress(state.step, total, f"{self._ns_per_day():.3g} ns/day{left}")
+            time_left = remaining(time.monotonic() - started, state.step - first, total - first)
+            self.progress(state.step, total, f"{self._ns_per_day():.3g} ns/day{time_left}")
             self.checkpoint.save(self._write_piece)
         self._write_piece()
         return self._finish()
@@ -153,15 +153,17 @@ class _Run:
     def _ramp(self, walker: Walker) -> None:
         """Move temperature and strain on by one step."""
         config = self.config
-        done = self.state.step - config.equilibration
+        ramp_step = self.state.step - config.equilibration
         if config.end_temperature is not None:
             first = float(walker.name.partition("K")[0])
-            fraction = (done + 1) / config.steps
+            fraction = (ramp_step + 1) / config.steps
             walker.temperature = first + (config.end_temperature - first) * fraction
         if config.strain is not None:
             strain = np.array([[config.strain.xx, config.strain.xy], [config.strain.xy, config.strain.yy]])
-            before, after = (np.eye(2) + strain * k / config.steps for k in (done, done + 1))
-            stretch(walker, after @ np.linalg.inv(before))
+            old_gradient, new_gradient = (
+                np.eye(2) + strain * k / config.steps for k in (ramp_step, ramp_step + 1)
+            )
+            stretch(walker, new_gradient @ np.linalg.inv(old_gradient))
 
     def _evaluate(self, indices: list[int]) -> None:
         """Evaluate trajectories in one batch; if that fails, one by one, and end those for which it fails."""

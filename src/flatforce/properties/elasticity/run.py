@@ -128,14 +128,14 @@ def _strained(atoms: Atoms, pattern: str, strain: float) -> Atoms:
 def _stress(potential: Potential, cells: list[Atoms]) -> list[FloatArray]:
     """(2, 2) N/m, membrane stress of each cell as it is."""
     stresses = [prediction.membrane_stress for prediction in potential.evaluate(cells)]
-    known = [stress for stress in stresses if stress is not None]
-    if len(known) < len(stresses):
+    available = [stress for stress in stresses if stress is not None]
+    if len(available) < len(stresses):
         raise ModelError(
             "The force field gives no stress.",
             why="elastic constants are derivatives of the stress",
             fix="use a force field with stresses",
         )
-    return known
+    return available
 
 
 def _referred(stresses: list[FloatArray], pattern: str, strains: FloatArray) -> FloatArray:

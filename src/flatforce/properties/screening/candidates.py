@@ -187,16 +187,16 @@ def generate_candidates(
         atoms = monolayer_of(formula, prototype=prototype)
         atoms.info["name"] = f"{prototype}-{formula}"
         candidates.append(Candidate(atoms.info["name"], f"prototype {prototype}", atoms))
-    known = [
+    evaluable = [
         candidate.atoms
         for candidate in candidates
         if candidate.atoms is not None and set(candidate.atoms.symbols) <= potential.elements
     ]
-    if len(config.scales) > 1 and known:
-        trials = [_scaled(atoms, scale) for atoms in known for scale in config.scales]
+    if len(config.scales) > 1 and evaluable:
+        trials = [_scaled(atoms, scale) for atoms in evaluable for scale in config.scales]
         predictions = evaluate_resumably(potential, trials, checkpoint=checkpoint, progress=progress)
-        energies = np.array([prediction.energy for prediction in predictions]).reshape(len(known), -1)
-        for atoms, best in zip(known, energies.argmin(axis=1), strict=True):
+        energies = np.array([prediction.energy for prediction in predictions]).reshape(len(evaluable), -1)
+        for atoms, best in zip(evaluable, energies.argmin(axis=1), strict=True):
             scaled = _scaled(atoms, config.scales[best])
             atoms.set_cell(scaled.cell)
             atoms.positions = scaled.positions

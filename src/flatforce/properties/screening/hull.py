@@ -54,9 +54,9 @@ def formation_energies(compositions: FloatArray, energies: FloatArray, elemental
     -------
     (S,) eV/atom; NaN where the energy of an element is unknown that the structure holds.
     """
-    known = np.where(np.isfinite(elemental), elemental, 0.0)
+    elemental_energies = np.where(np.isfinite(elemental), elemental, 0.0)
     covered = ~((compositions > 0) & ~np.isfinite(elemental)).any(axis=1)
-    result: FloatArray = np.where(covered, energies - compositions @ known, np.nan)
+    result: FloatArray = np.where(covered, energies - compositions @ elemental_energies, np.nan)
     return result
 
 
