@@ -8,12 +8,15 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from flatforce.core.config import Config
 from flatforce.models.training.config import TrainConfig
+from flatforce.properties.barriers.config import HopsConfig
 from flatforce.properties.defect_energies.config import DefectEnergyConfig
 from flatforce.properties.dynamics.config import MdConfig
 from flatforce.properties.elasticity.config import ElasticConfig
 from flatforce.properties.expansion.config import ExpansionConfig
+from flatforce.properties.export.config import ExportConfig, Target
 from flatforce.properties.phonons.config import DefectPhononConfig, DiluteConfig, EmbedConfig, PhononConfig
 from flatforce.properties.relax_config import RelaxConfig
+from flatforce.properties.screening.config import ScreenConfig
 
 
 class Prototype(Config):
@@ -52,6 +55,8 @@ class DefectConfig(Config):
     """Embedding of the largest relaxed cell into a larger supercell; left out if null."""
     dilute: DiluteConfig | None = None
     """Limit of an infinite sheet, computed from the embedding; left out if null."""
+    hops: HopsConfig | None = None
+    """Barriers of all distinct first hops of the defect; left out if null."""
 
     @model_validator(mode="after")
     def _dilute_needs_embedding(self) -> Self:
@@ -62,6 +67,22 @@ class DefectConfig(Config):
     def supercells(self) -> list[DefectPhononConfig]:
         """Return the settings of each size, smallest first."""
         return [self.phonons.model_copy(update={"supercell": (n, n)}) for n in sorted(set(self.sizes))]
+
+
+class StudyScreenConfig(ScreenConfig):
+    """Screening of many sheets with the force field of the study."""
+
+    structures: str | None = None
+    """File of sheets, or folder of files; null where `candidates` generates all of them."""
+    references: str | None = None
+    """File of competing phases, with or without labels; none if null."""
+
+
+class StudyExportConfig(ExportConfig):
+    """Exports to other programs, compared on the relaxed sheet."""
+
+    to: list[Target] = Field(min_length=1)
+    """Programs: `lammps`, `symmetrix` and `ase` read the force field, `phonopy` the force constants of `phonons`."""
 
 
 class StudyConfig(Config):
@@ -89,9 +110,19 @@ class StudyConfig(Config):
     """Formation energies of the defects that `defects` names; left out if null."""
     defects: list[DefectConfig] = []
     """Defects whose phonons are compared with those of the pristine sheet."""
+    screen: StudyScreenConfig | None = None
+    """Relaxation and ranking of many other sheets; left out if null."""
+    export: StudyExportConfig | None = None
+    """Files for other programs; left out if null."""
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:
         if (self.train is None) == (self.model is None):
             raise ValueError("give either `train` or `model`, not both and not neither")
+        return self
+
+    @model_validator(mode="after")
+    def _phonopy_needs_phonons(self) -> Self:
+        if self.export is not None and "phonopy" in self.export.to and self.phonons is None:
+            raise ValueError("export to `phonopy` writes the force constants of `phonons`: add `phonons`")
         return self

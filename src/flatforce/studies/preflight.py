@@ -15,6 +15,7 @@ from flatforce.core.errors import (
 )
 from flatforce.studies.checks import check_supercell, collected
 from flatforce.studies.session import Session
+from flatforce.studies.sheet_stages import last_stage_names, sheet_stage_problems
 from flatforce.studies.study_folder import build_prototype, folder_problems
 from flatforce.studies.training_checks import (
     species_of_frames,
@@ -67,7 +68,7 @@ def study_problems(config: StudyConfig, folder: Path, session: Session | None = 
     if elements is not None:
         errors += _unknown_species(primitive, elements, config)
     errors += _supercell_problems(config, primitive, cutoff=cutoff or 0.0)
-    errors += _energy_problems(config, primitive)
+    errors += sheet_stage_problems(config, primitive, session)
     if session is not None and cutoff is not None:
         errors += _embedding_problems(config, primitive, session.potential)
     return errors
@@ -135,19 +136,6 @@ def _supercell_problems(config: StudyConfig, primitive: Atoms, *, cutoff: float)
     return errors
 
 
-def _energy_problems(config: StudyConfig, primitive: Atoms) -> list[FlatforceError]:
-    """Check that formation energies have defects and references, and that force constants have large enough supercells."""
-    from flatforce.studies.defect_energy import DefectEnergyStage, with_card_references
-
-    if config.defect_energies is None:
-        return []
-    settings = (
-        with_card_references(config.defect_energies, config.model) if config.model else config.defect_energies
-    )
-    names = tuple(defect.defect for defect in config.defects)
-    return DefectEnergyStage(primitive, names, settings).notation_problems(primitive)
-
-
 def _embedding_problems(config: StudyConfig, primitive: Atoms, potential: Potential) -> list[FlatforceError]:
     """Check that the force field can embed, where a defect is embedded, and that the embeddings fit into memory."""
     from flatforce.properties.phonons.force_constants.embedding import check_embeddable
@@ -185,6 +173,8 @@ def _is_complete(config: StudyConfig, folder: Path) -> bool:
         names += [f"{inside}/{size_name(settings)}" for settings in defect.supercells()]
         names += [f"{inside}/{embedded_name(defect.embed)}"] if defect.embed is not None else []
         names += [f"{inside}/dilute"] if defect.dilute is not None else []
+        names += [f"{inside}/hops"] if defect.hops is not None else []
+    names += last_stage_names(config)
     return all((folder / name / "result.json").is_file() for name in names)
 
 

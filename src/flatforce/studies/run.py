@@ -9,21 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from flatforce.core.errors import ConfigError
 from flatforce.structures.defect_notation import folder_name
 from flatforce.studies.checks import raise_together
-from flatforce.studies.defect_energy import DefectEnergyStage, with_card_references
 from flatforce.studies.defect_series import DefectSeries
-from flatforce.studies.elastic import ElasticStage
 from flatforce.studies.evaluation import EvaluateStage
-from flatforce.studies.expansion import ExpansionStage
-from flatforce.studies.md import MdStage
+from flatforce.studies.neb import HopSeries
 from flatforce.studies.phonons import PhononStage
 from flatforce.studies.preflight import study_problems
 from flatforce.studies.relax import RelaxStage
 from flatforce.studies.session import Reporter, Session, unreported
+from flatforce.studies.sheet_stages import run_last_stages, run_sheet_stages
 from flatforce.studies.study_folder import structure_path
 
 if TYPE_CHECKING:
     from flatforce.studies.config import StudyConfig
-    from flatforce.studies.stage import Stage
 
 BUNDLED: Final = {"demo": "demo.yaml", "demo-quick": "demo_quick.yaml"}
 """Name → study that ships with the package."""
@@ -94,33 +91,19 @@ def run_study(
     relaxed = folder / "relax" / "relaxed.extxyz"
     if config.phonons is not None:
         records["phonons"] = PhononStage(relaxed, config.phonons).run(session, folder / "phonons")
-    records |= _of_sheet(config, relaxed, folder, session)
+    records |= run_sheet_stages(config, relaxed, folder, session)
     for defect in config.defects:
         name = defect_folder(defect.defect)
         notation = session.defect_name(relaxed, defect.defect)
         series = DefectSeries(relaxed, notation, defect.supercells(), defect.embed, defect.dilute)
         found = series.run(session, folder / name)
         records |= {f"{name}/{size}": record for size, record in found.items()}
+        if defect.hops is not None:
+            hops = HopSeries(relaxed, notation, defect.hops).run(session, folder / name)
+            records |= {f"{name}/{hop}": record for hop, record in hops.items()}
+    records |= run_last_stages(config, relaxed, folder, session)
     update_report(folder, folder / "report")
     return records
-
-
-def _of_sheet(
-    config: StudyConfig, relaxed: Path, folder: Path, session: Session
-) -> dict[str, dict[str, Any]]:
-    """Run what a study asks of the pristine sheet besides its phonons, and the formation energies of its defects."""
-    stages: dict[str, Stage] = {}
-    if config.elastic is not None:
-        stages["elastic"] = ElasticStage(relaxed, config.elastic)
-    if config.expansion is not None:
-        stages["expansion"] = ExpansionStage(relaxed, config.expansion)
-    if config.md is not None:
-        stages["md"] = MdStage(relaxed, config.md)
-    if config.defect_energies is not None:
-        names = tuple(session.defect_name(relaxed, defect.defect) for defect in config.defects)
-        settings = with_card_references(config.defect_energies, session.spec)
-        stages["defect_energies"] = DefectEnergyStage(relaxed, names, settings)
-    return {name: stage.run(session, folder / name) for name, stage in stages.items()}
 
 
 def defect_folder(notation: str) -> str:
