@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.io import read
 
 import flatforce as ff
 from flatforce.core.errors import ConfigError, ResultError
 from flatforce.properties.defect_energies.chemical_potentials import composition, find_limits
-from flatforce.properties.defect_energies.run import _multiplicity, extrapolate
+from flatforce.properties.defect_energies.equivalence import count_equivalent
+from flatforce.properties.defect_energies.run import extrapolate
+from flatforce.report.page import write_report
 from flatforce.structures.defects import build_defect
 
 SIGMA, EPSILON = 2.5, 0.4
@@ -135,5 +138,66 @@ def test_adatoms_above_and_below_are_counted() -> None:
     """A sheet with equal faces takes an adatom on either of them, a vacancy of one of its planes as well."""
     sheet = ff.monolayer("WSe2")
     for name in ("ad_Se@W:top", "v_Se:top"):
-        assert _multiplicity(build_defect(sheet, (3, 3), name), 3) == 2, name
-    assert _multiplicity(build_defect(sheet, (3, 3), "v_W"), 3) == 1
+        assert count_equivalent(build_defect(sheet, (3, 3), name), 3) == 2, name
+    assert count_equivalent(build_defect(sheet, (3, 3), "v_W"), 3) == 1
+
+
+def labels_of(epsilon: float) -> dict[str, Any]:
+    parameters = {"sigma": SIGMA, "epsilon": epsilon, "rc": 4.0}
+    calculator = "ase.calculators.lj:LennardJones"
+    return {"settings": {"engine": "ase", "calculator": calculator, "parameters": parameters}, "workers": 1}
+
+
+def test_labels_show_the_error_of_the_force_field(layer: Atoms, tmp_path: Path) -> None:
+    """Labels with a well 2 % deeper: the same structures, and all energies larger by 2 %, those of the formation as well."""
+    found = ff.defect_energies(
+        PAIRS,
+        layer,
+        "v_Cu",
+        folder=tmp_path / "energies",
+        sizes=[4, 5],
+        max_force=1e-4,
+        rattle=0.0,
+        verify=labels_of(1.02 * EPSILON),
+    )
+    labelled = found.details["labelled"]
+    (energy,) = found.table[0]["labelled_formation_energies"]
+    reference = found.limits[""]["Cu"] + found.table[0]["differences"][0]  # of the 4 × 4 cells
+    assert labelled["size"] == 4
+    assert energy == pytest.approx(1.02 * reference, abs=1e-5)
+    assert found.label_errors["v_Cu"] == pytest.approx(-0.02 * found.table[0]["differences"][0], abs=1e-5)
+    assert labelled["residual_forces"]["v_Cu"] < 1e-3
+    frames = read(tmp_path / "energies" / "labelled.extxyz", ":")
+    assert [len(frame) for frame in frames] == [16, 15]
+    assert len({round(float(frame.cell[2, 2]), 9) for frame in frames}) == 1
+    assert found.converged
+    write_report(tmp_path / "energies", tmp_path / "page")
+    assert "Formation energies by labels" in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_a_defect_is_relaxed_further_by_labels(layer: Atoms) -> None:
+    """The force field stops far from the minimum; labels go on, and an energy that is too far off is said."""
+    found = ff.defect_energies(
+        PAIRS,
+        layer,
+        "v_Cu",
+        sizes=[4],
+        max_force=0.5,
+        rattle=0.0,
+        verify={**labels_of(1.5 * EPSILON)},
+        verify_steps=8,
+        verify_max_force=0.01,
+    )
+    assert found.details["labelled"]["residual_forces"]["v_Cu"] < 0.01
+    assert not found.details["labelled"]["unrelaxed"]
+    assert not found.converged
+    assert any("off that of the labels" in warning for warning in found.warnings)
+
+
+def test_labels_that_fail_are_named(layer: Atoms) -> None:
+    broken = labels_of(EPSILON)
+    broken["settings"]["parameters"] = {"sigma": "wide"}
+    found = ff.defect_energies(PAIRS, layer, "v_Cu", sizes=[4], rattle=0.0, verify=broken)
+    assert not found.converged
+    assert set(found.details["labelled"]["failures"]) == {"pristine", "v_Cu"}
+    assert found.formation_energy("v_Cu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -235,13 +235,23 @@ def energy(
         typer.Option(help="Sizes n of the n × n supercells; two or more are extrapolated."),
     ] = None,
     config: Settings = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of `flatforce label`: the smallest supercells are labelled, and the pristine one.",
+            metavar="YAML",
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Compute formation energies over the range of chemical potentials, and binding energies of complexes."""
+    from flatforce.core.config import read_yaml
     from flatforce.properties.defect_energies.config import DefectEnergyConfig
     from flatforce.studies.defect_energy import DefectEnergyStage, with_card_references
 
-    settings = with_card_references(settings_from(DefectEnergyConfig, config, sizes=sizes or None), model)
+    labels = None if verify is None else read_yaml(verify)
+    settings = settings_from(DefectEnergyConfig, config, sizes=sizes or None, verify=labels)
+    settings = with_card_references(settings, model)
     session = new_session(model, device)
     names = tuple(session.defect_name(structure, defect) for defect in defects)
     record = DefectEnergyStage(structure, names, settings).run(session, output)
@@ -251,11 +261,18 @@ def energy(
             defect["name"],
             *(f"{value:.3f}" for value in defect["formation_energies"]),
             "–" if defect["binding_energy"] is None else f"{defect['binding_energy']:.3f}",
+            *(() if settings.verify is None else (_label_error(record, defect["name"]),)),
         ]
         for defect in record["details"]["defects"]
     ]
-    show_table(["defect", *limits, "binding"], rows, title="formation energies (eV)")
+    heads = ["defect", *limits, "binding", *(() if settings.verify is None else ("error against labels",))]
+    show_table(heads, rows, title="formation energies (eV)")
     finish(converged=record["converged"], warnings=record["warnings"])
+
+
+def _label_error(record: dict[str, Any], defect: str) -> str:
+    error = record["metrics"].get(f"{defect}: label_error")
+    return "–" if error is None else f"{error:+.3f}"
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flatforce.core.errors import ConfigError, FlatforceError
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.studies.session import Session
+
+VERIFY_MACHINE: Final = tuple(
+    f"verify.{name}" for name in ("workers", "machine", "threads", "launcher", "timeout", "executors")
+)
+"""Settings of labels in `verify` that say where they are computed, which does not change a result."""
 
 
 def collected(*checks: Callable[[], object]) -> list[FlatforceError]:

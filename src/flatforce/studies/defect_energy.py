@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ConfigError
-from flatforce.studies.checks import collected, structure_problems
+from flatforce.studies.checks import VERIFY_MACHINE, collected, structure_problems
 from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class DefectEnergyStage(Stage):
     """Relaxes defects; `formation_energies.csv` and `relaxed.extxyz` stand in the folder."""
 
     kind: ClassVar[str] = "defect energies"
-    files: ClassVar[tuple[str, ...]] = ("formation_energies.csv", "relaxed.extxyz")
+    files: ClassVar[tuple[str, ...]] = ("formation_energies.csv", "relaxed.extxyz", "labelled.extxyz")
+    excluded: ClassVar[tuple[str, ...]] = VERIFY_MACHINE
 
     structure: Source
     """Relaxed primitive cell."""
@@ -69,6 +70,10 @@ class DefectEnergyStage(Stage):
         if errors:
             return
         yield from self.notation_problems(session.structure(self.structure))
+        if self.config.verify is not None:
+            from flatforce.studies.learn.checks import label_problems
+
+            yield from label_problems(self.config.verify)
 
     def notation_problems(self, primitive: Atoms) -> list[FlatforceError]:
         """Check that every defect can be built, and that the chemical potentials of its atoms are bounded.

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from flatforce.studies.checks import collected, parent_problems, raise_together, structure_problems
+from flatforce.studies.checks import (
+    VERIFY_MACHINE,
+    collected,
+    parent_problems,
+    raise_together,
+    structure_problems,
+)
 from flatforce.studies.comparison import ComparisonStage
 from flatforce.studies.stage import Context, Source, Stage
 
@@ -33,9 +39,7 @@ class NebStage(Stage):
         "outside.extxyz",
         "verified.extxyz",
     )
-    excluded: ClassVar[tuple[str, ...]] = tuple(
-        f"verify.{name}" for name in ("workers", "machine", "threads", "launcher", "timeout", "executors")
-    )
+    excluded: ClassVar[tuple[str, ...]] = VERIFY_MACHINE
 
     structure: Source
     """Start of the path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from flatforce.core.config import Config
+from flatforce.reference.config import LabelConfig
 
 
 class DefectEnergyConfig(Config):
@@ -26,3 +27,11 @@ class DefectEnergyConfig(Config):
     """Convergence criterion of the relaxations: the largest force on any atom, in eV/Å."""
     max_steps: PositiveInt = 500
     """Number of optimiser steps after which a relaxation that has not converged ends."""
+    verify: LabelConfig | None = None
+    """Settings of the labels with which the smallest supercells, relaxed by the force field, are computed as well; null computes none."""
+    verify_steps: PositiveInt = 1
+    """Largest number of labels of one defect: with more than one, it is relaxed further by labels."""
+    verify_max_force: PositiveFloat = 0.03
+    """Largest force on an atom at which a relaxation by labels ends, in eV/Å."""
+    verify_tolerance: PositiveFloat = 0.1
+    """Largest difference in eV between an energy by labels and one by the force field that is accepted."""

@@ -20,44 +20,10 @@ if TYPE_CHECKING:
 
     from flatforce.core.arrays import FloatArray
     from flatforce.properties.defect_energies.chemical_potentials import Limit
+    from flatforce.properties.defect_energies.energy import DefectEnergy
+    from flatforce.properties.defect_energies.labelled import LabelledEnergies
 
 CM2_IN_A2 = 1e16
-
-
-@dataclass(frozen=True)
-class DefectEnergy:
-    """Energy of one defect, without the chemical potentials of its atoms."""
-
-    name: str
-    """Canonical notation."""
-    removed: dict[str, int]
-    """Element → atoms that the defect removes; negative where it adds them."""
-    sizes: list[int]
-    """Supercells, in primitive cells along each lattice vector."""
-    differences: FloatArray
-    """(K) eV, energy of the relaxed supercell minus that of the pristine one; NaN where the relaxation failed."""
-    difference: float
-    """eV, the same for an infinite sheet."""
-    size_error: float
-    """eV, difference from the largest supercell; NaN for one size."""
-    multiplicity: float
-    """Equivalent defects in a primitive cell."""
-    separation: float
-    """Å, largest distance between two sites of a complex."""
-
-    def formation_energy(self, limit: Limit) -> float:
-        """Return the formation energy at a limit of the chemical potentials.
-
-        Parameters
-        ----------
-        limit
-            The limit.
-
-        Returns
-        -------
-        eV, E(defect) − E(pristine) + Σ n_i μ_i.
-        """
-        return self.difference + sum(n * limit.potentials[element] for element, n in self.removed.items())
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +42,10 @@ class DefectEnergies(Outcome):
     """Å², of the primitive cell."""
     structures: dict[str, Atoms] = field(default_factory=dict)
     """Defect and size → relaxed supercell."""
+    labelled: LabelledEnergies | None = None
+    """Energies of the smallest supercells by labels; None where none were asked for."""
+    verify_tolerance: float = 0.1
+    """eV, largest accepted error of the force field."""
 
     @property
     def units(self) -> dict[str, str]:  # type: ignore[override]  # the names hold the defects
@@ -95,6 +65,8 @@ class DefectEnergies(Outcome):
             binding = self.binding_energy(defect)
             if binding is not None:
                 values[f"{defect.name}: binding_energy"] = binding
+            if self.labelled is not None and defect.name in self.labelled.differences:
+                values[f"{defect.name}: label_error"] = self.labelled.error(defect)
         return values
 
     def binding_energy(self, defect: DefectEnergy) -> float | None:
@@ -119,12 +91,30 @@ class DefectEnergies(Outcome):
 
     @property
     def problems(self) -> list[str]:
-        """Defects whose relaxation failed."""
+        """Defects whose relaxation failed, and energies that labels contradict."""
+        return [*self._unrelaxed(), *self._contradicted()]
+
+    def _unrelaxed(self) -> list[str]:
         return [
             f"{defect.name}: the relaxation did not converge in {int(np.isnan(defect.differences).sum())} of {len(defect.sizes)} supercells."
             for defect in self.defects
             if np.isnan(defect.differences).any()
         ]
+
+    def _contradicted(self) -> list[str]:
+        if self.labelled is None:
+            return []
+        texts = [f"{name}: there is no label: {reason}." for name, reason in self.labelled.failures.items()]
+        for defect in self.defects:
+            if defect.name not in self.labelled.differences:
+                continue
+            error = self.labelled.error(defect)
+            if abs(error) > self.verify_tolerance:
+                texts.append(
+                    f"{defect.name}: the energy of the force field in {self.labelled.size} × {self.labelled.size} cells is {error:+.2f} eV off "
+                    f"that of the labels, and verify_tolerance is {self.verify_tolerance:g} eV."
+                )
+        return texts
 
     @property
     def notes(self) -> list[str]:
@@ -141,6 +131,12 @@ class DefectEnergies(Outcome):
                 texts.append(
                     f"{defect.name}: the largest supercell is {defect.size_error:.2f} eV from the extrapolation; add a larger size"
                 )
+        if self.labelled is not None:
+            texts += [
+                f"{name}: the labelled energy is an upper bound, {reason}; the largest force is "
+                f"{self.labelled.residual_forces[name]:.2f} eV/Å"
+                for name, reason in self.labelled.unrelaxed.items()
+            ]
         return texts
 
     def concentration(self, defect: DefectEnergy, limit: Limit, temperature: float) -> float:
@@ -167,6 +163,7 @@ class DefectEnergies(Outcome):
     def details(self) -> dict[str, Any]:
         """Everything by defect, and the chemical potentials of the limits."""
         return {
+            "labelled": None if self.labelled is None else self.labelled.details(),
             "limits": [{"name": limit.name, "potentials": dict(limit.potentials)} for limit in self.limits],
             "defects": [
                 {
@@ -175,6 +172,7 @@ class DefectEnergies(Outcome):
                     "sizes": defect.sizes,
                     "differences": [None if np.isnan(x) else float(x) for x in defect.differences],
                     "formation_energies": [defect.formation_energy(limit) for limit in self.limits],
+                    "labelled_formation_energies": self._labelled(defect),
                     "binding_energy": self.binding_energy(defect),
                     "separation": defect.separation,
                     "multiplicity": defect.multiplicity,
@@ -187,13 +185,19 @@ class DefectEnergies(Outcome):
             ],
         }
 
+    def _labelled(self, defect: DefectEnergy) -> list[float | None] | None:
+        if self.labelled is None or defect.name not in self.labelled.differences:
+            return None
+        values = self.labelled.formation_energies(defect)
+        return [None if np.isnan(value) else value for value in values]
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return formation energies (D, L) in eV and temperatures."""
         energies = [[defect.formation_energy(limit) for limit in self.limits] for defect in self.defects]
         return {"formation_energies": np.array(energies), "temperatures": self.temperatures}
 
     def files(self, folder: Path) -> None:
-        """Write `formation_energies.csv` and `relaxed.extxyz`.
+        """Write `formation_energies.csv` and `relaxed.extxyz`, and `labelled.extxyz` where there are labels.
 
         Parameters
         ----------
@@ -224,3 +228,5 @@ class DefectEnergies(Outcome):
             frame.info = {"name": name}
             frames.append(frame)
         write_frames(folder / "relaxed.extxyz", frames)
+        if self.labelled is not None:
+            write_frames(folder / "labelled.extxyz", self.labelled.frames)

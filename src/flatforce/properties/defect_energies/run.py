@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flatforce.core.errors import GeometryError
 from flatforce.core.progress import Progress, silent
 from flatforce.properties.defect_energies.chemical_potentials import find_limits
-from flatforce.properties.defect_energies.result import DefectEnergies, DefectEnergy
+from flatforce.properties.defect_energies.energy import DefectEnergy
+from flatforce.properties.defect_energies.equivalence import count_equivalent, largest_separation
+from flatforce.properties.defect_energies.labelled import LabelledEnergies, label_defects
+from flatforce.properties.defect_energies.result import DefectEnergies
 from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
 from flatforce.properties.relaxation import FailedRelaxation
@@ -18,7 +21,6 @@ from flatforce.structures.defect_notation import parse_defect
 from flatforce.structures.defects import build_defect
 from flatforce.structures.sheet import area
 from flatforce.structures.strain import rattle_positions
-from flatforce.structures.symmetry import RELAXED_SYMPREC, find_symmetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from flatforce.properties.defect_energies.config import DefectEnergyConfig
     from flatforce.properties.relaxation import Relaxation
     from flatforce.structures.defects import DefectCell
-
-SYMMETRY_CELL: Final = 6
-"""Supercell in which equivalent defects are counted, in primitive cells."""
 
 
 def defect_energies(
@@ -82,12 +81,23 @@ def defect_energies(
         results.append(_energy(name, [cells[name, size] for size in sizes], runs, sizes, flat))
     others = {element for result in results for element in result.removed} - set(host)
     limits = find_limits(host, flat, config.references, others)
+    labelled: LabelledEnergies | None = None
+    if config.verify is not None:
+        smallest = {
+            name: run.atoms for name in names if (run := relaxed[name, min(config.sizes)]) is not None
+        }
+        pristine = cells[names[0], min(config.sizes)].pristine
+        labelled = label_defects(
+            smallest, pristine, host, config, cache=scratch / "labels", progress=progress
+        )
     return DefectEnergies(
         defects=results,
         limits=limits,
         temperatures=np.array(config.temperatures),
         area=area(primitive),
         structures={f"{name} {size}x{size}": run.atoms for (name, size), run in relaxed.items() if run},
+        labelled=labelled,
+        verify_tolerance=config.verify_tolerance,
     )
 
 
@@ -187,8 +197,8 @@ def _energy(
         differences=differences,
         difference=value,
         size_error=error,
-        multiplicity=_multiplicity(cells[0], sizes[0]),
-        separation=_separation(cells[0]),
+        multiplicity=count_equivalent(cells[0], sizes[0]),
+        separation=largest_separation(cells[0]),
     )
 
 
@@ -216,40 +226,6 @@ def extrapolate(n_cells: FloatArray, energies: FloatArray) -> tuple[float, float
     del slope
     largest = energies[finite][np.argmax(n_cells[finite])]
     return float(limit), float(abs(limit - largest))
-
-
-def _multiplicity(cell: DefectCell, size: int) -> float:
-    """Count the equivalent defects in a primitive cell, by the space group of the pristine supercell."""
-    symmetry = find_symmetry(cell.pristine, symprec=RELAXED_SYMPREC)
-    facings = _facings(cell)
-    parts = [(part.kind, part.symbol) for part in parse_defect(cell.name)]
-    images = {
-        frozenset(
-            (int(permutation[site]), *part, facing * int(rotation[2, 2]))
-            for site, part, facing in zip(cell.sites, parts, facings, strict=True)
-        )
-        for permutation, rotation in zip(symmetry.permutations, symmetry.rotations, strict=True)
-    }
-    return len(images) / size**2
-
-
-def _facings(cell: DefectCell) -> list[int]:
-    """Return 1 for an adatom above its site, −1 for one below, 0 for all other parts."""
-    adatoms = iter(cell.atoms.positions[cell.site_of < 0])
-    facings = []
-    for part, site in zip(parse_defect(cell.name), cell.sites, strict=True):
-        above = next(adatoms)[2] - cell.pristine.positions[site, 2] if part.kind == "adatom" else 0.0
-        facings.append(int(np.sign(above)))
-    return facings
-
-
-def _separation(cell: DefectCell) -> float:
-    """Å, largest distance between two sites of the defect; 0 for a point defect."""
-    sites = list(cell.sites)
-    if len(sites) < 2:
-        return 0.0
-    distances = [cell.pristine.get_distances(site, sites, mic=True).max() for site in sites]
-    return float(max(distances))
 
 
 def _counts(atoms: Atoms) -> dict[str, int]:

@@ -67,6 +67,16 @@ class DefectEnergyResult(Result):
         """Complex → energy that its parts gain by being together (eV); negative where they repel one another."""
         return {row["name"]: row["binding_energy"] for row in self.table if row["binding_energy"] is not None}
 
+    @property
+    def label_errors(self) -> dict[str, float]:
+        """Defect → error of the force field against labels in the smallest supercell (eV); empty without `verify`."""
+        ending = ": label_error"
+        return {
+            name.removesuffix(ending): float("nan") if x is None else x
+            for name, x in self.metrics.items()
+            if name.endswith(ending)
+        }
+
     @cached_property
     def structures(self) -> dict[str, Atoms]:
         """Defect and supercell, such as `v_Se:top 6x6` → relaxed cell."""
