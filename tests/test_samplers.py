@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.io import read
 
 from alloy_sheets import COMMITTEE, EMT_SPEC, make_labelled, make_sheet
@@ -30,8 +31,6 @@ from flatforce.models import load
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ase import Atoms
 
     from flatforce.core.arrays import FloatArray
 
@@ -121,6 +120,23 @@ def test_defects_and_pairs_of_them_are_built_at_random_distances(candidates: lis
     ]
     distances = {round(float(pair.get_all_distances(mic=True)[0, 1])) for pair in gold_pairs}
     assert len(distances) > 1
+
+
+def test_images_of_a_path_are_proposed(tmp_path: Path) -> None:
+    """A vacancy of a Lennard-Jones layer that a neighbour fills: images on the way, among them one near the saddle point."""
+    cell = [[2.806, 0, 0], [-1.403, 2.430, 0], [0, 0, 20]]
+    layer = Atoms("Cu", positions=[[0, 0, 10]], cell=cell, pbc=True).repeat((4, 4, 1))
+    start, end = layer[1:], layer[[0, *range(2, 16)]]
+    pairs = "ase:ase.calculators.lj:LennardJones?sigma=2.5&epsilon=0.4&rc=4.0&cutoff=4.0&elements=Cu"
+    config = SamplingConfig.parse({"paths": {"ends": [["-", "-"]], "path": {"images": 3, "max_force": 0.1}}})
+    frames = Sampler(load(pairs), config, tmp_path, path_ends=[(start, end)]).propose([layer], seed=0)
+    assert len(frames) == 5
+    assert {frame.info["sampler"] for frame in frames} == {"path"}
+    halfway = frames[2].get_distances(0, range(1, 15), mic=True).min()
+    assert halfway < frames[0].get_distances(0, range(1, 15), mic=True).min() - 0.1
+
+    collapsed = Sampler(load(pairs), config, tmp_path / "same", path_ends=[(start, start.copy())])
+    assert len(collapsed.propose([layer], seed=0)) == 1  # both ends are one structure
 
 
 def test_a_single_number_is_a_square_supercell() -> None:

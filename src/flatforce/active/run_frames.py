@@ -46,6 +46,8 @@ class RunFrames:
     """Structures from which the samplers start."""
     primitive: Atoms | None = None
     """Primitive cell in which random defects are built."""
+    path_ends: list[tuple[Atoms, Atoms]] = field(default_factory=list)
+    """First and last structure of each path of minimum energy."""
     target: Atoms | None = None
     """The cell whose property counts for `strategy: property`."""
     pristine: Atoms | None = None
@@ -128,6 +130,7 @@ def check_species(frames: RunFrames, config: LearnConfig) -> None:
         "the pool": frames.labelled.pool,
         "`structures`": frames.sheets,
         "the target": [] if frames.target is None else [frames.target],
+        "`sampling.paths`": [frame for ends in frames.path_ends for frame in ends],
         "`sampling.defects`": _example_defects(frames, config),
     }
     for source, structures in sources.items():

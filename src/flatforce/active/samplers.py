@@ -1,4 +1,4 @@
-"""Generation of candidates: rattles, strains, thermal displacements along modes, defects, relaxations, dynamics."""
+"""Generation of candidates: rattles, strains, thermal displacements along modes, defects, relaxations, paths, dynamics."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from flatforce.active.dynamics_config import DynamicsConfig
     from flatforce.active.sampling import (
+        PathsConfig,
         RandomDefectsConfig,
         RattlesConfig,
         RelaxationsConfig,
@@ -70,6 +71,8 @@ class Sampler:
     """Folder for intermediate force constants, and for `trajectories.extxyz`."""
     primitive: Atoms | None = None
     """The primitive cell in which random defects are built."""
+    path_ends: Sequence[tuple[Atoms, Atoms]] = ()
+    """First and last structure of each path of minimum energy."""
     max_uncertainty: Callable[[Atoms, Prediction], float] | None = None
     """Returns the largest uncertainty (eV/Å) of an atom's force in a prediction; it stops dynamics."""
 
@@ -111,10 +114,21 @@ class Sampler:
             candidates += _build_defects(self.primitive, config.defects, rng)
         if config.relaxations is not None:
             candidates += _relax(self.potential, sheets, config.relaxations, rng, seed)
+        if config.paths is not None:
+            candidates += self._find_paths(config.paths, seed, progress)
         if config.dynamics is not None:
             previous = continued.read(seed) if continued is not None and config.on_the_fly else None
             candidates += self._run_dynamics(config.dynamics, sheets, seed, previous, progress)
         return candidates
+
+    def _find_paths(self, config: PathsConfig, seed: int, progress: Progress) -> Iterator[Atoms]:
+        from flatforce.active.path_images import path_images
+
+        scratch = self.folder / "scratch"
+        for number, image in path_images(
+            self.potential, self.path_ends, config, scratch=scratch, progress=progress
+        ):
+            yield _as_candidate(image, "path", **{TRAJECTORY: f"path-{seed}-{number}"})
 
     def _run_dynamics(
         self,

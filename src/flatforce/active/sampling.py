@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 
 from flatforce.active.dynamics_config import DynamicsConfig
 from flatforce.core.config import Config
+from flatforce.properties.barriers.config import NebConfig
 
 DYNAMICS: Final = "dynamics"
 """Config type of the frames that molecular dynamics proposes."""
@@ -75,6 +76,15 @@ class RelaxationsConfig(Config):
     """Number of relaxation steps between two frames that are proposed."""
 
 
+class PathsConfig(Config):
+    """Images of paths of minimum energy, such as the hop of a vacancy, found anew with the force field of each round."""
+
+    ends: list[tuple[str, str]] = Field(min_length=1)
+    """Files of the first and the last structure of each path, with the same atoms in the same cell."""
+    path: NebConfig = NebConfig(frequencies=False, max_steps=200)
+    """Settings of each path; `verify` and `frequencies` are not used."""
+
+
 class SamplingConfig(Config):
     """Which samplers propose candidates; a sampler that is left out proposes none. If none is named, dynamics is used."""
 
@@ -88,6 +98,8 @@ class SamplingConfig(Config):
     """Sampler of point defects, and of pairs of them; left out if null."""
     relaxations: RelaxationsConfig | None = None
     """Sampler of the frames along relaxations with the force field; left out if null."""
+    paths: PathsConfig | None = None
+    """Sampler of the images of paths of minimum energy; left out if null."""
     dynamics: DynamicsConfig | None = None
     """Sampler of the frames of molecular dynamics; left out if null, unless no other sampler is named."""
 

@@ -60,6 +60,7 @@ def _sample(state: RoundState, folder: Path, labelled: set[str], progress: Progr
         state.config.sampling,
         folder,
         primitive=state.frames.primitive,
+        path_ends=state.frames.path_ends,
         max_uncertainty=state.max_force_uncertainty,
     )
     continued = None

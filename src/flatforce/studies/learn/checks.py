@@ -141,6 +141,11 @@ def structure_files(config: LearnConfig) -> list[str]:
     """
     names = list(config.structures)
     names += [] if config.sampling.defects is None else [config.sampling.defects.primitive]
+    names += (
+        []
+        if config.sampling.paths is None
+        else [name for ends in config.sampling.paths.ends for name in ends]
+    )
     names += [] if config.target is None else [config.target.structure]
     names += [config.target.pristine] if config.target and config.target.pristine else []
     return list(dict.fromkeys(names))
@@ -162,7 +167,7 @@ def check_structure(name: str) -> None:
     if not Path(name).is_file():
         raise DataError(
             f"There is no structure {name}.",
-            fix="check the paths in `structures`, `sampling.defects` and `target`",
+            fix="check the paths in `structures`, `sampling` and `target`",
         )
 
 

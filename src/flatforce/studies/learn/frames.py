@@ -9,6 +9,7 @@ from flatforce.active.run_frames import RunFrames, check_species, divide_frames
 from flatforce.core.hashing import hash_file, hash_structure
 from flatforce.data.bundled import dataset_path
 from flatforce.data.frame_files import read_frames, read_labelled
+from flatforce.properties.barriers.matching import match_ends
 from flatforce.structures.isolated_sheet import check_isolated_sheet
 from flatforce.studies.learn.checks import check_structure, labelled_files, structure_files
 
@@ -44,6 +45,7 @@ def read_run_frames(config: LearnConfig) -> RunFrames:
         labelled,
         sheets=[frame for name in config.structures for frame in _read_structures(name)],
         primitive=None if defects is None else _read_structures(defects.primitive)[0],
+        path_ends=_read_paths(config),
         target=None if target is None else _read_structures(target.structure)[0],
         pristine=_read_structures(target.pristine)[0] if target and target.pristine else None,
         hashes=_hash_files(config),
@@ -63,6 +65,17 @@ def _read_structures(name: str) -> list[Atoms]:
     for sheet in sheets:
         check_isolated_sheet(sheet)
     return sheets
+
+
+def _read_paths(config: LearnConfig) -> list[tuple[Atoms, Atoms]]:
+    """Read the ends of all paths, and check that their atoms match."""
+    paths = config.sampling.paths
+    pairs = []
+    for names in [] if paths is None else paths.ends:
+        start, end = (_read_structures(name)[0] for name in names)
+        match_ends(start, end, keep_order=paths is not None and paths.path.keep_order)
+        pairs.append((start, end))
+    return pairs
 
 
 def _hash_files(config: LearnConfig) -> dict[str, str]:
