@@ -45,8 +45,8 @@ def by_dft(atoms: Atoms) -> tuple[float, Any]:
     """CPU time in s, and forces in eV/Å."""
     start = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        labels = compute(atoms, GpawSettings(), log=f"{folder}/gpaw.txt", machine=Machine())
-    return time.process_time() - start, labels.forces
+        calculation = compute(atoms, GpawSettings(), log=f"{folder}/gpaw.txt", machine=Machine())
+    return time.process_time() - start, calculation.labels.forces
 
 
 def model_seconds(model: Potential, atoms: Atoms) -> float:
