@@ -97,13 +97,11 @@ def main() -> None:
         options.output.write_text(json.dumps(known, indent=1))
         print(f"{len(atoms)} atoms: {entry[options.model]:.4f} s by the model", end="")
         if "gpaw" in entry:
-            print(
-                f", {entry['gpaw']:.1f} s by GPAW, ratio {entry['gpaw'] / entry[options.model]:.0f}", end=""
-            )
-            print(
-                f", RMS difference of the forces {1e3 * entry['force_rmse']:.1f} of {1e3 * entry['force_rms']:.0f} meV/Å",
-                end="",
-            )
+            ratio = entry["gpaw"] / entry[options.model]
+            print(f", {entry['gpaw']:.1f} s by GPAW, ratio {ratio:.0f}", end="")
+        if "force_rmse" in entry:
+            error, size_of_forces = (1e3 * entry[key] for key in ("force_rmse", "force_rms"))
+            print(f", RMS difference of the forces {error:.1f} of {size_of_forces:.0f} meV/Å", end="")
         print(flush=True)
     dft = {int(n): entry["gpaw"] for n, entry in known.items() if "gpaw" in entry}
     if len(dft) > 1:
@@ -111,7 +109,7 @@ def main() -> None:
         for n in (int(n) for n in known if int(n) not in dft):
             print(f"{n} atoms: {np.exp(factor) * n**power:.3g} s by GPAW, extrapolated by N^{power:.2f}")
         if options.picture is not None:
-            times = {int(n): entry[options.model] for n, entry in known.items()}
+            times = {int(n): entry[options.model] for n, entry in known.items() if options.model in entry}
             write_static(figure(dft, times, options.model), options.picture, WrittenFiles(options.picture))
 
 

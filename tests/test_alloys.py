@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from flatforce.properties.alloys.regression import fit_parameters
 from flatforce.properties.alloys.scores import lower_hull
 from flatforce.properties.alloys.table import OrderingEnergy
 from flatforce.reference.config import AseSettings, LabelConfig, LabelRelaxation
+from flatforce.reference.keys import label_key
 from flatforce.reference.relaxation import RelaxationStart, relax_by_labels
 from flatforce.structures.alloy_config import AlloyConfig
 from flatforce.structures.alloys import AlloyLattice, alloy_lattice
@@ -356,6 +358,27 @@ def test_a_poor_guess_of_the_stiffness_costs_steps_and_nothing_else(
     assert path.relaxed
     assert len(list(tmp_path.glob("*.json"))) == len(path.frames)  # each step is followed from the same guess
     assert len(path.frames) > 3
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_label_that_the_machine_failed_at_is_tried_again(
+    metals: AlloyLattice, tmp_path: Path, permanent: bool
+) -> None:
+    """A failure of the code ends a relaxation that is resumed; one of the machine does not."""
+    labels = LabelConfig(settings=AseSettings(engine="ase", calculator="ase.calculators.emt:EMT"), workers=1)
+    start = slab(enumerate_orderings(metals, max_cells=2)[0])
+    target = LabelRelaxation(max_force=10.0, relax_cell=False)
+    failure = {
+        "status": "failed",
+        "reason": "the disk was full",
+        "permanent": permanent,
+        "timeout": labels.timeout,
+    }
+    key = label_key(start, labels.settings)
+    (tmp_path / f"{key}.json").write_text(json.dumps(failure))
+    (path,) = relax_by_labels([RelaxationStart(start, labels.settings)], labels, target, cache=tmp_path)
+    assert path.relaxed is not permanent
+    assert path.reason == ("the disk was full" if permanent else "")
 
 
 def test_frames_that_are_not_relaxed_are_dropped(metals: AlloyLattice) -> None:

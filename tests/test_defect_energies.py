@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flatforce.properties.defect_energies.chemical_potentials import composition
 from flatforce.properties.defect_energies.equivalence import count_equivalent
 from flatforce.properties.defect_energies.run import extrapolate
 from flatforce.report.page import write_report
+from flatforce.report.sections.registry import section_of
 from flatforce.structures.defects import build_defect
 
 SIGMA, EPSILON = 2.5, 0.4
@@ -192,6 +194,8 @@ def test_a_defect_is_relaxed_further_by_labels(layer: Atoms) -> None:
     assert not found.details["labelled"]["unrelaxed"]
     assert not found.converged
     assert any("off that of the labels" in warning for warning in found.warnings)
+    assert any("not of one method" in warning for warning in found.warnings)  # 0.5 eV/atom apart
+    assert found.table[0]["labelled_formation_energies"] == []
 
 
 def test_labels_that_fail_are_named(layer: Atoms) -> None:
@@ -201,3 +205,56 @@ def test_labels_that_fail_are_named(layer: Atoms) -> None:
     assert not found.converged
     assert set(found.details["labelled"]["failures"]) == {"pristine", "v_Cu"}
     assert found.formation_energy("v_Cu")
+
+
+def test_references_of_another_method_do_not_lose_the_labels(tmp_path: Path) -> None:
+    """Copper and gold side by side; references below the sheet: no limits by labels, and the result is there all the same."""
+    a = 2 ** (1 / 6) * SIGMA
+    chain = Atoms(
+        "CuAu",
+        positions=[[0, 0, 7.5], [a / 2, a * np.sqrt(3) / 2, 7.5]],
+        cell=[a, a * np.sqrt(3), 15],
+        pbc=True,
+    )
+    found = ff.defect_energies(
+        PAIRS,
+        chain,
+        "v_Cu",
+        folder=tmp_path / "energies",
+        sizes=[4],
+        rattle=0.0,
+        references={"Cu": -3 * BOND + 0.001, "Au": -3 * BOND + 0.001},
+        verify=labels_of(0.98 * EPSILON),
+    )
+    assert len(found.limits) == 2
+    assert found.details["labelled"]["limits"] == []
+    assert any("references do not belong to the labels" in warning for warning in found.warnings)
+    assert (tmp_path / "energies" / "labelled.extxyz").is_file()
+
+
+def test_a_further_defect_uses_the_labels_again(layer: Atoms, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "sizes": [4],
+        "rattle": 0.0,
+        "references": {"Au": -2.0},
+        "verify": labels_of(EPSILON),
+    }
+    ff.defect_energies(PAIRS, layer, "v_Cu", folder=tmp_path / "energies", **settings)
+    labels = {path: path.stat().st_mtime_ns for path in (tmp_path / "energies" / "labels").glob("*.json")}
+    assert len(labels) == 2
+    found = ff.defect_energies(PAIRS, layer, ["v_Cu", "Au@Cu"], folder=tmp_path / "energies", **settings)
+    assert {row["name"] for row in found.table} == {"v_Cu", "Au@Cu"}
+    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "energies" / "labels").glob("*.json")}
+    assert len(again) == 3
+    assert labels.items() <= again.items()
+    other = {**settings, "rattle": 0.001}
+    with pytest.raises(ResultError, match="holds another result"):
+        ff.defect_energies(PAIRS, layer, ["v_Cu", "Au@Cu"], folder=tmp_path / "energies", **other)
+
+
+def test_a_page_of_an_older_result_is_written(energies: Any) -> None:
+    """Results that were computed before there were labels have no entry for them."""
+    record = json.loads((energies.folder / "result.json").read_text())
+    del record["details"]["labelled"]
+    titles = [table.title for table in section_of(energies.folder, record, "energies").tables]
+    assert "Formation energies (eV)" in titles

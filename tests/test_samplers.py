@@ -135,6 +135,10 @@ def test_images_of_a_path_are_proposed(tmp_path: Path) -> None:
     halfway = frames[2].get_distances(0, range(1, 15), mic=True).min()
     assert halfway < frames[0].get_distances(0, range(1, 15), mic=True).min() - 0.1
 
+    assert config.paths is not None
+    assert config.paths.path.max_steps == 200  # the default of the sampler, not that of `neb`
+    with pytest.raises(ConfigError, match="verify"):
+        SamplingConfig.parse({"paths": {"ends": [["-", "-"]], "path": {"verify": {}}}})
     collapsed = Sampler(load(pairs), config, tmp_path / "same", path_ends=[(start, start.copy())])
     assert len(collapsed.propose([layer], seed=0)) == 1  # both ends are one structure
 

@@ -85,3 +85,20 @@ def test_a_committee_that_the_study_trains_cannot_be_exported(tmp_path: Path) ->
     study = {"structure": SHEET, "train": {"data": ["wse2-pbe"], "n_models": 2}, "export": {"to": ["ase"]}}
     text = "\n".join(map(str, study_problems(StudyConfig.parse(study), tmp_path / "out")))
     assert "A committee cannot be exported." in text
+
+
+def test_what_a_study_with_a_training_lacks_is_known_before_the_training(tmp_path: Path) -> None:
+    study: dict[str, Any] = {
+        "structure": SHEET,
+        "train": {"data": ["wse2-pbe"], "start_from": "chgnet:0.3.0"},
+        "screen": {"structures": str(tmp_path / "none.extxyz"), "references": str(tmp_path / "no.extxyz")},
+        "defects": [{"defect": "v_Se:top", "sizes": [6]}],
+        "defect_energies": {
+            "references": {"W": -11.5631, "Se": -3.4783},
+            "verify": {"settings": {"engine": "vasp"}, "machine": {"vasp": ["no-such-vasp"]}},
+        },
+        "export": {"to": ["ase"]},
+    }
+    text = "\n".join(map(str, study_problems(StudyConfig.parse(study), tmp_path / "out")))
+    for part in ("none.extxyz", "no.extxyz", "no-such-vasp", "chgnet models cannot be exported"):
+        assert part in text

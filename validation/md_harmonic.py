@@ -35,6 +35,8 @@ DISPLACEMENT = 0.005
 """Å, of the finite differences."""
 BROADENING = 0.15
 """THz."""
+WINDOW = 0.61
+"""THz ps, standard deviation of the Gaussian that is as wide at half height as the power spectrum of a Hann window, 1.44 / length."""
 
 
 def normal_modes(potential: Potential, sheet: Atoms) -> tuple[FloatArray, FloatArray]:
@@ -114,7 +116,9 @@ def main() -> None:
         total = samples.read("potential_energy") + samples.read("kinetic_energy")
         temperature = samples.read("temperature")
     frequency = angular * FREQUENCY_FACTOR
-    expected = gaussian_dos(frequency[None], np.ones((1, len(frequency))), grid, BROADENING)
+    length = options.steps * options.time_step * 1e-3  # ps; the window of the transform broadens as well
+    broadening = np.hypot(BROADENING, WINDOW / length)
+    expected = gaussian_dos(frequency[None], np.ones((1, len(frequency))), grid, broadening)
     scaled = spectra[0] * expected.sum() / spectra[0].sum()
     print(
         f"{len(sheet)} atoms, {options.steps} steps of {options.time_step:g} fs, {frequency.min():.2f} to {frequency.max():.2f} THz"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -76,13 +76,30 @@ class RelaxationsConfig(Config):
     """Number of relaxation steps between two frames that are proposed."""
 
 
+PATH_DEFAULTS: Final[dict[str, Any]] = {"frequencies": False, "max_steps": 200}
+"""Settings of a path that differ from those of `neb`."""
+
+
 class PathsConfig(Config):
     """Images of paths of minimum energy, such as the hop of a vacancy, found anew with the force field of each round."""
 
     ends: list[tuple[str, str]] = Field(min_length=1)
     """Files of the first and the last structure of each path, with the same atoms in the same cell."""
-    path: NebConfig = NebConfig(frequencies=False, max_steps=200)
-    """Settings of each path; `verify` and `frequencies` are not used."""
+    path: NebConfig = NebConfig(**PATH_DEFAULTS)
+    """Settings of each path; keys that are left out keep the defaults of the sampler. `frequencies` is not used."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _keep_defaults(cls, path: Any) -> Any:
+        return {**PATH_DEFAULTS, **path} if isinstance(path, dict) else path
+
+    @model_validator(mode="after")
+    def _no_labels(self) -> Self:
+        if self.path.verify is not None:
+            raise ValueError(
+                "`verify` belongs to `flatforce neb`; here `label` says how selected images are labelled"
+            )
+        return self
 
 
 class SamplingConfig(Config):

@@ -53,16 +53,18 @@ class Checkpoint:
             return None
         return state if key == self.key else None
 
-    def save(self, state: Callable[[], Any]) -> None:
+    def save(self, state: Callable[[], Any], *, now: bool = False) -> None:
         """Keep a state, unless one was kept a moment ago.
 
         Parameters
         ----------
         state
             Returns the state, any object that can be pickled; called only if it is kept.
+        now
+            Whether it is kept in any case.
         """
         start = time.monotonic()
-        if self.path is None or start - self.last < max(MIN_INTERVAL, self.cost / MAX_COST):
+        if self.path is None or (not now and start - self.last < max(MIN_INTERVAL, self.cost / MAX_COST)):
             return
         content = sign(pickle.dumps((self.key, state()), protocol=pickle.HIGHEST_PROTOCOL))
         if content is not None:

@@ -145,7 +145,7 @@ def _relax(
                 results[number] = result
                 formula = sheets[number].get_chemical_formula()
                 progress(len(results), len(sheets), f"{formula}: {_describe(result)}")
-        kept.save(lambda: (results, active))
+        kept.save(lambda: (results, active), now=not (waiting or active))
     return [results[number] for number in range(len(sheets))]
 
 

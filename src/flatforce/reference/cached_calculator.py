@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from flatforce.reference.keys import label_key
-from flatforce.reference.tasks import read_task_result
+from flatforce.reference.tasks import is_final, read_task_result
 from flatforce.structures.symmetry import find_symmetry, symmetrise
 
 if TYPE_CHECKING:
@@ -65,8 +65,10 @@ class CachedLabels(Calculator):  # type: ignore[misc]  # ASE is untyped
         settings: Settings,
         failures: dict[str, str],
         need_stress: bool,
+        timeout: float,
     ) -> None:
         super().__init__()
+        self.timeout = timeout
         self.cache, self.settings, self.failures, self.need_stress = cache, settings, failures, need_stress
         self.symmetry = find_symmetry(sheet)
         self.labelled_frame = sheet
@@ -99,8 +101,10 @@ class CachedLabels(Calculator):  # type: ignore[misc]  # ASE is untyped
             raise ArithmeticError(self.failures[key])
         if result is None:
             raise LabelMissing(self.labelled_frame)
-        if result["status"] != "done":
+        if result["status"] != "done" and (key in self.failures or is_final(result, timeout=self.timeout)):
             raise ArithmeticError(result["reason"])
+        if result["status"] != "done":  # the machine failed, not the code: it is tried again
+            raise LabelMissing(self.labelled_frame)
         if result["stress"] is None and self.need_stress:
             raise ArithmeticError("its label has no stress: set relax_cell: false to keep the cell fixed")
         self.results = {

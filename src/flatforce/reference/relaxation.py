@@ -85,7 +85,10 @@ def relax_by_labels(
     """
     failures: dict[str, str] = {}
     while True:
-        states = [_advance(start, target, cache=cache, failures=failures) for start in starts]
+        states = [
+            _advance(start, target, cache=cache, failures=failures, timeout=config.timeout)
+            for start in starts
+        ]
         unlabelled = [
             (state, start.settings)
             for state, start in zip(states, starts, strict=True)
@@ -104,12 +107,20 @@ def relax_by_labels(
         for frame, frame_settings in unlabelled:
             # a frame that no worker could start is not in the cache: requested again, it would fail for ever
             key = label_key(frame, frame_settings)
-            if read_task_result(cache / f"{key}.json") is None:
+            found = read_task_result(cache / f"{key}.json")
+            if found is not None and found["status"] != "done":
+                failures[key] = found["reason"]
+            elif found is None:
                 failures[key] = reasons.get(describe(frame), "its worker wrote no result")
 
 
 def _advance(
-    start: RelaxationStart, target: LabelRelaxation, *, cache: Path, failures: dict[str, str]
+    start: RelaxationStart,
+    target: LabelRelaxation,
+    *,
+    cache: Path,
+    failures: dict[str, str],
+    timeout: float,
 ) -> LabelledPath | Atoms:
     """Repeat a relaxation as far as its labels are cached; return the frame to label next, or the ended path."""
     atoms = start.sheet.copy()
@@ -119,6 +130,7 @@ def _advance(
         settings=start.settings,
         failures=failures,
         need_stress=target.relax_cell,
+        timeout=timeout,
     )
     path: list[Atoms] = []
     try:

@@ -19,6 +19,9 @@ VERIFY_MACHINE: Final = tuple(
 )
 """Settings of labels in `verify` that say where they are computed, which does not change a result."""
 
+LABELS: Final = "labels"
+"""Folder of finished labels in a result folder. It stays, so that a run with other settings does not compute them again."""
+
 
 def collected(*checks: Callable[[], object]) -> list[FlatforceError]:
     """Call checks and collect the errors that they raise.

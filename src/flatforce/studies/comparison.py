@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flatforce.core.results import to_json
 from flatforce.studies.stage import Stage
+
+if TYPE_CHECKING:
+    from flatforce.core.identity import Identity
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class ComparisonStage(Stage):
     If the settings are the same and the compared results are others, for instance one size more, the comparison is made again.
     """
 
-    def extends(self, record: dict[str, Any]) -> bool:
+    def extends(self, record: dict[str, Any], identity: Identity) -> bool:
         """Tell whether a finished folder holds this comparison of other results."""
+        del identity
         return bool(record["kind"] == self.kind and record["config"] == to_json(self.settings()))

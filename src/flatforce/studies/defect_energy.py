@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flatforce.core.errors import ConfigError
-from flatforce.studies.checks import VERIFY_MACHINE, collected, structure_problems
+from flatforce.studies.checks import LABELS, VERIFY_MACHINE, collected, structure_problems
 from flatforce.studies.stage import Context, Source, Stage
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.errors import FlatforceError
+    from flatforce.core.identity import Identity
     from flatforce.properties.defect_energies.config import DefectEnergyConfig
     from flatforce.properties.defect_energies.result import DefectEnergies
     from flatforce.studies.session import Session
@@ -60,8 +61,20 @@ class DefectEnergyStage(Stage):
         return {"structure": self.structure}
 
     def settings(self) -> dict[str, Any]:
-        """Return the defects."""
-        return {"defects": list(self.defects)}
+        """Return the defects; their order does not matter."""
+        return {"defects": sorted(self.defects)}
+
+    def extends(self, record: dict[str, Any], identity: Identity) -> bool:
+        """Tell whether the folder is of fewer defects or other labels of the same sheet by the same force field."""
+        if record["kind"] != self.kind or record["inputs"] != identity.inputs:
+            return False
+        stored, settings = dict(record["config"]), dict(identity.settings)
+        if not set(stored.pop("defects")) <= set(settings.pop("defects")):
+            return False
+        return all(
+            settings[name] == stored.get(name, settings[name]) or name.startswith("verify")
+            for name in settings
+        )
 
     def problems(self, session: Session) -> Iterator[FlatforceError]:
         """Check species, notations and references before anything is relaxed."""
@@ -108,13 +121,26 @@ class DefectEnergyStage(Stage):
 
     def compute(self, context: Context) -> DefectEnergies:
         """Relax the defects."""
+        from flatforce.properties.defect_energies.labelled import label_defects
         from flatforce.properties.defect_energies.run import defect_energies
 
-        return defect_energies(
+        primitive = context.structure(self.structure)
+        result = defect_energies(
             context.potential,
-            context.structure(self.structure),
+            primitive,
             self.defects,
             self.config,
             scratch=context.scratch,
             progress=context.progress,
         )
+        if self.config.verify is None:
+            return result
+        labelled = label_defects(
+            result.relaxed(min(self.config.sizes)),
+            primitive,
+            context.potential.evaluate(primitive).energy,
+            self.config,
+            cache=context.folder / LABELS,
+            progress=context.progress,
+        )
+        return replace(result, labelled=labelled)

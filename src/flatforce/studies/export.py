@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flatforce.core.errors import FlatforceError
+    from flatforce.core.identity import Identity
     from flatforce.core.outcome import Outcome
     from flatforce.properties.export.config import Target
     from flatforce.studies.session import Session
@@ -53,6 +54,13 @@ class ModelExportStage(Stage):
             environment = lammps_environment()
             settings["lammps"] = None if environment is None else environment.versions.get("lammps")
         return settings
+
+    def extends(self, record: dict[str, Any], identity: Identity) -> bool:
+        """Tell whether the folder is of the same export, compared with another version of LAMMPS or none."""
+        stored, settings = dict(record["config"]), dict(identity.settings)
+        before, now = stored.pop("lammps", None), settings.pop("lammps", None)
+        same = record["kind"] == self.kind and record["inputs"] == identity.inputs and stored == settings
+        return bool(same and now is not None and now != before)
 
     def problems(self, session: Session) -> Iterator[FlatforceError]:
         """Check that the model knows the species of the sheet, and that symmetrix is installed where it is needed."""

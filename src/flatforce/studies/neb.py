@@ -147,16 +147,15 @@ class HopSeries:
         from flatforce.properties.barriers.hops import find_hops
 
         subject = f"The hops of {self.defect}"
-        raise_together(
-            [*parent_problems(folder), *structure_problems(session, self.structure)], subject=subject
-        )
+        raise_together(parent_problems(folder), subject=subject)
         found = find_hops(session.structure(self.structure), self.defect, self.config)
         hops = {f"hop_{k}": hop for k, hop in enumerate(found, start=1)}
         stages = {name: NebStage(hop.start, hop.end, self.config.path) for name, hop in hops.items()}
         errors: list[FlatforceError] = []
         for name, stage in stages.items():
             errors += collected(partial(stage.is_finished, session, folder / name))
-            errors += stage.problems(session)
+            if not (folder / name / "result.json").is_file():
+                errors += stage.problems(session)
         raise_together(errors, subject=subject)
         records = {name: stage.run(session, folder / name) for name, stage in stages.items()}
         keys = {name: record["key"] for name, record in records.items()}

@@ -45,17 +45,30 @@ class ScreenStage(Stage):
             structures = _hash_folder(self.structures)
         return {"structures": structures, "references": self.references}
 
+    def file_problems(self) -> list[FlatforceError]:
+        """Check what needs no force field.
+
+        Returns
+        -------
+        What is wrong with the files, as errors that were not raised, and that there is nothing to screen.
+        """
+        errors: list[FlatforceError] = []
+        if self.structures is None and self.config.candidates is None:
+            errors.append(
+                ConfigError(
+                    "There is nothing to screen.",
+                    fix="give a file or a folder of structures, or `candidates` in the settings (-c)",
+                )
+            )
+        return errors + collected(lambda: self.sheets, lambda: self.competing)
+
     def problems(self, session: Session) -> Iterator[FlatforceError]:
         """Check that there is something to screen, and that references have labels or can be relaxed."""
-        if self.structures is None and self.config.candidates is None:
-            yield ConfigError(
-                "There is nothing to screen.",
-                fix="give a file or a folder of structures, or `candidates` in the settings (-c)",
-            )
         errors = collected(lambda: session.potential)
         yield from errors
-        yield from collected(lambda: self.sheets)
-        if not errors:
+        files = self.file_problems()
+        yield from files
+        if not errors and not files:
             yield from collected(partial(self._check_references, session))
 
     @cached_property

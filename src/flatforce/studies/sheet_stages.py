@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from flatforce.core.errors import FlatforceError
+    from flatforce.reference.config import LabelConfig
     from flatforce.studies.config import StudyConfig
     from flatforce.studies.session import Session
     from flatforce.studies.stage import Stage
@@ -125,6 +126,7 @@ def sheet_stage_problems(
     -------
     What is wrong, as errors that were not raised.
     """
+    from flatforce.models.exports.symmetrix_json import require_symmetrix
     from flatforce.properties.barriers.hops import find_hops
 
     errors: list[FlatforceError] = []
@@ -134,23 +136,36 @@ def sheet_stage_problems(
             settings = with_card_references(settings, config.model)
         names = tuple(defect.defect for defect in config.defects)
         errors += DefectEnergyStage(primitive, names, settings).notation_problems(primitive)
+        errors += _label_problems(settings.verify)
     for defect in config.defects:
         if defect.hops is not None:
             errors += collected(partial(find_hops, primitive, defect.defect, defect.hops))
+            errors += _label_problems(defect.hops.path.verify)
     screening = _screening(config)
     if screening is not None:
-        errors += collected(screening.inputs)
-        errors += [] if session is None else list(screening.problems(session))
+        errors += screening.file_problems() if session is None else list(screening.problems(session))
     if config.export is not None and set(config.export.to) != {"phonopy"}:
         errors += collected(partial(mace_spec, _model_name(config)))
+        errors += collected(require_symmetrix) if "symmetrix" in config.export.to else []
     return errors
+
+
+def _label_problems(config: LabelConfig | None) -> list[FlatforceError]:
+    from flatforce.studies.learn.checks import label_problems
+
+    return [] if config is None else label_problems(config)
 
 
 def _model_name(config: StudyConfig) -> str:
     """Name of the force field, or such a name as that which the study will train."""
+    from flatforce.models.spec import split_spec
+
     if config.model is not None or config.train is None:
         return config.model or ""
-    name = f"{config.train.model.kind}:trained"
+    kind = (
+        config.train.model.kind if config.train.start_from is None else split_spec(config.train.start_from)[0]
+    )
+    name = f"{kind}:trained"
     return name if config.train.n_models == 1 else f"committee:{name}"
 
 

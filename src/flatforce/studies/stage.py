@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -104,19 +105,21 @@ class Stage:
         """
         raise NotImplementedError
 
-    def extends(self, record: dict[str, Any]) -> bool:
+    def extends(self, record: dict[str, Any], identity: Identity) -> bool:
         """Tell whether a finished folder with other settings or inputs may be taken up again.
 
         Parameters
         ----------
         record
             Its `result.json`.
+        identity
+            That of this stage.
 
         Returns
         -------
         False for most stages.
         """
-        del record
+        del record, identity
         return False
 
     def problems(self, session: Session) -> Iterable[FlatforceError]:
@@ -181,7 +184,8 @@ class Stage:
         """
         if not folder.is_dir() or not (folder / "result.json").is_file():
             return False
-        return is_finished(folder, self.identity(session), extends=self.extends)
+        identity = self.identity(session)
+        return is_finished(folder, identity, extends=partial(self.extends, identity=identity))
 
     def run(self, session: Session, folder: Path) -> dict[str, Any]:
         """Compute the stage, or read its finished folder.
@@ -206,7 +210,8 @@ class Stage:
             return read_record(folder)
         check_folder(folder, self.kind, self.files)
         raise_together(self.problems(session), subject=f"`{self.kind}`")
-        with claim(folder, identity, writes=self.files, extends=self.extends, writes_at_end=True) as claimed:
+        extends = partial(self.extends, identity=identity)
+        with claim(folder, identity, writes=self.files, extends=extends, writes_at_end=True) as claimed:
             if claimed.finished:  # by another process, since it was asked above
                 return read_record(folder)
             identity = replace(identity, subject=self.subject(session))

@@ -10,8 +10,10 @@ from flatforce.core.claims import check_folder
 from flatforce.core.written import WrittenFiles
 from flatforce.studies.checks import collected, parent_problems
 from flatforce.studies.evaluation import EvaluateStage
+from flatforce.studies.export import ForceConstantsExportStage, ModelExportStage
 from flatforce.studies.phonons import PhononStage
 from flatforce.studies.relax import RelaxStage
+from flatforce.studies.screen import ScreenStage
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -82,6 +84,11 @@ def folder_problems(config: StudyConfig, folder: Path) -> list[FlatforceError]:
     errors = parent_problems(folder)
     for stage in (EvaluateStage, RelaxStage, PhononStage):
         errors += collected(partial(check_folder, folder / stage.kind, stage.kind, stage.files))
+    if config.screen is not None:
+        errors += collected(partial(check_folder, folder / "screen", ScreenStage.kind, ScreenStage.files))
+    for to in [] if config.export is None else config.export.to:
+        export = ForceConstantsExportStage if to == "phonopy" else ModelExportStage
+        errors += collected(partial(check_folder, folder / f"export_{to}", export.kind, export.files))
     written = WrittenFiles(folder / "report")
     if not written.hashes:  # a page of this study that was changed since is refused when a new one is written
         errors += collected(lambda: written.check([folder / "report" / "index.html"]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from flatforce.core.errors import FlatforceError
 from flatforce.core.progress import Progress, silent
 from flatforce.data.frames import get_labels
 from flatforce.properties.defect_energies.chemical_potentials import find_limits
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 PRISTINE: Final = "pristine"
 """Name of the frame of the pristine supercell."""
 
+MAX_ZERO_DIFFERENCE: Final = 0.1
+"""eV/atom. A force field that is farther from labels of its own method would be useless."""
+
 LABEL_VACUUM: Final = 12.0
 """Å, least distance of a sheet from its image in a labelled cell; the bundled labels of WSe2 have 11.6 Å."""
 
@@ -44,11 +48,15 @@ class LabelledEnergies:
     residual_forces: Mapping[str, float]
     """Defect → eV/Å, largest force on an atom in the frame with the lowest energy."""
     limits: list[Limit]
-    """Chemical potentials with the labelled energy of the pristine sheet; none where its label failed."""
+    """Chemical potentials with the labelled energy of the pristine sheet; none where its label failed or has another zero."""
+    difference_of_zeros: float
+    """eV/atom, labelled energy of the pristine supercell minus that of the force field: large if the methods have other zeros."""
+    reason: str
+    """Why there are no limits; empty if there are."""
     failures: dict[str, str]
     """Defect or `pristine` → why there is no label."""
     unrelaxed: dict[str, str]
-    """Defect → why its relaxation by labels ended early: its energy is an upper bound."""
+    """Defect or `pristine` → why its relaxation by labels ended early: its energy is higher than that of the minimum."""
     frames: list[Atoms]
     """All labelled frames."""
 
@@ -96,6 +104,7 @@ class LabelledEnergies:
             "differences": {k: None if np.isnan(x) else x for k, x in self.differences.items()},
             "residual_forces": {k: None if np.isnan(x) else x for k, x in self.residual_forces.items()},
             "limits": [{"name": limit.name, "potentials": dict(limit.potentials)} for limit in self.limits],
+            "difference_of_zeros": None if np.isnan(self.difference_of_zeros) else self.difference_of_zeros,
             "failures": self.failures,
             "unrelaxed": self.unrelaxed,
         }
@@ -103,8 +112,8 @@ class LabelledEnergies:
 
 def label_defects(
     relaxed: Mapping[str, Atoms],
-    pristine: Atoms,
-    host: Mapping[str, int],
+    primitive: Atoms,
+    energy: float,
     config: DefectEnergyConfig,
     *,
     cache: Path,
@@ -116,10 +125,10 @@ def label_defects(
     ----------
     relaxed
         Defect → its smallest supercell, relaxed by the force field.
-    pristine
-        The pristine supercell of the same size.
-    host
-        Element → atoms in the primitive cell.
+    primitive
+        Primitive cell of the sheet.
+    energy
+        eV, its energy by the force field.
     config
         Settings, with those of the labels.
     cache
@@ -133,6 +142,8 @@ def label_defects(
     """
     assert config.verify is not None  # noqa: S101  # the caller asks
     size = min(config.sizes)
+    pristine = primitive.repeat((size, size, 1))
+    host = {str(symbol): int(count) for symbol, count in primitive.symbols.formula.count().items()}
     target = LabelRelaxation(
         max_force=config.verify_max_force, max_steps=config.verify_steps, relax_cell=False
     )
@@ -149,15 +160,17 @@ def label_defects(
     found = {name: _lowest(path) for name, path in paths.items()}
     flat = found[PRISTINE][0]
     names = list(relaxed)
+    zeros = (flat / size**2 - energy) / len(primitive)
+    limits, reason = _limits(host, flat / size**2, relaxed, config, zeros=zeros)
     return LabelledEnergies(
         size=size,
         differences={name: found[name][0] - flat for name in names},
         residual_forces={name: found[name][1] for name in names},
-        limits=[] if np.isnan(flat) else _limits(host, flat / size**2, relaxed, config),
+        limits=limits,
+        difference_of_zeros=zeros,
+        reason=reason,
         failures={name: path.reason for name, path in paths.items() if not path.frames},
-        unrelaxed={
-            name: paths[name].reason for name in names if paths[name].frames and not paths[name].relaxed
-        },
+        unrelaxed={name: path.reason for name, path in paths.items() if path.frames and not path.relaxed},
         frames=[frame for path in paths.values() for frame in path.frames],
     )
 
@@ -180,7 +193,23 @@ def _lowest(path: LabelledPath) -> tuple[float, float]:
 
 
 def _limits(
-    host: Mapping[str, int], energy: float, relaxed: Mapping[str, Atoms], config: DefectEnergyConfig
-) -> list[Limit]:
+    host: Mapping[str, int],
+    energy: float,
+    relaxed: Mapping[str, Atoms],
+    config: DefectEnergyConfig,
+    *,
+    zeros: float,
+) -> tuple[list[Limit], str]:
+    """Limits of the chemical potentials with the labelled energy of a primitive cell, or why there are none."""
+    if np.isnan(energy):
+        return [], "there is no label of the pristine supercell"
+    if abs(zeros) > MAX_ZERO_DIFFERENCE:
+        return [], (
+            f"labels and force field differ by {zeros:+.2f} eV/atom for the pristine sheet: they are not of one method, and energies of "
+            "defects cannot be compared"
+        )
     others = {symbol for atoms in relaxed.values() for symbol in atoms.get_chemical_symbols()} - set(host)
-    return find_limits(host, energy, config.references, others)
+    try:
+        return find_limits(host, energy, config.references, others), ""
+    except FlatforceError as error:
+        return [], f"the references do not belong to the labels: {error.what}"

@@ -69,6 +69,25 @@ class DefectEnergies(Outcome):
                 values[f"{defect.name}: label_error"] = self.labelled.error(defect)
         return values
 
+    def relaxed(self, size: int) -> dict[str, Atoms]:
+        """Return the relaxed supercells of one size.
+
+        Parameters
+        ----------
+        size
+            Primitive cells along each lattice vector.
+
+        Returns
+        -------
+        Defect → its supercell; those whose relaxation failed are missing.
+        """
+        ending = f" {size}x{size}"
+        return {
+            name.removesuffix(ending): atoms
+            for name, atoms in self.structures.items()
+            if name.endswith(ending)
+        }
+
     def binding_energy(self, defect: DefectEnergy) -> float | None:
         """Return how much less a complex costs than its parts far from one another.
 
@@ -105,6 +124,8 @@ class DefectEnergies(Outcome):
         if self.labelled is None:
             return []
         texts = [f"{name}: there is no label: {reason}." for name, reason in self.labelled.failures.items()]
+        if self.labelled.reason:
+            texts.append(f"There are no formation energies by labels: {self.labelled.reason}.")
         for defect in self.defects:
             if defect.name not in self.labelled.differences:
                 continue
@@ -133,8 +154,7 @@ class DefectEnergies(Outcome):
                 )
         if self.labelled is not None:
             texts += [
-                f"{name}: the labelled energy is an upper bound, {reason}; the largest force is "
-                f"{self.labelled.residual_forces[name]:.2f} eV/Å"
+                f"{name}: the labelled energy is higher than that of the minimum, {reason}"
                 for name, reason in self.labelled.unrelaxed.items()
             ]
         return texts

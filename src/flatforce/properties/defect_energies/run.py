@@ -12,7 +12,6 @@ from flatforce.core.progress import Progress, silent
 from flatforce.properties.defect_energies.chemical_potentials import find_limits
 from flatforce.properties.defect_energies.energy import DefectEnergy
 from flatforce.properties.defect_energies.equivalence import count_equivalent, largest_separation
-from flatforce.properties.defect_energies.labelled import LabelledEnergies, label_defects
 from flatforce.properties.defect_energies.result import DefectEnergies
 from flatforce.properties.relax import relax_many
 from flatforce.properties.relax_config import RelaxConfig
@@ -81,22 +80,12 @@ def defect_energies(
         results.append(_energy(name, [cells[name, size] for size in sizes], runs, sizes, flat))
     others = {element for result in results for element in result.removed} - set(host)
     limits = find_limits(host, flat, config.references, others)
-    labelled: LabelledEnergies | None = None
-    if config.verify is not None:
-        smallest = {
-            name: run.atoms for name in names if (run := relaxed[name, min(config.sizes)]) is not None
-        }
-        pristine = cells[names[0], min(config.sizes)].pristine
-        labelled = label_defects(
-            smallest, pristine, host, config, cache=scratch / "labels", progress=progress
-        )
     return DefectEnergies(
         defects=results,
         limits=limits,
         temperatures=np.array(config.temperatures),
         area=area(primitive),
         structures={f"{name} {size}x{size}": run.atoms for (name, size), run in relaxed.items() if run},
-        labelled=labelled,
         verify_tolerance=config.verify_tolerance,
     )
 

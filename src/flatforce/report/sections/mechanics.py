@@ -103,13 +103,13 @@ def _defect_energies(folder: Path, result: dict[str, Any], name: str) -> Section
         Table(["defect", *columns], concentrations, "Equilibrium concentrations (1/cm²)"),
         Table(["limit", "eV"], potentials, "Chemical potentials"),
     ]
-    if result["details"]["labelled"] is not None:
-        tables.append(_labelled_energies(result["details"]))
+    if result["details"].get("labelled") is not None:
+        tables.append(_labelled_energies(result["details"], result["metrics"]))
     shown = defect_figures.formation_energies(defects, limits)
     return make_section("Formation energies of defects", result, name, tables=tables, figures=shown)
 
 
-def _labelled_energies(details: dict[str, Any]) -> Table:
+def _labelled_energies(details: dict[str, Any], metrics: dict[str, Any]) -> Table:
     """Tabulate formation energies by labels, and how far each relaxation by labels went."""
     labelled = details["labelled"]
     heads = [limit["name"] or "formation energy" for limit in labelled["limits"]]
@@ -118,13 +118,14 @@ def _labelled_energies(details: dict[str, Any]) -> Table:
             defect["name"],
             *("–" if x is None else f"{x:.3f}" for x in defect["labelled_formation_energies"]),
             "–" if (force := labelled["residual_forces"][defect["name"]]) is None else f"{force:.3f}",
+            "–" if (error := metrics.get(f"{defect['name']}: label_error")) is None else f"{error:+.3f}",
         ]
         for defect in details["defects"]
         if defect["labelled_formation_energies"] is not None
     ]
     size = labelled["size"]
     return Table(
-        ["defect", *heads, "largest force (eV/Å)"],
+        ["defect", *heads, "largest force (eV/Å)", "error of the force field"],
         rows,
         f"Formation energies by labels, {size} × {size} cells (eV)",
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flatforce.core.errors import FlatforceError
+    from flatforce.core.identity import Identity
     from flatforce.core.outcome import Outcome
     from flatforce.studies.stage import Context, Source
 
@@ -88,9 +89,8 @@ class MonteCarloStage(FitStage):
                 fix="add monte_carlo: {concentration: 0.3333333, temperatures: [100, 150, 200], sizes: [12, 24]}",
             )
 
-    def extends(self, record: dict[str, Any]) -> bool:
+    def extends(self, record: dict[str, Any], identity: Identity) -> bool:
         """Tell whether the finished folder is of the same Monte Carlo with fewer temperatures, sizes or runs."""
-        identity = self.identity(Session())
         stored, settings = copy.deepcopy(record["config"]), copy.deepcopy(identity.settings)
         if record["kind"] != self.kind or record["inputs"] != identity.inputs:
             return False
