@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python validation/wse2_dft.py FOLDER NAME[:LABELS] ...
 
 NAME is one of `pristine`, `v_Se`, `v_W`, `Se_W`, `v_Se2_pair`, `v_Se2_column`, `hop_in_plane`, `hop_through` (3 × 3 cells, relaxed from the
-bundled model's structure with at most LABELS labels), `elastic`, `bilayer`. Labels are cached in FOLDER: a killed run resumes. A label of a
+bundled model's structure with at most LABELS labels), `elastic`, `bilayer`, or `formation`, which prints what is finished. Labels are cached in FOLDER: a killed run resumes. A label of a
 3 × 3 cell takes four to eight minutes on one core.
 
 A saddle point between two equivalent sites lies on the symmetry plane between them, and forces do not lead off it. A relaxation that starts
@@ -23,6 +23,8 @@ from ase.io import read, write
 import flatforce as ff
 from flatforce.core.units import EV_PER_A2_IN_N_PER_M
 from flatforce.data.frames import get_labels
+from flatforce.models.model_card import read_card
+from flatforce.properties.defect_energies.chemical_potentials import find_limits
 from flatforce.properties.spring_hessian import spring_hessian
 from flatforce.reference.config import GpawSettings, LabelConfig, LabelRelaxation
 from flatforce.reference.label import label
@@ -120,6 +122,35 @@ def defect(name: str, n_labels: int, folder: Path) -> None:
         print(f"{name}: {labels.energy:.4f} eV, {np.linalg.norm(labels.forces, axis=1).max():.3f} eV/Å")
 
 
+def formation(folder: Path) -> None:
+    """Formation energies of the finished defects at both limits, and what the bundled model gives in the same cells; barriers."""
+    done = {path.stem: read(path, ":") for path in folder.glob("*.extxyz") if path.stem != "starts"}
+    lowest = {name: min(frames, key=lambda one: get_labels(one).energy) for name, frames in done.items()}
+    pristine, model = lowest.pop("pristine"), ff.load(MODEL)
+    flat = get_labels(pristine).energy
+    references = read_card(MODEL)["references"]
+    limits = find_limits({"W": 1, "Se": 2}, flat / 9, references, set())
+    for name, frame in lowest.items():
+        if frame.get_chemical_symbols().count("W") < 8:
+            continue  # another cell
+        labels = get_labels(frame)
+        counts = {
+            element: (pristine.symbols == element).sum() - (frame.symbols == element).sum()
+            for element in ("W", "Se")
+        }
+        energies = ", ".join(
+            f"{limit.name} {labels.energy - flat + sum(n * limit.potentials[k] for k, n in counts.items()):.3f} eV"
+            for limit in limits
+        )
+        predicted = model.evaluate(frame).energy - model.evaluate(pristine).energy
+        residual = np.linalg.norm(labels.forces, axis=1).max()
+        print(
+            f"{name}: {energies}, largest force {residual:.2f} eV/Å, error of the model {predicted - labels.energy + flat:+.3f} eV"
+        )
+    for name in sorted({"hop_in_plane", "hop_through"} & set(lowest)):
+        print(f"{name}: barrier {get_labels(lowest[name]).energy - get_labels(lowest['v_Se']).energy:.3f} eV")
+
+
 def elastic(folder: Path) -> None:
     """Membrane stress at strains along x: with relaxed ions, and as the strain leaves them."""
     settings = GpawSettings(k_length=40.0)
@@ -176,6 +207,8 @@ def main() -> None:
             elastic(options.folder)
         elif name == "bilayer":
             bilayer(options.folder)
+        elif name == "formation":
+            formation(options.folder)
         else:
             defect(name, int(count or 8), options.folder)
 
