@@ -53,6 +53,8 @@ class CachedLabels(Calculator):  # type: ignore[misc]  # ASE is untyped
         Key → reason of frames that no worker could start.
     need_stress
         Whether a label without a stress counts as failed.
+    timeout
+        s, present time limit of a frame: one that failed under a shorter limit is labelled again.
     """
 
     implemented_properties: ClassVar = ["energy", "free_energy", "forces", "stress"]
