@@ -143,11 +143,10 @@ def _metrics(
         "n_frames": float(len(kinetic)),
         "temperature": float(kinetic.mean()),
         "temperature_std": float(kinetic.std()),
+        "energy_drift": float(np.mean([energy_drift(sample, n_atoms) for sample in samples])),
         "potential_energy": _mean(samples, "potential_energy") / n_atoms,
     }
-    if config.ensemble == "nve":
-        metrics["energy_drift"] = float(np.mean([energy_drift(sample, n_atoms) for sample in samples]))
-    else:
+    if config.ensemble != "nve":
         metrics["expected_temperature_std"] = temperature * np.sqrt(2 / (3 * max(n_atoms - 1, 1)))
     if config.ensemble == "npt" or config.strain is not None:
         metrics["tension"] = _mean(samples, "tension")
