@@ -7,6 +7,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -191,6 +193,18 @@ def test_no_file_stops_the_page(results: Path, tmp_path: Path, monkeypatch: pyte
         assert shown + len(warnings) == 50
         n_shown, n_left_out = n_shown + shown, n_left_out + len(warnings)
     assert min(n_shown, n_left_out) > N_MUTATIONS // 10  # the mutations are neither harmless nor all fatal
+
+
+def test_deep_nesting_does_not_end_the_process(tmp_path: Path) -> None:
+    """Packages raise the limit of recursion, and the parser of JSON then runs out of stack."""
+    (tmp_path / "result.json").write_text('{"a": "[", "b": ' + "[" * 100_000)
+    code = (
+        "import sys; from pathlib import Path; from flatforce.core.results import read_record; sys.setrecursionlimit(10**6); "
+        f"read_record(Path({str(tmp_path)!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nested more than 200 levels deep" in done.stderr
 
 
 @pytest.mark.parametrize(

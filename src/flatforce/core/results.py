@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import platform
+import re
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Version of the layout of `result.json`."""
+
+MAX_DEPTH: Final = 200
+"""Levels of nesting of a record that is read; results have fewer than ten."""
+
+BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+"""A bracket of JSON, or a string, whose brackets do not count."""
 
 REPORTED_PACKAGES = ("flatforce", "numpy", "ase", "phonopy", "torch", "mace-torch", "gpaw")
 """Packages whose versions stand in every result, where installed."""
@@ -92,6 +99,15 @@ def write_record(folder: Path, record: Record, arrays: Mapping[str, NDArray[Any]
     )
 
 
+def _check_depth(text: str) -> None:
+    """Refuse JSON that is nested beyond reason: where a package has raised the limit of recursion, reading it ends the process."""
+    depth = 0
+    for match in BRACKET.finditer(text) if text.count("[") + text.count("{") > MAX_DEPTH else ():
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match[0], 0)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+
+
 def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str, Any]:
     """Read `result.json`.
 
@@ -119,7 +135,9 @@ def read_record(folder: Path, *, kind: str = "", made_by: str = "") -> dict[str,
             f"{folder} holds no finished result.", fix="run the command that makes it, to its end"
         )
     try:
-        content = checked_record(json.loads(path.read_text(encoding="utf-8")), path)
+        text = path.read_text(encoding="utf-8")
+        _check_depth(text)
+        content = checked_record(json.loads(text), path)
     except (
         ValueError,
         RecursionError,
