@@ -70,7 +70,7 @@ class LabelledEnergies:
 
         Returns
         -------
-        eV at each of `limits`.
+        Formation energy in eV with labelled energies of defect and sheet, at each of `limits`.
         """
         value = self.differences[defect.name]
         return [
@@ -138,7 +138,7 @@ def label_defects(
 
     Returns
     -------
-    Energies by labels.
+    Labelled energies of the defects relative to the pristine supercell, limits of the chemical potentials, and what failed.
     """
     assert config.verify is not None  # noqa: S101  # the caller asks
     size = min(config.sizes)
