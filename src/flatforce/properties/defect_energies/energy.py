@@ -43,4 +43,18 @@ class DefectEnergy:
         -------
         eV, E(defect) − E(pristine) + Σ n_i μ_i.
         """
-        return self.difference + sum(n * limit.potentials[element] for element, n in self.removed.items())
+        return self.difference + self.exchange_energy(limit)
+
+    def exchange_energy(self, limit: Limit) -> float:
+        """Return what the reservoirs gain or lose by the atoms that the defect removes or adds.
+
+        Parameters
+        ----------
+        limit
+            The limit.
+
+        Returns
+        -------
+        eV, Σ n_i μ_i over the elements.
+        """
+        return sum(n * limit.potentials[element] for element, n in self.removed.items())

@@ -72,11 +72,7 @@ class LabelledEnergies:
         -------
         Formation energy in eV with labelled energies of defect and sheet, at each of `limits`.
         """
-        value = self.differences[defect.name]
-        return [
-            value + sum(n * limit.potentials[element] for element, n in defect.removed.items())
-            for limit in self.limits
-        ]
+        return [self.differences[defect.name] + defect.exchange_energy(limit) for limit in self.limits]
 
     def error(self, defect: DefectEnergy) -> float:
         """Return the error of the force field in the same supercell.
@@ -157,15 +153,15 @@ def label_defects(
             strict=True,
         )
     )
-    found = {name: _lowest(path) for name, path in paths.items()}
-    flat = found[PRISTINE][0]
+    minima = {name: _lowest(path) for name, path in paths.items()}
+    flat = minima[PRISTINE][0]
     names = list(relaxed)
     zeros = (flat / size**2 - energy) / len(primitive)
     limits, reason = _limits(host, flat / size**2, relaxed, config, zeros=zeros)
     return LabelledEnergies(
         size=size,
-        differences={name: found[name][0] - flat for name in names},
-        residual_forces={name: found[name][1] for name in names},
+        differences={name: minima[name][0] - flat for name in names},
+        residual_forces={name: minima[name][1] for name in names},
         limits=limits,
         difference_of_zeros=zeros,
         reason=reason,
